@@ -16,7 +16,7 @@ fn the_head_trains_alone_at_first_and_resume_keeps_the_rates() {
     assert!(config.contains(rates) && config.contains("warmup = 0.5") && config.contains("lr_decay_layers = 0.5"));
     let [before, after] =
         ["base/best", "run/last"].map(|name| place.checkpoint(&format!("{name}.safetensors")).tensors);
-    for (name, tensor) in &before {
+    for (name, tensor) in before.iter().filter(|(name, _)| !name.contains("num_batches_tracked")) {
         assert_eq!(after[name] == *tensor, !name.starts_with("fc"), "{name}");
     }
     // All layers, with statistics that stay.
@@ -25,8 +25,9 @@ fn the_head_trains_alone_at_first_and_resume_keeps_the_rates() {
     place.run(&format!("{tune} {flags} --out whole")).fine();
     assert!(place.bytes("run/last.safetensors") == place.bytes("whole/last.safetensors"));
     let trained = place.checkpoint("run/last.safetensors").tensors;
-    for (name, tensor) in &before {
-        assert_eq!(trained[name] == *tensor, name.contains("running") || name.contains("batches"), "{name}");
+    // `num_batches_tracked` counts the steps of the run.
+    for (name, tensor) in before.iter().filter(|(name, _)| !name.contains("num_batches_tracked")) {
+        assert_eq!(trained[name] == *tensor, name.contains("running"), "{name}");
     }
     let change = |name: &str| match (&trained[name].data, &before[name].data) {
         (TensorData::F32(a), TensorData::F32(b)) => a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),

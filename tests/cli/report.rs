@@ -92,10 +92,11 @@ fn records(bytes: &[u8]) -> usize {
 fn a_report_shows_everything_of_a_trained_run() {
     let place = Place::with_photos(8);
     let quoted = HOSTILE.replace('"', "\"\"");
-    // Every picture has both labels, so half of the predictions are wrong.
+    // Every picture has a copy with the other label, so half of the predictions are wrong.
     let lines = (0..8).map(|i| {
         let (kind, part) = (["png", "jpg"][i % 2], if i < 4 { "train" } else { "val" });
-        format!("disc/{i:02}.{kind},disc,{part}\ndisc/{i:02}.{kind},\"{quoted}\",{part}\n")
+        place.write(&format!("photos/disc/copy{i}.{kind}"), place.bytes(&format!("photos/disc/{i:02}.{kind}")));
+        format!("disc/{i:02}.{kind},disc,{part}\ndisc/copy{i}.{kind},\"{quoted}\",{part}\n")
     });
     place.write("photos/labels.csv", format!("path,label,split\n{}", lines.collect::<String>()));
     let line = TRAIN.replace("photos", "photos/labels.csv");

@@ -78,7 +78,8 @@ impl<'a> TableText<'a> {
         let mut reader = ReaderBuilder::new();
         reader.has_headers(false).flexible(true).delimiter(delimiter).trim(::csv::Trim::All);
         let records: Result<Vec<StringRecord>, _> = reader.from_reader(self.text.as_bytes()).into_records().collect();
-        let records = records.map_err(|e| DataError::malformed(self.table, format!("is no readable CSV: {e}")))?;
+        let mut records = records.map_err(|e| DataError::malformed(self.table, format!("is no readable CSV: {e}")))?;
+        number_lines(&mut records, self.text.as_bytes());
         let long = |record: &'_ StringRecord| record.iter().position(|field| field.len() > LONGEST_FIELD);
         match records.iter().find_map(|record| Some((record, long(record)?))) {
             None => Ok(records),
@@ -93,6 +94,20 @@ impl<'a> TableText<'a> {
                 Err(DataError::CsvRow { path: self.table.to_path_buf(), line, problem })
             }
         }
+    }
+}
+
+/// Gives each record the number of its line. The reader gives the number of the first empty line before it.
+fn number_lines(records: &mut [StringRecord], text: &[u8]) {
+    let (mut at, mut line) = (0, 1);
+    for record in records {
+        let Some(mut position) = record.position().cloned() else { continue };
+        let begin = usize::try_from(position.byte()).unwrap_or(text.len()).min(text.len());
+        let empty = text[begin..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        line += text[at..begin + empty].iter().filter(|byte| **byte == b'\n').count() as u64;
+        at = begin + empty;
+        position.set_line(line);
+        record.set_position(Some(position));
     }
 }
 
@@ -150,6 +165,7 @@ mod tests {
             ("# 1.jpg,cat\n", &["# 1.jpg+cat"], 1),
             ("#1,cat\n#2,dog\n", &["#1+cat", "#2+dog"], 1),
             ("sep=x,cat\n", &["sep=x+cat"], 1),
+            ("\n\r\na.jpg,cat\n", &["a.jpg+cat"], 3),
         ] {
             assert_eq!(read(text), (rows.iter().map(ToString::to_string).collect(), line), "{text}");
         }

@@ -55,7 +55,7 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
     // `eval` scores a network at its own size.
     let own = place.run("eval s32x32 --data set --device cpu").fine();
     assert!(own.stdout.contains(&format!("mean IoU {}", cell("s32x32", 1))), "{table}\n{}", own.stdout);
-    // The masks of `predict` have the size of the images, here 32x32.
+    // The masks of `predict` come from logits at the size of the images, here 32x32, as the scores at the masks' own size do.
     place.run("predict s16x16 set/val/images --device cpu --out masks").fine();
     let [mut right, mut counted] = [0, 0];
     for index in 100..102 {
@@ -68,7 +68,7 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
         }
     }
     let accuracy = format!("{:.1} %", 100.0 * right as f64 / counted as f64);
-    assert_eq!(cell("s16x16", 3), accuracy, "{table}");
+    assert_eq!(cell("s16x16", 6), accuracy, "{table}");
 
     write_photos(&place, "photos", [4, 2]);
     for size in ["32x32", "16x16", "16x32"] {

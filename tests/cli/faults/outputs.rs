@@ -84,7 +84,7 @@ fn flags_without_effect_and_values_out_of_range_say_what_is_expected() {
         ("train segment --decoder fcn8s", "no effect without --model resnet18-seg"),
         (
             "train segment --loss dice --class-weights median",
-            "--class-weights median: no effect without --loss ce or ce+dice",
+            "--class-weights median: no effect without --loss ce, ce+dice or focal",
         ),
         ("train colorize --rebalance 0.3", "--rebalance 0.3: no effect without --loss classes"),
         ("train colorize --loss classes --color-space rgb", "no effect without --loss l1, mse or huber"),

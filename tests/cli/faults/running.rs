@@ -88,7 +88,7 @@ fn too_little_memory_is_one_line() {
     let place = Place::new();
     let line = "train segment --scenes 10 --image-size 32 --base 64 --depth 4 --batch-size 5 --device cpu --out run";
     let told = place.run_in_shell("ulimit -v 400000;", line);
-    told.refused(&["out of memory while making the states", "--batch-size"]);
+    told.refused(&["out of memory while making the states", "make the network smaller", "--base or --depth"]);
     assert!(!place.has("run"), "nothing is written");
 }
 

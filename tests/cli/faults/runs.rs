@@ -288,9 +288,7 @@ fn a_longer_schedule_reports_the_jump_of_the_learning_rate() {
     killed(under_way(&place, &format!("{line} --epochs 1000 --out run"), "run", 1));
     let next = next_epoch(&place);
     let told = place.run(&format!("train segment --resume run --epochs {next}")).fine();
-    told.printed(&[&format!(
-        "the cosine schedule spans {next} epochs now, not 1000: the learning rate at the next step is"
-    )]);
+    told.printed(&[&format!("the cosine schedule spans {next} epochs now, not 1000: the learning rate was")]);
 }
 
 /// Two signals at once, as from a terminal and a wrapper, count as one.

@@ -95,7 +95,7 @@ fn operator(node: &Node, given: &[Option<&Tensor>]) -> Tensor {
         }
         "InstanceNormalization" => instance_norm(x, node.float("epsilon"), [vector(1), vector(2)]),
         "Concat" => (1..given.len()).fold(x.clone(), |joint, i| concat(&joint, input(i), node.int("axis", 0))),
-        "Slice" => slice(x, [vector(1), vector(2), vector(3)]),
+        "Slice" => slice(x, [vector(1), vector(2), vector(3)], given.get(4).copied().flatten()),
         "Pad" => pad(x, vector(1)),
         _ => spatial::operator(node, given),
     }
@@ -208,16 +208,26 @@ fn concat(a: &Tensor, b: &Tensor, axis: i64) -> Tensor {
     Tensor { shape: [&[a.shape[0], a.shape[1] + b.shape[1]], &a.shape[2..]].concat(), values }
 }
 
-fn slice(x: &Tensor, [starts, ends, axes]: [&Vec<f64>; 3]) -> Tensor {
-    let (mut shape, mut first) = (x.shape.clone(), vec![0; x.shape.len()]);
-    for ((&start, &end), &axis) in starts.iter().zip(ends).zip(axes) {
-        assert!(0.0 <= start && start < end && end <= x.shape[axis as usize] as f64);
-        first[axis as usize] = start as usize;
-        shape[axis as usize] = (end - start) as usize;
+/// Ranges of axes, forwards or (with the step −1) backwards. Negative bounds count from the end.
+fn slice(x: &Tensor, [starts, ends, axes]: [&Vec<f64>; 3], by: Option<&Tensor>) -> Tensor {
+    let (mut shape, mut first, mut signs) = (x.shape.clone(), vec![0; x.shape.len()], vec![1; x.shape.len()]);
+    for (i, &axis) in axes.iter().enumerate() {
+        let (axis, step) = (axis as usize, by.map_or(1.0, |steps| steps.values[i]));
+        let size = x.shape[axis] as f64;
+        let bound = |v: f64| if v < 0.0 { v + size } else { v };
+        let (start, end) = match step {
+            1.0 => (bound(starts[i]), bound(ends[i])),
+            -1.0 => (bound(starts[i]), bound(ends[i]).max(-1.0)),
+            _ => panic!("step {step}"),
+        };
+        let count = (end - start) * step;
+        assert!(start >= 0.0 && count >= 1.0 && start + step * (count - 1.0) < size, "{start} {end} of {size}");
+        (first[axis], shape[axis], signs[axis]) = (start as isize, count as usize, step as isize);
     }
     let steps = steps(&x.shape);
     by_place(shape, |place| {
-        x.values[place.iter().zip(&first).zip(&steps).map(|((p, f), step)| (p + f) * step).sum::<usize>()]
+        let at = |axis: usize| (first[axis] + signs[axis] * place[axis] as isize) as usize * steps[axis];
+        x.values[(0..place.len()).map(at).sum::<usize>()]
     })
 }
 
