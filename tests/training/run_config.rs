@@ -44,6 +44,7 @@ fn flags_win_over_the_file_and_the_file_over_the_defaults() {
         shuffle: false,
         data: Some("photos".into()),
         schedule: Some(Schedule::Constant),
+        warmup: Some(0.0),
         ..ClassifyConfig::default()
     };
     assert_eq!(config, expected);
@@ -67,7 +68,8 @@ fn the_written_settings_read_back_the_same() {
     let settings = ClassifyConfig::resolve(&flags(line)).expect("valid");
     for settings in [settings, ClassifyConfig::default()] {
         let (_folder, path) = config(&settings.to_toml().expect("TOML"));
-        let resolved = ClassifyConfig { schedule: Some(settings.settings().schedule.kind), ..settings };
+        let of_run = settings.settings().schedule;
+        let resolved = ClassifyConfig { schedule: Some(of_run.kind), warmup: Some(of_run.warmup), ..settings };
         assert_eq!(ClassifyConfig::from_file(&path).expect("reads"), resolved);
     }
 }
