@@ -80,6 +80,7 @@ pub use center_crop::{CenterCrop, CenterCropped};
 pub use color::{ColorSpace, lightness};
 pub use dataset::{ClassificationDataset, Splits, Subset};
 pub use decisions::{ClassReading, Decisions, LeftOut, Why};
+#[cfg(feature = "tasks")]
 pub(crate) use decode::decode_bands;
 pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
@@ -90,6 +91,7 @@ pub use formats::{
 };
 pub use hints::Hints;
 pub use images::{ImageDataset, ImageSplits, open_images};
+#[cfg(feature = "tasks")]
 pub(crate) use kept::Kept;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
@@ -105,6 +107,7 @@ pub use prepare::{
     Place, PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn,
     SampleSet, SegmentationSource, prepare,
 };
+#[cfg(feature = "tasks")]
 pub(crate) use resize::square_with_margin;
 pub use resize::{cover_into, nearest_into, square, square_into, stretch_into};
 pub use sampler::{Balance, Sampler};

@@ -27,6 +27,7 @@ use std::cell::RefCell;
 
 use automatic::Reach;
 pub use color::{BlurSpace, ColorMap, Rect, blur, mean_color};
+#[cfg(feature = "tasks")]
 pub(crate) use geometry::reflected;
 pub use geometry::{Map, warp_image, warp_mask};
 pub use op::{Op, Outside, Step};

@@ -174,7 +174,7 @@ impl SegmentationSplits {
 /// Images on which the statistics of the fourth channel are measured.
 const MEASURED: usize = 500;
 
-/// Mean and standard deviation of the fourth channel for values from 0 to 1, over at most [`MEASURED`] images that are spread over
+/// Mean and standard deviation of the fourth channel for values from 0 to 1, over at most 500 images that are spread over
 /// `count`. A constant channel has deviation 1.
 ///
 /// # Errors

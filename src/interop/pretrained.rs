@@ -1,4 +1,4 @@
-//! Published weights: a [table](table) of those that are known, the folders where programs keep them, and the download of one
+//! Published weights: a [`table`] of those that are known, the folders where programs keep them, and the download of one
 //! that is in none of them.
 //!
 //! A file is used only when its size and its SHA-256 are those of the table. A download goes to a partial file in our folder

@@ -52,7 +52,7 @@ impl ColorOutput {
     }
 
     /// Appends the prediction `[N,H,W,channels of the space]`: the outputs, or the annealed mean of the classes. `bins` is the
-    /// input that [`bin_values`] fills.
+    /// input that holds the colors of the classes.
     ///
     /// # Errors
     /// When the outputs have another number of channels.
