@@ -6,6 +6,7 @@ mod error;
 mod files;
 pub(crate) mod first_step;
 pub(crate) mod half;
+mod health;
 mod loaders;
 mod log;
 pub(crate) mod lr_finder;

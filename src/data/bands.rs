@@ -14,7 +14,7 @@ use image::{GrayImage, Luma, Rgb, RgbImage, RgbaImage};
 use super::dataset::ClassificationDataset;
 use super::depth::SampleDepth;
 use super::segmentation::{ClassList, SegmentationDataset, SegmentationSplits};
-use super::{BadImage, DataError, ImageProblem, Splits};
+use super::{DataError, Splits};
 
 /// An image, and its fourth channel where it is read.
 #[derive(Clone, Debug)]
@@ -55,11 +55,6 @@ pub(crate) fn greyed(mut image: RgbImage) -> RgbImage {
         *pixel = [((299 * r + 587 * g + 114 * b + 500) / 1000) as u8; 3];
     }
     image
-}
-
-/// The error for an image without a fourth channel.
-pub(super) fn no_fourth(image: String) -> DataError {
-    DataError::BadImage(BadImage { image, problem: ImageProblem::NotFour })
 }
 
 /// A data set whose images have 1 or 4 channels.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use image::{RgbImage, RgbaImage};
 
 use super::DataError;
-use super::bands::no_fourth;
 use super::decisions::Decisions;
 use super::depth::SampleDepth;
 use super::names::{composed, one_line};
@@ -38,7 +37,7 @@ pub trait ClassificationDataset: Send + Sync {
     /// # Errors
     /// [`DataError::BadImage`], also for an image that has no four channels.
     fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
-        Err(no_fourth(self.describe(index)))
+        Err(DataError::no_fourth(self.describe(index)))
     }
 
     /// Name of image `index` for messages: its path, or `test images #17`.

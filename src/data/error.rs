@@ -236,6 +236,11 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// An image without a fourth channel.
+    pub(crate) fn no_fourth(image: String) -> Self {
+        DataError::BadImage(BadImage { image, problem: ImageProblem::NotFour })
+    }
+
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound(path.to_path_buf()),

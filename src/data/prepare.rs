@@ -26,7 +26,6 @@ pub(crate) use pairs::{count, no_pixels};
 use image::{RgbImage, RgbaImage};
 
 use super::augment::Picture;
-use super::bands::no_fourth;
 use super::resize::cover_with_margin_into;
 use super::store::{Store, settle};
 use super::{Augmentation, BadImage, DataError, SampleDepth};
@@ -108,7 +107,7 @@ pub trait SampleSet: Clone + Send + Sync {
     /// # Errors
     /// [`DataError::BadImage`], also for an image that has no four channels.
     fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
-        Err(no_fourth(self.name(index)))
+        Err(DataError::no_fourth(self.name(index)))
     }
 
     /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the margin,

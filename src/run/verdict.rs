@@ -12,7 +12,6 @@ pub use rules::{Finding, FindingKind};
 pub use yardstick::{Baseline, Yardstick};
 
 use super::confusion::ConfusionMatrix;
-use super::facts::RunFacts;
 use super::history::EpochRow;
 use super::score::Score;
 use super::task_card::TaskCard;
@@ -33,8 +32,12 @@ pub struct Verdict {
 pub struct Evidence<'a> {
     /// The description of the task.
     pub task: &'a TaskCard,
-    /// Facts of the run.
-    pub facts: &'a RunFacts,
+    /// Number of training images.
+    pub training_images: usize,
+    /// Number of validation images.
+    pub validation_images: usize,
+    /// Names of the classes, or of the color channels.
+    pub outputs: &'a [String],
     /// The settings of the run, as its `config.toml` holds them.
     pub settings: &'a toml::Table,
     /// All epochs.
@@ -66,7 +69,7 @@ impl Evidence<'_> {
 
     fn headline(&self, score: &Score, value: f64) -> String {
         let sigma = self.yardstick.sigma.map_or(String::new(), |sigma| format!(" ± {}", spread(score, sigma)));
-        let images = self.facts.validation_images;
+        let images = self.validation_images;
         let mut text = format!(
             "{} {}{sigma} on {images} validation images, after epoch {} of {}",
             score.name,
@@ -91,7 +94,7 @@ impl Evidence<'_> {
 
     /// Training images per class.
     fn images_per_class(&self) -> f64 {
-        self.facts.training_images as f64 / self.facts.outputs.len().max(1) as f64
+        self.training_images as f64 / self.outputs.len().max(1) as f64
     }
 }
 

@@ -51,6 +51,20 @@ impl Trainer {
         Ok(())
     }
 
+    /// Runs with the moving average instead of the parameters, where one is kept.
+    pub(super) fn with_average<R>(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<R, TrainError>,
+    ) -> Result<R, TrainError> {
+        if self.settings.ema == 0.0 {
+            return run(self);
+        }
+        let parameters = self.model.use_average()?;
+        let result = run(self)?;
+        self.model.set_parameters(&parameters)?;
+        Ok(result)
+    }
+
     /// Writes the weights, and the epoch after which they are written.
     pub(super) fn save(&mut self, path: &Path, epoch: Option<usize>) -> Result<(), TrainError> {
         let mut metadata = self.objective.card().to_metadata();
@@ -90,7 +104,9 @@ impl Trainer {
         let confusion = self.run.read_confusion().ok().flatten().map(|(_, matrix)| matrix);
         let evidence = Evidence {
             task: self.objective.task_card(),
-            facts,
+            training_images: facts.training_images,
+            validation_images: facts.validation_images,
+            outputs: &facts.outputs,
             settings: &settings,
             rows: self.log.rows(),
             best,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::changed::{self, Resumption};
-use super::diagnose::{self, Failure};
+use super::diagnose;
 use super::loaders::Loaders;
 use super::log::Log;
 use super::model::LoadedModel;
@@ -395,28 +395,5 @@ impl Trainer {
         }
         self.loaders.train.recycle(done.batch);
         Ok(())
-    }
-
-    fn failure(&self, step: usize, epoch: usize) -> Failure<'_> {
-        Failure { run: &self.run, precision: self.settings.precision, lr: self.log.lr, step, epoch }
-    }
-
-    /// Refuses states that are not finite: they must not replace good ones in a checkpoint.
-    fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
-        match diagnose::bad_state(&mut self.model, self.settings.precision)? {
-            Some((what, state)) => Err(self.failure(self.position.batch, epoch).error(what, f32::NAN, state)),
-            None => Ok(()),
-        }
-    }
-
-    /// Runs with the moving average instead of the parameters, where one is kept.
-    fn with_average<R>(&mut self, run: impl FnOnce(&mut Self) -> Result<R, TrainError>) -> Result<R, TrainError> {
-        if self.settings.ema == 0.0 {
-            return run(self);
-        }
-        let parameters = self.model.use_average()?;
-        let result = run(self)?;
-        self.model.set_parameters(&parameters)?;
-        Ok(result)
     }
 }

@@ -1,8 +1,8 @@
 //! The rules of a verdict: for each, a run that shows it and one that does not.
 
 use shadegrad::run::{
-    Baseline, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, RunFacts, Score, TRAIN_ACCURACY, TaskCard,
-    Verdict, Yardstick,
+    Baseline, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, Score, TRAIN_ACCURACY, TaskCard, Verdict,
+    Yardstick,
 };
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
@@ -52,16 +52,14 @@ impl Run {
         let rows: Vec<EpochRow> = self.epochs.iter().enumerate().map(row).collect();
         let value = |row: &EpochRow| row.score(&decisive).expect("scored");
         let best = rows.iter().reduce(|a, b| if value(b) > value(a) { b } else { a }).expect("an epoch");
-        let facts: RunFacts = serde_json::from_value(serde_json::json!({
-            "version": "1", "task": self.task.task, "device": "cpu", "parameters": 1, "outputs": ["ants", "bees"],
-            "image_size": [64, 64], "training_images": self.images[0], "validation_images": self.images[1],
-        }))
-        .expect("facts");
+        let outputs = ["ants", "bees"].map(String::from);
         let baseline = Baseline { name: "always “ants”".into(), value: self.baseline };
         let yardstick = Yardstick { sigma: Some(self.sigma), baseline: Some(baseline) };
         let evidence = Evidence {
             task: &self.task,
-            facts: &facts,
+            training_images: self.images[0],
+            validation_images: self.images[1],
+            outputs: &outputs,
             settings: &toml::from_str(self.settings).expect("TOML"),
             rows: &rows,
             best,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use image::{GrayImage, RgbImage, RgbaImage};
 
 use super::class_list::{ClassList, IGNORED, voc_color};
-use crate::data::bands::no_fourth;
 use crate::data::decisions::Decisions;
 use crate::data::depth::SampleDepth;
 use crate::data::{BadImage, DataError, dataset};
@@ -42,7 +41,7 @@ pub trait SegmentationDataset: Send + Sync {
     /// # Errors
     /// [`DataError::BadImage`], also for an image that has no four channels.
     fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
-        Err(no_fourth(self.name(index)))
+        Err(DataError::no_fourth(self.name(index)))
     }
 
     /// The train id of each pixel of image `index`; [`IGNORED`] for ignored pixels.

@@ -191,7 +191,7 @@ fn parts_differ(run: &Evidence<'_>) -> Option<String> {
 
 /// Fewer than 100 training images per class, or in all where outputs are no classes, and no weights to start from.
 fn few_images(run: &Evidence<'_>) -> Option<String> {
-    let images = run.facts.training_images;
+    let images = run.training_images;
     let scratch = ["init", "pretrained"].iter().all(|key| matches!(run.setting(key).as_str(), "" | "false"));
     let per_image = run.task.confusion.as_ref().is_some_and(|card| card.unit == "images");
     let each = run.images_per_class();
@@ -221,7 +221,7 @@ fn unequal_classes(run: &Evidence<'_>) -> Option<String> {
          {mean:.2}",
         poor.len(),
         matrix.classes(),
-        run.facts.outputs.get(worst).map_or("?", String::as_str),
+        run.outputs.get(worst).map_or("?", String::as_str),
         100.0 * matrix.row_total(worst) as f64 / matrix.total() as f64,
         card.unit,
         card.score.name(),
@@ -236,7 +236,7 @@ fn few_validation_images(run: &Evidence<'_>) -> Option<String> {
     matches!(score.unit, Unit::Percent | Unit::Share).then(|| {
         format!(
             "the validation set is small: with {} images, a difference below {} between two runs says nothing",
-            run.facts.validation_images,
+            run.validation_images,
             difference(score, sigma)
         )
     })

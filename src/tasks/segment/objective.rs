@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::evaluation::SegmentEvaluation;
 use super::own_masks::OwnMasks;
-use super::tiles::Tiles;
+use super::tiles::{Logits, Tiles};
 use super::{Segment, SegmentConfig, SegmentLoss};
 use crate::data::{Bands, Batch, DataError, PreparedPairs};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -95,16 +95,6 @@ impl Segmentation {
         Ok([self.card.network.apply(g, images, mode)?, labels])
     }
 
-    /// Logits of one picture of a height and width: the output [`port::LOGITS`] `[1,H,W,classes]`.
-    pub(super) fn logits_graph(&self, states: StateTable, [h, w]: [usize; 2]) -> Result<Graph, GraphError> {
-        let mut g = Graph::with_states(states);
-        let images = g.input(port::IMAGES, TensorType::channels([1, h, w, self.card.channels()]));
-        let logits = self.card.network.apply(&mut g, images, Mode::Eval)?;
-        g.output(port::LOGITS, logits);
-        fuse(&mut g, FuseOptions::default());
-        Ok(g)
-    }
-
     /// Evaluates pictures at their own sizes.
     fn evaluate_pictures(
         &self,
@@ -133,6 +123,18 @@ impl Segmentation {
             }
         }
         Ok(found)
+    }
+}
+
+impl Logits for Segmentation {
+    /// Logits of one picture of a height and width: the output [`port::LOGITS`] `[1,H,W,classes]`.
+    fn logits_graph(&self, states: StateTable, [h, w]: [usize; 2]) -> Result<Graph, GraphError> {
+        let mut g = Graph::with_states(states);
+        let images = g.input(port::IMAGES, TensorType::channels([1, h, w, self.card.channels()]));
+        let logits = self.card.network.apply(&mut g, images, Mode::Eval)?;
+        g.output(port::LOGITS, logits);
+        fuse(&mut g, FuseOptions::default());
+        Ok(g)
     }
 }
 

@@ -10,10 +10,9 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::grid::{Axis, padded};
-use super::objective::Segmentation;
 use crate::data::augment::reflected;
 use crate::data::{Bands, Inputs};
-use crate::graph::GraphError;
+use crate::graph::{Graph, GraphError, StateTable};
 use crate::plan::{Plan, PlanOptions};
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
@@ -22,6 +21,15 @@ use crate::train::{LoadedModel, Objective, TrainError};
 pub(super) const TILE_MEMORY: u64 = 512 << 20;
 /// Sides in pixels of the automatic tiles of a picture that does not fit, the largest first.
 const SIDES: [usize; 10] = [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 64];
+
+/// A network as a graph of logits for one tile.
+pub(super) trait Logits: Objective {
+    /// Logits `[1,H,W,classes]` of one image of a height and width.
+    ///
+    /// # Errors
+    /// When the network does not take that size.
+    fn logits_graph(&self, states: StateTable, size: [usize; 2]) -> Result<Graph, GraphError>;
+}
 
 /// The tiles of a picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +66,7 @@ pub(super) struct Tiles {
 }
 
 impl Tiles {
-    pub fn new(objective: &Segmentation) -> Self {
+    pub fn new(objective: &dyn Objective) -> Self {
         let card = objective.card();
         let stride = stride(card.network.settings());
         let (grids, plans) = Default::default();
@@ -83,7 +91,7 @@ impl Tiles {
     ///
     /// # Errors
     /// When the network does not take the size of the tiles.
-    pub fn grid(&mut self, of: &Segmentation, model: &LoadedModel, size: [usize; 2]) -> Result<Grid, TrainError> {
+    pub fn grid(&mut self, of: &impl Logits, model: &LoadedModel, size: [usize; 2]) -> Result<Grid, TrainError> {
         if let Some(grid) = self.grids.get(&size) {
             return Ok(grid.clone());
         }
@@ -110,7 +118,7 @@ impl Tiles {
     /// The cover of a picture with tiles of at most a height and width.
     fn cover(
         &mut self,
-        of: &Segmentation,
+        of: &impl Logits,
         model: &LoadedModel,
         size: [usize; 2],
         most: [usize; 2],
@@ -139,7 +147,7 @@ impl Tiles {
     /// When the network does not take the size of the tiles, or the device fails.
     pub fn run(
         &mut self,
-        of: &Segmentation,
+        of: &impl Logits,
         model: &mut LoadedModel,
         image: &Bands,
         mut take: impl FnMut(usize, &mut [f32]),
@@ -217,6 +225,7 @@ mod tests {
     use crate::run::ImageSize;
     use crate::run::card::ModelCard;
     use crate::tasks::segment::SegmentConfig;
+    use crate::tasks::segment::objective::Segmentation;
     use crate::train::settings::TaskSettings;
 
     /// A UNet of depth 1: a logit depends on pixels up to 9 pixels away.
