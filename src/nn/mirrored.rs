@@ -3,7 +3,7 @@
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
 
-/// The quantity that is averaged. The average stands in the place of the network's output, in the same form.
+/// The quantity that is averaged. The network then outputs the average: as logits where its outputs are logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Averaged {
     /// Probabilities of exclusive classes: the outputs are logits of a softmax over the channels.

@@ -82,8 +82,8 @@ impl StartFile {
         self.published.map_or_else(|| path.to_string(), |weights| format!("{}, {path}", weights.describe()))
     }
 
-    /// Loads those tensors that have the name and shape of one of the model's. Returns a line that says which weights they are,
-    /// what was loaded, what is missing and what was not used.
+    /// Loads the tensors whose name and shape the model has. Returns a line that names the weights and counts the tensors that were
+    /// loaded, that are missing and that were not used.
     ///
     /// # Errors
     /// When the file cannot be read or the encoder of the network does not fit.

@@ -84,7 +84,7 @@ pub fn mirrored(mut checkpoint: Checkpoint) -> Result<Checkpoint, WorkflowError>
     Ok(checkpoint)
 }
 
-/// What the scores of such a model are made of, in words.
+/// The note beside scores that were computed with flips at test time.
 pub const MIRRORED: &str = "predictions are averaged over each image and its mirror image";
 
 /// Evaluates a model on a set of images. `own` holds the same images at the model's own image size, where that differs.
