@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use image::RgbImage;
+
 use super::labels::THRESHOLDS;
+use super::results::explained;
 use super::{MultiLabel, MultiLabelConfig, MultiLabelEvaluation};
-use crate::data::{Batch, PreparedLabels};
+use crate::data::{Batch, PreparedLabels, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
@@ -14,11 +17,13 @@ use crate::ops::{self, BinaryCrossEntropyOptions};
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
+use crate::tasks::data::typed_one;
+use crate::tasks::explain::sheet;
 use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, Objective};
+use crate::train::{Evaluation, LoadedModel, Objective, TrainError};
 
 /// The loss and the update.
 struct Training {
@@ -144,5 +149,19 @@ impl Objective for MultiLabelClassification {
     fn begin(&self, _samples: usize) -> Box<dyn Evaluation> {
         let (classes, fixed) = (self.card.classes.clone(), self.thresholds.clone());
         Box::new(MultiLabelEvaluation::new(classes, fixed, self.shown.clone()))
+    }
+
+    fn explains(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    fn explain(
+        &self,
+        model: &mut LoadedModel,
+        found: &dyn Evaluation,
+        (source, batch): (&dyn Source, usize),
+    ) -> Result<Option<RgbImage>, TrainError> {
+        let shown = typed_one::<MultiLabelEvaluation>(found).map(explained).transpose()?;
+        sheet(model, &self.card, source, batch, shown.unwrap_or_default())
     }
 }
