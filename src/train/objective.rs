@@ -4,9 +4,9 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use super::TrainError;
-use super::model::LoadedModel;
 use super::outputs::Outputs;
 use super::results::Results;
+use super::sized::SizedPlans;
 use super::step::Phase;
 use crate::data::Batch;
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -49,8 +49,8 @@ pub trait Objective: Send {
 
     /// Evaluates the whole set picture by picture, for a task whose pictures have sizes of their own. `None`: batches of the
     /// loader are evaluated.
-    fn evaluate_alone(&self, model: &mut LoadedModel) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
-        let _ = model;
+    fn evaluate_alone(&self, plans: &mut SizedPlans<'_>) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
+        let _ = plans;
         None
     }
 

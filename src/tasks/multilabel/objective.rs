@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::evaluation::MultiLabelEvaluation;
 use super::labels::THRESHOLDS;
-use super::{MultiLabel, MultiLabelConfig, MultiLabelEvaluation};
+use super::scores::task_card;
+use super::settings::MultiLabelConfig;
 use crate::data::{Batch, PreparedLabels};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
@@ -14,7 +16,7 @@ use crate::ops::{self, BinaryCrossEntropyOptions};
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
-use crate::tasks::{Task, TaskError};
+use crate::tasks::TaskError;
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
@@ -47,11 +49,17 @@ impl MultiLabelClassification {
     /// # Errors
     /// When the model was trained for another task, or its thresholds are not one number per class.
     pub fn trained(card: ModelCard) -> Result<Self, TaskError> {
-        if card.task != MultiLabel.name() {
-            return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabel.name() });
+        if card.task != MultiLabelConfig::TASK {
+            return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabelConfig::TASK });
         }
         let thresholds = card.own.get(THRESHOLDS).map(|text| thresholds(text, card.classes.len())).transpose()?;
-        Ok(MultiLabelClassification { card, task_card: MultiLabel.card(), training: None, thresholds, shown: None })
+        Ok(MultiLabelClassification {
+            card,
+            task_card: task_card(MultiLabelConfig::TASK),
+            training: None,
+            thresholds,
+            shown: None,
+        })
     }
 
     /// For training.
@@ -64,7 +72,13 @@ impl MultiLabelClassification {
         let (label_smoothing, update) = (config.label_smoothing as f32, config.settings().update_of(&card.network));
         let focal_gamma = config.gamma() as f32;
         let training = Some(Training { label_smoothing, focal_gamma, positive_weights, update });
-        MultiLabelClassification { card, task_card: MultiLabel.card(), training, thresholds: None, shown: Some(shown) }
+        MultiLabelClassification {
+            card,
+            task_card: task_card(MultiLabelConfig::TASK),
+            training,
+            thresholds: None,
+            shown: Some(shown),
+        }
     }
 
     /// Thresholds of a trained model, one per class. `None` for a model saved before its first evaluation.
