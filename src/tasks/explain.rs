@@ -8,15 +8,15 @@ use super::TaskError;
 use super::predict::Prediction;
 use crate::choices;
 use crate::data::{Bands, Batch, Source, one_line, square_with_margin};
-use crate::exec::{ExecError, PlanId};
+use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::names;
 use crate::nn::Network;
 use crate::plan::PlanOptions;
 use crate::run::card::ModelCard;
 use crate::run::pictures::{Cell, PictureError, Sheet, heat_overlay, palette, png_bytes};
+use crate::train::TrainError;
 use crate::train::outputs::Outputs;
 use crate::train::step::port;
-use crate::train::{LoadedModel, TrainError};
 use crate::training::grad_cam::{self, FEATURE_GRADIENT, FEATURES, FeatureMap, GradCam, OUTPUT_WEIGHTS, OUTPUTS};
 
 choices! {
@@ -97,8 +97,8 @@ pub(super) trait Classifier {
     /// The model's description.
     fn card(&self) -> &ModelCard;
 
-    /// The network with its states.
-    fn model(&mut self) -> &mut LoadedModel;
+    /// The states of its network.
+    fn session(&mut self) -> &mut Session<AnyEngine>;
 
     /// Images per batch.
     fn batch(&self) -> usize;
@@ -146,10 +146,10 @@ pub(super) fn explain(
         Method::GradCam => {
             if plan.is_none() {
                 let batch = of.batch();
-                *plan = Some(CamPlan::new(of.model(), &card, batch, how.layer.as_deref())??);
+                *plan = Some(CamPlan::new(of.session(), &card, batch, how.layer.as_deref())??);
             }
             match plan {
-                Some(plan) => grad_cams(plan, of.model(), &pixels, &chosen)?,
+                Some(plan) => grad_cams(plan, of.session(), &pixels, &chosen)?,
                 None => vec![],
             }
         }
@@ -233,13 +233,13 @@ impl CamPlan {
     /// # Errors
     /// When memory runs out; inside, when there is no such map.
     pub fn new(
-        model: &mut LoadedModel,
+        session: &mut Session<AnyEngine>,
         card: &ModelCard,
         batch: usize,
         layer: Option<&str>,
     ) -> Result<Result<CamPlan, ExplainError>, TrainError> {
         let ([h, w], c) = (card.image_size, card.channels());
-        let states = model.session.states().clone();
+        let states = session.states().clone();
         let (mut layers, network) = (vec![], &card.network);
         let choose = |maps: &[FeatureMap]| {
             layers = maps.iter().map(|map| map.layer.clone()).collect();
@@ -253,7 +253,7 @@ impl CamPlan {
             _ => ExplainError::TooSmall { height: h, width: w },
         };
         let Some(GradCam { graph, layer, size }) = cam else { return Ok(Err(missing)) };
-        let plan = model.session.load(&graph, PlanOptions::default())?;
+        let plan = session.load(&graph, PlanOptions::default())?;
         Ok(Ok(CamPlan { plan, batch, each: h * w * c, outputs: network.outputs(), layer, size }))
     }
 
@@ -261,17 +261,22 @@ impl CamPlan {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn maps(&self, model: &mut LoadedModel, pixels: &[f32], classes: &[usize]) -> Result<Vec<Vec<f64>>, ExecError> {
+    pub fn maps(
+        &self,
+        session: &mut Session<AnyEngine>,
+        pixels: &[f32],
+        classes: &[usize],
+    ) -> Result<Vec<Vec<f64>>, ExecError> {
         let (mut maps, [h, w, c]) = (vec![], self.size);
         for (pixels, classes) in pixels.chunks(self.batch * self.each).zip(classes.chunks(self.batch)) {
             let mut images = pixels.to_vec();
             images.resize(self.batch * self.each, 0.0);
             let mut weights = vec![0.0; self.batch * self.outputs];
             classes.iter().enumerate().for_each(|(row, class)| weights[row * self.outputs + class] = 1.0);
-            model.session.write(self.plan, port::IMAGES, &images)?;
-            model.session.write(self.plan, OUTPUT_WEIGHTS, &weights)?;
-            let values = model.session.run_now(self.plan)?;
-            let made = Outputs::new(&model.session, self.plan, values);
+            session.write(self.plan, port::IMAGES, &images)?;
+            session.write(self.plan, OUTPUT_WEIGHTS, &weights)?;
+            let values = session.run_now(self.plan)?;
+            let made = Outputs::new(session, self.plan, values);
             debug_assert_eq!(made.get(OUTPUTS).len(), weights.len());
             let each = |name| made.get(name).chunks_exact(h * w * c);
             let rows = each(FEATURES).zip(each(FEATURE_GRADIENT)).take(classes.len());
@@ -304,7 +309,7 @@ fn choose(maps: &[FeatureMap], network: &Network, layer: Option<&str>) -> Option
 
 fn grad_cams(
     plan: &CamPlan,
-    model: &mut LoadedModel,
+    session: &mut Session<AnyEngine>,
     pixels: &[f32],
     classes: &[usize],
 ) -> Result<Vec<Map>, TrainError> {
@@ -316,7 +321,7 @@ fn grad_cams(
         size,
         values,
     };
-    Ok(plan.maps(model, pixels, classes)?.into_iter().map(made).collect())
+    Ok(plan.maps(session, pixels, classes)?.into_iter().map(made).collect())
 }
 
 /// Rows of a map.
@@ -431,7 +436,7 @@ const CELL: u32 = 192;
 /// # Errors
 /// When an image cannot be read, or the device is lost.
 pub(super) fn sheet(
-    model: &mut LoadedModel,
+    session: &mut Session<AnyEngine>,
     card: &ModelCard,
     source: &dyn Source,
     batch: usize,
@@ -440,10 +445,10 @@ pub(super) fn sheet(
     if shown.is_empty() {
         return Ok(None);
     }
-    let Ok(plan) = CamPlan::new(model, card, batch, None)? else { return Ok(None) };
+    let Ok(plan) = CamPlan::new(session, card, batch, None)? else { return Ok(None) };
     let (indices, classes): (Vec<_>, Vec<_>) = shown.iter().map(|shown| (shown.index, shown.class)).unzip();
     let loaded = Batch::load(source, &indices)?;
-    let maps = plan.maps(model, &loaded.images, &classes)?;
+    let maps = plan.maps(session, &loaded.images, &classes)?;
     let mut cells = vec![];
     for (Shown { mut cell, class, .. }, map) in shown.into_iter().zip(maps) {
         cell.image = enlarged(cell.image, CELL);

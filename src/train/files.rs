@@ -141,8 +141,8 @@ impl Trainer {
         {
             let (val, model) = (self.loaders.val.source(), &mut self.model);
             let batch = self.settings.batch_size.min(val.len());
-            let explained =
-                restore(model, &self.run).and_then(|()| self.objective.explain(model, found, (&**val, batch)));
+            let explained = restore(model, &self.run)
+                .and_then(|()| self.objective.explain(&mut model.session, found, (&**val, batch)));
             if let Some(picture) = explained.transpose() {
                 results.picture("gradcam.png", || picture);
             }

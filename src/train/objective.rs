@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use image::RgbImage;
 
 use super::TrainError;
-use super::model::LoadedModel;
 use super::outputs::Outputs;
 use super::results::Results;
+use super::sized::SizedPlans;
 use super::step::Phase;
 use crate::data::{Batch, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -51,8 +51,8 @@ pub trait Objective: Send {
 
     /// Evaluates the whole set picture by picture, for a task whose pictures have sizes of their own. `None`: batches of the
     /// loader are evaluated.
-    fn evaluate_alone(&self, model: &mut LoadedModel) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
-        let _ = model;
+    fn evaluate_alone(&self, plans: &mut SizedPlans<'_>) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
+        let _ = plans;
         None
     }
 
@@ -61,18 +61,18 @@ pub trait Objective: Send {
         false
     }
 
-    /// A picture of the parts of validation images that decide about their predictions. The model has the weights of the best
+    /// A picture of the parts of validation images that decide about their predictions. The states are those of the best
     /// epoch, whose evaluation is `found`; `source` has the images, and `batch` of them fit into memory at once.
     ///
     /// # Errors
     /// When an image cannot be read again or the device is lost.
     fn explain(
         &self,
-        model: &mut LoadedModel,
+        session: &mut Session<AnyEngine>,
         found: &dyn Evaluation,
         (source, batch): (&dyn Source, usize),
     ) -> Result<Option<RgbImage>, TrainError> {
-        let _ = (model, found, source, batch);
+        let _ = (session, found, source, batch);
         Ok(None)
     }
 

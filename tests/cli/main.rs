@@ -7,6 +7,7 @@ mod demo;
 mod dense_tasks;
 mod determinism;
 mod doctor;
+mod dry_run;
 mod explain;
 mod faults;
 mod finetune;

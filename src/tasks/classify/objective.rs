@@ -21,7 +21,7 @@ use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, LoadedModel, Objective, TrainError};
+use crate::train::{Evaluation, Objective, TrainError};
 
 /// Classification: cross entropy over the classes of an image.
 pub struct Classification {
@@ -103,11 +103,11 @@ impl Objective for Classification {
 
     fn explain(
         &self,
-        model: &mut LoadedModel,
+        session: &mut Session<AnyEngine>,
         found: &dyn Evaluation,
         (source, batch): (&dyn Source, usize),
     ) -> Result<Option<RgbImage>, TrainError> {
-        let shown = typed_one::<ClassifyEvaluation>(found).map(|found| found.explained()).transpose()?;
-        sheet(model, &self.card, source, batch, shown.unwrap_or_default())
+        let shown = typed_one::<ClassifyEvaluation>(found).map(ClassifyEvaluation::explained).transpose()?;
+        sheet(session, &self.card, source, batch, shown.unwrap_or_default())
     }
 }

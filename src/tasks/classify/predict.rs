@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Classification;
 use super::evaluation::softmax;
 use crate::data::{Bands, Batch, one_line, square_with_margin};
-use crate::exec::AnyEngine;
+use crate::exec::{AnyEngine, Session};
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
@@ -86,8 +86,8 @@ impl Classifier for ClassifyPredictor {
         self.objective.card()
     }
 
-    fn model(&mut self) -> &mut LoadedModel {
-        &mut self.model
+    fn session(&mut self) -> &mut Session<AnyEngine> {
+        &mut self.model.session
     }
 
     fn batch(&self) -> usize {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::evaluation::MultiLabelEvaluation;
 use super::labels::THRESHOLDS;
 use super::results::explained;
-use super::{MultiLabel, MultiLabelConfig, MultiLabelEvaluation};
+use super::scores::task_card;
+use super::settings::MultiLabelConfig;
 use crate::data::{Batch, PreparedLabels, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
@@ -17,13 +19,13 @@ use crate::ops::{self, BinaryCrossEntropyOptions};
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
+use crate::tasks::TaskError;
 use crate::tasks::data::typed_one;
 use crate::tasks::explain::sheet;
-use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, LoadedModel, Objective, TrainError};
+use crate::train::{Evaluation, Objective, TrainError};
 
 /// The loss and the update.
 struct Training {
@@ -52,11 +54,17 @@ impl MultiLabelClassification {
     /// # Errors
     /// When the model was trained for another task, or its thresholds are not one number per class.
     pub fn trained(card: ModelCard) -> Result<Self, TaskError> {
-        if card.task != MultiLabel.name() {
-            return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabel.name() });
+        if card.task != MultiLabelConfig::TASK {
+            return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabelConfig::TASK });
         }
         let thresholds = card.own.get(THRESHOLDS).map(|text| thresholds(text, card.classes.len())).transpose()?;
-        Ok(MultiLabelClassification { card, task_card: MultiLabel.card(), training: None, thresholds, shown: None })
+        Ok(MultiLabelClassification {
+            card,
+            task_card: task_card(MultiLabelConfig::TASK),
+            training: None,
+            thresholds,
+            shown: None,
+        })
     }
 
     /// For training.
@@ -69,7 +77,13 @@ impl MultiLabelClassification {
         let (label_smoothing, update) = (config.label_smoothing as f32, config.settings().update_of(&card.network));
         let focal_gamma = config.gamma() as f32;
         let training = Some(Training { label_smoothing, focal_gamma, positive_weights, update });
-        MultiLabelClassification { card, task_card: MultiLabel.card(), training, thresholds: None, shown: Some(shown) }
+        MultiLabelClassification {
+            card,
+            task_card: task_card(MultiLabelConfig::TASK),
+            training,
+            thresholds: None,
+            shown: Some(shown),
+        }
     }
 
     /// Thresholds of a trained model, one per class. `None` for a model saved before its first evaluation.
@@ -157,11 +171,11 @@ impl Objective for MultiLabelClassification {
 
     fn explain(
         &self,
-        model: &mut LoadedModel,
+        session: &mut Session<AnyEngine>,
         found: &dyn Evaluation,
         (source, batch): (&dyn Source, usize),
     ) -> Result<Option<RgbImage>, TrainError> {
         let shown = typed_one::<MultiLabelEvaluation>(found).map(explained).transpose()?;
-        sheet(model, &self.card, source, batch, shown.unwrap_or_default())
+        sheet(session, &self.card, source, batch, shown.unwrap_or_default())
     }
 }

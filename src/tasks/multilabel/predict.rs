@@ -7,7 +7,7 @@ use super::MultiLabelClassification;
 use super::labels::{labels_above, sigmoid};
 use super::metrics::DEFAULT_THRESHOLD;
 use crate::data::{Bands, Batch, one_line, square};
-use crate::exec::AnyEngine;
+use crate::exec::{AnyEngine, Session};
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
@@ -107,8 +107,8 @@ impl Classifier for MultiLabelPredictor {
         self.objective.card()
     }
 
-    fn model(&mut self) -> &mut LoadedModel {
-        &mut self.model
+    fn session(&mut self) -> &mut Session<AnyEngine> {
+        &mut self.model.session
     }
 
     fn batch(&self) -> usize {
