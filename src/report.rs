@@ -7,6 +7,7 @@ mod html;
 mod page;
 mod record;
 mod run;
+mod trust;
 mod verdict;
 
 use std::path::{Path, PathBuf};

@@ -11,4 +11,5 @@ mod own_loop;
 mod resume;
 mod run_config;
 mod run_dir;
+mod trust;
 mod verdict;
