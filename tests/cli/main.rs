@@ -17,3 +17,4 @@ mod support;
 mod sweep;
 mod trained_runs;
 mod verbs;
+mod watch;
