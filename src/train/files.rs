@@ -45,6 +45,7 @@ impl Trainer {
     pub(super) fn resume(&mut self, position: Position, repairs: Repairs) -> Result<(), TrainError> {
         self.run.repair(&repairs)?;
         self.run.rewind(position.epoch, position.steps)?;
+        self.run.write_json_lines(&repairs.rows)?;
         self.log.restore(repairs.rows, position.best);
         self.schedule.set_plateau(position.plateau);
         self.position = Position { order: self.position.order, ..position };
@@ -136,6 +137,10 @@ impl Trainer {
             let written = found.write(&mut results, epoch);
             results.done("results", written);
         }
-        Ok(results.finish())
+        let (written, left_out) = results.finish();
+        if let Some(last) = self.log.rows().last().filter(|_| self.settings.tensorboard) {
+            self.run.append_pictures(&written, last.epoch)?;
+        }
+        Ok((written, left_out))
     }
 }
