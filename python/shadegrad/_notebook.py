@@ -61,8 +61,8 @@ class Display:
     def __init__(self) -> None:
         from IPython.display import HTML, display
 
-        self._html = HTML
-        self._handle = display(HTML("<p>training starts</p>"), display_id=True)
+        self._html: Any = HTML
+        self._handle: Any = display(HTML("<p>training starts</p>"), display_id=True)
 
     def show(self, run: Run, last: bool = False) -> None:
         """Shows the epochs of a run so far; at the end its verdict and pictures."""

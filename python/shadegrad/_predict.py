@@ -7,10 +7,10 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from shadegrad._command import ShadegradError, output
-from shadegrad._run import Run
+from shadegrad._run import Run, load_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ class LabelsPrediction(Prediction):
 class MaskPrediction(Prediction):
     """The class of every pixel: ``mask`` is ``uint8[height, width]`` with positions in ``classes``."""
 
-    mask: "np.ndarray"
+    mask: np.ndarray
     classes: list[str]
     shares: dict[str, float] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class MaskPrediction(Prediction):
 class PicturePrediction(Prediction):
     """The colored picture, ``uint8[height, width, 3]``."""
 
-    picture: "np.ndarray"
+    picture: np.ndarray
 
 
 def predict(
@@ -82,15 +82,17 @@ def predict(
         ShadegradError: The run or an image cannot be read.
         TypeError: An image is neither a path, an array nor a Pillow image.
     """
-    folder = os.fspath(run.path if isinstance(run, Run) else run)
+    run = run if isinstance(run, Run) else load_run(run)
     several = list(images) if isinstance(images, (list, tuple)) else [images]
     if not several:
         return []
     with tempfile.TemporaryDirectory() as temporary:
         paths, arrays = _files(several, Path(temporary))
         flags = (["--device", device] if device else []) + (["--tta"] if tta else [])
-        # The folder of results must not exist yet.
-        text = output(["predict", folder, *paths, "--json", "--out", str(Path(temporary) / "results"), *flags])
+        # Classifiers print their predictions and write no file.
+        if run.task not in ("classify", "multi-label"):
+            flags += ["--out", str(Path(temporary) / "results")]
+        text = output(["predict", os.fspath(run.path), *paths, "--json", *flags])
         found = [_prediction(json.loads(line)) for line in text.splitlines() if line.startswith("{")]
     if arrays:
         if len(found) != len(several):
@@ -113,7 +115,7 @@ def _files(images: list[Any], folder: Path) -> tuple[list[str], bool]:
     return paths, True
 
 
-def _pillow(image: Any) -> "Image":
+def _pillow(image: Any) -> Image:
     try:
         import numpy as np
         from PIL import Image
@@ -141,7 +143,7 @@ def _prediction(row: dict[str, Any]) -> Prediction:
     return PicturePrediction(image, _array(files[0]))
 
 
-def _array(path: Path) -> "np.ndarray":
+def _array(path: Path) -> np.ndarray:
     try:
         import numpy as np
         from PIL import Image

@@ -16,7 +16,7 @@ from shadegrad._command import ShadegradError
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10 and older
-    import tomli as tomllib  # type: ignore[no-redef]
+    import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Union
 
 from shadegrad._command import ShadegradError, command, message
 from shadegrad._notebook import Display, in_notebook
 from shadegrad._run import Run
 
-PathLike = "str | os.PathLike[str]"
+PathLike = Union[str, "os.PathLike[str]"]
 
 
 def toml(value: Any) -> str:
