@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod devices;
 mod doctor;
+mod dry_run;
 mod eval;
 mod export;
 pub(crate) mod flags;

@@ -39,4 +39,4 @@ pub use pictures::{PictureError, PictureTable};
 pub use score::{Better, Panel, Score, TRAIN_ACCURACY, Unit};
 pub use table::Table;
 pub use task_card::{ConfusionCard, TaskCard};
-pub use verdict::{Baseline, Evidence, Finding, FindingKind, Next, Verdict, Yardstick};
+pub use verdict::{Baseline, Doubt, DoubtKind, Evidence, Finding, FindingKind, Next, Prospect, Verdict, Yardstick};

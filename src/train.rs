@@ -15,6 +15,7 @@ pub(crate) mod objective;
 pub(crate) mod observer;
 pub(crate) mod open;
 pub(crate) mod outputs;
+pub(crate) mod rehearsal;
 pub(crate) mod results;
 pub(crate) mod schedule;
 pub mod settings;

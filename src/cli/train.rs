@@ -19,6 +19,9 @@ pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
+    if args.switch("dry_run") {
+        return super::dry_run::run(args, args.switch("json"));
+    }
     let progress = Progress::new();
     let settings = args.task.resolve(&args.given()?)?;
     let stop = stop_on_interrupt();

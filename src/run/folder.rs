@@ -213,6 +213,11 @@ impl RunDir {
         self.path.join("samples.png")
     }
 
+    /// Grad-CAM of validation images.
+    pub fn gradcam_path(&self) -> PathBuf {
+        self.path.join("gradcam.png")
+    }
+
     /// The best checkpoint, else the last one, if there is any.
     pub fn checkpoint(&self) -> Option<PathBuf> {
         [self.best_path(), self.last_path()].into_iter().find(|path| path.is_file())

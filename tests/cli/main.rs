@@ -7,6 +7,8 @@ mod demo;
 mod dense_tasks;
 mod determinism;
 mod doctor;
+mod dry_run;
+mod explain;
 mod faults;
 mod finetune;
 mod kernels;
