@@ -13,6 +13,8 @@ pub(crate) mod limits;
 pub(crate) mod predict;
 pub(crate) mod preview;
 pub(crate) mod sweep;
+#[cfg(feature = "cli")]
+pub(crate) mod watch;
 
 pub use compare::{Comparison, compare};
 pub use dry_run::{ClassShare, DryRun, ExpectedTime, dry_run};

@@ -46,6 +46,7 @@ impl Trainer {
     pub(super) fn resume(&mut self, position: Position, repairs: Repairs) -> Result<(), TrainError> {
         self.run.repair(&repairs)?;
         self.run.rewind(position.epoch, position.steps)?;
+        self.run.write_json_lines(&repairs.rows)?;
         self.log.restore(repairs.rows, position.best);
         self.schedule.set_plateau(position.plateau);
         self.position = Position { order: self.position.order, ..position };
@@ -150,7 +151,11 @@ impl Trainer {
                 results.picture("gradcam.png", || picture);
             }
         }
-        Ok(results.finish())
+        let (written, left_out) = results.finish();
+        if let Some(last) = self.log.rows().last().filter(|_| self.settings.tensorboard) {
+            self.run.append_pictures(&written, last.epoch)?;
+        }
+        Ok((written, left_out))
     }
 }
 

@@ -19,3 +19,4 @@ mod support;
 mod sweep;
 mod trained_runs;
 mod verbs;
+mod watch;
