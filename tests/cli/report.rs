@@ -103,8 +103,8 @@ fn a_report_shows_everything_of_a_trained_run() {
     place.run(&format!("{line} --out run --epochs 2 --lr 1e-7 --tensorboard")).fine();
     assert_eq!(
         records(&place.bytes("run/events.out.tfevents.shadegrad")),
-        7,
-        "a header, settings, two epochs, curves, samples and the matrix"
+        8,
+        "a header, settings, two epochs, curves, samples, the matrix and Grad-CAM"
     );
     let lines = String::from_utf8(place.bytes("run/metrics.jsonl")).expect("text");
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -196,7 +196,7 @@ fn runs_of_a_task_are_compared_and_their_settings_marked() {
             "Segmentation: 2 runs",
             "Colorization: c",
             "<strong>0.700</strong>",
-            "sky predicted as road: 10 of 40 pixels",
+            "Of 40 pixels of <b>sky</b>, <b>30</b> are predicted as sky and <b>10</b> as road.",
         ],
     );
     holds(&page, &["<tr class=\"differs\"><th scope=\"row\">≠ lr</th>", "<tr><th scope=\"row\">epochs</th>"]);
