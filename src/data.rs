@@ -47,6 +47,7 @@ mod idx;
 mod images;
 mod kept;
 mod list_tables;
+mod limited;
 mod listing;
 mod lists;
 mod loader;
@@ -95,6 +96,7 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use kept::Kept;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
+pub use limited::limited;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};

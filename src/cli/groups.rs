@@ -19,6 +19,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
             "val_split",
             "normalize",
             "scenes",
+            "limit",
             "skip_bad",
             "shuffle",
             "sampler",
