@@ -46,8 +46,8 @@ mod icc;
 mod idx;
 mod images;
 mod kept;
-mod list_tables;
 mod limited;
+mod list_tables;
 mod listing;
 mod lists;
 mod loader;
@@ -94,9 +94,9 @@ pub use hints::Hints;
 pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "tasks")]
 pub(crate) use kept::Kept;
+pub use limited::limited;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
-pub use limited::limited;
 pub use loader::{Epoch, Loader, LoaderOptions};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};

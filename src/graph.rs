@@ -18,8 +18,8 @@ use check::{check_kernels, check_state};
 pub use domain::Domain;
 pub use error::GraphError;
 pub use onnx::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
-pub use reach::{Reach, receptive_fields};
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
+pub use reach::{Reach, receptive_fields};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
 use crate::shape::{Element, TensorType};

@@ -47,7 +47,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         ))?;
     }
     let (parameters, flops) = nodes.iter().fold((0, 0), |(p, f), node| (p + node.parameters, f + node.flops));
-    print(format_args!("{:<28} {:<16} {:>20} {:>10} {parameters:>12} {:>10.1}\n", "all", "", "", "", flops as f64 / 1e6))?;
+    print(format_args!(
+        "{:<28} {:<16} {:>20} {:>10} {parameters:>12} {:>10.1}\n",
+        "all",
+        "",
+        "",
+        "",
+        flops as f64 / 1e6
+    ))?;
     let plain = Update::plain(Optimizer::Adam(AdamOptions::default()), None);
     let plan = Plan::new(&step.graph(&Update { precision: args.precision, ..plain })?, PlanOptions::default());
     let memory = plan.memory;

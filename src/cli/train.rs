@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::color::heading;
 use super::dry_run::print_settings;
-use super::progress::{OPENING, Progress, VERBOSE};
 use super::flags::TaskArgs;
+use super::progress::{OPENING, Progress, VERBOSE};
 use super::{CliError, complain, print};
 use crate::report::command;
 use crate::run::Next;

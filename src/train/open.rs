@@ -68,7 +68,11 @@ pub fn open(
     let all = train.len();
     let sources = [limited(train, common.limit, common.seed), val];
     if sources[0].len() < all {
-        data_lines.push(format!("limit:   {} of {all} training images, drawn by seed {}", sources[0].len(), common.seed));
+        data_lines.push(format!(
+            "limit:   {} of {all} training images, drawn by seed {}",
+            sources[0].len(),
+            common.seed
+        ));
     }
     let decision_lines = decisions.lines();
     // A run keeps the size that its data decided. Crops have their own setting.

@@ -48,8 +48,11 @@ fn a_grid_averages_over_seeds() {
 /// A fifth of the epochs and some of the images: the table names what ran.
 #[test]
 fn a_sweep_runs_in_small_with_the_numbers_that_ran() {
-    let place = place("[[run]]\nepochs = 10\n[[run]]\nepochs = 15\nlr = 1e-4\n");
-    place.run("sweep sweep.toml --out s --scale-epochs 0.1 --limit 4").fine().printed(&["run 2 of 2 (epochs=2 lr=0.0001)"]);
+    let place = place("model = \"cnn\"\n[[run]]\nepochs = 10\n[[run]]\nepochs = 15\nlr = 1e-4\n");
+    place
+        .run("sweep sweep.toml --out s --scale-epochs 0.1 --limit 4")
+        .fine()
+        .printed(&["run 2 of 2 (epochs=2 lr=0.0001)"]);
     let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
     let mut epochs: Vec<&str> = table.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
     epochs.sort_unstable();
@@ -63,14 +66,15 @@ fn a_sweep_runs_in_small_with_the_numbers_that_ran() {
 /// `seeds` multiplies the rows, and a sample draws rows with all their seeds.
 #[test]
 fn seeds_repeat_every_row() {
-    let seeded = |rows: &str| Sweep::parse(&format!("task = \"classify\"\nseeds = [3, 5]\n{rows}"), Path::new("s.toml"));
+    let seeded =
+        |rows: &str| Sweep::parse(&format!("task = \"classify\"\nseeds = [3, 5]\n{rows}"), Path::new("s.toml"));
     let cells = seeded("[[run]]\nlr = 1e-3\n[grid]\nlr = [1e-4, 1e-5]\n").expect("a sweep").cells;
     let names: Vec<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
     assert_eq!(names[..3], ["lr=0.001 seed=3", "lr=0.001 seed=5", "lr=0.0001 seed=3"]);
     assert_eq!(names.len(), 6);
     let refused = seeded("[[run]]\nseed = 1\n").err().expect("two readings");
     assert!(refused.to_string().contains("`seeds` beside"), "{refused}");
-    let place = place("[[run]]\nlr = 1e-3\n");
+    let place = place("model = \"cnn\"\n[[run]]\nlr = 1e-3\n");
     let text = String::from_utf8(place.bytes("sweep.toml")).expect("text");
     place.write("sweep.toml", format!("seeds = [0, 1]\n{text}"));
     place.run("sweep sweep.toml --out s").fine().printed(&["run 2 of 2 (lr=0.001 seed=1)", " ± "]);
@@ -163,7 +167,7 @@ fn a_failed_run_does_not_stop_the_others() {
 #[test]
 fn the_sweep_file_of_the_examples_is_valid() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sweeps/resnet18.toml");
-    let sweep = shadegrad::workflows::Sweep::read(std::path::Path::new(path), None, 0).expect("valid");
+    let sweep = Sweep::read(Path::new(path), None, 0).expect("valid");
     assert_eq!(sweep.cells.len(), 11);
     assert_eq!(sweep.cells[0].name, "batch_size=32 epochs=10 lr=0.001 optimizer=adam");
 }

@@ -220,7 +220,9 @@ fn field(layers: &[(usize, usize, bool)], side: usize) -> f64 {
     for (number, &(kernel, stride, pool)) in layers.iter().enumerate() {
         y = match pool {
             true => MaxPool2d::new(kernel).stride(stride).apply(&mut g, y),
-            false => Conv2d::new(4, kernel).stride(stride).padding(kernel / 2).apply(&mut g, &format!("conv{number}"), y),
+            false => {
+                Conv2d::new(4, kernel).stride(stride).padding(kernel / 2).apply(&mut g, &format!("conv{number}"), y)
+            }
         }
         .expect("it fits");
     }
