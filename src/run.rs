@@ -10,6 +10,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod folder;
 pub(crate) mod history;
 pub(crate) mod image_size;
+mod journal;
 pub(crate) mod lock;
 pub(crate) mod mistakes;
 pub(crate) mod names;

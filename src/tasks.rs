@@ -5,6 +5,7 @@ pub mod classify;
 pub mod colorize;
 pub(crate) mod data;
 mod error;
+pub(crate) mod explain;
 pub(crate) mod export;
 mod image_model;
 pub(crate) mod list;
@@ -17,6 +18,7 @@ mod task;
 
 pub use data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
 pub use error::TaskError;
+pub use explain::{Explain, ExplainError, Method};
 pub use export::{OnnxNetwork, OnnxOutput};
 pub use image_model::ImageModel;
 pub use list::{cards, register, task, tasks};

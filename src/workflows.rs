@@ -15,6 +15,8 @@ pub(crate) mod predict;
 pub(crate) mod preview;
 pub(crate) mod summary;
 pub(crate) mod sweep;
+#[cfg(feature = "cli")]
+pub(crate) mod watch;
 
 pub use compare::{Comparison, compare};
 pub use dry_run::{ClassShare, DryRun, ExpectedTime, dry_run};

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use image::RgbImage;
+
 use super::evaluation::MultiLabelEvaluation;
 use super::labels::THRESHOLDS;
+use super::results::explained;
 use super::scores::task_card;
 use super::settings::MultiLabelConfig;
-use crate::data::{Batch, PreparedLabels};
+use crate::data::{Batch, PreparedLabels, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
@@ -17,10 +20,12 @@ use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
 use crate::tasks::TaskError;
+use crate::tasks::data::typed_one;
+use crate::tasks::explain::sheet;
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, Objective};
+use crate::train::{Evaluation, Objective, TrainError};
 
 /// The loss and the update.
 struct Training {
@@ -158,5 +163,19 @@ impl Objective for MultiLabelClassification {
     fn begin(&self, _samples: usize) -> Box<dyn Evaluation> {
         let (classes, fixed) = (self.card.classes.clone(), self.thresholds.clone());
         Box::new(MultiLabelEvaluation::new(classes, fixed, self.shown.clone()))
+    }
+
+    fn explains(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    fn explain(
+        &self,
+        session: &mut Session<AnyEngine>,
+        found: &dyn Evaluation,
+        (source, batch): (&dyn Source, usize),
+    ) -> Result<Option<RgbImage>, TrainError> {
+        let shown = typed_one::<MultiLabelEvaluation>(found).map(explained).transpose()?;
+        sheet(session, &self.card, source, batch, shown.unwrap_or_default())
     }
 }
