@@ -339,9 +339,9 @@ fn a_slip_gets_the_nearest_name() {
     place.write("key.toml", "optimiser = \"adam\"\n");
     for (line, meant) in [
         ("train classify --optimizer adamm", "'adam'"),
-        ("train classify --optimzer adam", "'--optimizer'"),
-        ("train clasify", "'classify'"),
-        ("trian classify", "'train'"),
+        ("train classify --optimize adam", "'--optimizer'"),
+        ("train classif", "'classify'"),
+        ("trai classify", "'train'"),
         ("train classify --config slip.toml", "did you mean `adam`?"),
         ("train classify --config key.toml", "did you mean `optimizer`?"),
         ("summary resnet81", "did you mean `resnet18`?"),
