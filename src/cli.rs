@@ -19,6 +19,7 @@ mod model;
 mod plan;
 mod predict;
 mod progress;
+mod ranks;
 mod report;
 mod summary;
 mod sweep;

@@ -95,7 +95,7 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use kept::Kept;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
-pub use loader::{Epoch, Loader, LoaderOptions};
+pub use loader::{Epoch, Loader, LoaderOptions, Part};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
 pub use multilabel::{MultiLabelSet, MultiLabelSplits};

@@ -139,6 +139,8 @@ mod plan;
 pub mod precision;
 mod random;
 #[cfg(feature = "tasks")]
+pub mod ranks;
+#[cfg(feature = "tasks")]
 pub mod report;
 #[cfg(feature = "tasks")]
 pub mod run;

@@ -2,6 +2,7 @@
 
 mod changed;
 mod diagnose;
+mod epoch;
 mod error;
 mod files;
 pub(crate) mod first_step;
@@ -18,11 +19,13 @@ pub(crate) mod outputs;
 pub(crate) mod results;
 pub(crate) mod schedule;
 pub mod settings;
+mod sharded;
 pub(crate) mod stages;
 pub(crate) mod start;
 pub mod step;
 pub(crate) mod step_spec;
 pub(crate) mod supervised;
+mod together;
 mod trace;
 pub(crate) mod trainer;
 
