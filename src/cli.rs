@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod devices;
 mod doctor;
+mod dry_run;
 mod eval;
 mod export;
 pub(crate) mod flags;
@@ -24,6 +25,7 @@ mod report;
 mod summary;
 mod sweep;
 mod train;
+mod watch;
 mod weights;
 
 use std::fmt::Display;
@@ -79,6 +81,8 @@ enum Verb {
     Compare(compare::Args),
     /// Write one HTML page about runs, which works offline
     Report(report::Args),
+    /// Show runs under way in a browser: curves, scores, time left
+    Watch(watch::Args),
     /// Check a data set, or preview augmentation
     #[command(subcommand)]
     Data(data::Verb),
@@ -223,6 +227,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Bench(args) => bench::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Watch(args) => watch::run(&args),
         Verb::Devices => devices::run(),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Plan(args) => plan::run(&args),

@@ -4,6 +4,8 @@ mod chart;
 mod confusion;
 mod group;
 mod html;
+#[cfg(feature = "cli")]
+mod live;
 mod page;
 mod record;
 mod run;
@@ -15,6 +17,8 @@ use thiserror::Error;
 
 use self::chart::charts;
 use self::html::{Row, escaped, table};
+#[cfg(feature = "cli")]
+pub(crate) use self::live::Watched;
 use self::page::Page;
 use self::record::{Record, TableRows, read_picture, sweep_table};
 #[cfg(feature = "cli")]

@@ -5,6 +5,7 @@ pub mod classify;
 pub mod colorize;
 pub(crate) mod data;
 mod error;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod list;
 pub mod multilabel;
@@ -16,6 +17,7 @@ mod task;
 
 pub use data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
 pub use error::TaskError;
+pub use explain::{Explain, ExplainError, Method};
 pub use export::{OnnxNetwork, OnnxOutput};
 pub use list::{cards, register, task, tasks};
 pub use predict::{Prediction, Predictor};

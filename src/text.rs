@@ -35,6 +35,16 @@ pub(crate) fn number(value: f64) -> String {
     if plain.len() > 12 && scientific.len() < plain.len() { scientific } else { plain }
 }
 
+/// A word of a shell: quoted unless it is plain.
+#[cfg(feature = "tasks")]
+pub(crate) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Names as `a, b or c`.
 pub fn one_of<T: Borrow<str>>(names: &[T]) -> String {
     match names {

@@ -42,11 +42,13 @@
 //! | read gradients, or apply changed ones | [`Training::gradients`] and [`Training::apply`] |
 //! | save, and resume to the bit | [`Training::save`] and [`Training::load`] |
 //! | save weights for prediction, or for PyTorch | [`Training::save_weights`] |
+//! | see which parts of an image raise an output | [`grad_cam`] |
 //!
 //! The floor below is [`Graph`](crate::graph::Graph) and [`Session`](crate::exec::Session).
 
 mod error;
 mod forward;
+pub mod grad_cam;
 mod graphs;
 mod loss;
 mod options;

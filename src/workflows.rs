@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod dry_run;
 mod error;
 pub(crate) mod evaluation;
 pub(crate) mod export;
@@ -12,8 +13,11 @@ pub(crate) mod limits;
 pub(crate) mod predict;
 pub(crate) mod preview;
 pub(crate) mod sweep;
+#[cfg(feature = "cli")]
+pub(crate) mod watch;
 
 pub use compare::{Comparison, compare};
+pub use dry_run::{ClassShare, DryRun, ExpectedTime, dry_run};
 pub use error::{Incomparable, WorkflowError};
 pub use evaluation::{EvalOptions, Evaluated, evaluate};
 pub use export::{Exported, export};

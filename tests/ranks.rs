@@ -48,7 +48,10 @@ fn ranks_of_mpi_give_the_bits_of_one_process() {
         assert_eq!(code, Some(0), "{text}");
         assert_eq!(text.matches("epoch  1/2").count(), 1, "rank 0 alone prints: {text}");
         for file in ["last.safetensors", "best.safetensors"] {
-            assert!(place.bytes(&format!("{size}/{file}")) == place.bytes(&format!("1/{file}")), "{file} of {size} ranks");
+            assert!(
+                place.bytes(&format!("{size}/{file}")) == place.bytes(&format!("1/{file}")),
+                "{file} of {size} ranks"
+            );
         }
     }
 }

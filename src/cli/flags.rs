@@ -153,6 +153,11 @@ impl TaskArgs {
         given(self.task.settings(), &self.matches)
     }
 
+    /// Whether a flag without a value is there.
+    pub(super) fn switch(&self, name: &str) -> bool {
+        self.matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false)
+    }
+
     /// The task that a subcommand names.
     pub(super) fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
@@ -160,6 +165,18 @@ impl TaskArgs {
         let task = crate::tasks::task(name).map_err(|_| missing())?;
         Ok(TaskArgs { task, matches: matches.clone() })
     }
+}
+
+/// The flags of `train` that are no settings.
+fn of_train() -> [Arg; 2] {
+    let dry_run = Arg::new("dry_run").long("dry-run").action(ArgAction::SetTrue).help_heading("Run");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help_heading("Run");
+    [
+        dry_run.help(
+            "Print what the training would do, and do nothing: data, settings with their origins, memory, time, doubts",
+        ),
+        json.requires("dry_run").hide_short_help(true).help("Print the result of --dry-run as JSON"),
+    ]
 }
 
 impl clap::FromArgMatches for TaskArgs {
@@ -177,7 +194,7 @@ impl clap::Subcommand for TaskArgs {
     fn augment_subcommands(with: Command) -> Command {
         crate::tasks::tasks()
             .into_iter()
-            .fold(with, |with, task| with.subcommand(command(task)))
+            .fold(with, |with, task| with.subcommand(command(task).args(of_train())))
             .subcommand_required(true)
             .arg_required_else_help(true)
     }

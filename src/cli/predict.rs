@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::flags::{tile, tiled};
+use super::flags::{choice, tile, tiled};
 use super::{CliError, complain, complain_of_damage, print};
 use crate::data::images_below;
 use crate::run::{Checkpoint, ImageSize};
+use crate::tasks::{Explain, Method};
 use crate::text::escaped;
 use crate::workflows::evaluation::{MIRRORED, mirrored};
 use crate::workflows::predict::{Predicted, Predictions};
@@ -23,7 +24,7 @@ pub(super) struct Args {
     /// names in the order of their numbers
     #[arg(long)]
     json: bool,
-    /// Folder to create for masks or colorized pictures; runs/predict-NNN when not given. A pixel of NAME-mask.png holds the
+    /// Folder to create for masks, colorized pictures or explanations; runs/predict-NNN when not given. A pixel of NAME-mask.png holds the
     /// number of its class, from 0, whatever values the training masks had; `classes` of --json names the classes
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -33,9 +34,42 @@ pub(super) struct Args {
     /// Average the predictions for each image and its mirror image (flips at test time)
     #[arg(long)]
     tta: bool,
+    /// Write a picture of the parts of each image that decide about a class, beside the image: gradcam, or occlusion. For
+    /// classify and multi-label
+    #[arg(long, value_name = "METHOD", num_args = 0..=1, default_missing_value = "gradcam", value_parser = choice::<Method>())]
+    explain: Option<Method>,
+    /// Class that --explain is about [default: the most probable one of each image]
+    #[arg(long, value_name = "NAME", requires = "explain")]
+    class: Option<String>,
+    /// Layer whose feature map Grad-CAM takes, such as layer3 [default: the encoder's last one of at least 4x4 pixels]
+    #[arg(long, value_name = "LAYER", requires = "explain")]
+    layer: Option<String>,
+    /// Side of the grey patch of an occlusion map, in pixels of the network's images [default: a fifth of their side]
+    #[arg(long, value_name = "PIXELS", requires = "explain")]
+    patch: Option<usize>,
+    /// Distance between places of that patch, in pixels [default: half the patch]
+    #[arg(long, value_name = "PIXELS", requires = "explain")]
+    stride: Option<usize>,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
+}
+
+/// What is explained, if anything.
+///
+/// # Errors
+/// A flag of the other method.
+fn explain(args: &Args) -> Result<Option<Explain>, CliError> {
+    let Some(method) = args.explain else { return Ok(None) };
+    let refuse = |flag: &str, other: &str| Err(CliError::Usage(format!("{flag}: needs --explain {other}")));
+    match method {
+        Method::GradCam if args.patch.is_some() => return refuse("--patch", "occlusion"),
+        Method::GradCam if args.stride.is_some() => return refuse("--stride", "occlusion"),
+        Method::Occlusion if args.layer.is_some() => return refuse("--layer", "gradcam"),
+        _ => {}
+    }
+    let Args { class, layer, patch, stride, .. } = args;
+    Ok(Some(Explain { method, class: class.clone(), layer: layer.clone(), patch: *patch, stride: *stride }))
 }
 
 /// The images of files and folders, in the order given. In a folder, they are the images that training would read.
@@ -60,11 +94,14 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 
 /// Predicts for every image. An unreadable image is named on stderr, and the exit code is then 2.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let images = collect(&args.images)?;
+    let (images, explain) = (collect(&args.images)?, explain(args)?);
     complain_of_damage(&args.run);
     let checkpoint = tiled(Checkpoint::open(&args.run)?, args.tile)?;
     let checkpoint = if args.tta { mirrored(checkpoint)? } else { checkpoint };
     let mut predictions = Predictions::open(&checkpoint, &args.device, args.out.as_deref())?;
+    if let Some(how) = explain {
+        predictions = predictions.explained(&checkpoint, how)?;
+    }
     if let Some(out) = args.out.as_deref().filter(|_| !predictions.writes()) {
         let (out, task) = (out.display(), &checkpoint.card.task);
         return Err(CliError::Usage(format!("--out {out}: {task} prints its predictions and writes no file")));

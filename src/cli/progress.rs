@@ -104,7 +104,7 @@ fn say(line: std::fmt::Arguments<'_>) {
 }
 
 /// Minutes and seconds, and hours if at least one.
-fn clock(seconds: f64) -> String {
+pub(super) fn clock(seconds: f64) -> String {
     let whole = seconds as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
         (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),

@@ -21,6 +21,10 @@ pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
+    if args.switch("dry_run") {
+        ranks::refuse_several("train --dry-run")?;
+        return super::dry_run::run(args, args.switch("json"));
+    }
     let ranks = ranks::start()?;
     let result = if ranks.rank() == 0 { lead(args, &ranks) } else { follow(args, &ranks) };
     ranks::end_all(&*ranks, result)

@@ -98,6 +98,20 @@ impl Batch {
         self.indices.extend_from_slice(indices);
     }
 
+    /// The samples `indices` of a source, as they are in epoch 0.
+    ///
+    /// # Errors
+    /// When a sample cannot be read.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn load(source: &dyn Source, indices: &[usize]) -> Result<Self, DataError> {
+        let (mut batch, layout) = (Batch::default(), source.layout());
+        batch.resize(indices, layout);
+        for (slot, &index) in indices.iter().enumerate() {
+            source.load(0, index, batch.sample_mut(slot, layout))?;
+        }
+        Ok(batch)
+    }
+
     /// The slot of sample `slot`.
     pub(crate) fn sample_mut(&mut self, slot: usize, layout: SampleLayout) -> SampleMut<'_> {
         fn part<T>(values: &mut [T], slot: usize, length: usize) -> &mut [T] {

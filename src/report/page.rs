@@ -47,6 +47,11 @@ impl Page {
 
     /// The whole page.
     pub fn finish(self, title: &str) -> String {
+        self.assembled(title, "", "")
+    }
+
+    /// The whole page, with HTML before its contents and after them.
+    pub fn assembled(self, title: &str, before: &str, after: &str) -> String {
         let title = escaped(title);
         let mut contents = String::new();
         if self.listed.len() > 2 {
@@ -65,7 +70,7 @@ impl Page {
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"generator\" content=\"shadegrad {}\">\n\
              <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-             <body>\n<header><h1>{title}</h1></header>\n{contents}<main>\n{}</main>\n</body>\n</html>\n",
+             <body>\n<header><h1>{title}</h1></header>\n{before}{contents}<main>\n{}</main>\n{after}</body>\n</html>\n",
             env!("CARGO_PKG_VERSION"),
             self.body
         )

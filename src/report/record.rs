@@ -36,6 +36,8 @@ pub(super) struct Record {
     pub mistakes: Vec<(Mistake, Vec<u8>)>,
     /// Validation images with predictions, as PNG.
     pub samples: Option<Vec<u8>>,
+    /// Grad-CAM of validation images, as PNG.
+    pub gradcam: Option<Vec<u8>>,
     /// The confusion matrix as PNG, for runs without counts.
     pub confusion_picture: Option<Vec<u8>>,
 }
@@ -84,6 +86,7 @@ impl Record {
             confusion,
             mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
             samples: read_if_there(&run.samples_path())?,
+            gradcam: read_if_there(&run.gradcam_path())?,
             confusion_picture,
             tables: tables.filter_map(Result::transpose).collect::<Result<_, ReportError>>()?,
             facts,

@@ -49,6 +49,13 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
         let alt = format!("Validation images with predictions of {}", run.name);
         page.add(&picture(png, &alt, "Validation images after the best epoch"));
     }
+    if let Some(png) = &run.gradcam {
+        page.heading(level, "What it looks at");
+        let alt = format!("Grad-CAM of validation images of {}", run.name);
+        let caption = "Each image beside its map: yellow parts raise the predicted class most, grey parts do not. Wrong \
+                       predictions come first.";
+        page.add(&picture(png, &alt, caption));
+    }
     mistakes(page, run, level);
     if let Some(decisions) = run.facts.as_ref().and_then(|facts| facts.decisions.as_ref()) {
         data(page, decisions, level);

@@ -6,6 +6,7 @@ use super::html::escaped;
 use super::page::Page;
 use super::record::Record;
 use crate::run::{Next, Verdict};
+use crate::text::word;
 
 /// The command of a next step. `run` is the run's folder, `data` its data set.
 pub(crate) fn command(next: &Next, task: &str, run: &Path, data: &str) -> String {
@@ -20,15 +21,6 @@ pub(crate) fn command(next: &Next, task: &str, run: &Path, data: &str) -> String
         Next::FindRate => format!("shadegrad lr-find {task} --config {config}"),
         Next::CheckData => format!("shadegrad data check --task {task} {}", word(data)),
         Next::Predict => format!("shadegrad predict {run} IMAGES…"),
-    }
-}
-
-/// A word of a shell: quoted unless it is plain.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 

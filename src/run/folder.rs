@@ -5,7 +5,8 @@
 //! | `config.toml` | all settings | at the start |
 //! | `run.json` | device, parameters, classes, numbers of images | at the start |
 //! | `metrics.csv` | a row an epoch | after each epoch |
-//! | `events.out.tfevents.shadegrad` | the same for TensorBoard, with `--tensorboard` | after each epoch |
+//! | `metrics.jsonl` | the same as one JSON object a line, which experiment trackers take as it is | after each epoch |
+//! | `events.out.tfevents.shadegrad` | the same for TensorBoard, with settings and pictures, with `--tensorboard` | after each epoch |
 //! | `last.safetensors`, `best.safetensors` | weights | after each (better) epoch |
 //! | `resume.safetensors` | state of an unfinished run, for `--resume` | after each epoch, or when stopped |
 //! | `finished.safetensors` | state of a finished run, for `--resume` with more epochs | at the end |
@@ -18,19 +19,15 @@
 //! | `report.html` | all of this on one page | by `shadegrad report` |
 //! | `model.onnx` | the best weights as an ONNX model | by `shadegrad export` |
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::confusion::ConfusionMatrix;
 use super::error::{RunError, Unresumable};
 use super::facts::RunFacts;
-use super::history::{EpochRow, NormRow};
 use super::names::{check_free, new_folder, new_numbered};
-use super::score::Score;
-use super::tensorboard;
-use crate::interop::files::{FileError, open_plain, read_text, write_atomic};
+use crate::interop::files::{FileError, read_text, write_atomic};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.csv";
@@ -206,21 +203,6 @@ impl RunDir {
         Ok(remove_if_there(&self.finished_path())?)
     }
 
-    /// Appends to `norms.csv`, after the column names if it is new.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn append_norms(&self, rows: &[NormRow]) -> Result<(), RunError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        append(&self.path.join(NORMS), |first| {
-            let mut csv = csv::WriterBuilder::new().has_headers(first).from_writer(vec![]);
-            rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::from)?;
-            csv.into_inner().map_err(csv::IntoInnerError::into_error)
-        })
-    }
-
     /// Loss and accuracy over epochs.
     pub fn curves_path(&self) -> PathBuf {
         self.path.join("curves.png")
@@ -234,6 +216,11 @@ impl RunDir {
     /// Validation images with prediction and truth.
     pub fn samples_path(&self) -> PathBuf {
         self.path.join("samples.png")
+    }
+
+    /// Grad-CAM of validation images.
+    pub fn gradcam_path(&self) -> PathBuf {
+        self.path.join("gradcam.png")
     }
 
     /// The best checkpoint, else the last one, if there is any.
@@ -313,61 +300,6 @@ impl RunDir {
         fs::create_dir_all(&path).map_err(|e| FileError::writing(&path, e))?;
         Ok(path)
     }
-
-    /// Appends one epoch to `metrics.csv`, after the column names if it is the first, and syncs the
-    /// file to disk. A failed append does not change the earlier rows.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunError> {
-        append(&self.metrics_path(), |first| {
-            let mut line = Vec::new();
-            EpochRow::write_csv(std::slice::from_ref(row), first, &mut line).map_err(io::Error::from)?;
-            Ok(line)
-        })
-    }
-
-    /// Appends one epoch to the run's TensorBoard event file and syncs the file to disk.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn append_event(&self, row: &EpochRow) -> Result<(), RunError> {
-        let now = SystemTime::now();
-        append(&self.path.join(EVENTS), |first| {
-            let header = if first { tensorboard::header(now) } else { vec![] };
-            Ok([header, tensorboard::epoch(row, now)].concat())
-        })
-    }
-
-    /// Replaces `metrics.csv` by these epochs.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn rewrite_metrics(&self, rows: &[EpochRow]) -> Result<(), RunError> {
-        Ok(write_atomic(&self.metrics_path(), |w| EpochRow::write_csv(rows, true, w).map_err(io::Error::from))?)
-    }
-
-    /// The epochs in `metrics.csv`; empty for a run that ended before its first epoch.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or a row is malformed.
-    pub fn read_metrics(&self) -> Result<Vec<EpochRow>, RunError> {
-        let path = self.metrics_path();
-        let (file, _) = open_plain(&path)?;
-        let facts = self.read_facts().ok().flatten();
-        let known: Vec<Score> =
-            facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
-        EpochRow::read_csv(file, &known).map_err(|source| RunError::Metrics { path, source })
-    }
-}
-
-/// Appends the bytes that `make` returns to a file, and forces them to disk. The argument of `make` is true for an
-/// empty file.
-fn append(path: &Path, make: impl FnOnce(bool) -> io::Result<Vec<u8>>) -> Result<(), RunError> {
-    let fail = |source| RunError::from(FileError::writing(path, source));
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
-    let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
-    append_or_undo(&mut file, length, &make(length == 0).map_err(fail)?).map_err(fail)
 }
 
 /// Removes a file, if it exists.
@@ -376,14 +308,4 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::writing(path, error)),
         _ => Ok(()),
     }
-}
-
-/// Appends `line`; on failure cuts the file back to `length`, so that no half row remains.
-fn append_or_undo(file: &mut File, length: u64, line: &[u8]) -> io::Result<()> {
-    let written = file.write_all(line).and_then(|()| file.sync_data());
-    if written.is_err() {
-        // The write's own error is the one to report; a second failure would only hide it.
-        let _ = file.set_len(length);
-    }
-    written
 }

@@ -18,6 +18,9 @@ const LOCK: &str = ".shadegrad-lock";
 /// Largest lock file, in bytes. It holds one line.
 const MAX_BYTES: u64 = 4096;
 
+/// Pause after which a lock that a probe held is free again.
+const PROBED: Duration = Duration::from_millis(10);
+
 /// Holds a folder until it is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
@@ -43,11 +46,18 @@ impl FolderLock {
     /// [`RunError::Locked`] when another process holds it; when the folder cannot be written to.
     pub fn take(folder: &Path) -> Result<Self, RunError> {
         let path = folder.join(LOCK);
+        let mut retries = 3;
         loop {
             let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
             let file = opened.map_err(|e| FileError::writing(&path, e))?;
             let held = match file.try_lock() {
                 Ok(()) => true,
+                // Another process may only have looked whether somebody holds it.
+                Err(TryLockError::WouldBlock) if retries > 0 => {
+                    retries -= 1;
+                    std::thread::sleep(PROBED);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(RunError::Locked { path: folder.to_owned(), holder: holder(file) });
                 }
@@ -83,6 +93,13 @@ impl Drop for FolderLock {
         // The lock is still held, so this is the own file. A remaining file blocks nobody.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Whether a process writes into a folder. The probe holds the lock for a moment where nobody does.
+#[cfg(feature = "cli")]
+pub(crate) fn is_held(folder: &Path) -> bool {
+    let file = File::open(folder.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The holder of a locked file, in words. Some systems do not let others read the file.

@@ -9,6 +9,7 @@ mod comparison;
 mod confusion;
 mod curves;
 mod fonts;
+mod heat;
 mod script;
 mod sheet;
 
@@ -23,6 +24,7 @@ pub use comparison::{PictureTable, painted};
 pub use confusion::confusion_picture;
 pub use curves::{curves_picture, lr_picture};
 pub use fonts::take_missing;
+pub use heat::heat_overlay;
 pub use sheet::{Cell, Sheet, prediction_cell};
 
 use crate::interop::files::{FileError, write_atomic};

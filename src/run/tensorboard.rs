@@ -1,9 +1,16 @@
 //! Epochs as a TensorBoard event file.
 //!
 //! The file is a list of records: length (u64), masked CRC-32C of the length, data, masked CRC-32C of the data, all little
-//! endian. The data of a record is a protocol buffer `Event`, of which five fields are needed:
-//! `Event { wall_time: double = 1; step: int64 = 2; file_version: string = 3; summary: Summary = 5 }`,
-//! `Summary { value: repeated Value = 1 }`, `Value { tag: string = 1; simple_value: float = 2 }`.
+//! endian. The data of a record is a protocol buffer `Event`:
+//!
+//! | message | fields that are needed |
+//! |---|---|
+//! | `Event` | `wall_time: double = 1; step: int64 = 2; file_version: string = 3; summary: Summary = 5` |
+//! | `Summary` | `value: repeated Value = 1` |
+//! | `Value` | `tag: string = 1; simple_value: float = 2; image: Image = 4; tensor: TensorProto = 8; metadata: SummaryMetadata = 9` |
+//! | `Image` | `height: int32 = 1; width: int32 = 2; colorspace: int32 = 3; encoded_image_string: bytes = 4` |
+//! | `TensorProto` | `dtype: DataType = 1 (string: 7); tensor_shape: TensorShapeProto = 2; string_val: repeated bytes = 8` |
+//! | `SummaryMetadata` | `plugin_data: PluginData = 1`, whose `plugin_name: string = 1` |
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,14 +36,61 @@ pub fn epoch(row: &EpochRow, at: SystemTime) -> Vec<u8> {
         entry.extend((value as f32).to_le_bytes());
         bytes_field(&mut summary, 1, &entry);
     }
+    of_step(row.epoch, &summary, at)
+}
+
+/// The record of the settings, which TensorBoard shows under Text.
+pub fn settings(toml: &str, at: SystemTime) -> Vec<u8> {
+    let text: String = toml.lines().map(|line| format!("    {line}\n")).collect();
+    let (mut tensor, mut shape, mut dim) = (vec![], vec![], vec![]);
+    key(&mut dim, 1, 0);
+    varint(&mut dim, 1);
+    bytes_field(&mut shape, 2, &dim);
+    key(&mut tensor, 1, 0);
+    varint(&mut tensor, 7);
+    bytes_field(&mut tensor, 2, &shape);
+    bytes_field(&mut tensor, 8, text.as_bytes());
+    let (mut plugin, mut metadata, mut value, mut summary) = (vec![], vec![], vec![], vec![]);
+    bytes_field(&mut plugin, 1, b"text");
+    bytes_field(&mut metadata, 1, &plugin);
+    bytes_field(&mut value, 1, b"settings/text_summary");
+    bytes_field(&mut value, 8, &tensor);
+    bytes_field(&mut value, 9, &metadata);
+    bytes_field(&mut summary, 1, &value);
+    of_step(0, &summary, at)
+}
+
+/// The record of a PNG picture in RGB. `None` for other files.
+pub fn picture(tag: &str, png: &[u8], epoch: u32, at: SystemTime) -> Option<Vec<u8>> {
+    // Signature, length and name of the first chunk, then width and height.
+    let sides = png.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(8..16)?;
+    let side = |bytes: &[u8]| bytes.iter().fold(0, |side: u64, &byte| side << 8 | u64::from(byte));
+    let mut image = vec![];
+    for (field, number) in [(1, side(&sides[4..])), (2, side(&sides[..4])), (3, 3)] {
+        key(&mut image, field, 0);
+        varint(&mut image, number);
+    }
+    bytes_field(&mut image, 4, png);
+    let (mut value, mut summary) = (vec![], vec![]);
+    bytes_field(&mut value, 1, tag.as_bytes());
+    bytes_field(&mut value, 4, &image);
+    bytes_field(&mut summary, 1, &value);
+    Some(of_step(epoch, &summary, at))
+}
+
+fn of_step(step: u32, summary: &[u8], at: SystemTime) -> Vec<u8> {
     let mut event = double(1, seconds(at));
-    key(&mut event, 2, 0);
-    varint(&mut event, u64::from(row.epoch));
-    bytes_field(&mut event, 5, &summary);
+    // A protocol buffer leaves zeros out.
+    if step > 0 {
+        key(&mut event, 2, 0);
+        varint(&mut event, u64::from(step));
+    }
+    bytes_field(&mut event, 5, summary);
     record(&event)
 }
 
-/// Length of the part of a file that holds whole records of epochs before `epoch`, with its header.
+/// Length of the part of a file that holds whole records of epochs before `epoch`, with its header. Pictures and what comes after
+/// them are cut: a resumed run writes its own.
 pub fn length_before(file: &[u8], epoch: u64) -> usize {
     let mut length = 0;
     // 8 bytes of length and 4 of its checksum, the data, 4 of their checksum.
@@ -44,12 +98,30 @@ pub fn length_before(file: &[u8], epoch: u64) -> usize {
         let size = head[..8].iter().rev().fold(0, |size: u64, &byte| size << 8 | u64::from(byte));
         let end = usize::try_from(size).ok().and_then(|size| (length + 16).checked_add(size));
         let Some((end, record)) = end.and_then(|end| Some((end, file.get(length..end)?))) else { break };
-        if step(&record[12..record.len() - 4]).is_some_and(|step| step >= epoch) {
+        let event = &record[12..record.len() - 4];
+        if is_picture(event) || step(event).is_some_and(|step| step >= epoch) {
             break;
         }
         length = end;
     }
     length
+}
+
+/// Whether an event is one that [`picture`] wrote.
+fn is_picture(event: &[u8]) -> bool {
+    // The time, the step, the summary, its value, the tag with its length in one byte, then the image.
+    let image = || {
+        let summary = after_varint(event.get(9..)?.strip_prefix(&[2 << 3])?)?;
+        let value = after_varint(summary.strip_prefix(&[5 << 3 | 2])?)?;
+        let tag = after_varint(value.strip_prefix(&[1 << 3 | 2])?)?;
+        tag.get(2 + usize::from(*tag.strip_prefix(&[1 << 3 | 2])?.first()?))
+    };
+    image() == Some(&(4 << 3 | 2))
+}
+
+fn after_varint(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    bytes.get(end + 1..)
 }
 
 /// The step of an event that [`epoch`] wrote; `None` for the header.

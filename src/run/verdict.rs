@@ -1,12 +1,14 @@
 //! The verdict on a run: its score with the uncertainty of the validation set and a baseline, findings with their evidence, and
 //! next steps. `run.json` holds it, and the report shows it first.
 
+mod doubts;
 mod next;
 mod rules;
 pub(crate) mod yardstick;
 
 use serde::{Deserialize, Serialize};
 
+pub use doubts::{Doubt, DoubtKind, Prospect};
 pub use next::Next;
 pub use rules::{Finding, FindingKind};
 pub use yardstick::{Baseline, Yardstick};
@@ -83,6 +85,20 @@ impl Evidence<'_> {
         text
     }
 
+    /// Task and settings.
+    fn setup(&self) -> Setup<'_> {
+        Setup { task: self.task, settings: self.settings }
+    }
+}
+
+/// What is known of a run before it begins.
+#[derive(Clone, Copy)]
+struct Setup<'a> {
+    task: &'a TaskCard,
+    settings: &'a toml::Table,
+}
+
+impl Setup<'_> {
     /// A setting as text; empty if the run does not have it.
     fn setting(&self, key: &str) -> String {
         match self.settings.get(key) {
@@ -92,9 +108,14 @@ impl Evidence<'_> {
         }
     }
 
-    /// Training images per class.
-    fn images_per_class(&self) -> f64 {
-        self.training_images as f64 / self.outputs.len().max(1) as f64
+    /// Whether training starts from random weights.
+    fn from_scratch(&self) -> bool {
+        ["init", "pretrained"].iter().all(|key| matches!(self.setting(key).as_str(), "" | "false"))
+    }
+
+    /// Whether the outputs are classes of whole images.
+    fn classifies(&self) -> bool {
+        self.task.confusion.as_ref().is_some_and(|card| card.unit == "images")
     }
 }
 

@@ -220,11 +220,12 @@ pub struct Compared {
     pub figure: PictureTable,
 }
 
-/// The evaluations as the type of a task's evaluation.
-///
-/// # Errors
-/// When one belongs to another task.
-pub fn typed<'a, E: Evaluation>(found: &'a [Box<dyn Evaluation>]) -> Vec<&'a E> {
-    let one = |evaluation: &'a dyn Evaluation| (evaluation as &dyn std::any::Any).downcast_ref::<E>();
-    found.iter().filter_map(|evaluation| one(&**evaluation)).collect()
+/// The evaluations as the type of a task's evaluation. Those of other tasks are left out.
+pub fn typed<E: Evaluation>(found: &[Box<dyn Evaluation>]) -> Vec<&E> {
+    found.iter().filter_map(|evaluation| typed_one(&**evaluation)).collect()
+}
+
+/// An evaluation as the type of a task's evaluation; `None` for that of another task.
+pub fn typed_one<E: Evaluation>(found: &dyn Evaluation) -> Option<&E> {
+    (found as &dyn std::any::Any).downcast_ref::<E>()
 }

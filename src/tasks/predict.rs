@@ -4,6 +4,7 @@ use image::RgbImage;
 use serde_json::{Map, Value as Json};
 
 use super::TaskError;
+use super::explain::Explain;
 use crate::data::Bands;
 
 /// A trained model that predicts for single images.
@@ -41,6 +42,21 @@ pub trait Predictor {
     fn predict_bands(&mut self, images: Vec<Bands>) -> Result<Vec<Prediction>, TaskError> {
         let images: Vec<RgbImage> = images.into_iter().map(|image| image.rgb).collect();
         self.predict(&images)
+    }
+
+    /// Whether [`Predictor::explain`] is supported.
+    fn explains(&self) -> bool {
+        false
+    }
+
+    /// [`Predictor::predict_bands`] with a picture of the parts of each image that decide about a class; none where
+    /// [`Predictor::explains`] is false.
+    ///
+    /// # Errors
+    /// When a class or layer does not exist, a patch does not fit, or the device is lost.
+    fn explain(&mut self, images: Vec<Bands>, how: &Explain) -> Result<Vec<Prediction>, TaskError> {
+        let _ = (images, how);
+        Ok(vec![])
     }
 }
 

@@ -8,6 +8,8 @@ mod own_masks;
 mod picture;
 mod predict;
 mod scale;
+mod scores;
+mod set;
 mod settings;
 mod tiles;
 mod upscale;
@@ -16,16 +18,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use image::RgbImage;
-
 pub use evaluation::SegmentEvaluation;
 pub use metrics::{ClassWeighting, SegmentationScores};
 pub use objective::Segmentation;
 pub use predict::SegmentPredictor;
 pub use scale::ScaleRange;
+pub use scores::{MEAN_IOU, OWN_MEAN_IOU, OWN_PIXEL_ACCURACY, OWN_WEIGHTED_IOU, PIXEL_ACCURACY, WEIGHTED_IOU};
 pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, resumed_classes, typed};
+use set::{SegmentedImages, whole};
+
+use super::data::{Chosen, DataSource, Part, fourth_channel, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
@@ -40,38 +43,13 @@ use crate::data::{
 use crate::exec::AnyEngine;
 use crate::nn::Averaged;
 use crate::run::card::ModelCard;
-use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
-use crate::run::pictures::{self, PictureTable};
-use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
-use crate::run::table::Table;
-use crate::run::task_card::{ConfusionCard, TaskCard};
-use crate::run::{Checkpoint, ImageSize, Score};
+use crate::run::task_card::TaskCard;
+use crate::run::{Checkpoint, ImageSize};
 use crate::train::open::TrainingData;
 use crate::train::settings::Resolved;
 use crate::train::start::{self, StartFile};
-use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer};
-
-/// Mean over the classes of intersection over union.
-pub const MEAN_IOU: Score = Score::new("val_mean_iou", "mean IoU", Unit::Share, Better::Higher);
-/// Intersection over union, each class weighted by its pixels.
-pub const WEIGHTED_IOU: Score = Score::new("val_weighted_iou", "weighted IoU", Unit::Share, Better::Higher);
-/// Share of the pixels predicted correctly.
-pub const PIXEL_ACCURACY: Score = Score::new("val_pixel_accuracy", "pixel accuracy", Unit::Percent, Better::Higher);
-
-/// [`MEAN_IOU`] at the masks' own sizes.
-pub const OWN_MEAN_IOU: Score = Score::new("val_own_mean_iou", "own-size mean IoU", Unit::Share, Better::Higher);
-/// [`WEIGHTED_IOU`] at the masks' own sizes.
-pub const OWN_WEIGHTED_IOU: Score =
-    Score::new("val_own_weighted_iou", "own-size weighted IoU", Unit::Share, Better::Higher);
-/// [`PIXEL_ACCURACY`] at the masks' own sizes.
-pub const OWN_PIXEL_ACCURACY: Score =
-    Score::new("val_own_pixel_accuracy", "own-size pixel accuracy", Unit::Percent, Better::Higher);
-
-/// Scores at the size of the images that the network sees; the first decides which epoch is best.
-const SCORES: [Score; 3] = [MEAN_IOU, WEIGHTED_IOU, PIXEL_ACCURACY];
-/// Scores at the masks' own sizes.
-const OWN_SCORES: [Score; 3] = [OWN_MEAN_IOU, OWN_WEIGHTED_IOU, OWN_PIXEL_ACCURACY];
+use crate::train::{Observer, Outcome, TrainError, Trainer};
 
 /// Bytes of decoded training pictures that are kept for crops; others are decoded for each crop.
 const ORIGINALS: u64 = 2 << 30;
@@ -108,25 +86,7 @@ impl Task for Segment {
     }
 
     fn card(&self) -> TaskCard {
-        TaskCard {
-            task: self.name().into(),
-            title: "Segmentation".into(),
-            scores: SCORES.into_iter().chain(OWN_SCORES).collect(),
-            panels: vec![
-                Panel::new(
-                    "Intersection over union",
-                    "intersection over union",
-                    &[("mean", MEAN_IOU), ("mean, own size", OWN_MEAN_IOU), ("weighted", WEIGHTED_IOU)],
-                ),
-                Panel::new(
-                    "Pixel accuracy",
-                    "correct pixels",
-                    &[("training", TRAIN_ACCURACY), ("validation", PIXEL_ACCURACY)],
-                ),
-            ],
-            confusion: Some(ConfusionCard { unit: "pixels".into(), score: ClassScore::Iou }),
-            tables: vec![],
-        }
+        scores::task_card(self.name())
     }
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
@@ -257,84 +217,6 @@ impl Task for Segment {
     }
 }
 
-/// Images and masks to evaluate segmentation models on.
-struct SegmentedImages(Arc<PreparedPairs>);
-
-impl ImageSet for SegmentedImages {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn skipped(&self) -> &[BadImage] {
-        self.0.bad()
-    }
-
-    fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
-        let objective = Box::new(Segmentation::trained(card.clone(), Some(self.0.clone()))?);
-        let (height, width) = self.0.size();
-        let size = ImageSize { height: height as usize, width: width as usize };
-        let source: Arc<dyn Source> = match card.channels() {
-            4 => Arc::new(CropSource::new(self.0.clone(), card.inputs(), whole(size), 0)),
-            _ => Arc::new(SegmentationSource::new(self.0.clone(), &card.normalization).with_inputs(card.inputs())),
-        };
-        Ok((objective, source))
-    }
-
-    fn compare(
-        &self,
-        card: &ModelCard,
-        names: &[String],
-        found: &[Box<dyn Evaluation>],
-    ) -> Result<Compared, TaskError> {
-        let found = typed::<SegmentEvaluation>(found);
-        let text = |score: Score, v: Option<f64>| v.map_or("–".into(), |v| score.format(v));
-        // The masks' own size is the same for all models; classes are scored there.
-        let has_own = found.iter().any(|one| one.own_confusion.is_some());
-        let scores: Vec<_> = found.iter().map(|one| one.own_scores()).collect();
-        let columns: Vec<Score> = SCORES.into_iter().chain(OWN_SCORES.into_iter().filter(|_| has_own)).collect();
-        let values = found.iter().zip(&scores).map(|(one, own)| {
-            let values = one.class_scores().three().into_iter().chain(own.three());
-            columns.iter().zip(values).map(|(c, v)| text(c.clone(), v)).collect()
-        });
-        let table = Table {
-            row: "model",
-            columns: columns.iter().map(|c| c.name.to_string()).collect(),
-            rows: names.iter().cloned().zip(values).collect(),
-        };
-        let rows = scores.iter().map(|s| s.iou.iter().map(|&v| text(MEAN_IOU, v)).collect());
-        let classes =
-            Table { row: "model", columns: card.classes.clone(), rows: names.iter().cloned().zip(rows).collect() };
-        let title = format!("{} images, mean IoU of each", self.0.len());
-        let columns = ["image", "truth"].map(String::from).into_iter().chain(names.iter().cloned()).collect();
-        let mut figure = PictureTable::new(title, columns);
-        figure.legend = card.classes.iter().cloned().zip(card.palette.iter().copied()).collect();
-        for row in 0..found.first().map_or(0, |first| first.shown.len()) {
-            figure.row(self.row(card, &found, row)?);
-        }
-        Ok(Compared { table, classes: Some(classes), figure })
-    }
-}
-
-impl SegmentedImages {
-    /// An image, its true mask, and the mask under each model.
-    fn row(
-        &self,
-        card: &ModelCard,
-        found: &[&SegmentEvaluation],
-        row: usize,
-    ) -> Result<Vec<(RgbImage, String)>, TaskError> {
-        let (image, truth) = pair(&self.0, found[0].shown[row].0)?;
-        let painted = |mask: &[u8]| pictures::painted(self.0.size(), mask, &card.palette);
-        let mut cells = vec![(image, String::new()), (painted(&truth), String::new())];
-        for one in found {
-            let predicted = &one.shown[row].1;
-            let iou = metrics::image_iou(&truth, predicted, card.palette.len());
-            cells.push((painted(predicted), format!("IoU {:.3}", iou.unwrap_or(0.0))));
-        }
-        Ok(cells)
-    }
-}
-
 /// Training and validation images: crops, or whole images resized to a size. Four channels are read from the original images.
 fn sources(
     config: &SegmentConfig,
@@ -362,11 +244,6 @@ fn sources(
     }
 }
 
-/// Whole pictures, stretched to a size.
-fn whole(size: ImageSize) -> Crops {
-    Crops { size: (size.height, size.width), scale: [1.0; 2], place: Place::Whole }
-}
-
 /// How crops are cut, in words, and the memory of decoded pictures.
 fn crop_line(train: &PreparedPairs, crops: &Crops, channels: usize) -> String {
     let pixels = |index: usize| u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
@@ -381,17 +258,6 @@ fn crop_line(train: &PreparedPairs, crops: &Crops, channels: usize) -> String {
          takes whole pictures",
         all.div_ceil(1 << 20)
     )
-}
-
-/// Image and mask of a prepared pair.
-///
-/// # Errors
-/// When it is not in memory and its file cannot be read.
-fn pair(pairs: &PreparedPairs, index: usize) -> Result<(RgbImage, Vec<u8>), TrainError> {
-    let (height, width) = pairs.size();
-    let pair = pairs.sample(index)?;
-    let (image, mask) = pair.split_at(3 * (height * width) as usize);
-    Ok((RgbImage::from_raw(width, height, image.to_vec()).unwrap_or_default(), mask.to_vec()))
 }
 
 /// The named data set, or the built-in street scenes.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::TrainError;
+use super::model::LoadedModel;
 use super::results::Results;
 use super::trainer::Trainer;
 use crate::graph::Group;
@@ -15,7 +16,7 @@ use crate::run::fingerprint::DataPrint;
 use crate::run::history::EpochRow;
 use crate::run::repair::Repairs;
 use crate::run::resume::{self, Exact, Position};
-use crate::run::{Checkpoint, Evidence, Yardstick, pictures};
+use crate::run::{Checkpoint, Evidence, RunDir, Yardstick, pictures};
 
 impl Trainer {
     /// Facts of the run, for `run.json`.
@@ -45,6 +46,7 @@ impl Trainer {
     pub(super) fn resume(&mut self, position: Position, repairs: Repairs) -> Result<(), TrainError> {
         self.run.repair(&repairs)?;
         self.run.rewind(position.epoch, position.steps)?;
+        self.run.write_json_lines(&repairs.rows)?;
         self.log.restore(repairs.rows, position.best);
         self.schedule.set_plateau(position.plateau);
         self.position = Position { order: self.position.order, ..position };
@@ -124,8 +126,7 @@ impl Trainer {
         let Some(epoch) = self.log.best_epoch() else { return Ok((vec![], vec![])) };
         if self.log.found().is_none() {
             // The best epoch was before the run was resumed.
-            let from = Checkpoint::open(&self.run.best_path())?;
-            torchvision::restore(&mut self.model.session, &from.file, &from.path)?;
+            restore(&mut self.model, &self.run)?;
             let found = self.evaluate()?;
             self.log.set_found(found);
         }
@@ -136,6 +137,27 @@ impl Trainer {
             let written = found.write(&mut results, epoch);
             results.done("results", written);
         }
-        Ok(results.finish())
+        if self.objective.explains()
+            && let Some(found) = self.log.found()
+        {
+            let (val, model) = (self.loaders.val.source(), &mut self.model);
+            let batch = self.settings.batch_size.min(val.len());
+            let explained = restore(model, &self.run)
+                .and_then(|()| self.objective.explain(&mut model.session, found, (&**val, batch)));
+            if let Some(picture) = explained.transpose() {
+                results.picture("gradcam.png", || picture);
+            }
+        }
+        let (written, left_out) = results.finish();
+        if let Some(last) = self.log.rows().last().filter(|_| self.settings.tensorboard) {
+            self.run.append_pictures(&written, last.epoch)?;
+        }
+        Ok((written, left_out))
     }
+}
+
+/// Gives a model the weights of the best epoch.
+fn restore(model: &mut LoadedModel, run: &RunDir) -> Result<(), TrainError> {
+    let from = Checkpoint::open(&run.best_path())?;
+    Ok(torchvision::restore(&mut model.session, &from.file, &from.path)?)
 }

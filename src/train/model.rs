@@ -8,11 +8,12 @@ use super::objective::{Evaluation, Objective};
 use super::outputs::Outputs;
 use super::settings::TrainSettings;
 use super::sharded::Sharded;
+use super::sized::SizedPlans;
 use super::stages::StepInputs;
 use super::step::{Phase, Update, update_graph};
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
-use crate::graph::{Graph, GraphError, Group, StateTable, names};
+use crate::graph::{GraphError, Group, StateTable, names};
 use crate::interop::torchvision;
 use crate::ops::AVERAGE;
 use crate::plan::PlanOptions;
@@ -209,22 +210,9 @@ impl LoadedModel {
         Ok((n, id))
     }
 
-    /// Prepares the plan for one picture of a height and width, and keeps it for later calls. Its graph shares the states.
-    ///
-    /// # Errors
-    /// When memory runs out or a kernel is refused.
-    pub fn plan_of(
-        &mut self,
-        size: [usize; 2],
-        graph: impl FnOnce(StateTable) -> Result<Graph, GraphError>,
-    ) -> Result<PlanId, TrainError> {
-        if let Some((_, id)) = self.sized.iter().find(|(known, _)| *known == size) {
-            return Ok(*id);
-        }
-        let graph = graph(self.session.states().clone())?;
-        let id = self.session.load(&graph, PlanOptions::default())?;
-        self.sized.push((size, id));
-        Ok(id)
+    /// The plans for single pictures.
+    pub fn sized(&mut self) -> SizedPlans<'_> {
+        SizedPlans { session: &mut self.session, plans: &mut self.sized }
     }
 
     /// Writes the inputs of a training step.
@@ -268,7 +256,7 @@ impl LoadedModel {
         loader: &Loader,
         batch_size: usize,
     ) -> Result<Box<dyn Evaluation>, TrainError> {
-        if let Some(result) = objective.evaluate_alone(self) {
+        if let Some(result) = objective.evaluate_alone(&mut self.sized()) {
             return result;
         }
         let mut result = objective.begin(loader.source().len());

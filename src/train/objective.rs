@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
+use image::RgbImage;
+
 use super::TrainError;
-use super::model::LoadedModel;
 use super::outputs::Outputs;
 use super::results::Results;
+use super::sized::SizedPlans;
 use super::step::Phase;
-use crate::data::Batch;
+use crate::data::{Batch, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
 use crate::run::card::ModelCard;
@@ -49,9 +51,29 @@ pub trait Objective: Send {
 
     /// Evaluates the whole set picture by picture, for a task whose pictures have sizes of their own. `None`: batches of the
     /// loader are evaluated.
-    fn evaluate_alone(&self, model: &mut LoadedModel) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
-        let _ = model;
+    fn evaluate_alone(&self, plans: &mut SizedPlans<'_>) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
+        let _ = plans;
         None
+    }
+
+    /// Whether [`Objective::explain`] is supported.
+    fn explains(&self) -> bool {
+        false
+    }
+
+    /// A picture of the parts of validation images that decide about their predictions. The states are those of the best
+    /// epoch, whose evaluation is `found`; `source` has the images, and `batch` of them fit into memory at once.
+    ///
+    /// # Errors
+    /// When an image cannot be read again or the device is lost.
+    fn explain(
+        &self,
+        session: &mut Session<AnyEngine>,
+        found: &dyn Evaluation,
+        (source, batch): (&dyn Source, usize),
+    ) -> Result<Option<RgbImage>, TrainError> {
+        let _ = (session, found, source, batch);
+        Ok(None)
     }
 
     /// Whether the totals of a training step count right predictions. The task then shows the training accuracy.

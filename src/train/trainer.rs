@@ -304,6 +304,7 @@ impl Trainer {
         }
         observer.epoch(&row, self.settings.epochs);
         self.log.push(row);
+        self.run.write_json_lines(self.log.rows())?;
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
         if epoch < self.settings.epochs {
             self.save_position()?;

@@ -13,8 +13,8 @@ use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
 use crate::run::{Checkpoint, RunDir, RunError};
-use crate::tasks::TaskError;
 use crate::tasks::predict::{Prediction, Predictor};
+use crate::tasks::{Explain, TaskError};
 use crate::train::TrainError;
 
 /// A trained model and the folder of its predictions.
@@ -22,6 +22,8 @@ pub struct Predictions {
     predictor: Box<dyn Predictor>,
     depth: SampleDepth,
     names: Names,
+    /// What is explained beside each prediction.
+    explain: Option<Explain>,
 }
 
 /// An image file without a prediction.
@@ -64,14 +66,37 @@ impl Predictions {
     /// When `out` is taken, the task does not predict, or the device cannot be opened.
     pub fn open(checkpoint: &Checkpoint, device: &str, out: Option<&Path>) -> Result<Self, WorkflowError> {
         let predictor = task_of(checkpoint)?.predictor(checkpoint, exec::open(device)?)?;
-        out.filter(|_| predictor.writes()).map_or(Ok(()), RunDir::check_free)?;
         let names = Names { out: out.map(Path::to_owned), folder: None, taken: HashSet::new() };
-        Ok(Predictions { predictor, depth: SampleDepth::fixed(checkpoint.card.sample_bits()), names })
+        let depth = SampleDepth::fixed(checkpoint.card.sample_bits());
+        let predictions = Predictions { predictor, depth, names, explain: None };
+        predictions.check_free()?;
+        Ok(predictions)
+    }
+
+    /// The same with a picture of the parts of each image that decide about a class.
+    ///
+    /// # Errors
+    /// When the task or its averages over mirror images cannot be explained, or the folder of pictures is taken.
+    pub fn explained(mut self, checkpoint: &Checkpoint, how: Explain) -> Result<Self, WorkflowError> {
+        let task = task_of(checkpoint)?;
+        if !self.predictor.explains() {
+            return Err(task.unsupported("explain predictions; classify and multi-label do").into());
+        }
+        if checkpoint.card.network.is_mirrored() {
+            return Err(task.unsupported("explain averages over mirror images").into());
+        }
+        self.explain = Some(how);
+        self.check_free()?;
+        Ok(self)
+    }
+
+    fn check_free(&self) -> Result<(), WorkflowError> {
+        Ok(self.names.out.as_deref().filter(|_| self.writes()).map_or(Ok(()), RunDir::check_free)?)
     }
 
     /// Whether predictions are written as pictures.
     pub fn writes(&self) -> bool {
-        self.predictor.writes()
+        self.explain.is_some() || self.predictor.writes()
     }
 
     /// How pictures are taken and the memory that this needs, in words; see [`Predictor::note`].
@@ -104,7 +129,10 @@ impl Predictions {
         if images.is_empty() {
             return Ok((vec![], missed));
         }
-        let predictions = self.predictor.predict_bands(images)?;
+        let predictions = match &self.explain {
+            Some(how) => self.predictor.explain(images, how)?,
+            None => self.predictor.predict_bands(images)?,
+        };
         let mut found = vec![];
         for (image, prediction) in names.into_iter().zip(predictions) {
             match self.write(image.clone(), prediction) {

@@ -13,6 +13,7 @@ pub mod loss_ops;
 pub mod table;
 pub mod tiles;
 pub mod trace;
+pub mod updates;
 
 use std::collections::BTreeMap;
 

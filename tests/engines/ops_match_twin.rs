@@ -8,7 +8,8 @@ use crate::common::blocks::large_maps;
 use crate::common::case::{Case, Context, Values};
 use crate::common::compare::{Accuracy, Failures, allowed};
 use crate::common::dense::{counted_case, probe_case};
-use crate::common::table::{OpCase, op_cases, update_cases};
+use crate::common::table::{OpCase, op_cases};
+use crate::common::updates::update_cases;
 use crate::common::{OnGpu, Runner, cpu, engines, gpu, run_on, twin};
 
 /// Large maps with the rows per invocation of their norms, which read the shared values once.

@@ -11,7 +11,7 @@ use shadegrad::precision::Precision;
 use shadegrad::shape::{Element, Layout};
 use shadegrad::train::step::{Optimizer, Update, port};
 
-use crate::common::table::loss_scale_case;
+use crate::common::updates::{LOSS_SCALES, loss_scale_case};
 use crate::common::{gpu, twin};
 
 fn step(spec: &str, precision: Precision) -> Plan {
@@ -100,7 +100,7 @@ fn gradients_differ_from_those_in_32_bits_by_rounding_alone() {
 
 #[test]
 fn a_step_that_overflows_changes_nothing_but_the_scale() {
-    let case = loss_scale_case().expect("it fits");
+    let case = loss_scale_case(LOSS_SCALES[0]).expect("it fits");
     let twin = twin();
     let scales: Vec<f64> = twin.run_steps(&case).expect("it runs").iter().map(|step| step["scale"][0]).collect();
     assert_eq!(scales, [65536.0, 65536.0, 32768.0], "halved after the step that overflowed");
@@ -115,6 +115,19 @@ fn a_step_that_overflows_changes_nothing_but_the_scale() {
     assert_eq!(weights(&[0, 1, 2])["state.optimizer.loss_scale"][..3], [-1.0, 1.0, 1.0]);
     let many = vec![0; 2001];
     assert_eq!(weights(&many)["state.optimizer.loss_scale"][..3], [1.0, 1.0, 0.0], "doubled after 2000 good steps");
+}
+
+#[test]
+fn the_scale_stays_within_its_bounds() {
+    let state = |start: [f64; 4], steps: usize| {
+        let mut case = loss_scale_case(start).expect("it fits");
+        case.steps.truncate(steps);
+        twin().run(&case).expect("it runs")["state.optimizer.loss_scale"][..3].to_vec()
+    };
+    let [_, highest, lowest] = LOSS_SCALES;
+    assert_eq!(state(highest, 1), [8.0, 0.0, 0.0], "2000 good steps at 2^24");
+    assert_eq!(state(highest, 2), [7.0, 0.0, 1.0], "halved after a step that overflowed");
+    assert_eq!(state(lowest, 2), [-30.0, 0.0, 1.0], "a step that overflowed at 2^-14");
 }
 
 #[test]

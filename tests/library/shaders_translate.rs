@@ -25,7 +25,8 @@ use shadegrad::train::step::Optimizer;
 
 use crate::common::case::Context;
 use crate::common::dense::{counted_case, probe_case};
-use crate::common::table::{op_cases, update_cases};
+use crate::common::table::op_cases;
+use crate::common::updates::update_cases;
 
 /// Graphs with every kernel under every flag: all op cases, and real networks.
 fn graphs() -> Vec<(String, Graph)> {

@@ -66,7 +66,7 @@ fn network(of: &Json, mode: Mode) -> (Graph, Value) {
 }
 
 /// A session in which every state has its initial values, and the plan of the graph.
-fn opened<E: Engine>(engine: E, graph: &Graph, of: &Json) -> (Session<E>, shadegrad::exec::PlanId)
+pub fn opened<E: Engine>(engine: E, graph: &Graph, of: &Json) -> (Session<E>, shadegrad::exec::PlanId)
 where
     E::Scalar: Number,
 {

@@ -7,6 +7,7 @@ mod conformance_onnx;
 mod conformance_pytorch;
 mod encoders_trace;
 mod finetune_trace;
+mod grad_cam;
 mod gradcheck;
 mod mirrored;
 mod models_trace;

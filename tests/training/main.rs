@@ -3,6 +3,7 @@
 
 mod craft;
 mod decisions;
+mod doubts;
 mod learning;
 mod multilabel;
 mod multilabel_scores;

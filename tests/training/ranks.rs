@@ -28,7 +28,8 @@ impl std::fmt::Debug for Thread {
 
 /// Ranks that are linked by channels.
 fn linked(size: usize) -> Vec<Thread> {
-    let mut ranks: Vec<Thread> = (0..size).map(|rank| Thread { rank, send: vec![], receive: vec![], faulty: false.into() }).collect();
+    let mut ranks: Vec<Thread> =
+        (0..size).map(|rank| Thread { rank, send: vec![], receive: vec![], faulty: false.into() }).collect();
     for to in 0..size {
         for from in 0..size {
             let (sender, receiver) = channel();

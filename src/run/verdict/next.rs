@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Evidence;
 use super::rules::{Finding, FindingKind};
+use super::{Evidence, Setup};
 
 /// A next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,39 +43,40 @@ pub(super) fn steps(run: &Evidence<'_>, findings: &[Finding]) -> Vec<Next> {
 }
 
 fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
+    let setup = run.setup();
     match kind {
-        FindingKind::Diverged => vec![slower(run, 10.0), Next::FindRate],
-        FindingKind::NoBetterThanBaseline => [Some(Next::FindRate), checked(run)].into_iter().flatten().collect(),
+        FindingKind::Diverged => vec![slower(setup, 10.0), Next::FindRate],
+        FindingKind::NoBetterThanBaseline => [Some(Next::FindRate), checked(setup)].into_iter().flatten().collect(),
         FindingKind::Overfits | FindingKind::Memorizes => {
-            [augmented(run), pretrained(run), Some(early(run))].into_iter().flatten().collect()
+            [augmented(setup), pretrained(setup), Some(early(setup))].into_iter().flatten().collect()
         }
-        FindingKind::RateTooHigh => vec![slower(run, 3.0), Next::FindRate],
+        FindingKind::RateTooHigh => vec![slower(setup, 3.0), Next::FindRate],
         FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],
         FindingKind::NotConverged => vec![longer(run)],
-        FindingKind::PartsDiffer => checked(run).into_iter().collect(),
-        FindingKind::FewImages => pretrained(run).or_else(|| augmented(run)).into_iter().collect(),
-        FindingKind::UnequalClasses => balanced(run).into_iter().collect(),
+        FindingKind::PartsDiffer => checked(setup).into_iter().collect(),
+        FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
+        FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::FewValidationImages | FindingKind::Learns => vec![],
     }
 }
 
-fn with(settings: &[(&str, &str)]) -> Next {
+pub(super) fn with(settings: &[(&str, &str)]) -> Next {
     Next::Train(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
 }
 
 /// A check of the data. Built-in data needs none.
-fn checked(run: &Evidence<'_>) -> Option<Next> {
+pub(super) fn checked(run: Setup<'_>) -> Option<Next> {
     (!run.setting("data").is_empty()).then_some(Next::CheckData)
 }
 
 /// A lower learning rate.
-fn slower(run: &Evidence<'_>, by: f64) -> Next {
+pub(super) fn slower(run: Setup<'_>, by: f64) -> Next {
     let lr: f64 = run.setting("lr").parse().unwrap_or(1e-3);
     with(&[("lr", &format!("{:.1e}", lr / by))])
 }
 
 /// The next stronger augmentation.
-fn augmented(run: &Evidence<'_>) -> Option<Next> {
+pub(super) fn augmented(run: Setup<'_>) -> Option<Next> {
     let stronger = match run.setting("augment").as_str() {
         "" | "none" => "light",
         "light" => "strong",
@@ -85,14 +86,14 @@ fn augmented(run: &Evidence<'_>) -> Option<Next> {
 }
 
 /// Published weights, for a network with a ResNet that started from random ones.
-fn pretrained(run: &Evidence<'_>) -> Option<Next> {
+pub(super) fn pretrained(run: Setup<'_>) -> Option<Next> {
     let scratch = run.setting("init").is_empty() && run.setting("pretrained") != "true";
     let resnet = ["model", "encoder"].iter().any(|key| run.setting(key).starts_with("resnet"));
     (scratch && resnet).then(|| with(&[("pretrained", "true"), ("finetune", "true")]))
 }
 
 /// An end before the network knows its images by heart.
-fn early(run: &Evidence<'_>) -> Next {
+pub(super) fn early(run: Setup<'_>) -> Next {
     match run.setting("weight_decay").parse::<f64>() {
         Ok(decay) if decay > 0.0 => with(&[("early_stop", "3")]),
         _ => with(&[("weight_decay", "1e-4"), ("early_stop", "3")]),
@@ -102,17 +103,18 @@ fn early(run: &Evidence<'_>) -> Next {
 /// Twice the epochs. A schedule that spans the run starts again, since its rate has come to 0.
 fn longer(run: &Evidence<'_>) -> Next {
     let epochs = 2 * run.rows.len().max(1);
-    match run.setting("schedule").as_str() {
+    match run.setup().setting("schedule").as_str() {
         "cosine" | "polynomial" | "one-cycle" => with(&[("epochs", &epochs.to_string())]),
         _ => Next::Continue { epochs },
     }
 }
 
 /// More weight for rare classes.
-fn balanced(run: &Evidence<'_>) -> Option<Next> {
+pub(super) fn balanced(run: Setup<'_>) -> Option<Next> {
     let (key, value) = match &*run.task.task {
         "segment" => ("class_weights", "median"),
         "classify" => ("sampler", "balanced"),
+        "multi-label" => ("positive_weights", "balanced"),
         _ => return None,
     };
     (run.setting(key) != value).then(|| with(&[(key, value)]))

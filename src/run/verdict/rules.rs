@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, spread};
+use super::{Evidence, Setup, spread};
 use crate::run::score::{Score, TRAIN_ACCURACY, Unit};
 
 /// What a rule found.
@@ -189,18 +189,19 @@ fn parts_differ(run: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// Fewer than 100 training images per class, or in all where outputs are no classes, and no weights to start from.
 fn few_images(run: &Evidence<'_>) -> Option<String> {
-    let images = run.training_images;
-    let scratch = ["init", "pretrained"].iter().all(|key| matches!(run.setting(key).as_str(), "" | "false"));
-    let per_image = run.task.confusion.as_ref().is_some_and(|card| card.unit == "images");
-    let each = run.images_per_class();
-    match per_image {
-        true => (scratch && each < 100.0)
-            .then(|| format!("few images: {each:.0} per class for a network that starts from random weights")),
-        false => (scratch && images < 100)
-            .then(|| format!("few images: {images} for a network that starts from random weights")),
-    }
+    few_training_images(run.setup(), run.training_images, run.outputs.len())
+}
+
+/// Fewer than 100 training images per class, or in all where outputs are no classes of images, and no weights to start from.
+pub(super) fn few_training_images(run: Setup<'_>, images: usize, outputs: usize) -> Option<String> {
+    let each = images as f64 / outputs.max(1) as f64;
+    let (count, text) = match run.classifies() {
+        true => (each, format!("{each:.0} per class")),
+        false => (images as f64, images.to_string()),
+    };
+    (run.from_scratch() && count < 100.0)
+        .then(|| format!("few images: {text} for a network that starts from random weights"))
 }
 
 /// A class with less than half the images of a mean class scores less than half of the mean class.
@@ -229,14 +230,15 @@ fn unequal_classes(run: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// The standard error of a share is above 2 points.
 fn few_validation_images(run: &Evidence<'_>) -> Option<String> {
-    let (score, _) = run.decisive()?;
-    let sigma = run.yardstick.sigma.filter(|sigma| *sigma > 0.02)?;
-    matches!(score.unit, Unit::Percent | Unit::Share).then(|| {
+    small_validation_set(run.decisive()?.0, run.validation_images, run.yardstick.sigma?)
+}
+
+/// The standard error of a share is above 2 points.
+pub(super) fn small_validation_set(score: &Score, images: usize, sigma: f64) -> Option<String> {
+    (matches!(score.unit, Unit::Percent | Unit::Share) && sigma > 0.02).then(|| {
         format!(
-            "the validation set is small: with {} images, a difference below {} between two runs says nothing",
-            run.validation_images,
+            "the validation set is small: with {images} images, a difference below {} between two runs says nothing",
             difference(score, sigma)
         )
     })

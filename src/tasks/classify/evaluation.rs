@@ -9,9 +9,10 @@ use super::ACCURACY;
 use crate::data::{Batch, PreparedClasses, one_line};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::mistakes::{self, Mistake};
-use crate::run::pictures::{self, Sheet, spread};
+use crate::run::pictures::{self, Cell, Sheet, spread};
 use crate::run::verdict::yardstick::binomial;
 use crate::run::{Baseline, Score, Yardstick};
+use crate::tasks::explain::{SHOWN, Shown};
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
@@ -43,11 +44,34 @@ impl ClassifyEvaluation {
         self.confusion.accuracy().unwrap_or(0.0)
     }
 
+    /// Indices of the right and of the wrong predictions. The wrong ones have the most confident first.
+    fn by_outcome(&self, images: &PreparedClasses) -> [Vec<usize>; 2] {
+        let right = |&i: &usize| self.predictions[i].0 == images.label(i) as usize;
+        let (right, mut wrong): (Vec<_>, Vec<_>) = (0..images.len()).partition(right);
+        wrong.sort_by(|&a, &b| self.predictions[b].1.total_cmp(&self.predictions[a].1));
+        [right, wrong]
+    }
+
+    /// The most confident wrong predictions, then right ones from the whole set.
+    pub(super) fn explained(&self) -> Result<Vec<Shown>, TrainError> {
+        let Some(images) = &self.shown else { return Ok(vec![]) };
+        let [right, wrong] = self.by_outcome(images);
+        let right = spread(right.len(), SHOWN).map(|place| right[place]);
+        let shown =
+            |index: usize| Ok(Shown { index, class: self.predictions[index].0, cell: self.cell(images, index)? });
+        wrong.iter().take(SHOWN).copied().chain(right).map(shown).collect()
+    }
+
+    /// An image with its prediction.
+    fn cell(&self, images: &PreparedClasses, index: usize) -> Result<Cell, TrainError> {
+        let (class, p) = self.predictions[index];
+        let truth = &self.classes[images.label(index) as usize];
+        Ok(pictures::prediction_cell(picture(images, index)?, &self.classes[class], truth, f64::from(p)))
+    }
+
     /// The wrong predictions with the highest probabilities, with their images.
     fn mistakes(&self, images: &PreparedClasses) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
-        let wrong = |&i: &usize| self.predictions[i].0 != images.label(i) as usize;
-        let mut indices: Vec<usize> = (0..images.len()).filter(wrong).collect();
-        indices.sort_by(|&a, &b| self.predictions[b].1.total_cmp(&self.predictions[a].1));
+        let [_, mut indices] = self.by_outcome(images);
         indices.truncate(MISTAKES);
         let mistake = |i: usize| {
             let (class, probability) = self.predictions[i];
@@ -101,12 +125,7 @@ impl Evaluation for ClassifyEvaluation {
         results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
         results.run().write_confusion(&self.confusion, &self.classes)?;
         let Some(images) = &self.shown else { return Ok(()) };
-        let mut cells = Vec::new();
-        for i in spread(images.len(), 24) {
-            let (class, p) = self.predictions[i];
-            let truth = &self.classes[images.label(i) as usize];
-            cells.push(pictures::prediction_cell(picture(images, i)?, &self.classes[class], truth, f64::from(p)));
-        }
+        let cells = spread(images.len(), 24).map(|i| self.cell(images, i)).collect::<Result<_, _>>()?;
         let title = format!("Validation images after epoch {epoch}: prediction (truth)");
         let sheet = Sheet { title, columns: 6, cell_size: 192, cells };
         results.picture("samples.png", || Ok(sheet.draw()?));

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use image::RgbImage;
+
 use super::evaluation::ClassifyEvaluation;
 use super::graphs::{append_loss, evaluation_graph};
 use super::{Classify, ClassifyConfig};
-use crate::data::{Batch, PreparedClasses};
+use crate::data::{Batch, PreparedClasses, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable};
@@ -13,11 +15,13 @@ use crate::label::IGNORED;
 use crate::ops::CrossEntropyOptions;
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
+use crate::tasks::data::typed_one;
+use crate::tasks::explain::sheet;
 use crate::tasks::{Task, TaskError};
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, Objective};
+use crate::train::{Evaluation, Objective, TrainError};
 
 /// Classification: cross entropy over the classes of an image.
 pub struct Classification {
@@ -91,5 +95,19 @@ impl Objective for Classification {
 
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
         Box::new(ClassifyEvaluation::new(self.card.classes.clone(), samples, self.shown.clone()))
+    }
+
+    fn explains(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    fn explain(
+        &self,
+        session: &mut Session<AnyEngine>,
+        found: &dyn Evaluation,
+        (source, batch): (&dyn Source, usize),
+    ) -> Result<Option<RgbImage>, TrainError> {
+        let shown = typed_one::<ClassifyEvaluation>(found).map(ClassifyEvaluation::explained).transpose()?;
+        sheet(session, &self.card, source, batch, shown.unwrap_or_default())
     }
 }

@@ -6,10 +6,11 @@ use serde_json::{Map, Value as Json, json};
 use super::Classification;
 use super::evaluation::softmax;
 use crate::data::{Bands, Batch, one_line, square_with_margin};
-use crate::exec::AnyEngine;
+use crate::exec::{AnyEngine, Session};
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
+use crate::tasks::explain::{CamPlan, Classifier, Explain, explain};
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
@@ -21,6 +22,8 @@ const BATCH: usize = 16;
 pub struct ClassifyPredictor {
     objective: Classification,
     model: LoadedModel,
+    /// The plan of Grad-CAM, made at its first use.
+    cam: Option<CamPlan>,
 }
 
 impl ClassifyPredictor {
@@ -31,7 +34,7 @@ impl ClassifyPredictor {
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Classification::trained(checkpoint.card.clone())?;
         let model = LoadedModel::trained(&objective, engine, checkpoint)?;
-        Ok(ClassifyPredictor { objective, model })
+        Ok(ClassifyPredictor { objective, model, cam: None })
     }
 
     /// Probabilities of all classes for at most 16 normalized images of the card's size, `[N,H,W,channels]`.
@@ -61,7 +64,38 @@ impl Predictor for ClassifyPredictor {
     }
 
     fn predict_bands(&mut self, images: Vec<Bands>) -> Result<Vec<Prediction>, TaskError> {
-        let card = self.objective.card().clone();
+        let pixels = self.pixels(&images);
+        let predicted = self.probabilities(pixels)?;
+        Ok(predicted.iter().map(|p| prediction(self.objective.card(), p)).collect())
+    }
+
+    fn explains(&self) -> bool {
+        true
+    }
+
+    fn explain(&mut self, images: Vec<Bands>, how: &Explain) -> Result<Vec<Prediction>, TaskError> {
+        let mut cam = self.cam.take();
+        let explained = explain(self, &images, how, &mut cam);
+        self.cam = cam;
+        explained
+    }
+}
+
+impl Classifier for ClassifyPredictor {
+    fn card(&self) -> &ModelCard {
+        self.objective.card()
+    }
+
+    fn session(&mut self) -> &mut Session<AnyEngine> {
+        &mut self.model.session
+    }
+
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn pixels(&self, images: &[Bands]) -> Vec<f32> {
+        let card = self.objective.card();
         let (size, inputs) = (card.image_size[0] as u32, card.inputs());
         let each = inputs.channels() * card.pixels();
         let mut pixels = vec![0.0; each * images.len()];
@@ -72,7 +106,15 @@ impl Predictor for ClassifyPredictor {
                 inputs.write_fourth(&seen(&fourth), to);
             }
         }
-        Ok(self.probabilities(pixels)?.iter().map(|p| prediction(&card, p)).collect())
+        pixels
+    }
+
+    fn probabilities(&mut self, pixels: Vec<f32>) -> Result<Vec<Vec<f32>>, TrainError> {
+        ClassifyPredictor::probabilities(self, pixels)
+    }
+
+    fn prediction(&self, probabilities: &[f32]) -> Prediction {
+        prediction(self.objective.card(), probabilities)
     }
 }
 

@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use image::RgbImage;
+
+use super::evaluation::MultiLabelEvaluation;
 use super::labels::THRESHOLDS;
-use super::{MultiLabel, MultiLabelConfig, MultiLabelEvaluation};
-use crate::data::{Batch, PreparedLabels};
+use super::results::explained;
+use super::scores::task_card;
+use super::settings::MultiLabelConfig;
+use crate::data::{Batch, PreparedLabels, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
@@ -14,11 +19,13 @@ use crate::ops::{self, BinaryCrossEntropyOptions};
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
-use crate::tasks::{Task, TaskError};
+use crate::tasks::TaskError;
+use crate::tasks::data::typed_one;
+use crate::tasks::explain::sheet;
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, Objective};
+use crate::train::{Evaluation, Objective, TrainError};
 
 /// The loss and the update.
 struct Training {
@@ -47,11 +54,17 @@ impl MultiLabelClassification {
     /// # Errors
     /// When the model was trained for another task, or its thresholds are not one number per class.
     pub fn trained(card: ModelCard) -> Result<Self, TaskError> {
-        if card.task != MultiLabel.name() {
-            return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabel.name() });
+        if card.task != MultiLabelConfig::TASK {
+            return Err(TaskError::OtherTask { task: card.task, wanted: MultiLabelConfig::TASK });
         }
         let thresholds = card.own.get(THRESHOLDS).map(|text| thresholds(text, card.classes.len())).transpose()?;
-        Ok(MultiLabelClassification { card, task_card: MultiLabel.card(), training: None, thresholds, shown: None })
+        Ok(MultiLabelClassification {
+            card,
+            task_card: task_card(MultiLabelConfig::TASK),
+            training: None,
+            thresholds,
+            shown: None,
+        })
     }
 
     /// For training.
@@ -64,7 +77,13 @@ impl MultiLabelClassification {
         let (label_smoothing, update) = (config.label_smoothing as f32, config.settings().update_of(&card.network));
         let focal_gamma = config.gamma() as f32;
         let training = Some(Training { label_smoothing, focal_gamma, positive_weights, update });
-        MultiLabelClassification { card, task_card: MultiLabel.card(), training, thresholds: None, shown: Some(shown) }
+        MultiLabelClassification {
+            card,
+            task_card: task_card(MultiLabelConfig::TASK),
+            training,
+            thresholds: None,
+            shown: Some(shown),
+        }
     }
 
     /// Thresholds of a trained model, one per class. `None` for a model saved before its first evaluation.
@@ -144,5 +163,19 @@ impl Objective for MultiLabelClassification {
     fn begin(&self, _samples: usize) -> Box<dyn Evaluation> {
         let (classes, fixed) = (self.card.classes.clone(), self.thresholds.clone());
         Box::new(MultiLabelEvaluation::new(classes, fixed, self.shown.clone()))
+    }
+
+    fn explains(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    fn explain(
+        &self,
+        session: &mut Session<AnyEngine>,
+        found: &dyn Evaluation,
+        (source, batch): (&dyn Source, usize),
+    ) -> Result<Option<RgbImage>, TrainError> {
+        let shown = typed_one::<MultiLabelEvaluation>(found).map(explained).transpose()?;
+        sheet(session, &self.card, source, batch, shown.unwrap_or_default())
     }
 }

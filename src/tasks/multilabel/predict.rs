@@ -6,10 +6,12 @@ use serde_json::{Map, Value as Json, json};
 use super::MultiLabelClassification;
 use super::labels::{labels_above, sigmoid};
 use super::metrics::DEFAULT_THRESHOLD;
-use crate::data::{Batch, one_line, square};
-use crate::exec::AnyEngine;
+use crate::data::{Bands, Batch, one_line, square};
+use crate::exec::{AnyEngine, Session};
 use crate::run::Checkpoint;
+use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
+use crate::tasks::explain::{CamPlan, Classifier, Explain, explain};
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
@@ -22,6 +24,8 @@ pub struct MultiLabelPredictor {
     objective: MultiLabelClassification,
     model: LoadedModel,
     thresholds: Vec<f32>,
+    /// The plan of Grad-CAM, made at its first use.
+    cam: Option<CamPlan>,
 }
 
 impl MultiLabelPredictor {
@@ -34,7 +38,7 @@ impl MultiLabelPredictor {
         let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         let thresholds =
             objective.thresholds().map_or(vec![DEFAULT_THRESHOLD; checkpoint.card.classes.len()], <[f32]>::to_vec);
-        Ok(MultiLabelPredictor { objective, model, thresholds })
+        Ok(MultiLabelPredictor { objective, model, thresholds, cam: None })
     }
 
     /// Probabilities of all labels for at most 16 normalized images of the card's size, `[N,H,W,3]`.
@@ -81,12 +85,51 @@ impl Predictor for MultiLabelPredictor {
     }
 
     fn predict(&mut self, images: &[RgbImage]) -> Result<Vec<Prediction>, TaskError> {
+        let images: Vec<Bands> = images.iter().map(|rgb| Bands { rgb: rgb.clone(), fourth: None }).collect();
+        let pixels = self.pixels(&images);
+        Ok(self.probabilities(pixels)?.iter().map(|p| self.prediction(p)).collect())
+    }
+
+    fn explains(&self) -> bool {
+        true
+    }
+
+    fn explain(&mut self, images: Vec<Bands>, how: &Explain) -> Result<Vec<Prediction>, TaskError> {
+        let mut cam = self.cam.take();
+        let explained = explain(self, &images, how, &mut cam);
+        self.cam = cam;
+        explained
+    }
+}
+
+impl Classifier for MultiLabelPredictor {
+    fn card(&self) -> &ModelCard {
+        self.objective.card()
+    }
+
+    fn session(&mut self) -> &mut Session<AnyEngine> {
+        &mut self.model.session
+    }
+
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn pixels(&self, images: &[Bands]) -> Vec<f32> {
         let card = self.objective.card();
         let (size, table) = (card.image_size[0] as u32, card.normalization.table());
         let mut pixels = Vec::new();
         for image in images {
-            pixels.extend(square(image, size).iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]));
+            pixels.extend(square(&image.rgb, size).iter().enumerate().map(|(i, &v)| table[i % 3][usize::from(v)]));
         }
-        Ok(self.probabilities(pixels)?.iter().map(|p| self.prediction(p)).collect())
+        pixels
+    }
+
+    fn probabilities(&mut self, pixels: Vec<f32>) -> Result<Vec<Vec<f32>>, TrainError> {
+        MultiLabelPredictor::probabilities(self, pixels)
+    }
+
+    fn prediction(&self, probabilities: &[f32]) -> Prediction {
+        MultiLabelPredictor::prediction(self, probabilities)
     }
 }

@@ -12,9 +12,10 @@ use super::scores::CLASSES_FILE;
 use super::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 use crate::data::{Batch, PreparedLabels, one_line};
 use crate::run::mistakes::{self, Mistake};
-use crate::run::pictures::{self, Sheet, spread};
+use crate::run::pictures::{self, Cell, Sheet, spread};
 use crate::run::verdict::yardstick::bootstrap;
 use crate::run::{Baseline, Score, Yardstick};
+use crate::tasks::explain::{self, Shown};
 use crate::text::defused;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
@@ -88,15 +89,7 @@ fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) ->
         results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?));
         return Ok(());
     };
-    let mut cells = vec![];
-    for row in spread(found.indices.len(), SHOWN) {
-        // The confidence of an image is that of its least confident label.
-        let sure = found.scored.probabilities(row).iter().map(|&p| p.max(1.0 - p)).fold(1.0, f32::min);
-        let (decided, truth) =
-            (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
-        let image = picture(images, found.indices[row])?;
-        cells.push(pictures::prediction_cell(image, &decided, &truth, f64::from(sure)));
-    }
+    let cells = spread(found.indices.len(), SHOWN).map(|row| cell(found, images, row)).collect::<Result<_, _>>()?;
     let title = format!("Validation images after epoch {epoch}: labels (truth), probability of the least sure label");
     let sheet = Sheet { title, columns: 4, cell_size: 256, cells };
     results.picture("samples.png", || Ok(sheet.draw()?));
@@ -108,6 +101,24 @@ fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) ->
         Ok(any)
     });
     Ok(())
+}
+
+/// The image of a row with its labels. Its confidence is that of its least confident label.
+fn cell(found: &MultiLabelEvaluation, images: &PreparedLabels, row: usize) -> Result<Cell, TrainError> {
+    let sure = found.scored.probabilities(row).iter().map(|&p| p.max(1.0 - p)).fold(1.0, f32::min);
+    let (decided, truth) = (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
+    Ok(pictures::prediction_cell(picture(images, found.indices[row])?, &decided, &truth, f64::from(sure)))
+}
+
+/// Images from the whole set, each with its most probable label.
+pub(super) fn explained(found: &MultiLabelEvaluation) -> Result<Vec<Shown>, TrainError> {
+    let Some(images) = &found.shown else { return Ok(vec![]) };
+    let shown = |row: usize| {
+        let p = found.scored.probabilities(row);
+        let class = (0..p.len()).fold(0, |best, k| if p[k] > p[best] { k } else { best });
+        Ok(Shown { index: found.indices[row], class, cell: cell(found, images, row)? })
+    };
+    spread(found.indices.len(), 2 * explain::SHOWN).map(shown).collect()
 }
 
 /// An image as the network sees it.

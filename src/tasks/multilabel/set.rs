@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::evaluation::MultiLabelEvaluation;
 use super::labels::{joined, names_of};
+use super::objective::MultiLabelClassification;
 use super::results::picture;
 use super::scores::task_card;
-use super::{MultiLabelClassification, MultiLabelEvaluation};
 use crate::data::{BadImage, MultiLabelSource, PreparedLabels, Source};
 use crate::run::card::ModelCard;
 use crate::run::pictures::{PictureTable, spread};

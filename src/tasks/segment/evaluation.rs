@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::metrics::{ClassCounts, SegmentationScores, image_iou};
 use super::own_masks::OwnMasks;
-use super::picture::Picture;
+use super::picture::{Picture, pair};
+use super::scores::{OWN_SCORES, SCORES};
 use super::upscale::classes_at;
-use super::{OWN_SCORES, SCORES, pair};
 use crate::data::{Batch, PreparedPairs, nearest_into, one_line};
 use crate::label::IGNORED_BYTE;
 use crate::run::card::ModelCard;

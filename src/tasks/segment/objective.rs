@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 use super::evaluation::SegmentEvaluation;
 use super::own_masks::OwnMasks;
+use super::scores::task_card;
+use super::settings::{SegmentConfig, SegmentLoss};
 use super::tiles::{Logits, Tiles};
-use super::{Segment, SegmentConfig, SegmentLoss};
 use crate::data::{Bands, Batch, DataError, PreparedPairs};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
@@ -18,11 +19,11 @@ use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 use crate::run::card::ModelCard;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
-use crate::tasks::{Task, TaskError};
+use crate::tasks::TaskError;
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
-use crate::train::{Evaluation, LoadedModel, Objective, TrainError};
+use crate::train::{Evaluation, Objective, SizedPlans, TrainError};
 
 /// Bytes of pictures that an evaluation decodes ahead, on all cores.
 const DECODED: usize = 64 << 20;
@@ -55,8 +56,8 @@ impl Segmentation {
     /// # Errors
     /// When the model was trained for another task.
     pub fn trained(card: ModelCard, shown: Option<Arc<PreparedPairs>>) -> Result<Self, TaskError> {
-        if card.task != Segment.name() {
-            return Err(TaskError::OtherTask { task: card.task, wanted: Segment.name() });
+        if card.task != SegmentConfig::TASK {
+            return Err(TaskError::OtherTask { task: card.task, wanted: SegmentConfig::TASK });
         }
         if card.palette.len() != card.classes.len() {
             return Err(TaskError::BadCard { key: "palette", expected: "a color for each class" });
@@ -79,7 +80,7 @@ impl Segmentation {
 
     fn of(card: ModelCard, training: Option<Training>, shown: Option<Arc<PreparedPairs>>) -> Self {
         let own_masks = shown.as_ref().and_then(|pairs| OwnMasks::beside(pairs, &card));
-        Segmentation { card, task_card: Segment.card(), training, shown, own_masks }
+        Segmentation { card, task_card: task_card(SegmentConfig::TASK), training, shown, own_masks }
     }
 
     /// Whether the evaluation graph has the output [`port::LOGITS`]: for masks at their own size, and for predictions.
@@ -98,7 +99,7 @@ impl Segmentation {
     /// Evaluates pictures at their own sizes.
     fn evaluate_pictures(
         &self,
-        model: &mut LoadedModel,
+        plans: &mut SizedPlans<'_>,
         pairs: &PreparedPairs,
     ) -> Result<SegmentEvaluation, TrainError> {
         let mut found = SegmentEvaluation::new(&self.card, pairs.len(), self.shown.clone(), self.own_masks.clone());
@@ -118,7 +119,7 @@ impl Segmentation {
             };
             for (index, image) in indices.into_par_iter().map(read).collect::<Result<Vec<_>, _>>()? {
                 let mut picture = found.picture(index)?;
-                tiles.run(self, model, &image, |top, rows| picture.add(top, rows))?;
+                tiles.run(self, plans, &image, |top, rows| picture.add(top, rows))?;
                 found.add_picture(picture)?;
             }
         }
@@ -207,9 +208,9 @@ impl Objective for Segmentation {
         }
     }
 
-    fn evaluate_alone(&self, model: &mut LoadedModel) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
+    fn evaluate_alone(&self, plans: &mut SizedPlans<'_>) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
         let pairs = self.shown.clone().filter(|_| self.card.sees_own_pixels())?;
-        Some(self.evaluate_pictures(model, &pairs).map(|found| Box::new(found) as Box<dyn Evaluation>))
+        Some(self.evaluate_pictures(plans, &pairs).map(|found| Box::new(found) as Box<dyn Evaluation>))
     }
 
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {

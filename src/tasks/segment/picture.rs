@@ -1,11 +1,13 @@
-//! Classes and loss of one picture at its own size, from logits that come in rows.
+//! A prepared picture with its mask, and its classes and loss at its own size, from logits that come in rows.
 
 use std::sync::Arc;
 
-use image::GrayImage;
+use image::{GrayImage, RgbImage};
 use rayon::prelude::*;
 
+use crate::data::PreparedPairs;
 use crate::label::IGNORED_BYTE;
+use crate::train::TrainError;
 use crate::train::outputs::Totals;
 
 /// A picture under evaluation.
@@ -65,4 +67,15 @@ fn cross_entropy(logits: &[f32], class: usize) -> f64 {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|logit| (logit - most).exp()).sum();
     f64::from(most + sum.ln() - logits.get(class).copied().unwrap_or(most))
+}
+
+/// Image and mask of a prepared pair.
+///
+/// # Errors
+/// When it is not in memory and its file cannot be read.
+pub(super) fn pair(pairs: &PreparedPairs, index: usize) -> Result<(RgbImage, Vec<u8>), TrainError> {
+    let (height, width) = pairs.size();
+    let pair = pairs.sample(index)?;
+    let (image, mask) = pair.split_at(3 * (height * width) as usize);
+    Ok((RgbImage::from_raw(width, height, image.to_vec()).unwrap_or_default(), mask.to_vec()))
 }

@@ -62,7 +62,7 @@ impl SegmentPredictor {
                 rows.zip(logits.par_chunks_exact(width * classes))
                     .for_each(|(row, logits)| first_largest(logits, classes, row));
             };
-            self.tiles.run(&self.objective, &mut self.model, bands, put)?;
+            self.tiles.run(&self.objective, &mut self.model.sized(), bands, put)?;
             return Ok(mask);
         }
         let ([h, w], inputs) = (card.image_size, card.inputs());
@@ -95,7 +95,10 @@ impl SegmentPredictor {
         let shares: Map<String, Json> = shares.into_iter().map(|(class, share)| (class, share.into())).collect();
         let json = [("classes".to_owned(), json!(card.classes)), ("shares".to_owned(), Json::Object(shares))];
         let size = [mask.height() as usize, mask.width() as usize];
-        let grid = card.sees_own_pixels().then(|| self.tiles.grid(&self.objective, &self.model, size)).transpose()?;
+        let grid = card
+            .sees_own_pixels()
+            .then(|| self.tiles.grid(&self.objective, self.model.session.states(), size))
+            .transpose()?;
         let cover = grid.map(|grid| ("cover".to_owned(), json!(grid.words())));
         Ok(Prediction {
             files: vec![("mask", mask_png(&mask, &card.palette)?), ("overlay", png_bytes(&overlay)?)],

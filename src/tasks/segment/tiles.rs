@@ -15,7 +15,7 @@ use crate::data::{Bands, Inputs};
 use crate::graph::{Graph, GraphError, StateTable};
 use crate::plan::{Plan, PlanOptions};
 use crate::train::step::port;
-use crate::train::{LoadedModel, Objective, TrainError};
+use crate::train::{Objective, SizedPlans, TrainError};
 
 /// Bytes that a tile and its band may take, beside the weights and the picture.
 pub(super) const TILE_MEMORY: u64 = 512 << 20;
@@ -91,22 +91,22 @@ impl Tiles {
     ///
     /// # Errors
     /// When the network does not take the size of the tiles.
-    pub fn grid(&mut self, of: &impl Logits, model: &LoadedModel, size: [usize; 2]) -> Result<Grid, TrainError> {
+    pub fn grid(&mut self, of: &impl Logits, states: &StateTable, size: [usize; 2]) -> Result<Grid, TrainError> {
         if let Some(grid) = self.grids.get(&size) {
             return Ok(grid.clone());
         }
         let on_stride = |side: usize| side.div_ceil(self.stride).max(2) * self.stride;
         let grid = match self.tile {
-            Some(tile) => self.cover(of, model, size, tile.map(on_stride))?,
+            Some(tile) => self.cover(of, states, size, tile.map(on_stride))?,
             None => {
                 let whole = size.map(|side| padded(side, self.stride));
                 let squares = SIDES.map(|side| [on_stride(side); 2]);
-                let mut grid = self.cover(of, model, size, whole)?;
+                let mut grid = self.cover(of, states, size, whole)?;
                 for square in squares {
                     if grid.bytes <= TILE_MEMORY {
                         break;
                     }
-                    grid = self.cover(of, model, size, square)?;
+                    grid = self.cover(of, states, size, square)?;
                 }
                 grid
             }
@@ -119,7 +119,7 @@ impl Tiles {
     fn cover(
         &mut self,
         of: &impl Logits,
-        model: &LoadedModel,
+        states: &StateTable,
         size: [usize; 2],
         most: [usize; 2],
     ) -> Result<Grid, GraphError> {
@@ -128,7 +128,7 @@ impl Tiles {
         let plan = match self.plans.get(&tile) {
             Some(bytes) => *bytes,
             None => {
-                let graph = of.logits_graph(model.session.states().clone(), tile)?;
+                let graph = of.logits_graph(states.clone(), tile)?;
                 let memory = Plan::new(&graph, PlanOptions::default()).memory;
                 (memory.fixed + memory.pool) as u64
             }
@@ -148,23 +148,23 @@ impl Tiles {
     pub fn run(
         &mut self,
         of: &impl Logits,
-        model: &mut LoadedModel,
+        plans: &mut SizedPlans<'_>,
         image: &Bands,
         mut take: impl FnMut(usize, &mut [f32]),
     ) -> Result<(), TrainError> {
         let (height, width, classes) =
             (image.rgb.height() as usize, image.rgb.width() as usize, of.card().classes.len());
-        let Grid { rows, columns, .. } = self.grid(of, model, [height, width])?;
+        let Grid { rows, columns, .. } = self.grid(of, plans.session.states(), [height, width])?;
         let tile = [rows.tile, columns.tile];
-        let plan = model.plan_of(tile, |states| of.logits_graph(states, tile))?;
+        let plan = plans.plan_of(tile, |states| of.logits_graph(states, tile))?;
         let row = width * classes;
         let mut band = vec![0.0; rows.tile.min(height) * row];
         let mut pixels = vec![0.0; self.inputs.channels() * tile[0] * tile[1]];
         for (at, &top) in rows.starts.iter().enumerate() {
             for &left in &columns.starts {
                 self.fill(image, (top, left), tile, &mut pixels);
-                model.session.write(plan, port::IMAGES, &pixels)?;
-                let logits = model.session.run_now(plan)?.swap_remove(0);
+                plans.session.write(plan, port::IMAGES, &pixels)?;
+                let logits = plans.session.run_now(plan)?.swap_remove(0);
                 let covered = rows.covered(top);
                 let lines = band.par_chunks_exact_mut(row).zip(logits.par_chunks_exact(tile[1] * classes));
                 lines.take(covered).zip(&rows.weights).for_each(|((to, from), down)| {
@@ -226,6 +226,7 @@ mod tests {
     use crate::run::card::ModelCard;
     use crate::tasks::segment::SegmentConfig;
     use crate::tasks::segment::objective::Segmentation;
+    use crate::train::LoadedModel;
     use crate::train::settings::TaskSettings;
 
     /// A UNet of depth 1: a logit depends on pixels up to 9 pixels away.
@@ -255,9 +256,9 @@ mod tests {
             assert_eq!(all.len(), top * row, "rows follow each other");
             all.extend_from_slice(logits);
         };
-        tiles.run(&objective, &mut model, &Bands { rgb: image.clone(), fourth: None }, put).unwrap();
+        tiles.run(&objective, &mut model.sized(), &Bands { rgb: image.clone(), fourth: None }, put).unwrap();
         let size = [image.height() as usize, image.width() as usize];
-        (tiles.grid(&objective, &model, size).unwrap(), all)
+        (tiles.grid(&objective, model.session.states(), size).unwrap(), all)
     }
 
     fn picture(width: u32, height: u32) -> RgbImage {

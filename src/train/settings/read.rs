@@ -38,6 +38,23 @@ impl Given {
     pub fn of_file(path: &Path) -> Self {
         Given { config: Some(path.to_owned()), ..Given::default() }
     }
+
+    /// Where the value of a setting comes from. A file that cannot be read has none.
+    pub fn origin(&self, key: &str) -> Origin {
+        if self.settings.contains_key(key) {
+            return Origin::Given;
+        }
+        let in_file = |path: &Path| {
+            let table =
+                read_text(path, MAX_CONFIG_BYTES).ok().and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+            table.is_some_and(|table| table.contains_key(key))
+        };
+        match (&self.table, &self.config) {
+            (Some((table, path)), _) if table.contains_key(key) => Origin::File(path.clone()),
+            (None, Some(path)) if in_file(path) => Origin::File(path.clone()),
+            _ => Origin::Code,
+        }
+    }
 }
 
 /// The settings of a task, as [`task_settings!`](crate::task_settings) declares them.

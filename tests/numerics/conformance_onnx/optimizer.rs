@@ -8,7 +8,7 @@ use super::build::{Built, Check, Source, unsupported};
 use super::case::OnnxCase;
 use super::npy::Tensor;
 use crate::common::case::Values;
-use crate::common::table::{Update, update_case};
+use crate::common::updates::{Update, update_case};
 
 pub fn build(case: &OnnxCase) -> Built {
     let node = &case.nodes[0];

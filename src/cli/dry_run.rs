@@ -1,0 +1,125 @@
+//! `shadegrad train TASK --dry-run`
+
+use std::process::ExitCode;
+
+use super::flags::TaskArgs;
+use super::progress::{Progress, clock};
+use super::{CliError, print};
+use crate::data::one_line;
+use crate::workflows::dry_run::From;
+use crate::workflows::{ClassShare, DryRun, dry_run};
+
+/// Classes that are listed.
+const CLASSES: usize = 12;
+
+/// Prints what the training would do.
+pub(super) fn run(args: &TaskArgs, json: bool) -> Result<ExitCode, CliError> {
+    let given = args.given()?;
+    if given.settings.contains_key("resume") {
+        let problem = "--dry-run --resume: a resumed run keeps its data and its settings; remove one of the two flags";
+        return Err(CliError::Usage(problem.into()));
+    }
+    let progress = Progress::new();
+    let found = dry_run(args.task, &given, &progress)?;
+    progress.end();
+    if json {
+        // A struct of texts and numbers has a JSON form.
+        print(serde_json::to_string_pretty(&found).unwrap_or_default())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    report(&found)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(found: &DryRun) -> Result<(), CliError> {
+    print("dry run: no folder is made, no weights are kept")?;
+    print(format_args!("device:  {}", found.device))?;
+    found.lines.iter().try_for_each(print)?;
+    if let Some(line) = balance(&found.classes) {
+        print(format_args!("balance: {line}"))?;
+    }
+    let out = found.out.as_ref().map_or("a new folder in runs/".into(), |out| out.display().to_string());
+    print(format_args!("run:     {out}"))?;
+    let [height, width] = found.image_size;
+    let parameters = found.parameters as f64 / 1e6;
+    print(format_args!("network: {}, {parameters:.2} million parameters, images of {height}x{width}", found.network))?;
+    let memory = found.memory;
+    let mb = |bytes: usize| bytes as f64 / 1e6;
+    print(format_args!(
+        "memory:  {:.0} MB a step: {:.0} MB weights and moments, {:.0} MB gradients and inputs, {:.0} MB activations",
+        mb(memory.states + memory.fixed + memory.activations),
+        mb(memory.states),
+        mb(memory.fixed),
+        mb(memory.activations)
+    ))?;
+    print(format_args!("time:    {}", time(found)))?;
+    settings(found)?;
+    let title = if found.doubts.is_empty() { "doubts:  none" } else { "doubts:" };
+    print(title)?;
+    found.doubts.iter().try_for_each(|doubt| print(format_args!("  {}", doubt.text)))?;
+    for (index, next) in found.next.iter().enumerate() {
+        print(format_args!("{:<8} {next}", if index == 0 { "next:" } else { "" }))?;
+    }
+    Ok(())
+}
+
+/// The images of each class, or its share of the pixels.
+fn balance(classes: &[ClassShare]) -> Option<String> {
+    let text = |class: &ClassShare| {
+        let name = one_line(&class.name);
+        match (class.training_images.zip(class.validation_images), class.pixels) {
+            (Some((training, validation)), _) => Some(format!("{name} {training} + {validation}")),
+            (None, Some(share)) => Some(format!("{name} {:.1} %", 100.0 * share)),
+            (None, None) => None,
+        }
+    };
+    let mut texts: Vec<String> = classes.iter().take(CLASSES).filter_map(text).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    if classes.len() > CLASSES {
+        texts.push(format!("{} more", classes.len() - CLASSES));
+    }
+    let unit = if classes[0].pixels.is_some() {
+        "share of the pixels in the first batches"
+    } else {
+        "training + validation images"
+    };
+    Some(format!("{} ({unit})", texts.join(", ")))
+}
+
+/// The expected time and what it was measured from.
+fn time(found: &DryRun) -> String {
+    let time = found.time;
+    let validation = match time.validation_seconds {
+        Some(seconds) => format!("{} of validation", clock(seconds)),
+        None => "validation, which is not counted".into(),
+    };
+    format!(
+        "about {} for {} steps: an epoch has {} x {:.3} s (mean of {} timed batches) and {validation}",
+        clock(time.seconds),
+        found.steps,
+        found.batches_per_epoch,
+        time.batch_seconds,
+        time.timed_batches
+    )
+}
+
+/// The settings, those that are not defaults first.
+fn settings(found: &DryRun) -> Result<(), CliError> {
+    print("settings:")?;
+    let of = |from: From| match from {
+        From::Given => "flag",
+        From::File => "config file",
+        From::Data => "chosen from the data",
+        From::Weights => "as the weights were trained",
+        From::Device => "chosen from the device",
+        From::Default => "default",
+    };
+    let (own, defaults): (Vec<_>, Vec<_>) = found.settings.iter().partition(|setting| setting.from != From::Default);
+    for setting in own.into_iter().chain(defaults) {
+        let value = setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned);
+        print(format_args!("  {:<20} {:<28} {}", setting.key, one_line(&value), of(setting.from)))?;
+    }
+    Ok(())
+}

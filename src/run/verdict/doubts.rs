@@ -1,0 +1,230 @@
+//! Doubts before a training: the rules that data and settings decide alone. Each looks for one thing, and gives the numbers that
+//! prove it.
+
+use serde::Serialize;
+
+use super::next::{Next, augmented, balanced, checked, pretrained, with};
+use super::rules::{few_training_images, small_validation_set};
+use super::yardstick::binomial;
+use super::{Setup, TaskCard};
+
+/// A training before its first step.
+#[derive(Clone, Copy)]
+pub struct Prospect<'a> {
+    /// The description of the task.
+    pub task: &'a TaskCard,
+    /// Names of the classes, or of the color channels.
+    pub outputs: &'a [String],
+    /// The settings of the run, as its `config.toml` would hold them.
+    pub settings: &'a toml::Table,
+    /// Number of training images.
+    pub training_images: usize,
+    /// Number of validation images.
+    pub validation_images: usize,
+    /// Training and validation images of each class, where images have classes.
+    pub class_counts: Option<&'a [[usize; 2]]>,
+    /// Optimizer steps of the whole training.
+    pub steps: usize,
+}
+
+/// The kind of a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DoubtKind {
+    /// A class lacks training or validation images.
+    MissingClass,
+    /// The batch holds more images than the training set.
+    LargeBatch,
+    /// Batches of one or two images, whose statistics BatchNorm normalizes by.
+    SmallBatch,
+    /// The learning rate is far from the usual ones of the optimizer.
+    UnusualRate,
+    /// Trained weights start at a rate for random weights.
+    RateForRandomWeights,
+    /// Pixels are not normalized.
+    NoNormalization,
+    /// The training has few steps.
+    FewSteps,
+    /// There are few training images.
+    FewImages,
+    /// Classes have unequal numbers of images.
+    UnequalClasses,
+    /// The validation set is too small for small differences.
+    FewValidationImages,
+}
+
+/// A doubt with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Doubt {
+    /// Its kind.
+    pub kind: DoubtKind,
+    /// The doubt and the numbers that prove it.
+    pub text: String,
+}
+
+/// A rule: the text of its doubt, if there is reason for it.
+type Rule = fn(&Prospect<'_>) -> Option<String>;
+
+/// All rules, the most important first.
+const RULES: [(DoubtKind, Rule); 10] = [
+    (DoubtKind::MissingClass, missing_class),
+    (DoubtKind::LargeBatch, large_batch),
+    (DoubtKind::SmallBatch, small_batch),
+    (DoubtKind::UnusualRate, unusual_rate),
+    (DoubtKind::RateForRandomWeights, rate_for_random_weights),
+    (DoubtKind::NoNormalization, no_normalization),
+    (DoubtKind::FewSteps, few_steps),
+    (DoubtKind::FewImages, few_images),
+    (DoubtKind::UnequalClasses, unequal_classes),
+    (DoubtKind::FewValidationImages, few_validation_images),
+];
+
+/// Most next steps.
+const MOST: usize = 3;
+/// Steps below which a training hardly moves its weights: Adam moves a weight by about the learning rate in a step, and the random
+/// weights of a 3×3 convolution of 64 channels deviate by 0.06 (He et al. 2015), 59 steps of 0.001.
+const FEW_STEPS: usize = 100;
+/// Usual learning rates of Adam: at most this one.
+const ADAM_MOST: f64 = 0.01;
+/// Usual learning rates of SGD with momentum: at least this one, from random weights.
+const SGD_LEAST: f64 = 0.003;
+
+impl Prospect<'_> {
+    /// All doubts, the most important first.
+    pub fn doubts(&self) -> Vec<Doubt> {
+        RULES.iter().filter_map(|&(kind, rule)| Some(Doubt { kind, text: rule(self)? })).collect()
+    }
+
+    /// At most three steps that answer the doubts, each once.
+    pub fn next(&self, doubts: &[Doubt]) -> Vec<Next> {
+        let mut steps: Vec<Next> = vec![];
+        for step in doubts.iter().filter_map(|doubt| self.answer(doubt.kind)) {
+            if !steps.contains(&step) && steps.len() < MOST {
+                steps.push(step);
+            }
+        }
+        steps
+    }
+
+    fn answer(&self, kind: DoubtKind) -> Option<Next> {
+        let setup = self.setup();
+        match kind {
+            DoubtKind::MissingClass => checked(setup),
+            DoubtKind::LargeBatch => {
+                let fits = (self.training_images / 8).clamp(4, 32).min(self.training_images);
+                Some(with(&[("batch_size", &fits.to_string())]))
+            }
+            DoubtKind::SmallBatch => (self.training_images >= 8).then(|| with(&[("batch_size", "8")])),
+            DoubtKind::UnusualRate => Some(Next::FindRate),
+            DoubtKind::RateForRandomWeights => Some(with(&[("finetune", "true")])),
+            DoubtKind::NoNormalization => Some(with(&[("normalize", "auto")])),
+            DoubtKind::FewSteps => {
+                let epochs = self.number("epochs").unwrap_or(1.0) as usize;
+                let needed = (FEW_STEPS * epochs).div_ceil(self.steps.max(1));
+                Some(with(&[("epochs", &needed.to_string())]))
+            }
+            DoubtKind::FewImages => pretrained(setup).or_else(|| augmented(setup)),
+            DoubtKind::UnequalClasses => balanced(setup),
+            DoubtKind::FewValidationImages => None,
+        }
+    }
+
+    fn setup(&self) -> Setup<'_> {
+        Setup { task: self.task, settings: self.settings }
+    }
+
+    /// A setting as a number.
+    fn number(&self, key: &str) -> Option<f64> {
+        self.setup().setting(key).parse().ok()
+    }
+
+    fn name(&self, class: usize) -> &str {
+        self.outputs.get(class).map_or("?", String::as_str)
+    }
+}
+
+/// A class without training images cannot be learned, and one without validation images has no score.
+fn missing_class(run: &Prospect<'_>) -> Option<String> {
+    let counts = run.class_counts?;
+    let missing = |part: usize| counts.iter().position(|count| count[part] == 0);
+    let (class, part) = missing(0).map(|class| (class, "training")).or(missing(1).map(|class| (class, "validation")))?;
+    let all = counts.iter().filter(|count| count[usize::from(part == "validation")] == 0).count();
+    Some(format!("{all} of {} classes have no {part} image, such as “{}”", counts.len(), run.name(class)))
+}
+
+fn large_batch(run: &Prospect<'_>) -> Option<String> {
+    let (batch, images) = (run.number("batch_size")? as usize, run.training_images);
+    (batch > images).then(|| {
+        format!("the batch of {batch} holds more than the {images} training images: an epoch is a single step")
+    })
+}
+
+/// Networks of classification end in maps of a few pixels, so that BatchNorm normalizes by a few values.
+fn small_batch(run: &Prospect<'_>) -> Option<String> {
+    let batch = run.number("batch_size")?;
+    (run.setup().classifies() && batch <= 2.0 && run.setup().setting("freeze_statistics") != "true").then(|| {
+        format!("BatchNorm normalizes by the statistics of {batch} image(s): validation may be far worse than training")
+    })
+}
+
+fn unusual_rate(run: &Prospect<'_>) -> Option<String> {
+    let lr = run.number("lr")?;
+    match run.setup().setting("optimizer").as_str() {
+        "sgd" => (lr < SGD_LEAST && run.setup().from_scratch())
+            .then(|| format!("a learning rate of {lr} is low for SGD from random weights: usual ones are 0.01 to 0.1")),
+        "adam" | "adamw" => (lr > ADAM_MOST)
+            .then(|| format!("a learning rate of {lr} is high for Adam: usual ones are 0.0001 to 0.003")),
+        _ => None,
+    }
+}
+
+/// A rate of 0.001 with Adam in all layers, from trained weights.
+fn rate_for_random_weights(run: &Prospect<'_>) -> Option<String> {
+    let lr = run.number("lr")?;
+    let adam = run.setup().setting("optimizer").starts_with("adam");
+    let alike = run.setup().setting("finetune") != "true" && run.number("lr_decay_layers").unwrap_or(1.0) >= 1.0;
+    (adam && alike && !run.setup().from_scratch() && lr >= 1e-3).then(|| {
+        format!("a learning rate of {lr} in all layers changes trained weights as fast as random ones; 0.0001 is usual for them")
+    })
+}
+
+fn no_normalization(run: &Prospect<'_>) -> Option<String> {
+    (run.setup().setting("normalize") == "none").then(|| {
+        "pixels from 0 to 1 are not normalized: their mean is a constant input, and the loss needs a lower learning rate".to_owned()
+    })
+}
+
+fn few_steps(run: &Prospect<'_>) -> Option<String> {
+    let (steps, epochs) = (run.steps, run.number("epochs")?);
+    (run.setup().from_scratch() && steps < FEW_STEPS)
+        .then(|| format!("few steps: {steps} in {epochs} epochs hardly change the random weights"))
+}
+
+fn few_images(run: &Prospect<'_>) -> Option<String> {
+    few_training_images(run.setup(), run.training_images, run.outputs.len())
+}
+
+/// A class with less than half the training images of a mean class.
+fn unequal_classes(run: &Prospect<'_>) -> Option<String> {
+    let counts = run.class_counts?;
+    let all: usize = counts.iter().map(|count| count[0]).sum();
+    let rare = |&class: &usize| counts[class][0] > 0 && 2 * counts[class][0] * counts.len() < all;
+    let rare: Vec<usize> = (0..counts.len()).filter(rare).collect();
+    let rarest = *rare.iter().min_by_key(|&&class| counts[class][0])?;
+    Some(format!(
+        "unequal classes: {} of {} have less than half the images of a mean class, such as “{}” with {} where the mean is {:.0}",
+        rare.len(),
+        counts.len(),
+        run.name(rarest),
+        counts[rarest][0],
+        all as f64 / counts.len() as f64
+    ))
+}
+
+/// The standard error of an accuracy of 50 %, the largest of a share.
+fn few_validation_images(run: &Prospect<'_>) -> Option<String> {
+    let sigma = binomial(0.5, run.validation_images as u64)?;
+    run.setup().classifies().then_some(())?;
+    small_validation_set(run.task.decisive()?, run.validation_images, sigma)
+}

@@ -1,0 +1,143 @@
+//! A rehearsal of a run: its settings, memory and speed, from a few steps whose weights are discarded.
+
+use std::time::Instant;
+
+use super::TrainError;
+use super::step::Phase;
+use super::trainer::Trainer;
+use crate::data::Source;
+use crate::plan::{MemoryUse, PlanOptions};
+use crate::run::facts::RunFacts;
+use crate::run::task_card::TaskCard;
+
+/// Steps that are timed.
+const STEPS: usize = 5;
+/// Seconds after which no further step is timed.
+const SECONDS: f64 = 10.0;
+
+/// A run as it would begin.
+pub(crate) struct Rehearsal {
+    /// Facts of the run.
+    pub facts: RunFacts,
+    /// The description of the task.
+    pub task: TaskCard,
+    /// Name of the architecture.
+    pub network: &'static str,
+    /// The settings, with those that data, weights and device decide.
+    pub settings: toml::Table,
+    /// Training and validation images of each class, where images have classes.
+    pub class_counts: Option<Vec<[usize; 2]>>,
+    /// Shares of the classes among the pixels of the timed batches, where labels are of pixels.
+    pub pixel_shares: Option<Vec<f64>>,
+    /// Memory of the plan of a training step, in bytes.
+    pub memory: MemoryUse,
+    /// Floating-point operations of a training step.
+    pub flops: u64,
+    /// Batches of an epoch.
+    pub batches: usize,
+    /// Optimizer steps of the whole training.
+    pub steps: usize,
+    /// Measured speed.
+    pub speed: Speed,
+}
+
+/// Seconds of batches, measured after an untimed one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Speed {
+    /// Timed training batches.
+    pub timed: usize,
+    /// Mean seconds of a training batch, with the wait for its images.
+    pub batch: f64,
+    /// Seconds of the validation after an epoch; `None` where pictures have sizes of their own.
+    pub validation: Option<f64>,
+}
+
+impl Trainer {
+    /// Rehearses the run: a few steps, and a batch of the validation. The weights are discarded.
+    ///
+    /// # Errors
+    /// When an image cannot be read or the device is lost.
+    pub(crate) fn rehearse(mut self) -> Result<Rehearsal, TrainError> {
+        let facts = self.facts();
+        let settings = self.origin.settings.as_deref().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
+        let batches = self.loaders.batches();
+        let steps = batches.div_ceil(self.settings.accumulate) * self.settings.epochs;
+        let mut pixels = vec![0_u64; facts.outputs.len()];
+        let (timed, batch) = self.time_batches(&mut pixels)?;
+        let all = pixels.iter().sum::<u64>() as f64;
+        let validation = self.time_validation()?;
+        let size = self.settings.batch_size.min(facts.training_images);
+        let key = (size, Phase::Update);
+        let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
+        let plan = self.model.session.plan(plan);
+        Ok(Rehearsal {
+            task: self.objective.task_card().clone(),
+            network: self.objective.card().network.architecture().name,
+            class_counts: self.class_counts(facts.outputs.len()),
+            pixel_shares: (all > 0.0).then(|| pixels.iter().map(|&count| count as f64 / all).collect()),
+            memory: plan.memory,
+            flops: plan.flops(),
+            facts,
+            settings,
+            batches,
+            steps,
+            speed: Speed { timed, batch, validation },
+        })
+    }
+
+    /// Number and mean seconds of timed training batches. The first batch is not timed, unless it is the only one. Counts the
+    /// classes of their pixels.
+    fn time_batches(&mut self, pixels: &mut [u64]) -> Result<(usize, f64), TrainError> {
+        let of_pixels = self.objective.task_card().confusion.as_ref().is_some_and(|card| card.unit == "pixels");
+        let mut epoch = self.loaders.train.epoch(1)?.take(self.loaders.batches());
+        let (mut seconds, mut last) = (vec![], Instant::now());
+        let begin = Instant::now();
+        for number in 1..=STEPS + 1 {
+            let Some(batch) = epoch.next().transpose()? else { break };
+            let inputs = self.inputs(self.settings.lr, number as u64, false);
+            let plan =
+                self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
+            self.model.feed(&*self.objective, plan, &batch, &inputs)?;
+            self.model.session.run_now(plan)?;
+            seconds.push(last.elapsed().as_secs_f64());
+            for &class in batch.labels.iter().filter(|_| of_pixels) {
+                if let Some(count) = pixels.get_mut(class as usize) {
+                    *count += 1;
+                }
+            }
+            last = Instant::now();
+            if begin.elapsed().as_secs_f64() > SECONDS {
+                break;
+            }
+        }
+        let timed = &seconds[usize::from(seconds.len() > 1)..];
+        Ok((timed.len(), timed.iter().sum::<f64>() / timed.len().max(1) as f64))
+    }
+
+    /// Seconds of the validation, from one batch.
+    fn time_validation(&mut self) -> Result<Option<f64>, TrainError> {
+        if self.objective.card().sees_own_pixels() {
+            return Ok(None);
+        }
+        let size = self.settings.batch_size.min(self.loaders.val.source().len());
+        let Some(batch) = self.loaders.val.epoch(0)?.next().transpose()? else { return Ok(None) };
+        self.model.forward(&*self.objective, size, &batch)?;
+        let start = Instant::now();
+        self.model.forward(&*self.objective, size, &batch)?;
+        Ok(Some(start.elapsed().as_secs_f64() * self.loaders.val.batches() as f64))
+    }
+
+    /// Training and validation images of each of `classes` classes.
+    fn class_counts(&self, classes: usize) -> Option<Vec<[usize; 2]>> {
+        let mut counts = vec![[0; 2]; classes];
+        for (part, loader) in [&self.loaders.train, &self.loaders.val].into_iter().enumerate() {
+            let source: &dyn Source = &**loader.source();
+            for index in 0..source.len() {
+                for class in source.classes_of(index)? {
+                    counts.get_mut(class as usize)?[part] += 1;
+                }
+            }
+        }
+        Some(counts)
+    }
+}

@@ -1,0 +1,308 @@
+//! A dry run: what a training would do, without a trace of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use crate::interop::files::FileError;
+use crate::interop::pretrained::PretrainedError;
+use crate::run::history::EpochRow;
+use crate::run::{Doubt, Next, Prospect, RunDir};
+use crate::setting::{Kind, Setting};
+use crate::tasks::Task;
+use crate::text::word;
+use crate::train::rehearsal::{Rehearsal, Speed};
+use crate::train::settings::{Given, Origin, Resolved};
+use crate::train::{Fetching, Observer, StepProgress, TrainError, Trainer};
+
+/// What a training would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct DryRun {
+    /// Name of the task.
+    pub task: String,
+    /// Name of the device.
+    pub device: String,
+    /// Folder of the run; a new one in `runs/` for `None`.
+    pub out: Option<PathBuf>,
+    /// Lines about the data and the weights, as at the start of a training.
+    pub lines: Vec<String>,
+    /// Number of training images.
+    pub training_images: usize,
+    /// Number of validation images.
+    pub validation_images: usize,
+    /// Height and width of the network's input, in pixels.
+    pub image_size: [usize; 2],
+    /// The classes or color channels.
+    pub classes: Vec<ClassShare>,
+    /// All settings that have a value.
+    pub settings: Vec<SettingValue>,
+    /// Name of the network.
+    pub network: &'static str,
+    /// Number of trained parameters.
+    pub parameters: usize,
+    /// Memory of a training step, in bytes.
+    pub memory: Memory,
+    /// Floating-point operations of a training step.
+    pub flops_per_batch: u64,
+    /// Batches of an epoch.
+    pub batches_per_epoch: usize,
+    /// Optimizer steps of the whole training.
+    pub steps: usize,
+    /// Expected time.
+    pub time: ExpectedTime,
+    /// Doubts, the most important first.
+    pub doubts: Vec<Doubt>,
+    /// Commands that answer the doubts, or the training itself.
+    pub next: Vec<String>,
+}
+
+/// A class and how often the data has it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassShare {
+    /// Its name.
+    pub name: String,
+    /// Training images, where images have classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_images: Option<usize>,
+    /// Validation images, where images have classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_images: Option<usize>,
+    /// Share of the pixels of the first training batches, where pixels have classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<f64>,
+}
+
+/// A setting with its value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SettingValue {
+    /// Its key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: toml::Value,
+    /// Where the value came from.
+    pub from: From,
+}
+
+/// Where a setting's value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum From {
+    /// Given directly.
+    Given,
+    /// The config file.
+    File,
+    /// The data.
+    Data,
+    /// The weights that training starts from.
+    Weights,
+    /// The device.
+    Device,
+    /// The default.
+    Default,
+}
+
+/// Memory of a training step, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Weights, moments and statistics.
+    pub states: usize,
+    /// Inputs and gradients.
+    pub fixed: usize,
+    /// Activations and their gradients.
+    pub activations: usize,
+}
+
+/// The expected time of a training, from timed batches.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ExpectedTime {
+    /// Seconds of the whole training.
+    pub seconds: f64,
+    /// Mean seconds of a training batch, with the wait for its images.
+    pub batch_seconds: f64,
+    /// Timed training batches.
+    pub timed_batches: usize,
+    /// Seconds of the validation after an epoch; `None` where it cannot be foreseen from a batch, and `seconds` lacks it.
+    pub validation_seconds: Option<f64>,
+}
+
+/// Prepares a training and times a few batches. Nothing is written where the run would be: the rehearsal has a temporary folder.
+/// Published weights are not fetched: where they are missing, random ones stand for them.
+///
+/// # Errors
+/// Everything for which the training itself would be refused.
+pub fn dry_run(task: &dyn Task, given: &Given, observer: &dyn Observer) -> Result<DryRun, TrainError> {
+    let settings = task.resolve(given)?;
+    settings.common.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
+    let lines = Lines { inner: observer, lines: Mutex::default() };
+    let (trainer, note) = open(task, &settings, &lines)?;
+    let rehearsal = trainer.rehearse()?;
+    let mut lines = lines.lines.into_inner().unwrap_or_default();
+    lines.retain(|line| !line.starts_with("run:") && !line.starts_with("device:"));
+    lines.extend(note);
+    Ok(described(task, given, &settings, rehearsal, lines))
+}
+
+/// The run in a temporary folder, and a note where its published weights are missing.
+fn open(task: &dyn Task, settings: &Resolved, observer: &Lines<'_>) -> Result<(Trainer, Option<String>), TrainError> {
+    let scratch = tempfile::tempdir().map_err(|e| FileError::writing(&std::env::temp_dir(), e))?;
+    let mut table = settings.table.clone();
+    table.insert("out".into(), scratch.path().join("run").to_string_lossy().into_owned().into());
+    table.insert("offline".into(), true.into());
+    let resolve = |table: &toml::Table| task.resolve(&Given::of_table(table.clone(), Path::new("the settings")));
+    match task.open(&resolve(&table)?, observer) {
+        Err(TrainError::Pretrained(PretrainedError::Offline { .. })) if !settings.common.offline => {
+            ["init", "pretrained"].iter().for_each(|key| drop(table.remove(*key)));
+            let note = "start:   published weights, which the training fetches first; random ones stand for them here";
+            Ok((task.open(&resolve(&table)?, observer)?, Some(note.to_owned())))
+        }
+        opened => Ok((opened?, None)),
+    }
+}
+
+fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal, lines: Vec<String>) -> DryRun {
+    let Rehearsal { facts, class_counts, pixel_shares, memory, speed, batches, steps, .. } = of;
+    let class = |(index, name): (usize, &String)| {
+        let count = class_counts.as_ref().map(|counts| counts[index]);
+        ClassShare {
+            name: name.clone(),
+            training_images: count.map(|count| count[0]),
+            validation_images: count.map(|count| count[1]),
+            pixels: pixel_shares.as_ref().map(|shares| shares[index]),
+        }
+    };
+    let prospect = Prospect {
+        task: &of.task,
+        outputs: &facts.outputs,
+        // Those of the command: the rehearsal starts from random weights where published ones are missing.
+        settings: &settings.table,
+        training_images: facts.training_images,
+        validation_images: facts.validation_images,
+        class_counts: class_counts.as_deref(),
+        steps,
+    };
+    let doubts = prospect.doubts();
+    let mut next: Vec<String> = prospect.next(&doubts).iter().map(|next| command(task, given, next)).collect();
+    if next.is_empty() {
+        next.push(command(task, given, &Next::Train(vec![])));
+    }
+    DryRun {
+        task: task.name().to_owned(),
+        device: facts.device,
+        out: settings.common.out.clone(),
+        lines,
+        training_images: facts.training_images,
+        validation_images: facts.validation_images,
+        image_size: facts.image_size,
+        classes: facts.outputs.iter().enumerate().map(class).collect(),
+        settings: values(task, given, settings, &of.settings),
+        network: of.network,
+        parameters: facts.parameters,
+        memory: Memory { states: memory.states, fixed: memory.fixed, activations: memory.pool },
+        flops_per_batch: of.flops,
+        batches_per_epoch: batches,
+        steps,
+        time: expected(speed, batches, settings.common.epochs),
+        doubts,
+        next,
+    }
+}
+
+fn expected(speed: Speed, batches: usize, epochs: usize) -> ExpectedTime {
+    let epoch = speed.batch * batches as f64 + speed.validation.unwrap_or(0.0);
+    ExpectedTime {
+        seconds: epoch * epochs as f64,
+        batch_seconds: speed.batch,
+        timed_batches: speed.timed,
+        validation_seconds: speed.validation,
+    }
+}
+
+/// All settings with their values and origins. `decided` holds those that the data, the weights and the device decided.
+fn values(task: &dyn Task, given: &Given, settings: &Resolved, decided: &toml::Table) -> Vec<SettingValue> {
+    let starts = settings.common.start().is_some();
+    let value = |setting: &Setting| {
+        let key = setting.key;
+        let stated = settings.table.get(key)?;
+        // These are of the rehearsal.
+        let now = decided.get(key).filter(|_| !["out", "offline", "init", "pretrained"].contains(&key));
+        let value = now.unwrap_or(stated).clone();
+        let from = match given.origin(key) {
+            _ if value != *stated => match key {
+                "precision" => From::Device,
+                "normalize" if starts => From::Weights,
+                _ => From::Data,
+            },
+            Origin::Given => From::Given,
+            Origin::File(_) => From::File,
+            Origin::Code => From::Default,
+        };
+        Some(SettingValue { key, value, from })
+    };
+    task.settings().iter().filter_map(value).collect()
+}
+
+/// A command with the given settings, and those of a step over them.
+fn command(task: &dyn Task, given: &Given, next: &Next) -> String {
+    let mut settings = given.settings.clone();
+    let (verb, own): (_, &[(String, String)]) = match next {
+        Next::Train(own) => ("train", own),
+        Next::FindRate => ("lr-find", &[]),
+        Next::CheckData => {
+            let data = settings.get("data").and_then(toml::Value::as_str).unwrap_or("DATA");
+            return format!("shadegrad data check --task {} {}", task.name(), word(data));
+        }
+        Next::Continue { .. } | Next::Predict => ("train", &[]),
+    };
+    let mut line = format!("shadegrad {verb} {}", task.name());
+    if let Some(config) = &given.config {
+        line += &format!(" --config {}", word(&config.to_string_lossy()));
+    }
+    own.iter().for_each(|(key, value)| drop(settings.insert(key.clone(), value.clone().into())));
+    for (key, value) in &settings {
+        let kind = task.settings().iter().find(|setting| setting.key == key).map(|setting| setting.kind);
+        line += &format!(" --{}", key.replace('_', "-"));
+        let value = flag_value(kind, value);
+        if value != "true" {
+            line += &format!(" {}", word(&value));
+        }
+    }
+    line
+}
+
+/// A value as a flag takes it.
+fn flag_value(kind: Option<Kind>, value: &toml::Value) -> String {
+    match (kind, value) {
+        (_, toml::Value::String(text)) => text.clone(),
+        (Some(Kind::Wholes | Kind::Texts), toml::Value::Array(all)) => {
+            all.iter().map(|one| flag_value(None, one)).collect::<Vec<_>>().join(",")
+        }
+        (_, value) => value.to_string(),
+    }
+}
+
+/// Passes the reports of opening on, and keeps the lines that describe the run.
+struct Lines<'a> {
+    inner: &'a dyn Observer,
+    lines: Mutex<Vec<String>>,
+}
+
+impl Observer for Lines<'_> {
+    fn reading(&self, done: usize, total: usize) {
+        self.inner.reading(done, total);
+    }
+
+    fn fetching(&self, progress: &Fetching<'_>) {
+        self.inner.fetching(progress);
+    }
+
+    fn begins(&self, lines: &[String]) {
+        if let Ok(mut kept) = self.lines.lock() {
+            *kept = lines.to_vec();
+        }
+    }
+
+    fn step(&self, _: &StepProgress) {}
+
+    fn epoch(&self, _: &EpochRow, _: usize) {}
+}

@@ -1,0 +1,131 @@
+//! The rules of a dry run: for each, a training that gives reason for a doubt and one that does not.
+
+use shadegrad::run::{DoubtKind, Next, Prospect, TaskCard};
+use shadegrad::tasks::Task;
+use shadegrad::tasks::classify::Classify;
+use shadegrad::tasks::segment::Segment;
+
+/// A training that is to come.
+#[derive(Clone)]
+struct Plan {
+    task: TaskCard,
+    settings: String,
+    counts: Option<Vec<[usize; 2]>>,
+    /// Training and validation images.
+    images: [usize; 2],
+    steps: usize,
+}
+
+const SETTINGS: &str = "data = \"photos\"\nmodel = \"resnet18\"\noptimizer = \"adam\"\nlr = 0.001\nbatch_size = 32\nepochs = 5\n\
+                        normalize = \"dataset\"\naugment = \"none\"\n";
+
+impl Plan {
+    /// A classification of two classes without reason for doubt.
+    fn good() -> Self {
+        Plan {
+            task: Classify.card(),
+            settings: SETTINGS.into(),
+            counts: Some(vec![[1000, 500], [900, 500]]),
+            images: [1900, 1000],
+            steps: 300,
+        }
+    }
+
+    /// The same with a line of settings replaced or added.
+    fn with(self, line: &str) -> Self {
+        let key = line.split(' ').next().expect("a key");
+        let kept = self.settings.lines().filter(|kept| !kept.starts_with(key));
+        let settings = kept.chain([line]).map(|line| format!("{line}\n")).collect();
+        Plan { settings, ..self }
+    }
+
+    fn found(&self) -> (Vec<DoubtKind>, Vec<String>, Vec<Next>) {
+        let outputs = ["ants", "bees"].map(String::from);
+        let settings = toml::from_str(&self.settings).expect("TOML");
+        let prospect = Prospect {
+            task: &self.task,
+            outputs: &outputs,
+            settings: &settings,
+            training_images: self.images[0],
+            validation_images: self.images[1],
+            class_counts: self.counts.as_deref(),
+            steps: self.steps,
+        };
+        let doubts = prospect.doubts();
+        let next = prospect.next(&doubts);
+        (doubts.iter().map(|doubt| doubt.kind).collect(), doubts.into_iter().map(|doubt| doubt.text).collect(), next)
+    }
+}
+
+fn set(settings: &[(&str, &str)]) -> Next {
+    Next::Train(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+#[test]
+fn a_training_without_reason_has_no_doubt() {
+    assert_eq!(Plan::good().found(), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn each_rule_finds_its_training_and_names_the_numbers() {
+    let good = Plan::good();
+    let few = |images| Plan { images: [images, 1000], counts: None, ..good.clone() };
+    let counts = |counts: [[usize; 2]; 2]| Plan { counts: Some(counts.to_vec()), ..good.clone() };
+    let cases = [
+        (DoubtKind::MissingClass, counts([[1000, 500], [900, 0]]), "“bees”", Some(Next::CheckData)),
+        (DoubtKind::LargeBatch, few(20), "the 20 training images", Some(set(&[("batch_size", "4")]))),
+        (DoubtKind::SmallBatch, good.clone().with("batch_size = 2"), "2 image", Some(set(&[("batch_size", "8")]))),
+        (DoubtKind::UnusualRate, good.clone().with("lr = 0.1"), "high for Adam", Some(Next::FindRate)),
+        (DoubtKind::UnusualRate, good.clone().with("optimizer = \"sgd\""), "low for SGD", Some(Next::FindRate)),
+        (
+            DoubtKind::RateForRandomWeights,
+            good.clone().with("pretrained = true"),
+            "0.001 in all layers",
+            Some(set(&[("finetune", "true")])),
+        ),
+        (
+            DoubtKind::NoNormalization,
+            good.clone().with("normalize = \"none\""),
+            "not normalized",
+            Some(set(&[("normalize", "auto")])),
+        ),
+        (DoubtKind::FewSteps, Plan { steps: 40, ..good.clone() }, "40 in 5 epochs", Some(set(&[("epochs", "13")]))),
+        (DoubtKind::FewImages, few(150), "75 per class", Some(set(&[("pretrained", "true"), ("finetune", "true")]))),
+        (
+            DoubtKind::UnequalClasses,
+            counts([[1000, 500], [100, 500]]),
+            "“bees” with 100 where the mean is 550",
+            Some(set(&[("sampler", "balanced")])),
+        ),
+        (DoubtKind::FewValidationImages, Plan { images: [1900, 153], ..good.clone() }, "11 points", None),
+    ];
+    for (kind, plan, text, answer) in cases {
+        let (kinds, texts, next) = plan.found();
+        let place = kinds.iter().position(|found| *found == kind);
+        let place = place.unwrap_or_else(|| panic!("{kind:?}: {texts:?}"));
+        assert!(texts[place].contains(text), "{kind:?}: {texts:?}");
+        assert!(answer.is_none_or(|answer| next.contains(&answer)), "{kind:?}: {next:?}");
+    }
+}
+
+/// The same numbers without reason for a doubt, beside another setting.
+#[test]
+fn trained_weights_and_masks_have_their_own_measures() {
+    let tuned =
+        Plan { images: [150, 1000], steps: 20, ..Plan::good().with("pretrained = true").with("finetune = true") };
+    assert_eq!(tuned.found().0, []);
+    // Images of masks are counted as a whole, and their pixels have no standard error of a share of images.
+    let masks = Plan { task: Segment.card(), counts: None, images: [150, 50], ..Plan::good().with("batch_size = 2") };
+    assert_eq!(masks.found().0, []);
+    let slow = Plan::good().with("pretrained = true").with("lr = 0.0001");
+    assert_eq!(slow.found().0, []);
+    assert_eq!(Plan::good().with("optimizer = \"sgd\"").with("lr = 0.01").found().0, []);
+}
+
+#[test]
+fn at_most_three_steps_are_named() {
+    let bad = Plan { images: [20, 5], steps: 5, ..Plan::good().with("normalize = \"none\"").with("lr = 0.5") };
+    let (kinds, _, next) = bad.found();
+    assert!(kinds.len() > 3, "{kinds:?}");
+    assert_eq!(next.len(), 3, "{next:?}");
+}
