@@ -117,7 +117,6 @@ impl Ranks for One {
     fn exchange(&self, _: &[(usize, &[u8])], _: &mut [(usize, &mut [u8])], _: bool) -> Result<(), RankError> {
         Ok(())
     }
-    #[expect(clippy::exit, reason = "the process is all ranks")]
     fn abort(&self, code: u8) -> ! {
         std::process::exit(code.into())
     }

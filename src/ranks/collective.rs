@@ -12,7 +12,7 @@ const ALIGN: usize = 64;
 /// When a rank does not answer.
 pub fn all_gather(ranks: &dyn Ranks, own: &[u8]) -> Result<Vec<Vec<u8>>, RankError> {
     let mut lens = vec![[0; 8]; ranks.size()];
-    gather_into(ranks, &(own.len() as u64).to_le_bytes(), lens.iter_mut().map(|len| len.as_mut_slice()))?;
+    gather_into(ranks, &(own.len() as u64).to_le_bytes(), lens.iter_mut().map(<[u8; 8]>::as_mut_slice))?;
     let mut messages: Vec<Vec<u8>> = lens.iter().map(|len| vec![0; u64::from_le_bytes(*len) as usize]).collect();
     gather_into(ranks, own, messages.iter_mut().map(Vec::as_mut_slice))?;
     Ok(messages)
