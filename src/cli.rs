@@ -2,6 +2,7 @@
 
 mod advice;
 mod bench;
+mod color;
 mod compare;
 mod completions;
 mod data;
@@ -50,6 +51,12 @@ struct Cli {
     /// Print results and errors only: no description of the run, no progress
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Also print every setting of a training with its origin, and a line for each step
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Color of messages; auto: in a terminal, unless the variable NO_COLOR is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    color: color::Color,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -139,7 +146,7 @@ fn print(line: impl Display) -> Result<(), CliError> {
 /// Prints a line to the standard error. `eprintln!` would panic when it is closed.
 fn complain(line: impl Display) {
     // Names from outside may hold escape sequences, which are escaped. The line breaks of a message stay.
-    let lines: Vec<String> = line.to_string().split('\n').map(escaped).collect();
+    let lines: Vec<String> = line.to_string().split('\n').map(|line| color::marked(&escaped(line))).collect();
     if writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).is_err() {
         LOST.store(true, Ordering::Relaxed);
     }
@@ -163,6 +170,8 @@ pub fn run() -> ExitCode {
     let verb = match Cli::try_parse() {
         Ok(cli) => {
             progress::QUIET.store(cli.quiet, Ordering::Relaxed);
+            progress::VERBOSE.store(cli.verbose, Ordering::Relaxed);
+            cli.color.set();
             cli.verb
         }
         Err(error) => {

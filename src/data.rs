@@ -46,6 +46,7 @@ mod icc;
 mod idx;
 mod images;
 mod kept;
+mod limited;
 mod list_tables;
 mod listing;
 mod lists;
@@ -93,6 +94,7 @@ pub use hints::Hints;
 pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "tasks")]
 pub(crate) use kept::Kept;
+pub use limited::limited;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
 pub use loader::{Epoch, Loader, LoaderOptions};

@@ -7,6 +7,7 @@ mod domain;
 mod error;
 mod onnx;
 mod op;
+mod reach;
 mod state;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use domain::Domain;
 pub use error::GraphError;
 pub use onnx::{ONNX_OPSET, OnnxAttribute, OnnxInput, OnnxNode};
 pub use op::{Lowering, NodeView, Op, Operand, Storage};
+pub use reach::{Reach, receptive_fields};
 pub use state::{Group, Init, STATE_ALIGN, StateId, StateLayout, StateSpec, StateTable, names};
 
 use crate::shape::{Element, TensorType};

@@ -17,6 +17,7 @@
 //! }
 //! ```
 
+mod cnn;
 mod layers;
 pub(crate) mod list;
 mod mirrored;
@@ -27,6 +28,7 @@ mod resnet_seg;
 mod resnet_unet;
 mod unet;
 
+pub use cnn::Cnn;
 pub(crate) use layers::SEED as DROPOUT_SEED;
 pub use layers::{
     AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, GlobalAvgPool2d, GroupNorm, LayerNorm, Linear, MaxPool2d,

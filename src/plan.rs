@@ -45,6 +45,8 @@ impl KernelCall<Slice> {
 pub struct PlannedCall {
     /// The call.
     pub call: KernelCall<Slice>,
+    /// Number of its node in the graph.
+    pub node: usize,
     /// Its op.
     pub op: &'static str,
     /// Its layer.
@@ -98,6 +100,7 @@ impl Plan {
             for call in lowering.calls {
                 calls.push(PlannedCall {
                     call: call.map(|operand| memory.slice(graph, n, index, operand)),
+                    node: n,
                     op: node.op.name(),
                     scope: node.scope.clone(),
                     shapes: shapes(graph, n),

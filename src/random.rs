@@ -30,6 +30,8 @@ pub mod op {
     pub const BOOTSTRAP: u64 = 10;
     /// A draw that is balanced over the classes.
     pub const BALANCE: u64 = 11;
+    /// Choice of the training samples of a small trial.
+    pub const LIMIT: u64 = 12;
     /// First number of augmentation, to which each operation adds its fixed number.
     pub const AUGMENT: u64 = 1 << 16;
 }

@@ -45,6 +45,15 @@ pub(crate) fn word(text: &str) -> String {
     }
 }
 
+/// The name most like `word`, if any is like it at all.
+#[cfg(feature = "tasks")]
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let likeness = |name: &&str| strsim::jaro_winkler(&word, name);
+    let nearest = known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&nearest) > 0.75).then_some(nearest)
+}
+
 /// Names as `a, b or c`.
 pub fn one_of<T: Borrow<str>>(names: &[T]) -> String {
     match names {

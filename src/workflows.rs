@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod drawing;
 pub(crate) mod dry_run;
 mod error;
 pub(crate) mod evaluation;
@@ -13,6 +14,7 @@ pub(crate) mod hub;
 pub(crate) mod limits;
 pub(crate) mod predict;
 pub(crate) mod preview;
+pub(crate) mod summary;
 pub(crate) mod sweep;
 #[cfg(feature = "cli")]
 pub(crate) mod watch;

@@ -20,6 +20,22 @@ def start_like_resnet(module):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
 
 
+class Cnn(nn.Module):
+    """Three convolutions, each with BatchNorm, ReLU and max pooling; the mean over the map; a linear layer."""
+
+    def __init__(self, inputs, classes, norm=nn.BatchNorm2d):
+        super().__init__()
+        for number, (before, channels) in enumerate([(inputs, 32), (32, 64), (64, 128)], 1):
+            self.add_module(f"conv{number}", nn.Conv2d(before, channels, 3, padding=1, bias=False))
+            self.add_module(f"bn{number}", norm(channels))
+        self.fc = nn.Linear(128, classes)
+
+    def forward(self, x):
+        for conv, bn in [(self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3)]:
+            x = F.max_pool2d(F.relu(bn(conv(x))), 2)
+        return self.fc(x.mean((2, 3)))
+
+
 class DoubleConv(nn.Module):
     def __init__(self, inputs, channels, norm):
         super().__init__()

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use super::color::heading;
 use super::flags::TaskArgs;
 use super::progress::{Progress, clock};
 use super::{CliError, print};
 use crate::data::one_line;
-use crate::workflows::dry_run::From;
+use crate::workflows::dry_run::{From, SettingValue};
 use crate::workflows::{ClassShare, DryRun, dry_run};
 
 /// Classes that are listed.
@@ -53,12 +54,13 @@ fn report(found: &DryRun) -> Result<(), CliError> {
         mb(memory.activations)
     ))?;
     print(format_args!("time:    {}", time(found)))?;
-    settings(found)?;
-    let title = if found.doubts.is_empty() { "doubts:  none" } else { "doubts:" };
-    print(title)?;
+    print_settings(&found.settings)?;
+    let none = if found.doubts.is_empty() { "  none" } else { "" };
+    print(format_args!("{}{none}", heading("doubts:")))?;
     found.doubts.iter().try_for_each(|doubt| print(format_args!("  {}", doubt.text)))?;
     for (index, next) in found.next.iter().enumerate() {
-        print(format_args!("{:<8} {next}", if index == 0 { "next:" } else { "" }))?;
+        let title = if index == 0 { format!("{}   ", heading("next:")) } else { " ".repeat(8) };
+        print(format_args!("{title} {next}"))?;
     }
     Ok(())
 }
@@ -105,8 +107,8 @@ fn time(found: &DryRun) -> String {
     )
 }
 
-/// The settings, those that are not defaults first.
-fn settings(found: &DryRun) -> Result<(), CliError> {
+/// Prints settings with their origins, those that are not defaults first.
+pub(super) fn print_settings(settings: &[SettingValue]) -> Result<(), CliError> {
     print("settings:")?;
     let of = |from: From| match from {
         From::Given => "flag",
@@ -116,7 +118,7 @@ fn settings(found: &DryRun) -> Result<(), CliError> {
         From::Device => "chosen from the device",
         From::Default => "default",
     };
-    let (own, defaults): (Vec<_>, Vec<_>) = found.settings.iter().partition(|setting| setting.from != From::Default);
+    let (own, defaults): (Vec<_>, Vec<_>) = settings.iter().partition(|setting| setting.from != From::Default);
     for setting in own.into_iter().chain(defaults) {
         let value = setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned);
         print(format_args!("  {:<20} {:<28} {}", setting.key, one_line(&value), of(setting.from)))?;

@@ -19,6 +19,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
             "val_split",
             "normalize",
             "scenes",
+            "limit",
             "skip_bad",
             "shuffle",
             "sampler",
@@ -126,6 +127,7 @@ pub(super) fn examples(task: &str) -> String {
         "classify" => &[
             "train classify                                  built-in scenes, no data needed",
             "train classify --data photos --image-size 64    a folder with a folder per class",
+            "train classify --data photos --model cnn        a small network, for a processor",
             "train classify --data photos --init resnet18.pth --lr 1e-4 --augment light",
         ],
         "multi-label" => &[

@@ -23,6 +23,9 @@ pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 /// Whether only results and errors are printed.
 pub(super) static QUIET: AtomicBool = AtomicBool::new(false);
 
+/// Whether a line is printed for each step, and each setting before the first.
+pub(super) static VERBOSE: AtomicBool = AtomicBool::new(false);
+
 /// Prints progress.
 pub(super) struct Progress {
     terminal: bool,
@@ -66,6 +69,11 @@ impl Progress {
             *lock(&self.last_line) = Instant::now();
             say(format_args!("fetched {} of {}", BinaryBytes(done), BinaryBytes(total)));
         }
+    }
+
+    /// Whether a step gets a line, without a terminal.
+    fn line_is_due(&self) -> bool {
+        VERBOSE.load(Ordering::Relaxed) || lock(&self.last_line).elapsed() > PLAIN_EVERY
     }
 
     fn stop_waiting(&self) {
@@ -173,7 +181,7 @@ impl Observer for Progress {
             bar.set_prefix(format!("epoch {epoch}"));
             bar.set_message(message.unwrap_or_default());
             bar.set_position(step as u64);
-        } else if let Some(message) = message.filter(|_| lock(&self.last_line).elapsed() > PLAIN_EVERY) {
+        } else if let Some(message) = message.filter(|_| self.line_is_due()) {
             *lock(&self.last_line) = Instant::now();
             say(format_args!("epoch {epoch} step {step}/{steps}  {message}"));
         }

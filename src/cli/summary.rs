@@ -1,19 +1,19 @@
 //! `shadegrad summary MODEL`
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::choice;
 use super::model::ModelArgs;
 use super::{CliError, print};
-use crate::fuse::{FuseOptions, fuse};
-use crate::graph::{Graph, Group};
-use crate::nn::Mode;
+use crate::interop::files::write_new;
 use crate::ops::AdamOptions;
 use crate::plan::{Plan, PlanOptions};
 use crate::precision::Precision;
-use crate::shape::TensorType;
+use crate::run::RunError;
 use crate::train::step::{Optimizer, Update};
+use crate::workflows::drawing::svg;
+use crate::workflows::summary::nodes;
 
 /// Arguments of `summary`.
 #[derive(clap::Args)]
@@ -23,34 +23,38 @@ pub(super) struct Args {
     /// Width of activations and their gradients, which decides the memory
     #[arg(long, value_parser = choice::<Precision>(), default_value = "f32")]
     precision: Precision,
+    /// Write a picture of the network as SVG into this file, which must be new
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
-/// One layer: shape of its result, parameters and FLOP, for one image.
-#[derive(Default)]
-struct Layer {
-    shape: String,
-    parameters: usize,
-    flops: u64,
-}
-
-/// Prints layers with shapes, parameters and FLOP, and the memory of training.
+/// Prints every node that computes with its result, receptive field, parameters and FLOP, and the memory of training.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let step = args.model.step()?;
     let [batch, height, width] = step.size;
-    let mut g = Graph::new();
-    let x = g.input("images", TensorType::channels([1, height, width, 3]));
-    let y = step.network.apply(&mut g, x, Mode::Eval)?;
-    g.output("y", y);
-    fuse(&mut g, FuseOptions::default());
-    let (order, layers) = layers(&g);
-    print(format_args!("{:<28} {:>22} {:>12} {:>12}", "layer", "result (one image)", "parameters", "MFLOP"))?;
-    for name in &order {
-        let layer = &layers[name];
-        let mflop = layer.flops as f64 / 1e6;
-        print(format_args!("{name:<28} {:>22} {:>12} {mflop:>12.1}", layer.shape, layer.parameters))?;
+    let nodes = nodes(&step.network, [height, width, step.channels])?;
+    let columns = ["layer", "op", "result (one image)", "field", "parameters", "MFLOP"];
+    let [name, op, result, field, parameters, work] = columns;
+    print(format_args!("{name:<28} {op:<16} {result:>20} {field:>10} {parameters:>12} {work:>10}"))?;
+    for node in &nodes {
+        let shape = node.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×");
+        let [h, w] = node.field;
+        let field = if h == w { format!("{h:.0}") } else { format!("{h:.0}×{w:.0}") };
+        let (shape, mflop) = (format!("[{shape}]"), node.flops as f64 / 1e6);
+        print(format_args!(
+            "{:<28} {:<16} {shape:>20} {field:>10} {:>12} {mflop:>10.1}",
+            node.name, node.op, node.parameters
+        ))?;
     }
-    let (parameters, flops) = layers.values().fold((0, 0), |(p, f), l| (p + l.parameters, f + l.flops));
-    print(format_args!("{:<28} {:>22} {parameters:>12} {:>12.1}\n", "all", "", flops as f64 / 1e6))?;
+    let (parameters, flops) = nodes.iter().fold((0, 0), |(p, f), node| (p + node.parameters, f + node.flops));
+    print(format_args!(
+        "{:<28} {:<16} {:>20} {:>10} {parameters:>12} {:>10.1}\n",
+        "all",
+        "",
+        "",
+        "",
+        flops as f64 / 1e6
+    ))?;
     let plain = Update::plain(Optimizer::Adam(AdamOptions::default()), None);
     let plan = Plan::new(&step.graph(&Update { precision: args.precision, ..plain })?, PlanOptions::default());
     let memory = plan.memory;
@@ -64,28 +68,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         memory.fixed as f64 / 1e6,
         memory.pool as f64 / 1e6
     ))?;
+    if let Some(path) = &args.svg {
+        let title = format!("{}, {:.2} million parameters", step.network.name(), parameters as f64 / 1e6);
+        let image = format!("{height}×{width}×{}", step.channels);
+        let picture = svg(&title, &image, &nodes);
+        write_new(path, |w| w.write_all(picture.as_bytes())).map_err(RunError::from)?;
+        print(format_args!("picture: {}", path.display()))?;
+    }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Names of the layers in order, and the layers by name.
-fn layers(g: &Graph) -> (Vec<String>, BTreeMap<String, Layer>) {
-    let (mut order, mut layers) = (vec![], BTreeMap::<String, Layer>::new());
-    for planned in Plan::new(g, PlanOptions { reuse: false }).calls {
-        let name = if planned.scope.is_empty() { planned.op.to_owned() } else { planned.scope };
-        let layer = layers.entry(name.clone()).or_insert_with(|| {
-            order.push(name);
-            Layer::default()
-        });
-        layer.flops += planned.call.flops;
-        if let Some((_, shape)) = planned.shapes.split_once("→ ") {
-            shape.clone_into(&mut layer.shape);
-        }
-    }
-    for (_, spec) in g.states().of(Group::Parameters) {
-        let layer = spec.name.rsplit_once('.').and_then(|(layer, _)| layers.get_mut(layer));
-        if let Some(layer) = layer {
-            layer.parameters += spec.ty.shape.elements();
-        }
-    }
-    (order, layers)
 }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::color::heading;
+use super::dry_run::print_settings;
 use super::flags::TaskArgs;
-use super::progress::{OPENING, Progress};
+use super::progress::{OPENING, Progress, VERBOSE};
 use super::{CliError, complain, print};
 use crate::report::command;
 use crate::run::Next;
 use crate::run::pictures::take_missing;
 use crate::train::Outcome;
+use crate::workflows::dry_run::values;
 
 /// Exit code of a run that Ctrl-C or SIGTERM ended: 128 + SIGINT, as in shells.
 pub(super) const INTERRUPTED: u8 = 130;
@@ -24,6 +27,10 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     }
     let progress = Progress::new();
     let settings = args.task.resolve(&args.given()?)?;
+    if VERBOSE.load(Ordering::Relaxed) {
+        let values = values(args.task, &args.given()?, &settings, &settings.table);
+        print_settings(&values)?;
+    }
     let stop = stop_on_interrupt();
     let outcome = args.task.open(&settings, &progress)?.train(&progress, &stop)?;
     report(&outcome, args.task.name(), settings.common.data.as_deref())
@@ -111,14 +118,14 @@ fn report(outcome: &Outcome, task: &str, data: Option<&Path>) -> Result<ExitCode
         print(format_args!("best validation {} after epoch {}", scores.join(", "), best.epoch))?;
     }
     if let Some(verdict) = &outcome.verdict {
-        print(format_args!("verdict:  {}", verdict.headline))?;
+        print(format_args!("{}  {}", heading("verdict:"), verdict.headline))?;
         verdict.findings.iter().try_for_each(|finding| print(format_args!("          {}", finding.text)))?;
     }
     print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
     if !outcome.pictures.is_empty() {
         print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
     }
-    print(format_args!("next:     shadegrad predict {run} IMAGES…"))?;
+    print(format_args!("{}     shadegrad predict {run} IMAGES…", heading("next:")))?;
     let data = data.map_or("DATA".into(), Path::to_string_lossy);
     for step in outcome.verdict.iter().flat_map(|verdict| &verdict.next).filter(|step| **step != Next::Predict) {
         print(format_args!("          {}", command(step, task, &outcome.run, &data)))?;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use super::{Domain, Graph, GraphError, OnnxNode, Value};
+use super::{Domain, Graph, GraphError, OnnxNode, Reach, Value};
 use crate::kernel::{Access, KernelCall, Parameters, Work};
 use crate::shape::{Element, TensorType};
 
@@ -88,6 +88,12 @@ pub trait Op: Any + Debug + Send + Sync {
     fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
         let _ = (input, inputs);
         None
+    }
+
+    /// The pixels of an input that a pixel of the output depends on, for receptive fields.
+    fn reach(&self, inputs: &[&TensorType]) -> Reach {
+        let _ = inputs;
+        Reach::PIXEL
     }
 
     /// The memory of the first output.

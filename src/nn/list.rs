@@ -4,11 +4,16 @@
 use std::sync::{PoisonError, RwLock};
 
 use super::network::Architecture;
-use super::{resnet, resnet_seg, resnet_unet, unet};
+use super::{cnn, resnet, resnet_seg, resnet_unet, unet};
 
 /// The built-in architectures, by file.
-const BUILT_IN: [&[Architecture]; 4] =
-    [&resnet::ARCHITECTURES, &resnet_seg::ARCHITECTURES, &[unet::ARCHITECTURE], &resnet_unet::ARCHITECTURES];
+const BUILT_IN: [&[Architecture]; 5] = [
+    &[cnn::ARCHITECTURE],
+    &resnet::ARCHITECTURES,
+    &resnet_seg::ARCHITECTURES,
+    &[unet::ARCHITECTURE],
+    &resnet_unet::ARCHITECTURES,
+];
 
 /// Architectures of users.
 static REGISTERED: RwLock<Vec<Architecture>> = RwLock::new(vec![]);

@@ -10,7 +10,7 @@ use super::norm_grad::NormGrad;
 use super::onnx::{followed, map, rounded_down, windowed};
 use super::unary::UnaryOp;
 use super::{all_some, expect_first, expect_inputs, first};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Value, check_type};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Reach, Value, check_type};
 use crate::kernel::{Access, Consts, ConvDirection, ConvGeometry, Work};
 use crate::shape::{Element, LANES, Padding, TensorType, Window, phases};
 
@@ -117,6 +117,10 @@ pub fn linear(g: &mut Graph, x: Value, w: Value) -> Result<Value, GraphError> {
 impl Op for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
+    }
+
+    fn reach(&self, _: &[&TensorType]) -> Reach {
+        Reach::window(&self.spec.window)
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
@@ -227,6 +231,10 @@ fn transpose(l: &mut Lowering<'_>, w: Operand, [taps, i, o]: [usize; 3], element
 impl Op for Conv2dInputGrad {
     fn name(&self) -> &'static str {
         if self.transposed { "conv_transpose2d" } else { "conv2d_input_grad" }
+    }
+
+    fn reach(&self, _: &[&TensorType]) -> Reach {
+        Reach::transposed(&self.spec.window)
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {

@@ -3,7 +3,7 @@
 
 use super::onnx::{map, rounded_down, windowed};
 use super::{expect_inputs, first, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Reach, Value};
 use crate::kernel::{Access, Consts, Parameters, PoolGeometry, Work};
 use crate::shape::{LANES, Padding, TensorType, Window, padded};
 
@@ -125,6 +125,10 @@ impl Op for MaxPool {
         "max_pool"
     }
 
+    fn reach(&self, _: &[&TensorType]) -> Reach {
+        Reach::window(&self.0)
+    }
+
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x] = expect_inputs(inputs)?;
         let y = pooled(&self.0, x)?;
@@ -202,6 +206,10 @@ impl AvgPool {
 impl Op for AvgPool {
     fn name(&self) -> &'static str {
         "avg_pool"
+    }
+
+    fn reach(&self, _: &[&TensorType]) -> Reach {
+        Reach::window(&self.window)
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {

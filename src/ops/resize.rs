@@ -2,7 +2,7 @@
 
 use super::onnx::map;
 use super::{expect_inputs, first, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Reach, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
 
@@ -129,6 +129,12 @@ impl Resize {
 impl Op for Resize {
     fn name(&self) -> &'static str {
         "resize"
+    }
+
+    fn reach(&self, inputs: &[&TensorType]) -> Reach {
+        let taps = if self.interpolation == Interpolation::Bilinear { 2 } else { 1 };
+        let input = inputs.first().and_then(|x| x.shape.nhwc()).map_or(self.size, |[_, h, w, _]| [h, w]);
+        Reach { extent: [taps; 2], step: [0, 1].map(|axis| input[axis] as f64 / self.size[axis].max(1) as f64) }
     }
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {

@@ -34,7 +34,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
-use crate::nn::{Averaged, ResNet};
+use crate::nn::Averaged;
 use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
@@ -88,7 +88,7 @@ pub fn train_on(
     observer: &dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    config.require_large_images()?;
+    config.model.require_large_images(config.image_size)?;
     let read = || Classify.prepare(config, splits, observer);
     open::open(&Resolved::of(config)?, read, observer)?.train(observer, stop)
 }
@@ -180,7 +180,7 @@ impl Task for Classify {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: ClassifyConfig = settings.read()?;
-        config.require_large_images()?;
+        config.model.require_large_images(config.image_size)?;
         let mut from = DataSource::of(settings, config.size());
         let mut splits = open_data(&from)?;
         if let Some(classes) = resumed_classes(&settings.common)? {
@@ -320,14 +320,5 @@ impl ClassifyConfig {
     /// Height and width of the images.
     fn size(&self) -> ImageSize {
         ImageSize { height: self.image_size, width: self.image_size }
-    }
-
-    /// Refuses images so small that a map of the network would have no pixel.
-    ///
-    /// # Errors
-    /// [`TaskError::ImageTooSmall`].
-    fn require_large_images(&self) -> Result<(), TaskError> {
-        let (size, least) = (self.image_size, ResNet::MIN_IMAGE_SIZE);
-        if size < least { Err(TaskError::ImageTooSmall { size, least }) } else { Ok(()) }
     }
 }

@@ -35,7 +35,7 @@ use crate::data::{
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
-use crate::nn::{Averaged, ResNet};
+use crate::nn::Averaged;
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
@@ -95,10 +95,7 @@ impl Task for MultiLabel {
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {
         let config: MultiLabelConfig = settings.read()?;
-        let (size, least) = (config.image_size, ResNet::MIN_IMAGE_SIZE);
-        if size < least {
-            return Err(TaskError::ImageTooSmall { size, least }.into());
-        }
+        config.model.require_large_images(config.image_size)?;
         let start = StartFile::find(&config.network(1), &settings.common, observer)?;
         let mut from = DataSource::of(settings, config.size());
         let mut splits = open_data(&from)?;
@@ -117,7 +114,7 @@ impl Task for MultiLabel {
             task: self.name().to_owned(),
             network: config.network(classes.len()),
             palette: vec![],
-            image_size: [size; 2],
+            image_size: [config.image_size; 2],
             normalization,
             classes,
             own: Default::default(),

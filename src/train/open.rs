@@ -11,7 +11,7 @@ use super::observer::Observer;
 use super::settings::{Normalize, Resolved, TrainSettings};
 use super::start::StartFile;
 use super::trainer::{Beginning, HeldRun, Trainer};
-use crate::data::{Decisions, Normalization, Source};
+use crate::data::{Decisions, Normalization, Source, limited};
 use crate::exec;
 use crate::precision::Precision;
 use crate::run::{FolderLock, ImageSize, RunDir, resume};
@@ -63,7 +63,17 @@ pub fn open(
         Precision::F16 => settings.toml.clone(),
     };
     let common = TrainSettings { precision, ..common.clone() };
-    let TrainingData { objective, sources, stem, lines: data_lines, decisions, skipped } = read()?;
+    let TrainingData { objective, sources, stem, lines: mut data_lines, decisions, skipped } = read()?;
+    let [train, val] = sources;
+    let all = train.len();
+    let sources = [limited(train, common.limit, common.seed), val];
+    if sources[0].len() < all {
+        data_lines.push(format!(
+            "limit:   {} of {all} training images, drawn by seed {}",
+            sources[0].len(),
+            common.seed
+        ));
+    }
     let decision_lines = decisions.lines();
     // A run keeps the size that its data decided. Crops have their own setting.
     let [height, width] = objective.card().image_size;

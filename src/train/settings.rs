@@ -91,6 +91,7 @@ pub struct TrainSettings {
     pub init: Option<PathBuf>,
     pub pretrained: bool,
     pub offline: bool,
+    pub limit: Option<usize>,
     pub resume: Option<PathBuf>,
     pub allow_changed_data: bool,
     pub epochs: usize,
@@ -231,6 +232,9 @@ impl TrainSettings {
         let scenes = (10..=10_000_000).contains(&self.scenes);
         rule.range("scenes", &self.scenes, scenes, "10 to 10000000")?;
         rule.range("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
+        if let Some(limit) = self.limit {
+            rule.range("limit", &limit, limit >= 1, "at least 1 image")?;
+        }
         let batch_sizes = 1..=MAX_BATCH_SIZE;
         rule.range(
             "batch_size",

@@ -24,6 +24,8 @@ pub struct StepSpec {
     pub network: Network,
     /// Images, height, width.
     pub size: [usize; 3],
+    /// Channels of the images.
+    pub channels: usize,
 }
 
 impl FromStr for StepSpec {
@@ -56,7 +58,7 @@ impl FromStr for StepSpec {
             }
         }
         let network = (model.build)(classes, &settings).map_err(|problem| format!("`{text}`: {problem}"))?;
-        Ok(StepSpec { network, size: [n, h, w], text })
+        Ok(StepSpec { network, size: [n, h, w], channels: 3, text })
     }
 }
 
@@ -76,7 +78,7 @@ impl StepSpec {
     pub fn graph_rewritten(&self, update: Option<&Update>, rewrites: FuseOptions) -> Result<Graph, GraphError> {
         let [n, h, w] = self.size;
         let mut g = Graph::with_states(StateTable::default());
-        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, 3]));
+        let images = g.input(port::IMAGES, TensorType::channels([n, h, w, self.channels]));
         let logits = self.network.apply(&mut g, images, if update.is_some() { Mode::Train } else { Mode::Eval })?;
         let rows = g.ty(logits).shape.rows();
         let labels = g.input(port::LABELS, TensorType::flat(rows));
@@ -110,7 +112,7 @@ impl MadeUp {
     /// Made-up images and labels of a step.
     pub fn new(spec: &StepSpec, graph: &Graph) -> Self {
         let [n, h, w] = spec.size;
-        let images = (0..(n * h * w * 3) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
+        let images = (0..(n * h * w * spec.channels) as u64).map(|i| random::unit(1, 2, i, 3) * 2.0 - 1.0).collect();
         let labels = graph.inputs().find(|(name, _)| *name == port::LABELS);
         let rows = labels.map_or(0, |(_, value)| graph.ty(value).shape.elements());
         let labels = (0..rows).map(|i| (i * 7 % spec.network.outputs()) as f32).collect();

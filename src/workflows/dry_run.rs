@@ -219,7 +219,7 @@ fn expected(speed: Speed, batches: usize, epochs: usize) -> ExpectedTime {
 }
 
 /// All settings with their values and origins. `decided` holds those that the data, the weights and the device decided.
-fn values(task: &dyn Task, given: &Given, settings: &Resolved, decided: &toml::Table) -> Vec<SettingValue> {
+pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decided: &toml::Table) -> Vec<SettingValue> {
     let starts = settings.common.start().is_some();
     let value = |setting: &Setting| {
         let key = setting.key;

@@ -1,6 +1,7 @@
 //! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each run has a folder in the
 //! sweep's folder. Finished runs are skipped, so an interrupted sweep continues where it stopped.
 
+mod epochs;
 mod error;
 mod folder;
 mod grid;
@@ -43,6 +44,9 @@ pub struct SweepFile {
     /// Lists of values; every combination is a run.
     #[serde(default)]
     pub grid: BTreeMap<String, Vec<toml::Value>>,
+    /// Seeds: every run once for each. The table gives mean and standard deviation.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
     /// Successive halving: after each part of the epochs, the best run in `halving` continues. 0 switches it off.
     #[serde(default)]
     pub halving: usize,
@@ -121,15 +125,21 @@ impl Sweep {
             return Err(bad("there is no run: give [[run]] tables, or a [grid] of lists".into()));
         }
         let taken = sample.unwrap_or(runs).min(runs);
-        if taken > MAX_RUNS {
-            return Err(SweepError::TooManyRuns { path: path.to_owned(), runs: taken });
+        let all = taken.saturating_mul(file.seeds.len().max(1));
+        if all > MAX_RUNS {
+            return Err(SweepError::TooManyRuns { path: path.to_owned(), runs: all });
+        }
+        let seeded = file.run.iter().any(|row| row.contains_key(SEED)) || file.grid.contains_key(SEED);
+        if seeded && !file.seeds.is_empty() {
+            return Err(bad("`seeds` beside a run or a grid with `seed`: give one of them".into()));
         }
         let row = |index: usize| match index.checked_sub(file.run.len()) {
             Some(index) => grid::combination(&file.grid, index),
             None => file.run[index].clone(),
         };
         let chosen = grid::sample(runs, taken, seed);
-        let cells: Vec<SweepRun> = chosen.into_iter().map(|index| cell(&file.base, row(index))).collect();
+        let rows = chosen.into_iter().flat_map(|index| by_seed(row(index), &file.seeds));
+        let cells: Vec<SweepRun> = rows.map(|row| cell(&file.base, row)).collect();
         let sweep = Sweep { task, path: path.to_owned(), cells, halving: file.halving };
         if sweep.halving == 1 {
             return Err(bad("halving = 1: expected 0 for off, or 2 or more".into()));
@@ -160,6 +170,23 @@ impl Sweep {
             self.cells[index].set(settings);
             let (number, cell) = (index + 1, self.cells[index].name.clone());
             self.epochs(&self.cells[index]).map_err(|source| SweepError::Cell { number, cell, source })?;
+        }
+        Ok(())
+    }
+
+    /// Multiplies the epochs of all runs, and the settings that count epochs: `step_size`, `milestones`, `warmup`, `head_epochs`.
+    /// Every run keeps an epoch at least. The table names the epochs that run.
+    ///
+    /// # Errors
+    /// When the settings of a run become wrong.
+    pub fn scale_epochs(&mut self, factor: f64) -> Result<(), SweepError> {
+        for index in 0..self.cells.len() {
+            let (number, name) = (index + 1, self.cells[index].name.clone());
+            let of_cell = |source| SweepError::Cell { number, cell: name.clone(), source };
+            let settings = self.resolve(self.cells[index].settings.clone()).map_err(of_cell)?.table;
+            let scaled = epochs::scaled(&settings, factor);
+            self.cells[index].set(&scaled);
+            self.epochs(&self.cells[index]).map_err(of_cell)?;
         }
         Ok(())
     }
@@ -293,6 +320,22 @@ impl Sweep {
 
 /// Name of the file that marks a diverged run.
 const DIVERGED: &str = "diverged";
+
+/// Key of the seed.
+const SEED: &str = "seed";
+
+/// A row for each seed, or the row itself.
+fn by_seed(row: toml::Table, seeds: &[u64]) -> Vec<toml::Table> {
+    if seeds.is_empty() {
+        return vec![row];
+    }
+    let seeded = |seed: &u64| {
+        let mut row = row.clone();
+        row.insert(SEED.into(), toml::Value::Integer(i64::try_from(*seed).unwrap_or(i64::MAX)));
+        row
+    };
+    seeds.iter().map(seeded).collect()
+}
 
 fn cell(base: &toml::Table, own: toml::Table) -> SweepRun {
     let mut settings = base.clone();

@@ -3,6 +3,7 @@
 mod channels;
 #[path = "../common/mod.rs"]
 mod common;
+mod course;
 mod demo;
 mod dense_tasks;
 mod determinism;

@@ -1,5 +1,9 @@
 //! `shadegrad sweep`: rows and grids, means over seeds, diverged runs, and resuming a stopped sweep.
 
+use std::path::Path;
+
+use shadegrad::workflows::Sweep;
+
 use crate::support::Place;
 
 /// A folder with photos and a sweep file. Each run takes about a second.
@@ -39,6 +43,41 @@ fn a_grid_averages_over_seeds() {
     assert_eq!(table.lines().count(), 4, "two settings of two seeds each: {table}");
     assert!(table.lines().nth(2).is_some_and(|best| best.contains("**1**")), "the best is bold: {table}");
     place.run("sweep sweep.toml --out t --sample 1").fine().printed(&["run 1 of 1"]);
+}
+
+/// A fifth of the epochs and some of the images: the table names what ran.
+#[test]
+fn a_sweep_runs_in_small_with_the_numbers_that_ran() {
+    let place = place("model = \"cnn\"\n[[run]]\nepochs = 10\n[[run]]\nepochs = 15\nlr = 1e-4\n");
+    place
+        .run("sweep sweep.toml --out s --scale-epochs 0.1 --limit 4")
+        .fine()
+        .printed(&["run 2 of 2 (epochs=2 lr=0.0001)"]);
+    let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
+    let mut epochs: Vec<&str> = table.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
+    epochs.sort_unstable();
+    assert_eq!(epochs, ["1", "2"], "{table}");
+    assert_eq!([place.metrics("s/001").len(), place.metrics("s/002").len()], [1, 2]);
+    let config = String::from_utf8(place.bytes("s/001/config.toml")).expect("text");
+    assert!(config.contains("limit = 4"), "{config}");
+    place.run("sweep sweep.toml --out t --scale-epochs 0").refused(&[]);
+}
+
+/// `seeds` multiplies the rows, and a sample draws rows with all their seeds.
+#[test]
+fn seeds_repeat_every_row() {
+    let seeded =
+        |rows: &str| Sweep::parse(&format!("task = \"classify\"\nseeds = [3, 5]\n{rows}"), Path::new("s.toml"));
+    let cells = seeded("[[run]]\nlr = 1e-3\n[grid]\nlr = [1e-4, 1e-5]\n").expect("a sweep").cells;
+    let names: Vec<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
+    assert_eq!(names[..3], ["lr=0.001 seed=3", "lr=0.001 seed=5", "lr=0.0001 seed=3"]);
+    assert_eq!(names.len(), 6);
+    let refused = seeded("[[run]]\nseed = 1\n").err().expect("two readings");
+    assert!(refused.to_string().contains("`seeds` beside"), "{refused}");
+    let place = place("model = \"cnn\"\n[[run]]\nlr = 1e-3\n");
+    let text = String::from_utf8(place.bytes("sweep.toml")).expect("text");
+    place.write("sweep.toml", format!("seeds = [0, 1]\n{text}"));
+    place.run("sweep sweep.toml --out s").fine().printed(&["run 2 of 2 (lr=0.001 seed=1)", " ± "]);
 }
 
 #[test]
@@ -128,7 +167,7 @@ fn a_failed_run_does_not_stop_the_others() {
 #[test]
 fn the_sweep_file_of_the_examples_is_valid() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sweeps/resnet18.toml");
-    let sweep = shadegrad::workflows::Sweep::read(std::path::Path::new(path), None, 0).expect("valid");
+    let sweep = Sweep::read(Path::new(path), None, 0).expect("valid");
     assert_eq!(sweep.cells.len(), 11);
     assert_eq!(sweep.cells[0].name, "batch_size=32 epochs=10 lr=0.001 optimizer=adam");
 }

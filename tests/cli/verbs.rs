@@ -224,10 +224,41 @@ fn summary_prints_layers_parameters_and_memory() {
     let numbers: Vec<f64> = all.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers[0], 11_689_512.0, "{all}");
     assert!((3500.0..3900.0).contains(&numbers[1]), "{all}");
-    told.printed(&["layer4.1.conv2", "[1×7×7×512]", "training at batch size 16"]);
+    let told = told.printed(&["layer4.1.conv2", "[1×7×7×512]", "training at batch size 16"]);
     place.run("summary unet --base 16 --image-size 61x47").fine().printed(&["up0.conv1", "[1×61×47×21]"]);
     place.run("summary resnet18-seg --decoder fcn8s").fine().printed(&["score2", "[1×224×224×21]"]);
+    // Nodes without parameters are there too. A 3×3 window adds twice
+    // the distance of its pixels: 11 + 4·8 + (8 + 3·16) + (16 + 3·32) + (32 + 3·64) = 435.
+    let row = |start: &str, op: &str| {
+        let found = told.stdout.lines().rfind(|line| line.starts_with(start) && line.contains(op));
+        let line = found.unwrap_or_else(|| panic!("no {start} {op}"));
+        line.split_whitespace().nth(3).and_then(|field| field.parse::<f64>().ok()).expect("a field")
+    };
+    assert_eq!([row("conv1", "conv2d"), row("maxpool", "max_pool"), row("layer4.1 ", "add")], [7.0, 11.0, 435.0]);
+    assert_eq!(told.stdout.lines().filter(|line| line.contains(" relu ")).count(), 17);
     place.run("summary unet --base 0").refused(&["--base 0", "1 to 1024"]);
+}
+
+#[test]
+fn summary_draws_a_network_and_describes_a_run() {
+    let place = Place::with_photos(3);
+    place.run("summary unet --base 2 --depth 2 --image-size 32 --svg net.svg").fine().printed(&["picture: net.svg"]);
+    let picture = String::from_utf8(place.bytes("net.svg")).expect("text");
+    // Two skip connections pass over the levels below.
+    assert_eq!(picture.matches("<path class=\"c\"").count(), 2, "{picture}");
+    let boxes = picture.matches("<rect").count();
+    assert!(boxes > 30 && picture.contains("down0.conv1") && picture.trim_end().ends_with("</svg>"), "{picture}");
+    place.run("summary unet --base 2 --depth 2 --image-size 32 --svg net.svg").refused(&["net.svg"]);
+    place
+        .run(&format!("{TRAIN} --model cnn --channels 1 --epochs 1 --limit 4 --out run"))
+        .fine()
+        .printed(&["limit:   4 of 6"]);
+    let told = place.run("summary run").fine().printed(&["[1×32×32×32]", "pool3", "[1×3]"]);
+    // 3·3·1·32 of one channel.
+    assert!(told.stdout.lines().any(|line| line.starts_with("conv1 ") && line.contains(" 288 ")), "{}", told.stdout);
+    place.run("summary run --image-size 16").fine().printed(&["[1×16×16×32]"]);
+    place.run("summary resnet81").refused(&["did you mean `resnet18`?"]);
+    place.run("train classify --model cnn --image-size 7 --device cpu").refused(&["at least 8 pixels"]);
 }
 
 #[test]
@@ -267,6 +298,55 @@ fn quiet_prints_the_outcome_alone() {
     let told = told.printed(&["best validation accuracy", "verdict:", "next:"]);
     for word in ["device:", "epoch  1/1"] {
         assert!(!told.stdout.contains(word), "{}", told.stdout);
+    }
+}
+
+#[test]
+fn verbose_prints_settings_with_their_origins_and_every_step() {
+    let place = Place::with_photos(4);
+    place.write("run.toml", "clip = 2.0\n");
+    let told =
+        place.run(&format!("{TRAIN} -v --config run.toml --batch-size 3 --epochs 1 --model cnn --out run")).fine();
+    told.printed(&[
+        "  clip                 2.0                          config file",
+        "  batch_size           3                            flag",
+        "  momentum             0.9                          default",
+        "epoch 1 step 2/3 ",
+        "epoch 1 step 3/3 ",
+    ]);
+    place.run(&format!("{TRAIN} -v -q")).refused(&["--quiet"]);
+}
+
+#[test]
+fn messages_are_colored_on_request_alone() {
+    let place = Place::new();
+    let refused = |line: &str, variable: &str| place.run_with(line, &[("NO_COLOR", variable)]).stderr;
+    let line = "eval nowhere";
+    assert!(refused(&format!("--color always {line}"), "1").starts_with("\u{1b}[1;31merror:\u{1b}[0m "), "asked for");
+    for plain in ["", "--color never ", "--color auto "] {
+        assert!(refused(&format!("{plain}{line}"), "").starts_with("error: "), "not in a terminal: {plain}");
+    }
+    place.run("--color blue devices").refused(&["auto", "always", "never"]);
+    // A name from outside cannot bring its own colors.
+    let named = refused("--color always eval \u{1b}[31mred", "");
+    assert!(named.contains("\\u{1b}[31mred") && !named.contains("\u{1b}[31m"), "{named}");
+}
+
+#[test]
+fn a_slip_gets_the_nearest_name() {
+    let place = Place::new();
+    place.write("slip.toml", "optimizer = \"adamm\"\n");
+    place.write("key.toml", "optimiser = \"adam\"\n");
+    for (line, meant) in [
+        ("train classify --optimizer adamm", "'adam'"),
+        ("train classify --optimize adam", "'--optimizer'"),
+        ("train classif", "'classify'"),
+        ("trai classify", "'train'"),
+        ("train classify --config slip.toml", "did you mean `adam`?"),
+        ("train classify --config key.toml", "did you mean `optimizer`?"),
+        ("summary resnet81", "did you mean `resnet18`?"),
+    ] {
+        place.run(line).refused(&[meant]);
     }
 }
 

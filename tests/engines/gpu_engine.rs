@@ -75,7 +75,7 @@ fn call(kernel: &'static str, consts: Consts, bindings: Vec<(Slice, Access)>) ->
     let items = bindings[0].0.len;
     let elements = vec![Element::F32; bindings.len()];
     let call = KernelCall { kernel, parameters: consts.into(), bindings, elements, work: Work::Items(items), flops: 0 };
-    PlannedCall { call, op: "test", scope: "layer1".into(), shapes: "[4] → [4]".into() }
+    PlannedCall { call, node: 0, op: "test", scope: "layer1".into(), shapes: "[4] → [4]".into() }
 }
 fn fill(to: Slice, value: f64) -> PlannedCall {
     call("fill", Consts::new().f("VALUE", value), vec![(to, Access::Write)])

@@ -2,10 +2,10 @@
 
 use shadegrad::exec::{Buffer, CpuEngine, Plan, PlanOptions, Session};
 use shadegrad::fuse::FuseOptions;
-use shadegrad::graph::{Graph, Group, Init, StateTable, Value};
+use shadegrad::graph::{Graph, Group, Init, StateTable, Value, receptive_fields};
 use shadegrad::internals::tasks::classify::graphs::evaluation_graph;
 use shadegrad::kernel::Access;
-use shadegrad::nn::{BatchNorm2d, Mode, ResNet, ResNetDepth, Stem};
+use shadegrad::nn::{BatchNorm2d, Conv2d, ConvTranspose2d, MaxPool2d, Mode, ResNet, ResNetDepth, Stem, Upsample};
 use shadegrad::ops::{CrossEntropyOptions, Hyper, SgdOptions};
 use shadegrad::shape::TensorType;
 use shadegrad::train::step::{Optimizer, append_update, port};
@@ -210,4 +210,69 @@ fn the_documentation_of_every_op_states_its_gradient() {
         }
     }
     assert!(functions >= 45, "{functions} functions were found");
+}
+
+/// The receptive field after layers: kernel size, stride, and whether it is a max pool.
+fn field(layers: &[(usize, usize, bool)], side: usize) -> f64 {
+    let mut g = Graph::new();
+    let x = g.input("x", TensorType::channels([1, side, side, 4]));
+    let mut y = x;
+    for (number, &(kernel, stride, pool)) in layers.iter().enumerate() {
+        y = match pool {
+            true => MaxPool2d::new(kernel).stride(stride).apply(&mut g, y),
+            false => {
+                Conv2d::new(4, kernel).stride(stride).padding(kernel / 2).apply(&mut g, &format!("conv{number}"), y)
+            }
+        }
+        .expect("it fits");
+    }
+    let [height, width] = receptive_fields(&g, x)[y.index()].expect("it depends on the image");
+    assert_eq!(height, width);
+    height
+}
+
+/// AlexNet and VGG-16 after their last pool, as Araujo, Norris and Sim give them ("Computing Receptive Fields of Convolutional
+/// Neural Networks", Distill 2019): 195 and 212.
+#[test]
+fn receptive_fields_are_the_published_ones() {
+    let pool = (2, 2, true);
+    let (conv, alex_pool) = ((3, 1, false), (3, 2, true));
+    let alexnet = [(11, 4, false), alex_pool, (5, 1, false), alex_pool, conv, conv, conv, alex_pool];
+    assert_eq!(field(&alexnet, 224), 195.0);
+    let vgg = [vec![conv, conv, pool], vec![conv, conv, pool], vec![conv, conv, conv, pool].repeat(3)].concat();
+    assert_eq!(field(&vgg, 224), 212.0);
+}
+
+/// The field of an enlarged map, against the pixels on which the middle of the result does depend.
+#[test]
+fn receptive_fields_of_enlarged_maps_are_the_pixels_that_matter() {
+    for bilinear in [false, true] {
+        let mut g = Graph::new();
+        let x = g.input("x", TensorType::channels([1, 1, 33, 4]));
+        let row = Conv2d::new(4, [1, 3]).stride([1, 2]).padding([0, 1]).apply(&mut g, "conv", x).expect("it fits");
+        let y = match bilinear {
+            true => Upsample::bilinear(2).apply(&mut g, row).expect("it fits"),
+            false => ConvTranspose2d::new(4, [1, 3]).stride([1, 2]).apply(&mut g, "up", row).expect("it fits"),
+        };
+        g.output("y", y);
+        let [height, expected] = receptive_fields(&g, x)[y.index()].expect("it depends on x");
+        let (width, mut session) = (g.dims(y)[2], session(&g));
+        let plan = session.load(&g, PlanOptions::default()).expect("a plan");
+        let mut middle = |pixel: Option<usize>| {
+            let values: Vec<f32> = (0..33 * 4).map(|i| f32::from(u8::from(Some(i / 4) == pixel))).collect();
+            session.write(plan, "x", &values).expect("written");
+            let row = session.run_now(plan).expect("runs").remove(0);
+            // Two neighbors: an enlarged map has pixels of more and of less reach.
+            [0, 1].map(|next| row[4 * (width / 2 + next)..][..4].to_vec())
+        };
+        let before = middle(None);
+        let mut reached = [vec![], vec![]];
+        for pixel in 0..33 {
+            let after = middle(Some(pixel));
+            (0..2).filter(|&next| after[next] != before[next]).for_each(|next| reached[next].push(pixel));
+        }
+        let extent = |pixels: &Vec<usize>| pixels.last().expect("some") - pixels[0] + 1;
+        let largest = reached.iter().map(extent).max().expect("two");
+        assert_eq!((height, largest as f64), (if bilinear { 2.0 } else { 1.0 }, expected), "bilinear: {bilinear}");
+    }
 }

@@ -13,36 +13,110 @@ use shadegrad::tasks::{Task, task};
 const WRITE: &str = "SHADEGRAD_WRITE_PAGES";
 
 /// The text before the tables.
-const HEAD: &str = "\
-# Settings
+const HEAD: &str = r#"# Settings and files
 
-Every setting is a flag of `train`, `lr-find` and, in a file, a key of a configuration or of a sweep: `--batch-size 16` is
-`batch_size = 16`. A run's `config.toml` holds all of them. A flag overrides the file of `--config`, which overrides the default.
+| file | holds | read by |
+|---|---|---|
+| [a configuration](#a-configuration) | settings of one training | `train`, `lr-find` with `--config` |
+| [a sweep](#a-sweep) | settings of many trainings | `sweep` |
+| [`classes.toml`](#classestoml) | the classes of masks | every verb that reads a segmentation set |
+
+All are TOML. A key or a value that does not exist is refused, with the nearest one that does.
+
+## A configuration
+
+Every setting below is a flag of `train` and `lr-find`, and a key of a configuration and of a sweep: `--batch-size 16` is
+`batch_size = 16`. A flag overrides the file of `--config`, which overrides the default. A run's `config.toml` holds all settings.
+`train TASK --dry-run` prints each with its origin.
 
 ```toml
 # run.toml, for `shadegrad train classify --config run.toml`
-data = \"photos\"
+data = "photos"
 image_size = 64
 lr = 3e-4
 epochs = 20
-augment = [{ resized_crop = [0.5, 1.0] }, { flip = \"horizontal\" }, { blur = [0.0, 1.0], p = 0.2 }]
+augment = [{ resized_crop = [0.5, 1.0] }, { flip = "horizontal" }, { blur = [0.0, 1.0], p = 0.2 }]
 ```
 
+## A sweep
+
+| entry | value | meaning |
+|---|---|---|
+| `task` | text | task of all runs |
+| `[base]` | settings | settings of all runs |
+| `[[run]]` | settings, any number of tables | one run each, over the base |
+| `[grid]` | lists of values | one run for each combination, over the base; after the runs of `[[run]]` |
+| `seeds` | list of whole numbers | each run once for each seed; the table gives mean ± standard deviation |
+| `halving` | whole number | after each part of the epochs, the best run in this number continues; 0 switches it off |
+
 ```toml
-# sweep.toml, for `shadegrad sweep sweep.toml --out sweep`: every combination of the grid, over the base
-task = \"classify\"
+# grid.toml, for `shadegrad sweep grid.toml --out sweep`: every combination of the grid, over the base
+task = "classify"
 
 [base]
-data = \"photos\"
+data = "photos"
 epochs = 5
 
 [grid]
-optimizer = [\"adam\", \"sgd\"]
+optimizer = ["adam", "sgd"]
 lr = [1e-3, 1e-4]
 ```
 
-This page is written from the source: `SHADEGRAD_WRITE_PAGES=1 cargo test --test library settings_page`.
-";
+```toml
+# rows.toml: two rows of three seeds each, so six runs and a table of two rows
+task = "segment"
+seeds = [0, 1, 2]
+
+[base]
+data = "streets"
+base = 16
+
+[[run]]
+lr = 1e-3
+
+[[run]]
+lr = 3e-4
+class_weights = "median"
+```
+
+`--set KEY=VALUE` changes a setting of all runs. `--limit N` trains each on N images. `--scale-epochs 0.2` multiplies `epochs`,
+`step_size`, `milestones`, `warmup` and `head_epochs`, and the table names the epochs that ran.
+
+## classes.toml
+
+It stands in the folder of a segmentation set. Every entry is optional.
+
+| entry | value | meaning |
+|---|---|---|
+| `[[classes]]` with `name`, `color`, `value` | text, three numbers, number | a class; `value` is its place in the list unless given |
+| `classes`, `palette` | list of names, list of colors | the same, as two lists |
+| `ignore_index` | number or list of numbers | values that are ignored; 255 is, unless it is the value of a class |
+| `ignore_color` | three numbers | color that is ignored |
+| `coding` | `value` (default), `color` | whether palette masks are read by value or by color |
+| `nearest` | true, false | a value or color that is not listed becomes the nearest one |
+| `threshold` | 1 to 255 | two classes: values below it, and from it on |
+| `orientation` | `upright`, `stored` | how pictures that EXIF turns are read, with their masks |
+
+```toml
+# classes.toml
+ignore_index = 9
+
+[[classes]]
+name = "meadow"
+color = [60, 160, 60]
+value = 0
+
+[[classes]]
+name = "path"
+color = [150, 120, 90]
+value = 7
+```
+
+Exit codes of every verb: 0 success, 1 `doctor` found a fault, 2 an error, 130 interrupted (Ctrl-C, SIGTERM), 141 the reader of the
+output is gone.
+
+The tables below are written from the source: `SHADEGRAD_WRITE_PAGES=1 cargo test --test library settings_page`.
+"#;
 
 /// The built-in tasks. The example of a user's own task registers another one in this process.
 fn built_in() -> Vec<&'static dyn Task> {
@@ -116,7 +190,8 @@ fn the_page_lists_every_setting() {
     let kept = fs::read_to_string(&path).expect("the page");
     let differs = kept.lines().zip(made.lines()).find(|(kept, made)| kept != made);
     assert!(kept == made, "docs/settings.md is old; {WRITE}=1 writes it. First difference: {differs:?}");
-    let rows: BTreeSet<&str> = made.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let tables = made.strip_prefix(HEAD).expect("the tables follow");
+    let rows: BTreeSet<&str> = tables.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let keys: BTreeSet<&str> = built_in().iter().flat_map(|task| task.settings().iter().map(|s| s.key)).collect();
     assert_eq!(rows, keys);
 }
@@ -125,13 +200,30 @@ fn the_page_lists_every_setting() {
 #[test]
 fn the_examples_of_the_page_are_read() {
     let blocks: Vec<&str> = HEAD.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let [run, sweep] = blocks[..] else { panic!("two examples") };
+    let [run, grid, rows, classes] = blocks[..] else { panic!("four examples") };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("run.toml");
     fs::write(&file, run).expect("writes");
     let classify = task("classify").expect("known");
     let given = shadegrad::train::settings::Given::of_file(&file);
     assert_eq!(classify.resolve(&given).expect("settings").common.epochs, 20);
-    let sweep = shadegrad::workflows::Sweep::parse(sweep, Path::new("sweep.toml")).expect("a sweep");
-    assert_eq!(sweep.cells.len(), 4);
+    let sweep =
+        |text: &str| shadegrad::workflows::Sweep::parse(text, Path::new("sweep.toml")).expect("a sweep").cells.len();
+    assert_eq!([sweep(grid), sweep(rows)], [4, 6]);
+    assert_eq!(classes_of(folder.path(), classes), ["meadow", "path"]);
+}
+
+/// Names of the classes of a set with a `classes.toml`, whose masks have the values 0, 7 and 9.
+fn classes_of(folder: &Path, toml: &str) -> Vec<String> {
+    for part in ["images", "masks"] {
+        fs::create_dir(folder.join(part)).expect("makes a folder");
+    }
+    fs::write(folder.join("classes.toml"), toml).expect("writes");
+    for name in ["a.png", "b.png"] {
+        image::RgbImage::new(3, 1).save(folder.join("images").join(name)).expect("writes");
+        let mask = image::GrayImage::from_raw(3, 1, vec![0, 7, 9]).expect("three values");
+        mask.save(folder.join("masks").join(name)).expect("writes");
+    }
+    let set = shadegrad::data::open_segmentation(folder, &shadegrad::data::SetOptions::default()).expect("a set");
+    set.train.classes().names.clone()
 }

@@ -83,7 +83,7 @@ fn graph(variant: &Json) -> Graph {
         let targets = g.input(port::TARGETS, g.ty(y).clone());
         ops::regression_loss(&mut g, y, targets, Regression::L1).expect("a loss")
     } else {
-        let labels = g.input(port::LABELS, TensorType::flat(n * h * w));
+        let labels = g.input(port::LABELS, TensorType::flat(g.ty(y).shape.rows()));
         let options = CrossEntropyOptions { ignore_index: Some(IGNORED), ..Default::default() };
         ops::softmax_cross_entropy(&mut g, y, labels, None, options).expect("a loss")
     };
@@ -104,6 +104,8 @@ fn batch(step: u64, variant: &Json) -> (Vec<f64>, (&'static str, Vec<f64>)) {
     let truth = if is_regression(variant) {
         let targets = signed(3 + 100 * step, n * outputs * h * w);
         (port::TARGETS, channels_last(&targets, &[n, outputs, h, w]).1)
+    } else if text(variant, "loss") == "images" {
+        (port::LABELS, k(2 + 100 * step, n).map(|v| (v % outputs as u64) as f64).collect())
     } else {
         let label =
             |v: u64| if v % (outputs as u64 + 1) == outputs as u64 { -1.0 } else { (v % (outputs as u64 + 1)) as f64 };
@@ -247,7 +249,7 @@ fn first_steps_follow_on_the_gpu(name: &str) {
 
 #[test]
 fn the_initial_values_are_those_of_the_fixture() {
-    for name in ["unet_skips", "unet_l1", "fcn8s"] {
+    for name in ["unet_skips", "unet_l1", "fcn8s", "cnn"] {
         let variant = variant(name);
         for about in tensors(&variant) {
             // JSON's numbers may be read with an error of 1 ulp, which can change a rounding to f32.
@@ -275,6 +277,7 @@ follow! {
     unet_on_colors_follows_pytorch_with_adam: "unet_l1_adam";
     fcn32s_follows_pytorch: "fcn32s";
     fcn8s_follows_pytorch: "fcn8s";
+    cnn_follows_pytorch: "cnn";
 }
 
 #[test]

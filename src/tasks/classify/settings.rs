@@ -1,8 +1,9 @@
 //! Settings of classification.
 
 use crate::data::Mix;
-use crate::nn::{Network, ResNet, ResNetDepth, Stem};
+use crate::nn::{Network, Stem};
 use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::tasks::image_model::{ImageModel, WITH_STEM};
 use crate::train::settings::{ConfigError, FOCAL_GAMMA, Needs, Normalize, Rule, check_focal};
 use crate::{choices, task_settings};
 
@@ -51,7 +52,7 @@ task_settings! {
     }
     values {
         /// Network to train [default: resnet18]
-        model: ResNetDepth = ResNetDepth::L18,
+        model: ImageModel = ImageModel::ResNet18,
         /// Built-in training images, when --data is not given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 5]
@@ -81,7 +82,7 @@ task_settings! {
         augment_from: AugmentFrom = AugmentFrom::Resized,
         /// Channels of the images: 3 for colors, 1 for their lightness, 4 for RGBA or four bands as they are stored [default: 3]
         channels: usize = 3,
-        /// First layers of the network [default: imagenet]
+        /// First layers of resnetNN [default: imagenet]
         stem: Stem = Stem::ImageNet,
     }
 }
@@ -100,7 +101,7 @@ impl ClassifyConfig {
 
     /// The network for a number of classes.
     pub fn network(&self, classes: usize) -> Network {
-        ResNet::new(self.model, classes).stem(self.stem).into()
+        self.model.network(classes, self.stem)
     }
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
@@ -117,6 +118,8 @@ impl ClassifyConfig {
             rule.range("eval_resize", &side, fits, "the image size or more, at most 8192 pixels")?;
         }
         let loss = self.loss.unwrap_or_default();
+        let resnet = self.model.resnet().is_some();
+        rule.effect("stem", &self.stem.name(), resnet, Needs::OneOf("model", WITH_STEM))?;
         check_focal(rule, self.focal_gamma, loss == ClassifyLoss::Focal)?;
         let plain = loss != ClassifyLoss::Focal || (self.label_smoothing == 0.0 && !self.mix().is_on());
         rule.range(

@@ -1,9 +1,10 @@
 //! Settings of multi-label classification.
 
 use crate::data::Mix;
-use crate::nn::{Network, ResNet, ResNetDepth, Stem};
+use crate::nn::{Network, Stem};
 use crate::run::ImageSize;
 use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::tasks::image_model::{ImageModel, WITH_STEM};
 use crate::train::settings::{ConfigError, FOCAL_GAMMA, Needs, Normalize, Rule, check_focal};
 use crate::{choices, task_settings};
 
@@ -61,7 +62,7 @@ task_settings! {
     }
     values {
         /// Network to train [default: resnet18]
-        model: ResNetDepth = ResNetDepth::L18,
+        model: ImageModel = ImageModel::ResNet18,
         /// Built-in training images, when --data is not given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 8]
@@ -88,7 +89,7 @@ task_settings! {
         normalize: Normalize = Normalize::Auto,
         /// Side in pixels of the square that images are resized to [default: 64]
         image_size: usize = 64,
-        /// First layers of the network [default: imagenet]
+        /// First layers of resnetNN [default: imagenet]
         stem: Stem = Stem::ImageNet,
     }
 }
@@ -112,7 +113,7 @@ impl MultiLabelConfig {
 
     /// The network for a number of classes.
     pub fn network(&self, classes: usize) -> Network {
-        ResNet::new(self.model, classes).stem(self.stem).into()
+        self.model.network(classes, self.stem)
     }
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
@@ -123,6 +124,8 @@ impl MultiLabelConfig {
                 rule.effect(key, value, self.data.is_some(), Needs::Set(&["data"]))?;
             }
         }
+        let resnet = self.model.resnet().is_some();
+        rule.effect("stem", &self.stem.name(), resnet, Needs::OneOf("model", WITH_STEM))?;
         check_focal(rule, self.focal_gamma, self.loss == Some(MultiLabelLoss::Focal))?;
         let smoothing = (0.0..1.0).contains(&self.label_smoothing);
         rule.range("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;

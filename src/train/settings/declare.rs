@@ -73,6 +73,10 @@ macro_rules! task_settings {
                 /// Start from the published ImageNet weights of the encoder, which are fetched once; the same as --init imagenet
                 /// [default: false]
                 pretrained: bool,
+                /// Train on this number of the training images, drawn by the seed, for a small trial; mixup and CutMix still mix
+                /// in the others [default: all]
+                #[value("N")]
+                limit: usize,
                 /// Fetch nothing: published weights must be in a folder of this machine [default: false]
                 offline: bool,
                 /// Learning rate over the run; with --data, constant unless given [default: cosine]
@@ -218,6 +222,7 @@ macro_rules! declare_settings {
                     init: self.init.clone(),
                     pretrained: self.pretrained.unwrap_or(false),
                     offline: self.offline.unwrap_or(false),
+                    limit: self.limit,
                     resume: self.resume.clone(),
                     allow_changed_data: self.allow_changed_data.unwrap_or(false),
                     epochs: self.epochs,

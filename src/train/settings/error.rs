@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::interop::files::FileError;
-use crate::text::one_of;
+use crate::text::{nearest, one_of};
 
 /// Where a setting's value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,9 +120,22 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 fn in_words(error: &toml::de::Error) -> String {
     let message = error.to_string();
     let message = message.trim_end().replace("expected f64", "expected a number");
-    ["expected usize", "expected u64"]
+    let message = ["expected usize", "expected u64"]
         .iter()
-        .fold(message, |text, name| text.replace(name, "expected a whole number, 0 or more"))
+        .fold(message, |text, name| text.replace(name, "expected a whole number, 0 or more"));
+    match slip(&message) {
+        Some(meant) => format!("{message}; did you mean `{meant}`?"),
+        None => message,
+    }
+}
+
+/// The name that was meant, in a message of a name that a choice does not have: "unknown variant `adamm`, expected one of
+/// `adam`, `sgd`".
+fn slip(message: &str) -> Option<&str> {
+    let names = message.split_once("unknown variant ")?.1;
+    let mut names = names.split('`').skip(1).step_by(2);
+    let written = names.next()?;
+    nearest(written, names)
 }
 
 fn describe(key: &str, value: &str, origin: &Origin) -> String {

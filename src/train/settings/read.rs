@@ -12,7 +12,7 @@ use crate::interop::files::read_text;
 use crate::run::RunDir;
 use crate::run::resume::Header;
 use crate::setting::Setting;
-use crate::text::number;
+use crate::text::{nearest, number};
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -298,7 +298,5 @@ fn nearest_key(key: &str, known: &[&'static str]) -> Option<&'static str> {
         "workers" | "num_workers" | "threads" => return Some("loader_threads"),
         _ => {}
     }
-    let likeness = |candidate: &str| strsim::jaro_winkler(&written, candidate);
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(nearest) > 0.75).then_some(nearest)
+    nearest(&written, known.iter().copied())
 }

@@ -7,7 +7,7 @@ use shadegrad::graph::{Graph, Group};
 use shadegrad::internals::train::model::LoadedModel;
 use shadegrad::interop::onnx::OnnxModel;
 use shadegrad::interop::torchvision;
-use shadegrad::nn::{Decoder, Mode, Network, ResNet, ResNetDepth, ResNetSeg, ResNetUNet, Stem, UNet, Up};
+use shadegrad::nn::{Cnn, Decoder, Mode, Network, ResNet, ResNetDepth, ResNetSeg, ResNetUNet, Stem, UNet, Up};
 use shadegrad::run::{Checkpoint, ModelCard};
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::classify::ClassifyPredictor;
@@ -109,21 +109,23 @@ fn exported(from: &Checkpoint) -> OnnxModel {
     model
 }
 
-fn classifier(stem: Stem, size: usize) {
-    let card = card("classify", ResNet::new(ResNetDepth::L18, 5).stem(stem).into(), [size; 2]);
+fn classifier(name: &str, network: Network, size: usize) {
+    let card = card("classify", network, [size; 2]);
     let from = checkpoint(&card);
     let mut predictor = ClassifyPredictor::new(&from, exec::open("cpu").expect("an engine")).expect("a classifier");
     let rows = predictor.probabilities(normalized(&card)).expect("runs").concat();
     let top = rows.iter().copied().fold(0.0, f32::max);
     assert!((0.3..0.97).contains(&top), "probabilities that tell something: {rows:?}");
     let expected = channels_first(&rows, &[N, 5]);
-    agrees(&format!("classify-{stem:?}"), &exported(&from), &given(&card), &expected, 1e-4);
+    agrees(&format!("classify-{name}"), &exported(&from), &given(&card), &expected, 1e-4);
 }
 
 #[test]
 fn exported_classifiers_give_probabilities() {
-    classifier(Stem::ImageNet, 37);
-    classifier(Stem::Cifar, 11);
+    let resnet = |stem: Stem| ResNet::new(ResNetDepth::L18, 5).stem(stem).into();
+    classifier("ImageNet", resnet(Stem::ImageNet), 37);
+    classifier("Cifar", resnet(Stem::Cifar), 11);
+    classifier("cnn", Cnn::new(5).into(), 21);
 }
 
 /// Each label has its probability, and the thresholds are in the model.
