@@ -12,6 +12,7 @@ mod dry_run;
 mod explain;
 mod faults;
 mod finetune;
+mod hub;
 mod kernels;
 mod pretrained;
 mod report;

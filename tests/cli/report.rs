@@ -104,7 +104,7 @@ fn a_report_shows_everything_of_a_trained_run() {
     assert_eq!(
         records(&place.bytes("run/events.out.tfevents.shadegrad")),
         8,
-        "a header, settings, two epochs, curves, samples, the matrix and Grad-CAM"
+        "a header, settings, two epochs, curves, samples, Grad-CAM and the matrix"
     );
     let lines = String::from_utf8(place.bytes("run/metrics.jsonl")).expect("text");
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
