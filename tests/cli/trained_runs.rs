@@ -64,7 +64,13 @@ fn copy(place: &Place, from: &str, to: &str) {
 /// Without --data a verb uses the data of the run, not built-in scenes.
 fn own_data(place: &Place) {
     let told = place.run("eval run --device cpu").fine();
-    told.printed(&["photos, val part", "3 images, loss"]);
+    let told = told.printed(&["photos, val part", "3 images, loss", "expected calibration error", "AUROC"]);
+    let json = place.run("eval run --device cpu --json").fine().stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("an object");
+    let accuracy = json["scores"]["val_accuracy"].as_f64().expect("a number");
+    assert!(told.stdout.contains(&format!("accuracy {:.2} %", 100.0 * accuracy)), "{json}");
+    assert_eq!(json["trust"]["calibration"]["accuracy"].as_f64(), Some(accuracy));
+    assert_eq!(json["trust"]["classes"].as_array().map(Vec::len), Some(CLASSES.len()));
     fs::rename(place.path("photos"), place.path("elsewhere")).expect("renames");
     for verb in ["eval", "doctor"] {
         let told = place.run(&format!("{verb} run --device cpu"));

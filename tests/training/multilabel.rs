@@ -98,7 +98,10 @@ fn a_run_overfits_its_images_and_every_verb_gives_their_labels() {
     let best = outcome.best.expect("a best epoch");
     assert_eq!((best.score(&MEAN_AVERAGE_PRECISION), best.score(&MACRO_F1)), (Some(1.0), Some(1.0)));
     let classes_csv = fs::read_to_string(run.join("classes.csv")).expect("a table of classes");
-    assert!(classes_csv.starts_with("class,images,average precision,F1,precision,recall,threshold\n"), "{classes_csv}");
+    assert!(
+        classes_csv.starts_with("class,images,average precision,F1,precision,recall,threshold,AUROC\n"),
+        "{classes_csv}"
+    );
     assert!(run.join("samples.png").is_file());
 
     let checkpoint = Checkpoint::open(&run).expect("a checkpoint");
