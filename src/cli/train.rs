@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::color::heading;
-use super::dry_run::print_settings;
+use super::dry_run::{chosen, print_settings};
 use super::flags::TaskArgs;
-use super::progress::{OPENING, Progress, VERBOSE};
+use super::progress::{OPENING, Progress, QUIET, VERBOSE};
 use super::{CliError, complain, print};
 use crate::report::command;
 use crate::run::Next;
@@ -26,9 +26,13 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
         return super::dry_run::run(args, args.switch("json"));
     }
     let progress = Progress::new();
-    let settings = args.task.resolve(&args.given()?)?;
+    let (given, choices) = args.fitted()?;
+    if !QUIET.load(Ordering::Relaxed) {
+        chosen(&choices).try_for_each(print)?;
+    }
+    let settings = args.task.resolve(&given)?;
     if VERBOSE.load(Ordering::Relaxed) {
-        let values = values(args.task, &args.given()?, &settings, &settings.table);
+        let values = values(args.task, &given, &settings, &settings.table);
         print_settings(&values)?;
     }
     let stop = stop_on_interrupt();
