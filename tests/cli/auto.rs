@@ -63,7 +63,15 @@ fn defaults_stay_without_the_flag_and_for_scenes() {
 /// Drawings have flat areas, and a label may depend on a detail: they are not augmented.
 #[test]
 fn drawings_are_not_augmented() {
-    let place = Place::with_photos(10);
+    let place = Place::new();
+    for class in ["one", "seven"] {
+        place.folder(&format!("photos/{class}"));
+        for index in 0..10 {
+            let ink = |x: u32, y: u32| x == 8 + index % 3 || (class == "seven" && y == 3);
+            let picture = image::RgbImage::from_fn(16, 16, |x, y| image::Rgb([if ink(x, y) { 20 } else { 250 }; 3]));
+            picture.save(place.path(&format!("photos/{class}/{index:02}.png"))).expect("writes");
+        }
+    }
     let told = place.run(&format!("{AUTO} --dry-run")).fine().printed(&["auto:    batch_size = 4"]);
     assert!(!told.stdout.contains("auto:    augment"), "{}", told.stdout);
 }
