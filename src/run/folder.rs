@@ -119,6 +119,11 @@ impl RunDir {
         Ok(run)
     }
 
+    /// A folder that this process neither reads nor writes.
+    pub(crate) fn unseen(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Opens the folder of a run that can continue: one that was interrupted, or one that has finished and keeps its state.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub use weights::{EvaluatedWeights, WeightsOptions, evaluate_weights};
 
 use super::data::{Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, resumed_classes, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
+use super::hub::HubTask;
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
@@ -246,6 +247,10 @@ impl Task for Classify {
 
     fn view(&self) -> &'static str {
         "the middle square of a picture"
+    }
+
+    fn hub(&self) -> HubTask {
+        HubTask { pipeline: "image-classification", center_crop: true }
     }
 
     fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {

@@ -23,6 +23,7 @@ pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
 use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
+use super::hub::HubTask;
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
@@ -198,6 +199,10 @@ impl Task for Colorize {
 
     fn input_channels(&self) -> usize {
         1
+    }
+
+    fn hub(&self) -> HubTask {
+        HubTask { pipeline: "image-to-image", center_crop: false }
     }
 
     fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {

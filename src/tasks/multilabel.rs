@@ -23,6 +23,7 @@ pub use settings::{MultiLabelConfig, PositiveWeights};
 
 use super::data::{Chosen, DataSource, Part, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
+use super::hub::HubTask;
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
@@ -194,6 +195,10 @@ impl Task for MultiLabel {
 
     fn view(&self) -> &'static str {
         "the middle square of a picture"
+    }
+
+    fn hub(&self) -> HubTask {
+        HubTask { pipeline: "image-classification", center_crop: true }
     }
 
     fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {

@@ -30,6 +30,7 @@ use set::{SegmentedImages, whole};
 
 use super::data::{Chosen, DataSource, Part, fourth_channel, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
+use super::hub::HubTask;
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
@@ -207,6 +208,10 @@ impl Task for Segment {
 
     fn correct_data(&self, data: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, TaskError> {
         Ok(correct_segmentation(data, options, to)?)
+    }
+
+    fn hub(&self) -> HubTask {
+        HubTask { pipeline: "image-segmentation", center_crop: false }
     }
 
     fn export(&self, onnx: &mut OnnxNetwork<'_>) -> Result<OnnxOutput, TaskError> {

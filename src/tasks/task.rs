@@ -5,6 +5,7 @@ use std::path::Path;
 use super::TaskError;
 use super::data::{Chosen, DataSource, Part};
 use super::export::{OnnxNetwork, OnnxOutput};
+use super::hub::HubTask;
 use super::predict::Predictor;
 use super::samples::Samples;
 use crate::data::check::{CheckOptions, CheckReport};
@@ -123,6 +124,11 @@ pub trait Task: Send + Sync {
     /// The part of a picture that [`Predictor::predict`] resizes, in words.
     fn view(&self) -> &'static str {
         "a whole picture"
+    }
+
+    /// How a hub of models files its models.
+    fn hub(&self) -> HubTask {
+        HubTask { pipeline: "other", center_crop: false }
     }
 
     /// Builds an ONNX model around the network, from pixels to predictions.

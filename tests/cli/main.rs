@@ -13,6 +13,7 @@ mod dry_run;
 mod explain;
 mod faults;
 mod finetune;
+mod hub;
 mod kernels;
 mod pretrained;
 mod report;

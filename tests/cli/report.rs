@@ -103,8 +103,8 @@ fn a_report_shows_everything_of_a_trained_run() {
     place.run(&format!("{line} --out run --epochs 2 --lr 1e-7 --tensorboard")).fine();
     assert_eq!(
         records(&place.bytes("run/events.out.tfevents.shadegrad")),
-        7,
-        "a header, settings, two epochs, curves, samples and the matrix"
+        8,
+        "a header, settings, two epochs, curves, samples, Grad-CAM and the matrix"
     );
     let lines = String::from_utf8(place.bytes("run/metrics.jsonl")).expect("text");
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

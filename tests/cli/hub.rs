@@ -1,0 +1,50 @@
+//! The folder of `export --hub`: it loads back, and its card says what the run knows and nothing of the machine.
+
+use serde_json::Value as Json;
+
+use crate::support::{Place, TRAIN};
+
+#[test]
+fn a_hub_folder_loads_back_and_describes_its_model() {
+    let place = Place::with_photos(6);
+    place.run(&format!("{TRAIN} --epochs 1 --out run")).fine();
+    place.run("export run --hub hub").refused(&["--license"]);
+    assert!(!place.has("hub"));
+    place.run("export run --hub hub --license MIT").refused(&["MIT", "mit"]);
+    assert!(!place.has("hub"));
+    place
+        .run("export run --hub hub --license mit --dataset me/photos")
+        .fine()
+        .printed(&["model.safetensors", "README.md"]);
+    let text = |name: &str| String::from_utf8(place.bytes(name)).expect("UTF-8");
+    let config: Json = serde_json::from_str(&text("hub/config.json")).expect("JSON");
+    assert_eq!(config["architecture"], "resnet18");
+    assert_eq!(config["num_classes"], 3);
+    assert_eq!(config["label_names"], serde_json::json!(["disc", "grass", "stripes"]));
+    assert_eq!(config["pretrained_cfg"]["input_size"], serde_json::json!([3, 32, 32]));
+    let processor: Json = serde_json::from_str(&text("hub/preprocessor_config.json")).expect("JSON");
+    assert_eq!(processor["image_mean"], config["pretrained_cfg"]["mean"]);
+    assert_eq!(processor["crop_size"]["height"], 32);
+    let card = text("hub/README.md");
+    let front = card.split("---").nth(1).expect("front matter");
+    for line in [
+        "license: \"mit\"",
+        "library_name: timm",
+        "pipeline_tag: image-classification",
+        "- \"me/photos\"",
+        "- type: accuracy",
+    ] {
+        assert!(front.contains(line), "no {line} in {front}");
+    }
+    let folder = place.path("").display().to_string();
+    assert!(!card.contains(folder.trim_end_matches('/')) && !card.contains("data ="), "{card}");
+    assert!(card.contains("![Loss and score over the epochs](curves.png)") && place.has("hub/curves.png"));
+    assert!(place.bytes("hub/model.safetensors") == place.bytes("run/best.safetensors"));
+    // Its weights start a run with the normalization that the folder names, and predict.
+    place.run(&format!("{TRAIN} --epochs 1 --init hub --out again")).fine().printed(&["hub"]);
+    let predict = |of: &str| place.run(&format!("predict {of} photos/disc/00.png --json --device cpu")).fine().stdout;
+    assert_eq!(predict("hub/model.safetensors"), predict("run"));
+    let before = place.list("hub");
+    place.run("export run --hub hub --license mit").refused(&["hub exists already"]);
+    assert_eq!(place.list("hub"), before);
+}
