@@ -34,6 +34,21 @@ impl Batch {
         Batch { targets, ..self }
     }
 
+    /// Samples `range` of the batch.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Batch {
+        fn of<T: Copy>(values: &[T], samples: usize, range: &std::ops::Range<usize>) -> Vec<T> {
+            let each = values.len() / samples.max(1);
+            values[range.start * each..range.end * each].to_vec()
+        }
+        let samples = self.len();
+        Batch {
+            images: of(&self.images, samples, &range),
+            labels: of(&self.labels, samples, &range),
+            targets: of(&self.targets, samples, &range),
+            indices: of(&self.indices, samples, &range),
+        }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.indices.len()

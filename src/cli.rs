@@ -21,6 +21,7 @@ mod model;
 mod plan;
 mod predict;
 mod progress;
+mod ranks;
 mod report;
 mod summary;
 mod sweep;

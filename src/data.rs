@@ -97,7 +97,7 @@ pub(crate) use kept::Kept;
 pub use limited::limited;
 #[cfg(feature = "cli")]
 pub(crate) use listing::images_below;
-pub use loader::{Epoch, Loader, LoaderOptions};
+pub use loader::{Epoch, Loader, LoaderOptions, Part};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};
 pub use multilabel::{MultiLabelSet, MultiLabelSplits};

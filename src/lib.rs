@@ -100,6 +100,7 @@
 //! | `onnx` | `interop::onnx` | ONNX models for inference |
 //! | `tasks` (with `data`, `onnx`) | [`tasks`], [`train`], [`run`], [`report`], [`workflows`] | whole tasks in run folders |
 //! | `fetch` (with `tasks`) | downloads in [`interop::pretrained`] | published weights |
+//! | `mpi` (with `tasks`) | `ranks::mpi` | training on several devices |
 //! | `cli` (default, with `tasks` and `fetch`) | the command `shadegrad` | |
 //!
 //! A library takes `shadegrad = { version = "0.1", default-features = false, features = ["data"] }`.
@@ -138,6 +139,8 @@ pub mod ops;
 mod plan;
 pub mod precision;
 mod random;
+#[cfg(feature = "tasks")]
+pub mod ranks;
 #[cfg(feature = "tasks")]
 pub mod report;
 #[cfg(feature = "tasks")]

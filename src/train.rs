@@ -2,6 +2,7 @@
 
 mod changed;
 mod diagnose;
+mod epoch;
 mod error;
 mod files;
 pub(crate) mod first_step;
@@ -19,12 +20,14 @@ pub(crate) mod rehearsal;
 pub(crate) mod results;
 pub(crate) mod schedule;
 pub mod settings;
+mod sharded;
 pub(crate) mod sized;
 pub(crate) mod stages;
 pub(crate) mod start;
 pub mod step;
 pub(crate) mod step_spec;
 pub(crate) mod supervised;
+mod together;
 mod trace;
 pub(crate) mod trainer;
 

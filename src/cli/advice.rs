@@ -7,6 +7,7 @@ use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
 use crate::interop::pretrained::PretrainedError;
 use crate::precision::Precision;
+use crate::ranks::RankError;
 use crate::report::ReportError;
 use crate::run::{RunError, Unresumable};
 use crate::tasks::TaskError;
@@ -33,6 +34,12 @@ pub(super) fn message(error: &CliError) -> String {
         _ => None,
     };
     text.unwrap_or_else(|| error.to_string())
+}
+
+/// Whether the same command may succeed: a rank or a device was lost.
+pub(super) fn may_pass(error: &CliError) -> bool {
+    let Kind::Train(error) = Kind::of(error) else { return false };
+    matches!(error, TrainError::Ranks(RankError::Silent { .. }) | TrainError::Exec(ExecError::DeviceLost { .. }))
 }
 
 /// `key = value: problem` as `--key value: problem`.

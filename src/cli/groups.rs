@@ -79,7 +79,7 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ),
     ("Learning rate over time", &["schedule", "warmup", "step_size", "milestones", "gamma", "patience"]),
     ("Augmentation", &["augment", "augment_from"]),
-    ("Device", &["device", "precision", "seed"]),
+    ("Device", &["device", "precision", "shards", "seed"]),
     ("Run", &["out", "resume", "allow_changed_data", "log_norms", "profile", "tensorboard"]),
 ];
 

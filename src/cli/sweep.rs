@@ -77,6 +77,7 @@ impl SweepObserver for SweepProgress {
 
 /// Runs the sweep; prints its table and writes it as `sweep.md` and `sweep.csv`.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    super::ranks::refuse_several("sweep")?;
     let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(WorkflowError::from)?;
     sweep.halving = args.halving.map_or(sweep.halving, |eta| eta as usize);
     for setting in &args.set {

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::color::heading;
 use super::dry_run::print_settings;
 use super::flags::TaskArgs;
 use super::progress::{OPENING, Progress, VERBOSE};
+use super::ranks::{self, Follower};
 use super::{CliError, complain, print};
+use crate::ranks::Ranks;
 use crate::report::command;
 use crate::run::Next;
 use crate::run::pictures::take_missing;
@@ -23,10 +25,19 @@ pub(super) const INTERRUPTED: u8 = 130;
 /// Trains.
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     if args.switch("dry_run") {
+        ranks::refuse_several("train --dry-run")?;
         return super::dry_run::run(args, args.switch("json"));
     }
+    let ranks = ranks::start()?;
+    let result = if ranks.rank() == 0 { lead(args, &ranks) } else { follow(args, &ranks) };
+    ranks::end_all(&*ranks, result)
+}
+
+/// Trains as rank 0, or as the only process.
+fn lead(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
-    let settings = args.task.resolve(&args.given()?)?;
+    let mut settings = args.task.resolve(&args.given()?)?;
+    settings.ranks = ranks.clone();
     if VERBOSE.load(Ordering::Relaxed) {
         let values = values(args.task, &args.given()?, &settings, &settings.table);
         print_settings(&values)?;
@@ -34,6 +45,15 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
     let stop = stop_on_interrupt();
     let outcome = args.task.open(&settings, &progress)?.train(&progress, &stop)?;
     report(&outcome, args.task.name(), settings.common.data.as_deref())
+}
+
+/// Trains as another rank, which prints nothing.
+fn follow(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
+    let mut settings = args.task.resolve(&args.given()?)?;
+    settings.ranks = ranks.clone();
+    let stop = stop_on_interrupt();
+    let outcome = args.task.open(&settings, &Follower)?.train(&Follower, &stop)?;
+    Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
 /// Signals within this time count as one, because a terminal and a wrapper (a job scheduler) may both send it.
@@ -64,10 +84,31 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
         flag.store(true, Ordering::Relaxed);
         complain("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
     };
+    #[cfg(unix)]
+    stop_on_usr1(&stop);
     if let Err(error) = keeping_hangups(|| ctrlc::set_handler(handler)) {
         complain(format_args!("warning: Ctrl-C will end the run without a checkpoint of the last steps: {error}"));
     }
     stop
+}
+
+/// Sets the flag at SIGUSR1 too: batch systems send it ahead of the end of a job, and mpirun passes it on to all ranks.
+#[cfg(unix)]
+fn stop_on_usr1(stop: &Arc<AtomicBool>) {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    extern "C" fn asked(_: nix::libc::c_int) {
+        if let Some(flag) = ASKED.get() {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+    if ASKED.set(stop.clone()).is_ok() {
+        let action = SigAction::new(SigHandler::Handler(asked), SaFlags::SA_RESTART, SigSet::empty());
+        // SAFETY: the handler only reads and writes atomics.
+        if let Err(error) = unsafe { sigaction(Signal::SIGUSR1, &action) } {
+            complain(format_args!("warning: SIGUSR1 will end the run without a checkpoint of the last steps: {error}"));
+        }
+    }
 }
 
 /// Runs `install`, which also handles SIGHUP, and restores SIGHUP: under `nohup` a run continues without a terminal.

@@ -7,12 +7,24 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::{Balance, Batch, DataError, Source};
 use crate::random;
+
+/// Which samples of a batch are read, where processes share a batch.
+#[derive(Clone)]
+pub struct Part(pub Arc<dyn Fn(usize) -> Range<usize> + Send + Sync>);
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Part")
+    }
+}
 
 /// Options of a loader.
 #[derive(Debug, Clone)]
@@ -27,6 +39,8 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Number of background threads; 0 is one per core.
     pub threads: usize,
+    /// The samples of a batch that are read, given how many it has; by default all of them.
+    pub part: Option<Part>,
     /// Batches that may be ready or in preparation ahead of the reader; 0 is two per thread.
     pub queue: usize,
 }
@@ -34,7 +48,7 @@ pub struct LoaderOptions {
 impl LoaderOptions {
     /// Shuffled batches of `batch_size` on all cores.
     pub fn new(batch_size: usize, seed: u64) -> Self {
-        Self { batch_size, shuffle: true, balance: None, seed, threads: 0, queue: 0 }
+        Self { batch_size, shuffle: true, balance: None, seed, threads: 0, part: None, queue: 0 }
     }
 }
 
@@ -69,6 +83,11 @@ impl Loader {
         self.source.len().div_ceil(self.options.batch_size)
     }
 
+    /// Samples of batch `index` of an epoch.
+    pub fn images_of(&self, index: usize) -> usize {
+        self.source.len().saturating_sub(index * self.options.batch_size).min(self.options.batch_size)
+    }
+
     /// The source.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source
@@ -87,7 +106,7 @@ impl Loader {
     /// # Errors
     /// Where the system starts no thread.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Result<Epoch, DataError> {
-        let LoaderOptions { batch_size, shuffle, ref balance, seed, threads, queue } = self.options;
+        let LoaderOptions { batch_size, shuffle, ref balance, seed, threads, ref part, queue } = self.options;
         let samples = self.source.len();
         let order = match balance {
             Some(balance) => balance.order(samples, seed, epoch),
@@ -102,6 +121,7 @@ impl Loader {
             epoch,
             order,
             batch_size,
+            part: part.clone(),
             total,
             queue,
             state: Mutex::new(State { next: first, read: first, ready: BTreeMap::new(), stop: false }),
@@ -143,6 +163,7 @@ struct Shared {
     epoch: u64,
     order: Vec<usize>,
     batch_size: usize,
+    part: Option<Part>,
     total: usize,
     queue: usize,
     state: Mutex<State>,
@@ -188,7 +209,10 @@ impl Shared {
     /// Fills a batch. `at` is the index of its current sample.
     fn fill(&self, number: usize, at: &Cell<usize>) -> Result<Batch, DataError> {
         let start = number * self.batch_size;
-        let indices = &self.order[start..(start + self.batch_size).min(self.order.len())];
+        let mut indices = &self.order[start..(start + self.batch_size).min(self.order.len())];
+        if let Some(Part(part)) = &self.part {
+            indices = &indices[part(indices.len())];
+        }
         let layout = self.source.layout();
         let mut batch = lock(&self.spare).pop().unwrap_or_default();
         batch.resize(indices, layout);

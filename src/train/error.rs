@@ -11,6 +11,7 @@ use crate::interop::pretrained::PretrainedError;
 use crate::interop::safetensors::SafetensorsError;
 use crate::interop::torchvision::CheckpointError;
 use crate::precision::Precision;
+use crate::ranks::RankError;
 use crate::run::RunError;
 use crate::run::pictures::PictureError;
 
@@ -36,6 +37,9 @@ pub enum TrainError {
     /// Published weights that are not there.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),
+    /// Ranks that cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RankError),
     /// An error that a task reports.
     #[error(transparent)]
     Task(Box<dyn Error + Send + Sync>),

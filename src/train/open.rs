@@ -14,6 +14,7 @@ use super::trainer::{Beginning, HeldRun, Trainer};
 use crate::data::{Decisions, Normalization, Source, limited};
 use crate::exec;
 use crate::precision::Precision;
+use crate::ranks::{RankError, Ranks};
 use crate::run::{FolderLock, ImageSize, RunDir, resume};
 
 /// A task with its data, ready for training.
@@ -42,8 +43,11 @@ pub fn open(
     read: impl FnOnce() -> Result<TrainingData, TrainError>,
     observer: &dyn Observer,
 ) -> Result<Trainer, TrainError> {
-    let common = &settings.common;
+    let ranks = settings.ranks.clone();
+    let device = device_of(&settings.common.device, ranks.local());
+    let common = &TrainSettings { device, ..settings.common.clone() };
     let (lock, resumed) = match &common.resume {
+        _ if ranks.rank() > 0 => (None, None),
         Some(path) => {
             RunDir::to_resume(path)?;
             let lock = FolderLock::take(path)?;
@@ -62,7 +66,8 @@ pub fn open(
         Precision::F32 => settings.toml.replace("precision = \"f16\"", "precision = \"f32\""),
         Precision::F16 => settings.toml.clone(),
     };
-    let common = TrainSettings { precision, ..common.clone() };
+    let (shards, toml) = shards_of(common, &*ranks, toml)?;
+    let common = TrainSettings { precision, shards: Some(shards), ..common.clone() };
     let TrainingData { objective, sources, stem, lines: mut data_lines, decisions, skipped } = read()?;
     let [train, val] = sources;
     let all = train.len();
@@ -86,12 +91,16 @@ pub fn open(
     let network = &objective.card().network;
     let start = StartFile::find(network, &common, observer)?;
     let started = start.map(|start| start.load(&mut model, network.architecture().encoder)).transpose()?;
-    let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed };
-    let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, lock))?;
+    let (leads, size) = (ranks.rank() == 0, ranks.size());
+    let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed, ranks };
+    let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, (leads, lock)))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
     lines.extend(data_lines);
     lines.extend(decision_lines);
     lines.push(format!("run:     {}", trainer.run().path().display()));
+    if shards > 1 {
+        lines.push(format!("shards:  {shards} per batch, on {size} {}", if size == 1 { "rank" } else { "ranks" }));
+    }
     lines.extend(started);
     lines.extend(trainer.rates());
     lines.extend(trainer.shares());
@@ -101,6 +110,42 @@ pub fn open(
     lines.extend(trainer.notes().iter().cloned());
     observer.begins(&lines);
     Ok(trainer)
+}
+
+/// The device of the process `local` of a machine, where a list names a device for each.
+fn device_of(devices: &str, local: usize) -> String {
+    let names: Vec<&str> = devices.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    names.get(local % names.len().max(1)).map_or_else(|| devices.to_owned(), |name| (*name).to_owned())
+}
+
+/// Shards of a run on several ranks whose settings give none: the largest divisor of the batch size up to this number.
+const SHARDS: usize = 8;
+
+/// The shards of a run, and its settings with them.
+fn shards_of(common: &TrainSettings, ranks: &dyn Ranks, toml: String) -> Result<(usize, String), TrainError> {
+    let size = ranks.size();
+    let chosen = || (1..=SHARDS).rev().find(|&shards| common.batch_size.is_multiple_of(shards)).unwrap_or(1);
+    // A resumed run keeps its shards, which its weights depend on.
+    let free = common.shards.is_none() && common.resume.is_none() && size > 1;
+    let shards = if free { chosen() } else { common.shards() };
+    if size > shards {
+        let advice = match common.resume {
+            Some(_) => "resume it on fewer ranks",
+            None => "set shards to a divisor of the batch size that is as large, or start fewer ranks",
+        };
+        return Err(RankError::TooFew { ranks: size, shards, advice }.into());
+    }
+    let toml = if free { with_line(&toml, &format!("shards = {shards}")) } else { toml };
+    Ok((shards, toml))
+}
+
+/// A TOML file with a line before its first key.
+fn with_line(toml: &str, line: &str) -> String {
+    let key = |text: &&str| !text.is_empty() && !text.starts_with('#');
+    let at = toml.lines().take_while(|text| !key(text)).count();
+    let mut lines: Vec<&str> = toml.lines().collect();
+    lines.insert(at, line);
+    lines.join("\n") + "\n"
 }
 
 /// The settings with the normalization that `auto` chose, so that they repeat the run without the weights that it started from.
@@ -115,12 +160,38 @@ fn setting(size: ImageSize) -> String {
 }
 
 /// Creates the run's folder and takes its lock, or opens the folder of the resumed run, whose lock is held already.
-fn make_run(settings: &TrainSettings, toml: &str, stem: &str, lock: Option<FolderLock>) -> Result<HeldRun, TrainError> {
+/// Ranks that follow have none.
+fn make_run(
+    settings: &TrainSettings,
+    toml: &str,
+    stem: &str,
+    (leads, lock): (bool, Option<FolderLock>),
+) -> Result<HeldRun, TrainError> {
+    if !leads {
+        let path = settings.resume.as_ref().or(settings.out.as_ref());
+        return Ok((RunDir::unseen(path.cloned().unwrap_or_default()), None));
+    }
     let run = match &settings.resume {
         Some(path) => RunDir::to_resume(path)?,
         None => RunDir::create(settings.out.as_deref(), stem)?,
     };
     let lock = lock.map_or_else(|| FolderLock::take(run.path()), Ok)?;
     run.write_config(toml)?;
-    Ok((run, lock))
+    Ok((run, Some(lock)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{device_of, with_line};
+
+    #[test]
+    fn a_list_gives_each_process_of_a_machine_its_device() {
+        assert_eq!([0, 1, 2, 3].map(|local| device_of("0, llvmpipe,cpu", local)), ["0", "llvmpipe", "cpu", "0"]);
+        assert_eq!([0, 1].map(|local| device_of("auto", local)), ["auto", "auto"]);
+    }
+
+    #[test]
+    fn a_line_stands_before_the_first_key() {
+        assert_eq!(with_line("# a\n\nepochs = 1\n[x]\ny = 2\n", "b = 3"), "# a\n\nb = 3\nepochs = 1\n[x]\ny = 2\n");
+    }
 }

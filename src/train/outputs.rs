@@ -48,7 +48,7 @@ impl Totals {
 }
 
 /// Results of a training step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepResults {
     /// Mean loss of the batch.
     pub loss: f32,

@@ -123,6 +123,7 @@ pub struct TrainSettings {
     pub tensorboard: bool,
     pub loader_threads: usize,
     pub precision: Precision,
+    pub shards: Option<usize>,
 }
 
 /// Weights that a run starts from, as its settings name them.
@@ -153,6 +154,11 @@ impl TrainSettings {
             (None, true) => Some(StartOf::Published(PRETRAINED)),
             (None, false) => None,
         }
+    }
+
+    /// Parts of a batch.
+    pub fn shards(&self) -> usize {
+        self.shards.unwrap_or(1)
     }
 
     /// The largest global gradient norm, or `None` when clipping is off.
@@ -242,6 +248,9 @@ impl TrainSettings {
             batch_sizes.contains(&self.batch_size),
             "at least 1, at most 1000000",
         )?;
+        let shards = self.shards();
+        let cut = shards >= 1 && self.batch_size.is_multiple_of(shards);
+        rule.range("shards", &shards, cut, "a divisor of batch_size")?;
         let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
         rule.range("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
         let schedule = &self.schedule;

@@ -1,7 +1,7 @@
 //! The end of a training graph, and the names of its inputs and outputs.
 
 pub use crate::training::spans::{Span, spans, stage_of};
-pub use crate::training::update::{Optimizer, Phase, Update, append_training, append_update};
+pub use crate::training::update::{Optimizer, Phase, Update, append_training, append_update, update_graph};
 
 /// Names of inputs and outputs.
 pub mod port {

@@ -25,6 +25,16 @@ pub(super) enum Pending {
     Finished(Vec<Vec<f32>>),
 }
 
+impl Pending {
+    /// Waits for the outputs of a run of `plan`.
+    pub(super) fn take(self, session: &mut Session<AnyEngine>, plan: PlanId) -> Result<Vec<Vec<f32>>, TrainError> {
+        match self {
+            Pending::Awaited(ticket) => Ok(session.take(plan, ticket)?),
+            Pending::Finished(values) => Ok(values),
+        }
+    }
+}
+
 /// Spans of time so far.
 pub(crate) struct Trace {
     start: Instant,

@@ -12,22 +12,20 @@ use super::loaders::Loaders;
 use super::log::Log;
 use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
-use super::observer::{Observer, Outcome, StepProgress};
-use super::outputs::{Outputs, StepResults};
+use super::observer::{Observer, Outcome};
 use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
-use super::stages::{StageRates, StepInputs};
-use super::step::Phase;
-use super::trace::{Pending, Tracer};
-use crate::data::{Batch, Decisions, Sampler, Source};
-use crate::exec::PlanId;
-use crate::ops::Hyper;
-use crate::plan::PlanOptions;
+use super::sharded::Sharded;
+use super::stages::StageRates;
+use super::together::{Order, agree, compare, order, share_states};
+use super::trace::Tracer;
+use crate::data::{Decisions, Sampler, Source};
+use crate::ranks::Ranks;
 use crate::run::damage::text_digest;
 use crate::run::facts::RunFacts;
 use crate::run::fingerprint::DataPrint;
-use crate::run::history::{EpochRow, NormRow};
-use crate::run::resume::{Exact, ImageOrder, Kept, Origin, Position};
+use crate::run::history::EpochRow;
+use crate::run::resume::{ImageOrder, Kept, Origin, Position};
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::{FolderLock, RunDir};
 
@@ -44,7 +42,7 @@ pub struct Trainer {
     pub(super) loaders: Loaders,
     pub(super) run: RunDir,
     /// Keeps other processes out of the run's folder.
-    _lock: FolderLock,
+    _lock: Option<FolderLock>,
     pub(super) log: Log,
     pub(super) position: Position,
     pub(super) origin: Origin,
@@ -57,19 +55,12 @@ pub struct Trainer {
     pub(super) schedule: LrSchedule,
     /// Rates of the stages, where they differ.
     pub(super) stages: Option<StageRates>,
-    tracer: Tracer,
+    /// Steps of batches that are cut into shards, where they are.
+    pub(super) sharded: Option<Sharded>,
+    /// The processes that train it. Ranks other than 0 follow, and write nothing.
+    pub(super) ranks: Arc<dyn Ranks>,
+    pub(super) tracer: Tracer,
     pub(super) start: Instant,
-}
-
-/// A step under way: its batch (for a diagnosis) and its place.
-struct Started {
-    pending: Pending,
-    plan: PlanId,
-    batch: Batch,
-    /// Step of the epoch, from 1.
-    step: usize,
-    /// Optimizer step and its learning rate, where this batch ends one.
-    update: Option<(u64, f64)>,
 }
 
 /// The speed of an epoch's training.
@@ -91,10 +82,12 @@ pub(super) struct Beginning {
     pub toml: String,
     /// Position of a resumed run.
     pub resumed: Option<Kept>,
+    /// The processes that train it.
+    pub ranks: Arc<dyn Ranks>,
 }
 
-/// A run's folder, held.
-pub(super) type HeldRun = (RunDir, FolderLock);
+/// A run's folder, held by rank 0.
+pub(super) type HeldRun = (RunDir, Option<FolderLock>);
 
 impl Trainer {
     /// Prepares a run. It makes the plans before anything is written, so that a device without room for them is refused first.
@@ -105,12 +98,14 @@ impl Trainer {
         from: Beginning,
         make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
     ) -> Result<Self, TrainError> {
-        let Beginning { objective, settings, mut model, sources, decisions, toml, resumed } = from;
+        let Beginning { objective, settings, mut model, sources, decisions, toml, resumed, ranks } = from;
         let lens = sources.each_ref().map(|source| source.len());
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
-        let without_last = model.load_plans(&*objective, &settings, lens)?;
-        let loaders = Loaders::new(sources, &settings, &objective.card().classes, without_last)?;
+        let sharded = Sharded::of(&settings, &*objective, &ranks);
+        let without_last = model.load_plans(&*objective, &settings, sharded.as_ref(), lens)?;
+        let part = sharded.as_ref().and_then(Sharded::part);
+        let loaders = Loaders::new(sources, &settings, &objective.card().classes, (without_last, part))?;
         let order = ImageOrder {
             batch_size: settings.batch_size,
             images: lens[0],
@@ -130,8 +125,9 @@ impl Trainer {
             }
             None => Default::default(),
         };
+        agree(&*ranks, &toml, &data)?;
         let (run, lock) = make_run(&settings, &toml)?;
-        notes.extend(lock.note());
+        notes.extend(lock.iter().filter_map(FolderLock::note));
         let mut trainer = Trainer {
             objective,
             model,
@@ -146,16 +142,22 @@ impl Trainer {
             entries: BTreeMap::new(),
             schedule: LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs),
             stages,
+            sharded,
+            ranks,
             tracer: Tracer::new(settings.profile),
             start: Instant::now(),
             settings,
         };
-        trainer.run.write_facts(&trainer.facts())?;
+        let leads = trainer.ranks.rank() == 0;
+        if leads {
+            trainer.run.write_facts(&trainer.facts())?;
+        }
         match resumed {
             Some(kept) => trainer.resume(kept.position, repairs)?,
-            None if trainer.settings.ema > 0.0 => trainer.model.start_average()?,
+            None if leads && trainer.settings.ema > 0.0 => trainer.model.start_average()?,
             None => {}
         }
+        share_states(&*trainer.ranks, &mut trainer.model)?;
         Ok(trainer)
     }
 
@@ -203,6 +205,9 @@ impl Trainer {
     /// # Errors
     /// See [`TrainError`]. Files that are written stay.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+        if self.ranks.rank() > 0 {
+            return self.follow(stop);
+        }
         let mut ended_early = self.position.stops_early(self.settings.early_stop);
         observer.first_step();
         while self.position.epoch <= self.settings.epochs && !ended_early {
@@ -242,6 +247,7 @@ impl Trainer {
             self.run.forget_progress()?;
             verdict = facts.verdict;
         }
+        order(&*self.ranks, Order::End)?;
         let run = self.run.path().to_owned();
         let (rows, best) = self.log.into_rows();
         Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, verdict, pictures })
@@ -249,6 +255,9 @@ impl Trainer {
 
     /// Evaluates, and writes metrics and checkpoints. True if training is to end early.
     fn validate(&mut self, epoch: usize, speed: &Speed, observer: &dyn Observer) -> Result<bool, TrainError> {
+        let steps = self.position.steps;
+        order(&*self.ranks, Order::Compare { epoch: epoch as u64, step: steps })?;
+        compare(&*self.ranks, &mut self.model, (epoch, steps))?;
         let found = self.with_average(Self::evaluate)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
         if let Some(first) = self.log.rows().first() {
@@ -306,95 +315,5 @@ impl Trainer {
     pub(super) fn evaluate(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
         let batch_size = self.settings.batch_size.min(self.loaders.val.source().len());
         self.model.evaluate(&*self.objective, &self.loaders.val, batch_size)
-    }
-
-    /// One pass over the training images, or over those after the position. A step's loss is read while the next step runs.
-    fn epoch(&mut self, epoch: usize, observer: &dyn Observer, stop: &AtomicBool) -> Result<(), TrainError> {
-        let (start, steps, first) = (Instant::now(), self.loaders.batches(), self.position.batch);
-        let before = self.position.sums.images.0;
-        let mut started: Option<Started> = None;
-        let mut batches = self.loaders.train.epoch_from(epoch as u64, first)?;
-        for index in first..steps {
-            let asked = Instant::now();
-            let Some(batch) = batches.next() else { break };
-            self.position.sums.waited += asked.elapsed().as_secs_f64();
-            self.tracer.span("wait for data", asked);
-            let next = self.start_step(index, batch?)?;
-            self.position.batch = index + 1;
-            if let Some(done) = started.replace(next) {
-                self.finish(epoch, done)?;
-            }
-            let sums = &self.position.sums;
-            observer.step(&StepProgress {
-                epoch,
-                step: index + 1,
-                steps,
-                loss: (sums.images.0 > before).then(|| sums.loss()),
-                accuracy: self.objective.counts_right().then(|| sums.accuracy()),
-                images_per_s: (sums.images.0 - before) / start.elapsed().as_secs_f64(),
-            });
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-        }
-        started.map_or(Ok(()), |done| self.finish(epoch, done))?;
-        self.tracer.write(&self.run)
-    }
-
-    /// Starts a batch: the last batch of a step updates the parameters, those before it add their gradients.
-    fn start_step(&mut self, index: usize, batch: Batch) -> Result<Started, TrainError> {
-        let each = self.settings.accumulate;
-        let last = (index + 1).is_multiple_of(each) || index + 1 == self.loaders.batches();
-        self.log.lr = self.settings.lr * self.schedule.factor(self.position.steps);
-        let step = self.position.steps + 1;
-        let inputs = self.inputs(self.log.lr, step, !index.is_multiple_of(each));
-        let phase = Phase::new(last, self.stages.as_ref().is_some_and(|stages| stages.head_alone(step)));
-        let plan = self.model.training_plan(&*self.objective, (batch.len(), phase), PlanOptions::default())?;
-        let started = Instant::now();
-        self.model.feed(&*self.objective, plan, &batch, &inputs)?;
-        self.tracer.span("hand over data", started);
-        let pending = self.tracer.run_step(&mut self.model.session, plan)?;
-        let update = last.then_some((step, self.log.lr));
-        if last {
-            self.position.steps = step;
-        }
-        Ok(Started { pending, plan, batch, step: index + 1, update })
-    }
-
-    /// The values that change from step to step. The average follows the weights closely at first, with a decay of
-    /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
-    pub(super) fn inputs(&self, lr: f64, step: u64, more: bool) -> StepInputs {
-        let t = step as f64;
-        let hyper = Hyper {
-            average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
-            keep: f32::from(u8::from(more)),
-            ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
-        };
-        StepInputs::new(hyper, self.stages.as_ref(), lr, step)
-    }
-
-    /// Takes a step's results and adds them to the epoch's sums.
-    fn finish(&mut self, epoch: usize, done: Started) -> Result<(), TrainError> {
-        let asked = Instant::now();
-        let values = match done.pending {
-            Pending::Awaited(ticket) => self.model.session.take(done.plan, ticket)?,
-            Pending::Finished(values) => values,
-        };
-        self.tracer.span("wait for results", asked);
-        self.tracer.step_done(&self.run)?;
-        let results = StepResults::of(&Outputs::new(&self.model.session, done.plan, values));
-        if !results.loss.is_finite() {
-            let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch);
-            return Err(self.failure(done.step, epoch).error("loss", results.loss, layer));
-        }
-        self.position.first_loss.get_or_insert(Exact(f64::from(results.loss)));
-        results.add_to(&mut self.position.sums, done.batch.len());
-        if let (Some((step, lr)), Some(gradient_norm), Some(weight_norm)) =
-            (done.update, results.gradient_norm, results.weight_norm)
-        {
-            self.log.push_norm(NormRow { epoch, step, lr, loss: results.loss, gradient_norm, weight_norm });
-        }
-        self.loaders.train.recycle(done.batch);
-        Ok(())
     }
 }

@@ -3,10 +3,11 @@
 use super::port;
 use super::spans::{spans, stage_of};
 use crate::autodiff;
-use crate::graph::{Graph, GraphError, Group, Source, Value};
+use crate::graph::{Graph, GraphError, Group, Source, StateTable, Value};
 use crate::nn::Stages;
 use crate::ops::{self, AdamOptions, Hyper, SgdOptions, SpanRate};
 use crate::precision::Precision;
+use crate::shape::TensorType;
 
 /// Rule by which gradients change parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,6 +66,11 @@ pub enum Phase {
     HeadAccumulate,
     /// As [`Phase::Update`], with gradients of the head alone; those of the stages are 0.
     HeadUpdate,
+    /// The gradients are the output [`port::GRADIENTS`], and the running statistics [`port::STATISTICS`]: the batch is a shard of
+    /// a larger one, whose update [`update_graph`] makes.
+    Shard,
+    /// As [`Phase::Shard`], with gradients of the head alone; those of the stages are 0.
+    HeadShard,
 }
 
 impl Phase {
@@ -78,6 +84,11 @@ impl Phase {
         }
     }
 
+    /// The phase of a shard's gradients, with the head alone or all layers.
+    pub fn of_shard(head_alone: bool) -> Phase {
+        if head_alone { Phase::HeadShard } else { Phase::Shard }
+    }
+
     /// Whether the parameters change.
     pub fn updates(self) -> bool {
         matches!(self, Phase::Update | Phase::HeadUpdate)
@@ -85,7 +96,12 @@ impl Phase {
 
     /// Whether the head alone has gradients.
     pub fn is_of_head(self) -> bool {
-        matches!(self, Phase::HeadAccumulate | Phase::HeadUpdate)
+        matches!(self, Phase::HeadAccumulate | Phase::HeadUpdate | Phase::HeadShard)
+    }
+
+    /// Whether the gradients are an output.
+    fn is_shard(self) -> bool {
+        matches!(self, Phase::Shard | Phase::HeadShard)
     }
 }
 
@@ -116,15 +132,49 @@ pub fn append_training(
         None => autodiff::gradients(g, loss, &trained)?,
     };
     let grads = with_zeros(g, &parameters, &trained, grads)?;
-    let mut packed = ops::pack_parameters(g, &grads)?;
+    let packed = ops::pack_parameters(g, &grads)?;
+    if phase.is_shard() {
+        g.output(port::GRADIENTS, packed);
+        if g.states().of(Group::Statistics).next().is_some() {
+            let statistics = g.group(Group::Statistics);
+            g.output(port::STATISTICS, statistics);
+        }
+        return Ok(());
+    }
+    append_rest(g, Gradients { packed, scale, guard: Some(loss) }, totals, update, phase)
+}
+
+/// A graph of an update alone. The gradients of a batch and its totals are the inputs [`port::GRADIENTS`] and [`port::TOTALS`].
+/// `states` are those of a training graph with this update.
+///
+/// # Errors
+/// When the states are those of another update.
+pub fn update_graph(states: StateTable, update: &Update, phase: Phase) -> Result<Graph, GraphError> {
+    let mut g = Graph::with_states(states);
+    let len = g.completed(Group::Parameters).group_len[Group::Parameters as usize];
+    let packed = g.input(port::GRADIENTS, TensorType::flat(len));
+    let totals = g.input(port::TOTALS, TensorType::channels([4]));
+    let scale = (update.precision == Precision::F16).then(|| ops::loss_scale(&mut g)).transpose()?;
+    append_rest(&mut g, Gradients { packed, scale, guard: None }, totals, update, phase)?;
+    Ok(g)
+}
+
+/// Appends accumulation, and what follows it in a phase that updates.
+fn append_rest(
+    g: &mut Graph,
+    mut gradients: Gradients,
+    totals: Value,
+    update: &Update,
+    phase: Phase,
+) -> Result<(), GraphError> {
     if update.accumulate {
         let hyper = hyper(g);
-        match ops::accumulate(g, packed, totals, hyper, phase.updates())? {
-            Some(mean) => packed = mean,
+        match ops::accumulate(g, gradients.packed, totals, hyper, phase.updates())? {
+            Some(mean) => gradients.packed = mean,
             None => return Ok(()),
         }
     }
-    append_update_of(g, Gradients { packed, scale, guard: Some(loss) }, update)
+    append_update_of(g, gradients, update)
 }
 
 /// Whether a parameter belongs to no stage.

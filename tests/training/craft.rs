@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use shadegrad::exec::{CpuEngine, PlanOptions, Session};
+use shadegrad::exec::{CpuEngine, PlanId, PlanOptions, Session};
 use shadegrad::graph::{Graph, Group, StateTable};
 use shadegrad::internals::random::Random;
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
@@ -11,7 +11,7 @@ use shadegrad::ops::{self, AVERAGE, AdamOptions, CrossEntropyOptions, Hyper, Sgd
 use shadegrad::run::ImageSize;
 use shadegrad::shape::TensorType;
 use shadegrad::tasks::segment::{self, SegmentConfig};
-use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port};
+use shadegrad::train::step::{Optimizer, Phase, Update, append_training, port, update_graph};
 use shadegrad::train::{LrCurve, LrRange};
 
 const IGNORE: i32 = -1;
@@ -29,6 +29,7 @@ fn graph(states: StateTable, n: usize, update: &Update, phase: Phase) -> Graph {
     let options = CrossEntropyOptions { ignore_index: Some(IGNORE), ..Default::default() };
     let ends = ops::softmax_cross_entropy(&mut g, logits, labels, Some(weights), options).expect("fits");
     g.output(port::LOSS, ends[0]);
+    g.output(port::TOTALS, ends[1]);
     append_training(&mut g, ends, update, phase).expect("an update");
     g
 }
@@ -56,19 +57,52 @@ impl Run {
     }
 
     fn step(&mut self, range: std::ops::Range<usize>, t: u64, (phase, more, decay): (Phase, bool, f32)) {
+        let plan = self.fed(range, phase);
+        self.write_hyper(plan, t, (more, decay));
+        self.session.run_now(plan).expect("a step");
+    }
+
+    /// A plan for samples `range`, with those in its inputs.
+    fn fed(&mut self, range: std::ops::Range<usize>, phase: Phase) -> PlanId {
         let graph = graph(self.session.states().clone(), range.len(), &self.update, phase);
         let plan = self.session.load(&graph, PlanOptions::default()).expect("a plan");
         let (images, labels) = samples(range);
-        let hyper = Hyper::new(0.05, self.update.optimizer.betas(), t);
-        let hyper = Hyper { keep: f32::from(u8::from(more)), average_decay: decay, ..hyper }.values();
-        let hyper: Vec<f64> = hyper.iter().map(|&v| f64::from(v)).collect();
         for (name, values) in
             [(port::IMAGES, &images), (port::LABELS, &labels), (port::CLASS_WEIGHTS, &vec![1.0, 0.5, 2.0])]
         {
             self.session.write(plan, name, values).expect("it fits");
         }
+        plan
+    }
+
+    fn write_hyper(&mut self, plan: PlanId, t: u64, (more, decay): (bool, f32)) {
+        let hyper = Hyper::new(0.05, self.update.optimizer.betas(), t);
+        let hyper = Hyper { keep: f32::from(u8::from(more)), average_decay: decay, ..hyper }.values();
+        let hyper: Vec<f64> = hyper.iter().map(|&v| f64::from(v)).collect();
         self.session.write(plan, port::HYPER, &hyper).expect("it fits");
-        self.session.run_now(plan).expect("a step");
+    }
+
+    /// A batch in shards, whose gradients are added here, and the update alone.
+    fn step_in_shards(&mut self, shards: &[std::ops::Range<usize>], t: u64, (phase, more, decay): (Phase, bool, f32)) {
+        let (mut sum, mut totals) = (vec![0.0; self.parameters().len()], [0.0; 4]);
+        for shard in shards {
+            let plan = self.fed(shard.clone(), Phase::Shard);
+            let outputs = self.session.run_now(plan).expect("gradients");
+            let ports = &self.session.plan(plan).outputs;
+            let output = |name: &str| &outputs[ports.iter().position(|port| port.name == name).expect("an output")];
+            let of_shard = output(port::TOTALS);
+            totals.iter_mut().zip(of_shard).for_each(|(total, of_shard)| *total += of_shard);
+            sum.iter_mut().zip(output(port::GRADIENTS)).for_each(|(sum, gradient)| *sum += of_shard[1] * gradient);
+        }
+        let graph = update_graph(self.session.states().clone(), &self.update, phase).expect("an update");
+        let plan = self.session.load(&graph, PlanOptions::default()).expect("a plan");
+        let mean: Vec<f64> = sum.iter().map(|sum| sum / totals[1]).collect();
+        self.session.write(plan, port::GRADIENTS, &mean).expect("it fits");
+        if self.update.accumulate {
+            self.session.write(plan, port::TOTALS, &totals).expect("it fits");
+        }
+        self.write_hyper(plan, t, (more, decay));
+        self.session.run_now(plan).expect("an update");
     }
 
     fn parameters(&mut self) -> Vec<f64> {
@@ -100,6 +134,33 @@ fn accumulated_gradients_are_those_of_the_large_batch() {
             let (a, b) = (large.parameters(), small.parameters());
             assert!(furthest(&a, &start) > 1e-3, "nothing was learned");
             assert!(furthest(&a, &b) < 1e-12, "step {t}, {optimizer:?}: {}", furthest(&a, &b));
+        }
+    }
+}
+
+#[test]
+fn gradients_of_shards_add_up_to_those_of_the_batch() {
+    let sgd = Optimizer::Sgd(SgdOptions::default());
+    let adam = Optimizer::Adam(AdamOptions::default());
+    for (optimizer, clip, accumulate) in
+        [(sgd, None, false), (sgd, Some(0.1), false), (adam, None, false), (adam, Some(0.1), true)]
+    {
+        let update = Update { accumulate, average: true, ..Update::plain(optimizer, clip) };
+        let (mut whole, mut cut) = (Run::new(update), Run::new(update));
+        let start = whole.parameters();
+        for t in 1..=3 {
+            if accumulate {
+                whole.step(5..8, t, (Phase::Accumulate, false, 0.5));
+                cut.step_in_shards(&[5..7, 7..8], t, (Phase::Accumulate, false, 0.5));
+            }
+            // Shards of different sizes, with different shares of ignored pixels.
+            whole.step(0..5, t, (Phase::Update, accumulate, 0.5));
+            cut.step_in_shards(&[0..1, 1..3, 3..5], t, (Phase::Update, accumulate, 0.5));
+            let (a, b) = (whole.parameters(), cut.parameters());
+            assert!(furthest(&a, &start) > 1e-3, "nothing was learned");
+            assert!(furthest(&a, &b) < 1e-12, "step {t}, {optimizer:?}, {clip:?}: {}", furthest(&a, &b));
+            let [a, b] = [&mut whole, &mut cut].map(|run| run.session.read_state(AVERAGE).expect("a state"));
+            assert!(furthest(&a, &b) < 1e-12, "the average of step {t}: {}", furthest(&a, &b));
         }
     }
 }

@@ -2,9 +2,11 @@
 //! flags of the command line.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::read::{self, TaskSettings};
 use super::{ConfigError, TrainSettings};
+use crate::ranks::{One, Ranks};
 
 /// The settings of any task, validated.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Resolved {
     pub table: toml::Table,
     /// All settings as the `config.toml` of a run.
     pub toml: String,
+    /// The processes that train together; one, unless it is replaced.
+    pub ranks: Arc<dyn Ranks>,
 }
 
 impl Resolved {
@@ -26,7 +30,7 @@ impl Resolved {
         config.validate()?;
         let toml = config.to_toml()?;
         let table = toml::Table::try_from(config).map_err(ConfigError::NoToml)?;
-        Ok(Resolved { common: config.settings(), table, toml })
+        Ok(Resolved { common: config.settings(), table, toml, ranks: Arc::new(One) })
     }
 
     /// The settings as the type that a task declares.
@@ -99,6 +103,10 @@ macro_rules! task_settings {
                 /// Normalize by the running statistics of the encoder's BatchNorm in training too, and keep them as they are
                 /// [default: false]
                 freeze_statistics: bool,
+                /// Parts that each batch is cut into. The gradients of each part are computed alone and added in a fixed order, so
+                /// the weights do not depend on the number of ranks (mpirun) that share the parts; BatchNorm and Dice see each
+                /// part alone; under mpirun the largest divisor of the batch size up to 8 unless given [default: 1]
+                shards: usize,
                 $($($optional)*)?
             }
             values {
@@ -146,7 +154,8 @@ macro_rules! task_settings {
                 val_split: f64 = 0.2,
                 /// Seed of initial weights, split, image order and augmentation [default: 0]
                 seed: u64 = 0,
-                /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
+                /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them); under
+                /// mpirun, 0,1 gives the ranks of a machine adapters 0 and 1 in turn
                 /// [default: auto]
                 device: String = "auto".to_owned(),
                 /// Width of activations and their gradients; weights and sums have 32 bits in both [default: f32]
@@ -261,6 +270,7 @@ macro_rules! declare_settings {
                     tensorboard: self.tensorboard,
                     loader_threads: self.loader_threads,
                     precision: self.precision,
+                    shards: self.shards,
                 }
             }
 
@@ -281,7 +291,8 @@ macro_rules! declare_settings {
             }
 
             fn without_resume(self) -> Self {
-                Self { resume: None, allow_changed_data: None, ..self }
+                // One shard is the same as none.
+                Self { resume: None, allow_changed_data: None, shards: self.shards.filter(|&shards| shards > 1), ..self }
             }
         }
     };

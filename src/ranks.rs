@@ -1,0 +1,137 @@
+//! The same training on several devices: each shard of a batch is computed by one rank, and the sums do not depend on which.
+
+mod collective;
+#[cfg(feature = "mpi")]
+pub mod mpi;
+pub mod tree;
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+pub use collective::{all_gather, broadcast, gather, sum_shards};
+
+/// Processes that train one model together, numbered from 0. Rank 0 writes the files.
+pub trait Ranks: Debug + Send + Sync {
+    /// Number of this process.
+    fn rank(&self) -> usize;
+
+    /// Number of processes.
+    fn size(&self) -> usize;
+
+    /// Number of this process among those of its machine.
+    fn local(&self) -> usize {
+        0
+    }
+
+    /// Sends messages to ranks, receives messages from ranks, and waits for all of them. Messages between two ranks keep their
+    /// order. A `patient` rank waits without a limit.
+    ///
+    /// # Errors
+    /// When a rank does not answer in time.
+    fn exchange(
+        &self,
+        send: &[(usize, &[u8])],
+        receive: &mut [(usize, &mut [u8])],
+        patient: bool,
+    ) -> Result<(), RankError>;
+
+    /// Ends all ranks with an exit code.
+    fn abort(&self, code: u8) -> !;
+}
+
+/// Why ranks cannot go on together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RankError {
+    /// A rank is silent.
+    #[error(
+        "rank {rank} of {size} waited {seconds} s for {}: its process died, its device hangs, or the network is down",
+        others(silent)
+    )]
+    Silent {
+        /// The rank that waited.
+        rank: usize,
+        /// Number of ranks.
+        size: usize,
+        /// Ranks that did not answer.
+        silent: Vec<usize>,
+        /// Time that it waited.
+        seconds: u64,
+    },
+    /// Ranks would not train the same thing.
+    #[error("the ranks differ, so nothing was trained:{}", differences.iter().map(|line| format!("\n  {line}")).collect::<String>())]
+    Differ {
+        /// The differences, in words.
+        differences: Vec<String>,
+    },
+    /// More ranks than shards.
+    #[error("{ranks} ranks need {ranks} shards or more, but the run has {shards}: {advice}")]
+    TooFew {
+        /// Number of ranks.
+        ranks: usize,
+        /// Number of shards.
+        shards: usize,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A rank has other weights than rank 0.
+    #[error(
+        "rank {rank} has other weights than rank 0 after step {step} of epoch {epoch}: its device or its driver computes other \
+         bits; the last checkpoint is of the epoch before"
+    )]
+    Diverged {
+        /// The rank.
+        rank: usize,
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Optimizer step, from 1.
+        step: u64,
+    },
+    /// The library of the ranks reported an error.
+    #[error("rank {rank}: {problem}")]
+    Failed {
+        /// The rank.
+        rank: usize,
+        /// The problem.
+        problem: String,
+    },
+}
+
+/// Ranks in words.
+fn others(ranks: &[usize]) -> String {
+    let numbers: Vec<String> = ranks.iter().map(ToString::to_string).collect();
+    format!("{} {}", if ranks.len() == 1 { "rank" } else { "ranks" }, numbers.join(", "))
+}
+
+/// A single process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct One;
+
+impl Ranks for One {
+    fn rank(&self) -> usize {
+        0
+    }
+    fn size(&self) -> usize {
+        1
+    }
+    fn exchange(&self, _: &[(usize, &[u8])], _: &mut [(usize, &mut [u8])], _: bool) -> Result<(), RankError> {
+        Ok(())
+    }
+    fn abort(&self, code: u8) -> ! {
+        std::process::exit(code.into())
+    }
+}
+
+/// Variables in which launchers of MPI programs give the number of processes: OpenMPI, MPICH and Intel MPI, MVAPICH.
+const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"];
+
+/// The number of processes that a launcher of MPI programs has started, where there are several.
+pub fn launched() -> Option<usize> {
+    let size = |name: &&str| std::env::var(name).ok()?.parse().ok();
+    SIZES.iter().find_map(size).filter(|&size| size > 1)
+}
+
+/// The shards of `shards` that a rank computes: neighbors, the same number for each rank, or one more.
+pub fn shards_of(rank: usize, size: usize, shards: usize) -> Range<usize> {
+    rank * shards / size..(rank + 1) * shards / size
+}

@@ -1,0 +1,143 @@
+//! Sums over shards along a fixed binary tree. Floating-point addition is not associative: the tree fixes the order, whoever
+//! computes the shards.
+//!
+//! A node is a range of shards. The root is all of them; a node of more than one shard splits at the largest power of two below
+//! its length. The sum of a node is the sum of its left part plus the sum of its right part.
+//!
+//! ```text
+//!           0..6
+//!        ┌────┴────┐
+//!       0..4      4..6
+//!      ┌──┴──┐   ┌─┴─┐
+//!     0..2  2..4 4   5
+//!     ┌┴┐   ┌┴┐
+//!     0 1   2 3
+//! ```
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// Numbers of a task.
+const CHUNK: usize = 16 * 1024;
+
+/// Where a node splits into two.
+fn split(node: &Range<usize>) -> usize {
+    node.start + node.len().next_power_of_two() / 2
+}
+
+/// Whether two neighboring ranges are the two parts of a node of the tree over `shards` shards.
+fn are_parts(shards: usize, left: &Range<usize>, right: &Range<usize>) -> bool {
+    let mut node = 0..shards;
+    while node.len() > 1 {
+        let middle = split(&node);
+        if node.start == left.start && node.end == right.end {
+            return left.end == middle && right.start == middle;
+        }
+        node = if right.end <= middle { node.start..middle } else { middle..node.end };
+        if left.start < node.start || right.end > node.end {
+            return false;
+        }
+    }
+    false
+}
+
+/// A sum of vectors along the tree. Nodes are added from left to right, each shard once.
+#[derive(Clone, Debug)]
+pub struct TreeSum {
+    shards: usize,
+    /// Nodes whose sibling is not complete.
+    nodes: Vec<(Range<usize>, Vec<f32>)>,
+}
+
+impl TreeSum {
+    /// A sum over this number of shards.
+    pub fn new(shards: usize) -> Self {
+        TreeSum { shards, nodes: vec![] }
+    }
+
+    /// Adds the sum of a node, such as one shard. Nodes whose two parts are known are added up.
+    pub fn add(&mut self, node: Range<usize>, values: Vec<f32>) {
+        self.nodes.push((node, values));
+        while let [.., (left, _), (right, _)] = self.nodes.as_slice()
+            && are_parts(self.shards, left, right)
+        {
+            let (Some((right, more)), Some((left, sum))) = (self.nodes.pop(), self.nodes.last_mut()) else { return };
+            left.end = right.end;
+            add_to(sum, &more);
+        }
+    }
+
+    /// The complete nodes so far, from left to right: one, where all shards are added.
+    pub fn into_nodes(self) -> Vec<(Range<usize>, Vec<f32>)> {
+        self.nodes
+    }
+
+    /// The sum over all shards; none where no shard was added.
+    pub fn into_sum(self) -> Option<Vec<f32>> {
+        self.nodes.into_iter().next().map(|(_, sum)| sum)
+    }
+}
+
+/// The nodes to which shards `part` of `shards` add up, from left to right.
+pub fn nodes_of(shards: usize, part: Range<usize>) -> Vec<Range<usize>> {
+    let mut sum = TreeSum::new(shards);
+    part.for_each(|shard| sum.add(shard..shard + 1, vec![]));
+    sum.nodes.into_iter().map(|(node, _)| node).collect()
+}
+
+fn add_to(sum: &mut [f32], more: &[f32]) {
+    sum.par_chunks_mut(CHUNK).zip(more.par_chunks(CHUNK)).for_each(|(sum, more)| {
+        sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sum of a node by its definition.
+    fn by_definition(values: &[f32], node: Range<usize>) -> f32 {
+        if node.len() == 1 {
+            return values[node.start];
+        }
+        let middle = split(&node);
+        by_definition(values, node.start..middle) + by_definition(values, middle..node.end)
+    }
+
+    #[test]
+    fn any_parts_give_the_bits_of_the_definition() {
+        // Numbers of very different sizes, so that another order gives other bits.
+        let value = |i: usize| (((i * 7919) % 1000) as f32 - 500.0) * 10f32.powi((i * 37 % 11) as i32 - 5);
+        let mut order_matters = false;
+        for shards in 1..=17usize {
+            let values: Vec<f32> = (0..shards).map(value).collect();
+            let expected = by_definition(&values, 0..shards);
+            for ranks in 1..=shards {
+                let mut whole = TreeSum::new(shards);
+                for rank in 0..ranks {
+                    let part = rank * shards / ranks..(rank + 1) * shards / ranks;
+                    let mut own = TreeSum::new(shards);
+                    part.clone().for_each(|shard| own.add(shard..shard + 1, vec![values[shard]]));
+                    let nodes: Vec<_> = own.into_nodes();
+                    let ranges: Vec<_> = nodes.iter().map(|(node, _)| node.clone()).collect();
+                    assert_eq!(nodes_of(shards, part), ranges);
+                    nodes.into_iter().for_each(|(node, sum)| whole.add(node, sum));
+                }
+                let sum = whole.into_sum().expect("a sum");
+                assert_eq!(sum[0].to_bits(), expected.to_bits(), "{shards} shards on {ranks} ranks");
+            }
+            let in_order = values.iter().copied().reduce(|a, b| a + b).expect("a sum");
+            order_matters |= in_order.to_bits() != expected.to_bits();
+        }
+        assert!(order_matters, "in these numbers");
+    }
+
+    #[test]
+    fn nodes_follow_the_powers_of_two() {
+        assert_eq!(nodes_of(6, 0..6).len(), 1);
+        assert_eq!(nodes_of(6, 0..3), [0..2, 2..3]);
+        assert_eq!(nodes_of(6, 3..6), [3..4, 4..6]);
+        assert_eq!(nodes_of(8, 1..7), [1..2, 2..4, 4..6, 6..7]);
+    }
+}

@@ -1,0 +1,180 @@
+//! The steps of an epoch.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::TrainError;
+use super::diagnose;
+use super::observer::{Observer, StepProgress};
+use super::outputs::{Outputs, StepResults};
+use super::sharded::{Reduced, ShardedBatch};
+use super::stages::StepInputs;
+use super::step::Phase;
+use super::together::{Order, StepOrder, order};
+use super::trace::Pending;
+use super::trainer::Trainer;
+use crate::data::Batch;
+use crate::exec::PlanId;
+use crate::ops::Hyper;
+use crate::plan::PlanOptions;
+use crate::run::history::NormRow;
+use crate::run::resume::Exact;
+
+/// A step under way: its batch (for a diagnosis) and its place.
+struct Started {
+    running: Running,
+    batch: Batch,
+    /// Images of the batch, on all ranks.
+    images: usize,
+    /// Step of the epoch, from 1.
+    step: usize,
+    /// Optimizer step and its learning rate, where this batch ends one.
+    update: Option<(u64, f64)>,
+}
+
+/// The work of a step.
+enum Running {
+    /// A plan whose outputs are not taken yet.
+    Plan(Pending, PlanId),
+    /// A batch of shards that is finished.
+    Finished(StepResults),
+}
+
+impl Trainer {
+    /// One pass over the training images, or over those after the position. A step's loss is read while the next step runs.
+    pub(super) fn epoch(&mut self, epoch: usize, observer: &dyn Observer, stop: &AtomicBool) -> Result<(), TrainError> {
+        let (start, steps, first) = (Instant::now(), self.loaders.batches(), self.position.batch);
+        let before = self.position.sums.images.0;
+        let mut started: Option<Started> = None;
+        order(&*self.ranks, Order::Epoch { epoch: epoch as u64, first: first as u64 })?;
+        let mut batches = self.loaders.train.epoch_from(epoch as u64, first)?;
+        for index in first..steps {
+            let asked = Instant::now();
+            let Some(batch) = batches.next() else { break };
+            self.position.sums.waited += asked.elapsed().as_secs_f64();
+            self.tracer.span("wait for data", asked);
+            let next = self.start_step((epoch, index), batch?, stop)?;
+            self.position.batch = index + 1;
+            if let Some(done) = started.replace(next) {
+                self.finish(epoch, done)?;
+            }
+            let sums = &self.position.sums;
+            observer.step(&StepProgress {
+                epoch,
+                step: index + 1,
+                steps,
+                loss: (sums.images.0 > before).then(|| sums.loss()),
+                accuracy: self.objective.counts_right().then(|| sums.accuracy()),
+                images_per_s: (sums.images.0 - before) / start.elapsed().as_secs_f64(),
+            });
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        started.map_or(Ok(()), |done| self.finish(epoch, done))?;
+        self.tracer.write(&self.run)
+    }
+
+    /// Starts a batch: the last batch of a step updates the parameters, those before it add their gradients.
+    fn start_step(
+        &mut self,
+        (epoch, index): (usize, usize),
+        batch: Batch,
+        stop: &AtomicBool,
+    ) -> Result<Started, TrainError> {
+        let each = self.settings.accumulate;
+        let last = (index + 1).is_multiple_of(each) || index + 1 == self.loaders.batches();
+        self.log.lr = self.settings.lr * self.schedule.factor(self.position.steps);
+        let step = self.position.steps + 1;
+        let (lr, more) = (self.log.lr, !index.is_multiple_of(each));
+        let images = self.loaders.train.images_of(index);
+        let running = if self.sharded.is_some() {
+            let step = StepOrder { index, lr, step, more, last };
+            order(&*self.ranks, Order::Step(step))?;
+            let reduced = self.run_shards(&step, &batch, stop.load(Ordering::Relaxed))?;
+            if let Some(error) = self.shard_failure((epoch, index), &batch, &reduced) {
+                return Err(error);
+            }
+            stop.fetch_or(reduced.stop, Ordering::Relaxed);
+            Running::Finished(reduced.results)
+        } else {
+            let inputs = self.inputs(lr, step, more);
+            let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
+            let key = (images, Phase::new(last, head_alone));
+            let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
+            let started = Instant::now();
+            self.model.feed(&*self.objective, plan, &batch, &inputs)?;
+            self.tracer.span("hand over data", started);
+            Running::Plan(self.tracer.run_step(&mut self.model.session, plan)?, plan)
+        };
+        let update = last.then_some((step, self.log.lr));
+        if last {
+            self.position.steps = step;
+        }
+        Ok(Started { running, batch, images, step: index + 1, update })
+    }
+
+    /// Runs the shards of a batch that this rank has, and the update. `stop` asks all ranks to end after this batch.
+    pub(super) fn run_shards(&mut self, order: &StepOrder, own: &Batch, stop: bool) -> Result<Reduced, TrainError> {
+        let &StepOrder { index, lr, step, more, last } = order;
+        let Some(sharded) = &self.sharded else { return Ok(Reduced::default()) };
+        let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
+        let batch = ShardedBatch { own, images: self.loaders.train.images_of(index), last, head_alone, stop };
+        let inputs = self.inputs(lr, step, more);
+        sharded.step(&mut self.model, &*self.objective, &batch, &inputs, &mut self.tracer)
+    }
+
+    /// The error of a shard whose loss is not finite.
+    fn shard_failure(
+        &mut self,
+        (epoch, index): (usize, usize),
+        batch: &Batch,
+        reduced: &Reduced,
+    ) -> Option<TrainError> {
+        let (shard, images) = reduced.bad.clone()?;
+        let layer = match images {
+            Some(images) => diagnose::layer_in_training(&mut self.model, &*self.objective, &batch.part(images)),
+            None => format!("shard {shard}, whose images another rank has"),
+        };
+        Some(self.failure(index + 1, epoch).error("loss", reduced.results.loss, layer))
+    }
+
+    /// The values that change from step to step. The average follows the weights closely at first, with a decay of
+    /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
+    pub(super) fn inputs(&self, lr: f64, step: u64, more: bool) -> StepInputs {
+        let t = step as f64;
+        let hyper = Hyper {
+            average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
+            keep: f32::from(u8::from(more)),
+            ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
+        };
+        StepInputs::new(hyper, self.stages.as_ref(), lr, step)
+    }
+
+    /// Takes a step's results and adds them to the epoch's sums.
+    fn finish(&mut self, epoch: usize, done: Started) -> Result<(), TrainError> {
+        let asked = Instant::now();
+        let results = match done.running {
+            Running::Plan(pending, plan) => {
+                let values = pending.take(&mut self.model.session, plan)?;
+                StepResults::of(&Outputs::new(&self.model.session, plan, values))
+            }
+            Running::Finished(results) => results,
+        };
+        self.tracer.span("wait for results", asked);
+        self.tracer.step_done(&self.run)?;
+        if !results.loss.is_finite() {
+            let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch);
+            return Err(self.failure(done.step, epoch).error("loss", results.loss, layer));
+        }
+        self.position.first_loss.get_or_insert(Exact(f64::from(results.loss)));
+        results.add_to(&mut self.position.sums, done.images);
+        if let (Some((step, lr)), Some(gradient_norm), Some(weight_norm)) =
+            (done.update, results.gradient_norm, results.weight_norm)
+        {
+            self.log.push_norm(NormRow { epoch, step, lr, loss: results.loss, gradient_norm, weight_norm });
+        }
+        self.loaders.train.recycle(done.batch);
+        Ok(())
+    }
+}

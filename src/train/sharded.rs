@@ -1,0 +1,288 @@
+//! A training step whose batch is cut into shards. The gradients of each shard come from a plan of its size; they are added along a
+//! fixed tree ([`crate::ranks::tree`]), and one update follows. With ranks, each computes its part of the shards, and all make
+//! the same update.
+//!
+//! With `g` the gradients of a shard's mean loss, `w` the divisor of that mean and `n` its images, the batch has the gradients
+//! `Σ w·g / Σ w`. BatchNorm normalizes each shard by itself; the running statistics move by the mean of the shards' moves,
+//! weighted by `n`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::TrainError;
+use super::model::LoadedModel;
+use super::objective::Objective;
+use super::outputs::{Outputs, StepResults, Totals};
+use super::settings::TrainSettings;
+use super::stages::StepInputs;
+use super::step::{Phase, Update, port};
+use super::trace::{Pending, Tracer};
+use crate::data::{Batch, Part};
+use crate::exec::PlanId;
+use crate::graph::Group;
+use crate::plan::PlanOptions;
+use crate::ranks::tree::TreeSum;
+use crate::ranks::{Ranks, all_gather, shards_of, sum_shards};
+
+/// The images of each shard of a batch of `images`, where a shard of a full batch has `size`. A smaller batch has as many shards as
+/// it fills, of equal sizes or one image more. No shard of a larger batch is a single image, unless all are.
+pub(super) fn cut(images: usize, size: usize) -> Vec<Range<usize>> {
+    let filled = images.div_ceil(size);
+    let shards = if size > 1 && images / filled.max(1) < 2 { images / size } else { filled }.max(1);
+    (0..shards).map(|shard| shard * images / shards..(shard + 1) * images / shards).collect()
+}
+
+/// The images of the shards that a rank computes.
+fn own_images(cuts: &[Range<usize>], rank: usize, ranks: usize) -> Range<usize> {
+    let own = shards_of(rank, ranks, cuts.len());
+    let images = cuts.last().map_or(0, |shard| shard.end);
+    let start = |shard: usize| cuts.get(shard).map_or(images, |shard| shard.start);
+    start(own.start)..start(own.end)
+}
+
+/// Steps of batches that are cut into shards.
+pub(super) struct Sharded {
+    ranks: Arc<dyn Ranks>,
+    /// Images of a shard of a full batch.
+    size: usize,
+    update: Update,
+}
+
+/// A batch of which this rank has its part.
+pub(super) struct ShardedBatch<'a> {
+    /// The images of this rank's shards.
+    pub own: &'a Batch,
+    /// Images of all ranks.
+    pub images: usize,
+    /// Whether this batch ends a step, or its gradients are accumulated.
+    pub last: bool,
+    /// Whether the head alone is trained.
+    pub head_alone: bool,
+    /// Whether this rank asks all ranks to end after the batch.
+    pub stop: bool,
+}
+
+/// The results of a batch.
+#[derive(Default)]
+pub(super) struct Reduced {
+    /// Those of all ranks together.
+    pub results: StepResults,
+    /// Whether a rank asks all ranks to end.
+    pub stop: bool,
+    /// The first shard whose loss is not finite, and its images within this rank's part, if they are there. Such a step changes
+    /// nothing but running statistics.
+    pub bad: Option<(usize, Option<Range<usize>>)>,
+}
+
+/// A shard on the device.
+struct Started {
+    shard: usize,
+    images: usize,
+    plan: PlanId,
+    pending: Pending,
+}
+
+/// The sums of a shard: its mean loss, and the totals.
+type Report = [f64; 5];
+
+impl Sharded {
+    /// The steps of a run; none where batches are not cut.
+    pub fn of(settings: &TrainSettings, objective: &dyn Objective, ranks: &Arc<dyn Ranks>) -> Option<Self> {
+        let shards = settings.shards();
+        (shards > 1).then(|| Sharded {
+            ranks: ranks.clone(),
+            size: settings.batch_size / shards,
+            update: settings.update_of(&objective.card().network),
+        })
+    }
+
+    /// The samples of a batch that this rank reads, where not all.
+    pub fn part(&self) -> Option<Part> {
+        let (size, rank, ranks) = (self.size, self.ranks.rank(), self.ranks.size());
+        (ranks > 1).then(|| Part(Arc::new(move |images| own_images(&cut(images, size), rank, ranks))))
+    }
+
+    /// Prepares the plans for batches of these sizes.
+    ///
+    /// # Errors
+    /// When memory runs out or a kernel is refused.
+    pub fn load_plans(
+        &self,
+        model: &mut LoadedModel,
+        objective: &dyn Objective,
+        (images, settings): (usize, &TrainSettings),
+    ) -> Result<(), TrainError> {
+        for head_alone in [false, true].into_iter().take(if settings.head_epochs > 0.0 { 2 } else { 1 }) {
+            for shard in cut(images, self.size) {
+                let key = (shard.len(), Phase::of_shard(head_alone));
+                model.training_plan(objective, key, PlanOptions::default())?;
+            }
+        }
+        for last in [true, false].into_iter().take(settings.accumulate.min(2)) {
+            model.update_plan(&self.update, Phase::new(last, false))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a batch to its end.
+    ///
+    /// # Errors
+    /// When the device is lost, or a rank does not answer.
+    pub fn step(
+        &self,
+        model: &mut LoadedModel,
+        objective: &dyn Objective,
+        batch: &ShardedBatch<'_>,
+        inputs: &StepInputs,
+        tracer: &mut Tracer,
+    ) -> Result<Reduced, TrainError> {
+        let cuts = cut(batch.images, self.size);
+        let own = shards_of(self.ranks.rank(), self.ranks.size(), cuts.len());
+        let first = own_images(&cuts, self.ranks.rank(), self.ranks.size()).start;
+        let within = |shard: usize| cuts[shard].start - first..cuts[shard].end - first;
+        let statistics = model.session.read_group(Group::Statistics)?;
+        let (mut sum, mut reports) = (TreeSum::new(cuts.len()), Vec::<Report>::new());
+        let mut started: Option<Started> = None;
+        for shard in own.clone() {
+            let next =
+                self.start(model, objective, (shard, &batch.own.part(within(shard))), &statistics, (batch, tracer))?;
+            if let Some(before) = started.replace(next) {
+                reports.push(collect(model, before, &statistics, &mut sum)?);
+            }
+        }
+        if let Some(before) = started {
+            reports.push(collect(model, before, &statistics, &mut sum)?);
+        }
+        let (reports, stop) = self.gather(&reports, batch.stop)?;
+        let mut results = combined(&reports);
+        if let Some(bad) = reports.iter().position(|report| !report[0].is_finite()) {
+            results.loss = reports[bad][0] as f32;
+            return Ok(Reduced { results, stop, bad: Some((bad, own.contains(&bad).then(|| within(bad)))) });
+        }
+        let parameters = model.session.states().layout().group_len[Group::Parameters as usize];
+        let mut sum = sum_shards(&*self.ranks, cuts.len(), parameters + statistics.len(), sum)?;
+        divide(&mut sum[..parameters], results.totals.weight as f32);
+        divide(&mut sum[parameters..], batch.images as f32);
+        let moved: Vec<f32> =
+            statistics.iter().zip(&sum[parameters..]).map(|(before, move_by)| before + move_by).collect();
+        model.session.write_group(Group::Statistics, &moved)?;
+        sum.truncate(parameters);
+        let plan = model.update_plan(&self.update, Phase::new(batch.last, false))?;
+        model.session.write(plan, port::GRADIENTS, &sum)?;
+        let Totals { loss, weight, right, counted } = results.totals;
+        if model.session.plan(plan).input(port::TOTALS).is_some() {
+            model.session.write(plan, port::TOTALS, &[loss, weight, right, counted].map(|total| total as f32))?;
+        }
+        inputs.write(&mut model.session, plan)?;
+        let ticket = model.session.run(plan)?;
+        if self.update.norms && batch.last {
+            let values = model.session.take(plan, ticket)?;
+            let outputs = Outputs::new(&model.session, plan, values);
+            results.gradient_norm = outputs.first(port::GRADIENT_NORM);
+            results.weight_norm = outputs.first(port::WEIGHT_NORM);
+        }
+        Ok(Reduced { results, stop, bad: None })
+    }
+
+    /// The reports of all shards, in order, and whether a rank asks all ranks to end.
+    fn gather(&self, reports: &[Report], stop: bool) -> Result<(Vec<Report>, bool), TrainError> {
+        if self.ranks.size() == 1 {
+            return Ok((reports.to_vec(), false));
+        }
+        let mut own = vec![f64::from(u8::from(stop))];
+        own.extend(reports.as_flattened());
+        let (mut all, mut stop) = (vec![], false);
+        for message in all_gather(&*self.ranks, bytemuck::cast_slice(&own))? {
+            let numbers: Vec<f64> = bytemuck::pod_collect_to_vec(&message);
+            let Some((wish, reports)) = numbers.split_first() else { continue };
+            stop |= *wish > 0.0;
+            all.extend(reports.as_chunks().0);
+        }
+        Ok((all, stop))
+    }
+
+    /// Starts a shard from the running statistics before the batch.
+    fn start(
+        &self,
+        model: &mut LoadedModel,
+        objective: &dyn Objective,
+        (shard, images): (usize, &Batch),
+        statistics: &[f32],
+        (batch, tracer): (&ShardedBatch<'_>, &mut Tracer),
+    ) -> Result<Started, TrainError> {
+        let key = (images.len(), Phase::of_shard(batch.head_alone));
+        let plan = model.training_plan(objective, key, PlanOptions::default())?;
+        objective.feed(&mut model.session, plan, images, images.len())?;
+        model.session.write_group(Group::Statistics, statistics)?;
+        let pending = tracer.run_step(&mut model.session, plan)?;
+        Ok(Started { shard, images: images.len(), plan, pending })
+    }
+}
+
+/// Waits for a shard and adds its weighted gradients and moves of the running statistics to the sum.
+fn collect(
+    model: &mut LoadedModel,
+    started: Started,
+    statistics: &[f32],
+    sum: &mut TreeSum,
+) -> Result<Report, TrainError> {
+    let Started { shard, images, plan, pending } = started;
+    let values = pending.take(&mut model.session, plan)?;
+    let outputs = Outputs::new(&model.session, plan, values);
+    let StepResults { loss, totals, .. } = StepResults::of(&outputs);
+    let (weight, images) = (totals.weight as f32, images as f32);
+    let gradients = outputs.get(port::GRADIENTS).par_iter().map(|gradient| weight * gradient);
+    let after = outputs.get(port::STATISTICS).par_iter();
+    let moves = after.zip(statistics).map(|(after, before)| images * (after - before));
+    sum.add(shard..shard + 1, gradients.chain(moves).collect());
+    Ok([f64::from(loss), totals.loss, totals.weight, totals.right, totals.counted])
+}
+
+/// The results of a batch from those of its shards, in their order.
+fn combined(reports: &[Report]) -> StepResults {
+    let mut totals = Totals::default();
+    let mut weighted = 0.0;
+    for [mean, loss, weight, right, counted] in reports {
+        weighted += mean * weight;
+        totals.loss += loss;
+        totals.weight += weight;
+        totals.right += right;
+        totals.counted += counted;
+    }
+    let loss = if totals.weight == 0.0 { 0.0 } else { weighted / totals.weight };
+    StepResults { loss: loss as f32, totals, gradient_norm: None, weight_norm: None }
+}
+
+/// Divides a sum by its weight; a weight of 0 counts as 1, as where every label is ignored.
+fn divide(sum: &mut [f32], weight: f32) {
+    let weight = if weight == 0.0 { 1.0 } else { weight };
+    sum.par_iter_mut().for_each(|value| *value /= weight);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_batch_is_cut_into_equal_shards() {
+        let lens = |images, size| cut(images, size).iter().map(ExactSizeIterator::len).collect::<Vec<_>>();
+        assert_eq!(lens(16, 4), [4; 4]);
+        assert_eq!(lens(13, 4), [3, 3, 3, 4]);
+        assert_eq!(lens(5, 4), [2, 3]);
+        assert_eq!(lens(3, 4), [3]);
+        assert_eq!(lens(1, 4), [1]);
+        // No single image beside others.
+        assert_eq!(lens(5, 2), [2, 3]);
+        assert_eq!(lens(1, 2), [1]);
+        assert_eq!(lens(3, 1), [1; 3]);
+        for (images, size) in (1..40).flat_map(|images| (1..=images).map(move |size| (images, size))) {
+            let shards = cut(images, size);
+            assert_eq!((shards[0].start, shards[shards.len() - 1].end), (0, images));
+            assert!(shards.windows(2).all(|pair| pair[0].end == pair[1].start), "{images} in shards of {size}");
+            assert!(shards.iter().all(|shard| shard.len() > 1 || size == 1 || images == 1), "{images} of {size}");
+            assert!(shards.iter().all(|shard| shard.len() <= size.max(3)), "{images} in shards of {size}");
+        }
+    }
+}
