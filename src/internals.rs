@@ -47,6 +47,9 @@ pub mod run {
     pub mod tensorboard {
         pub use crate::run::tensorboard::*;
     }
+    pub mod trust {
+        pub use crate::run::trust::*;
+    }
 }
 
 #[cfg(feature = "tasks")]
@@ -54,6 +57,11 @@ pub mod tasks {
     pub mod classify {
         pub mod graphs {
             pub use crate::tasks::classify::graphs::*;
+        }
+    }
+    pub mod segment {
+        pub mod boundary {
+            pub use crate::tasks::segment::boundary::*;
         }
     }
     pub mod multilabel {

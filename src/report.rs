@@ -9,6 +9,7 @@ mod live;
 mod page;
 mod record;
 mod run;
+mod trust;
 mod verdict;
 
 use std::path::{Path, PathBuf};

@@ -22,6 +22,7 @@ pub(crate) mod score;
 pub(crate) mod table;
 pub(crate) mod task_card;
 pub(crate) mod tensorboard;
+pub(crate) mod trust;
 pub(crate) mod verdict;
 
 pub use card::ModelCard;
@@ -39,4 +40,5 @@ pub use pictures::{PictureError, PictureTable};
 pub use score::{Better, Panel, Score, TRAIN_ACCURACY, Unit};
 pub use table::Table;
 pub use task_card::{ConfusionCard, TaskCard};
+pub use trust::{Bin, Calibration, ClassTrust, Trust};
 pub use verdict::{Baseline, Doubt, DoubtKind, Evidence, Finding, FindingKind, Next, Prospect, Verdict, Yardstick};

@@ -33,6 +33,10 @@ pub(super) struct Args {
     /// Average the predictions for each image and its mirror image (flips at test time)
     #[arg(long)]
     tta: bool,
+    /// Print one JSON object: the loss, the scores under their names in metrics.csv, and as `trust` the scores of each class,
+    /// top-5 accuracy, calibration and boundary F1
+    #[arg(long)]
+    json: bool,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
     #[arg(long, default_value = "auto")]
     device: String,
@@ -87,6 +91,15 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let Evaluated { on, skipped, found } = evaluate(&checkpoint, &options)?;
     for bad in skipped {
         complain(format_args!("skipped {bad}"));
+    }
+    if args.json {
+        let scores: serde_json::Map<String, serde_json::Value> =
+            found.scores().into_iter().map(|(score, value)| (score.key.into_owned(), value.into())).collect();
+        let object = serde_json::json!({
+            "data": on, "tta": args.tta, "loss": found.loss(), "scores": scores, "trust": found.trust()
+        });
+        print(object)?;
+        return Ok(ExitCode::SUCCESS);
     }
     print(format_args!("data: {on}"))?;
     if args.tta {

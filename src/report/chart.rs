@@ -16,6 +16,8 @@ pub(super) struct Chart {
     pub axis: String,
     pub scale: Scale,
     pub lines: Vec<Line>,
+    /// The best epoch, which is marked and whose values the legend shows; without it, those of the last epoch.
+    pub best: Option<u32>,
 }
 
 /// Size of a panel, and of its plotting area, in units of the SVG.
@@ -49,16 +51,33 @@ impl Chart {
         let x = Axis::of_epochs(first.into(), last.into());
         let y = Axis::of_values(points().map(|(_, value)| *value), self.scale);
         self.axes(&mut html, &x, &y);
+        if let Some(best) = self.best.filter(|_| last > first) {
+            let at = at_x(&x, best.into());
+            push(
+                &mut html,
+                format_args!(
+                    "<g class=\"best\"><path d=\"M{at:.1} {TOP}V{BOTTOM}\"/>\
+                     <text x=\"{:.1}\" y=\"{}\" class=\"m\">best</text></g>\n",
+                    at.clamp(LEFT + 14.0, RIGHT - 14.0),
+                    TOP + 11.0
+                ),
+            );
+        }
         for (index, line) in self.lines.iter().enumerate() {
             line.draw(&mut html, index, &x, &y);
         }
         html.push_str("</svg>\n<figcaption class=\"legend\">");
+        if let Some(best) = self.best {
+            push(&mut html, format_args!("<small>at epoch {best}, the best:</small> "));
+        }
         for (index, line) in self.lines.iter().enumerate() {
-            let last = line.points.last().map_or(f64::NAN, |(_, value)| *value);
-            let (name, last) = (escaped(&line.name), escaped(self.text(last)));
+            let at = |point: &&(u32, f64)| Some(point.0) == self.best;
+            let shown = line.points.iter().find(at).or(line.points.last().filter(|_| self.best.is_none()));
+            let shown = shown.map_or("–".into(), |(_, value)| self.text(*value));
+            let (name, shown) = (escaped(&line.name), escaped(shown));
             let (color, dashed) = style(index);
             let key = format!("<i class=\"{dashed}\"></i>");
-            push(&mut html, format_args!("<span class=\"{color}\">{key}{name} <b>{last}</b></span> "));
+            push(&mut html, format_args!("<span class=\"{color}\">{key}{name} <b>{shown}</b></span> "));
         }
         html.push_str("</figcaption></figure>\n");
         html
@@ -67,7 +86,8 @@ impl Chart {
     fn text(&self, value: f64) -> String {
         match self.scale {
             _ if !value.is_finite() => format!("{value}"),
-            Scale::Share => format!("{:.1} %", 100.0 * value),
+            Scale::Percent => format!("{:.1} %", 100.0 * value),
+            Scale::Share => format!("{value:.3}"),
             _ if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => format!("{value:.2e}"),
             _ => format!("{value:.4}"),
         }

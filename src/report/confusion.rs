@@ -3,6 +3,7 @@
 use super::html::{Cell, Row, escaped, push, table};
 use super::page::Page;
 use super::record::Record;
+use crate::run::ClassTrust;
 use crate::run::confusion::{ClassScore, ConfusionMatrix};
 
 /// Largest number of classes of a matrix. Above it the most frequent confusions are listed instead.
@@ -14,6 +15,10 @@ const LISTED: usize = 50;
 pub(super) fn matrix(page: &mut Page, names: &[String], matrix: &ConfusionMatrix, unit: &str) {
     if names.len() > MOST_CLASSES {
         page.add(&most_frequent(names, matrix, unit));
+        return;
+    }
+    if let [first, second] = names {
+        page.add(&sentences([first, second], matrix, unit));
         return;
     }
     let id = page.id();
@@ -30,9 +35,10 @@ pub(super) fn matrix(page: &mut Page, names: &[String], matrix: &ConfusionMatrix
              <label for=\"{id}{size}\">{size}</label>"
         ));
     }
+    page.add("\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Confusion matrix\">");
+    page.push(format_args!("<table class=\"matrix\" style=\"--n:{}\">\n", names.len()));
     page.add(
-        "\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Confusion matrix\"><table class=\"matrix\">\n\
-         <caption>Truth in rows, prediction in columns; shaded by the share of the row. Point at a cell, or tap it, for \
+        "<caption>Truth in rows, prediction in columns; shaded by the share of the row. Point at a cell, or tap it, for \
          its count.</caption>\n<thead><tr><th scope=\"col\">truth</th>",
     );
     for name in names {
@@ -45,6 +51,23 @@ pub(super) fn matrix(page: &mut Page, names: &[String], matrix: &ConfusionMatrix
         page.add("</tr>\n");
     }
     page.add("</tbody></table></div></div>\n");
+}
+
+/// Two classes in two sentences.
+fn sentences(names: [&String; 2], matrix: &ConfusionMatrix, unit: &str) -> String {
+    let mut html = String::new();
+    for truth in [0, 1] {
+        let (own, other) = (escaped(names[truth]), escaped(names[1 - truth]));
+        let (total, right, wrong) =
+            (matrix.row_total(truth), matrix.count(truth, truth), matrix.count(truth, 1 - truth));
+        push(
+            &mut html,
+            format_args!(
+                "<p>Of {total} {unit} of <b>{own}</b>, <b>{right}</b> are predicted as {own} and <b>{wrong}</b> as {other}.</p>\n"
+            ),
+        );
+    }
+    html
 }
 
 fn cell(names: &[String], matrix: &ConfusionMatrix, truth: usize, prediction: usize, unit: &str) -> String {
@@ -131,19 +154,29 @@ pub(super) fn classes(run: &Record) -> Option<String> {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let decimals = |share: f64| format!("{share:.3}");
     let plain = |share: Option<f64>| Cell::from(share.map_or("–".into(), percent));
+    type Further = fn(&ClassTrust) -> Option<f64>;
+    let further: [(&str, Further); 2] = [("AUROC", |class| class.auroc), ("boundary F1", |class| class.boundary_f1)];
+    let trusted = run.trust.as_ref().map_or(&[][..], |trust| &trust.classes);
+    let further = further.into_iter().filter(|(_, value)| trusted.iter().any(|class| value(class).is_some()));
+    let further: Vec<(&str, Further)> = further.collect();
     let rows: Vec<Row> = values
         .into_iter()
         .enumerate()
         .map(|(class, value)| {
-            let cells = vec![
+            let mut cells = vec![
                 classes[class].clone().into(),
                 matrix.row_total(class).to_string().into(),
                 plain(matrix.precision(class)),
                 plain(matrix.recall(class)),
                 Cell::bar(value, decimals),
             ];
+            let of_class = trusted.iter().find(|known| known.class == classes[class]);
+            cells.extend(
+                further.iter().map(|(_, value)| Cell::from(of_class.and_then(value).map_or("–".into(), decimals))),
+            );
             Row { cells, differs: false }
         })
         .collect();
-    Some(table("Scores of each class", &["class", unit, "precision", "recall", score].map(String::from), &rows))
+    let head = ["class", unit, "precision", "recall", score].into_iter().chain(further.iter().map(|(name, _)| *name));
+    Some(table("Scores of each class", &head.map(String::from).collect::<Vec<_>>(), &rows))
 }

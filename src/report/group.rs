@@ -83,7 +83,13 @@ pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
         let line = |run: &Record| Line { name: run.name.clone(), points: run.points(value) };
         runs.iter().map(line).filter(|line| !line.points.is_empty()).collect()
     };
-    let chart = |title: &str, lines| Chart { title: title.into(), axis: "mean loss".into(), scale: Scale::Loss, lines };
+    let chart = |title: &str, lines| Chart {
+        title: title.into(),
+        axis: "mean loss".into(),
+        scale: Scale::Loss,
+        lines,
+        best: None,
+    };
     let mut list = vec![
         chart("Training loss", lines(&|row| Some(row.train_loss))),
         chart("Validation loss", lines(&|row| Some(row.val_loss))),
@@ -91,7 +97,7 @@ pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
     for score in scores_of(runs) {
         let (scale, axis) = (Scale::of(score.unit), axis(runs.first(), &score));
         let lines = lines(&|row| row.score(&score));
-        list.push(Chart { title: capitalized(&score.name), axis, scale, lines });
+        list.push(Chart { title: capitalized(&score.name), axis, scale, lines, best: None });
     }
     list
 }

@@ -12,7 +12,9 @@ use crate::run::facts::RunFacts;
 use crate::run::history::EpochRow;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
-use crate::run::{RunDir, Score};
+use crate::run::{RunDir, Score, Trust};
+use crate::tasks;
+use crate::train::settings::Given;
 
 /// A run in the form of the report.
 #[derive(Debug, Clone)]
@@ -30,10 +32,15 @@ pub(super) struct Record {
     pub damage: Vec<String>,
     /// Commands of the next steps.
     pub commands: Vec<String>,
+    /// The defaults of its task's settings; empty for an unknown task.
+    pub defaults: Vec<(String, String)>,
+    /// Scores of its classes and calibration.
+    pub trust: Option<Trust>,
     /// Whether it can be resumed.
     pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
-    pub mistakes: Vec<(Mistake, Vec<u8>)>,
+    /// The most confident errors, with the image and the image as the network sees it, as PNG; empty where there is none.
+    pub mistakes: Vec<(Mistake, [Vec<u8>; 2])>,
     /// Validation images with predictions, as PNG.
     pub samples: Option<Vec<u8>>,
     /// Grad-CAM of validation images, as PNG.
@@ -48,12 +55,14 @@ impl Record {
         let run = RunDir::open_unfinished(path)?;
         let confusion = run.read_confusion()?;
         let with_picture = |mistake: Mistake| {
-            let picture = if is_plain(&mistake.picture) {
-                read_if_there(&run.path().join("errors").join(&mistake.picture))?
-            } else {
-                None
+            let read = |name: String| -> Result<Vec<u8>, ReportError> {
+                match is_plain(&name) {
+                    true => Ok(read_if_there(&run.path().join("errors").join(name))?.unwrap_or_default()),
+                    false => Ok(vec![]),
+                }
             };
-            Ok((mistake, picture.unwrap_or_default()))
+            let pictures = [read(mistake.picture.clone())?, read(mistakes::seen(&mistake.picture))?];
+            Ok::<_, ReportError>((mistake, pictures))
         };
         let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
         // Damage is reported, and undamaged files are shown.
@@ -85,6 +94,8 @@ impl Record {
             unfinished: run.is_unfinished(),
             confusion,
             mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
+            trust: run.read_trust()?,
+            defaults: facts.as_ref().map_or(vec![], |facts| defaults(&facts.task)),
             samples: read_if_there(&run.samples_path())?,
             gradcam: read_if_there(&run.gradcam_path())?,
             confusion_picture,
@@ -170,14 +181,24 @@ pub(super) fn duration(seconds: f64) -> String {
 fn settings(path: &Path) -> Result<Vec<(String, String)>, ReportError> {
     let text = read_text(path, 1 << 20)?;
     let bad = |problem: toml::de::Error| ReportError::Settings { path: path.to_owned(), problem: Box::new(problem) };
-    let table: toml::Table = toml::from_str(&text).map_err(bad)?;
+    Ok(texts(toml::from_str(&text).map_err(bad)?))
+}
+
+/// The default settings of a task.
+fn defaults(task: &str) -> Vec<(String, String)> {
+    let resolved = tasks::task(task).ok().and_then(|task| task.resolve(&Given::default()).ok());
+    resolved.map_or(vec![], |resolved| texts(resolved.table))
+}
+
+/// Settings as texts.
+fn texts(table: toml::Table) -> Vec<(String, String)> {
     let value = |value: toml::Value| match value {
         toml::Value::String(text) => text,
         // In the usual form: 1e-7, for which TOML has 0.0000001.
         toml::Value::Float(number) => format!("{number:?}"),
         other => other.to_string(),
     };
-    Ok(table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect())
+    table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect()
 }
 
 /// Whether a name is that of a file in its folder, and no path out of it.

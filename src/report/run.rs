@@ -5,7 +5,7 @@ use super::confusion;
 use super::html::{Row, data_uri, escaped, picture, table};
 use super::page::Page;
 use super::record::{Record, TableRows, duration};
-use super::verdict;
+use super::{trust, verdict};
 use crate::data::Decisions;
 use crate::run::Score;
 use crate::run::history::EpochRow;
@@ -28,6 +28,9 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
         page.add(&charts(&curves(run)));
         page.heading(level, "Scores");
         page.add(&scores(run));
+    }
+    if let Some(trust) = &run.trust {
+        trust::section(page, trust, level);
     }
     if let Some((names, matrix)) = &run.confusion {
         page.heading(level, "Confusion matrix");
@@ -62,17 +65,32 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     }
     if settings {
         page.heading(level, "Settings");
-        page.add("<dl class=\"settings\">\n");
-        for (key, value) in &run.settings {
-            page.push(format_args!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(key), escaped(value)));
+        let (default, changed): (Vec<_>, Vec<_>) = run.settings.iter().partition(|one| run.defaults.contains(one));
+        listed(page, &changed);
+        if !default.is_empty() {
+            page.push(format_args!("<details><summary>{} settings at their defaults</summary>\n", default.len()));
+            listed(page, &default);
+            page.add("</details>\n");
         }
-        page.add("</dl>\n");
     }
+}
+
+/// Settings and their values.
+fn listed(page: &mut Page, settings: &[&(String, String)]) {
+    page.add("<dl class=\"settings\">\n");
+    for (key, value) in settings {
+        page.push(format_args!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(key), escaped(value)));
+    }
+    page.add("</dl>\n");
 }
 
 /// A short list of facts: model, data, speed, score.
 fn facts(page: &mut Page, run: &Record) {
     let mut list: Vec<(&str, String)> = vec![];
+    if let Some((score, best)) = run.decisive().zip(run.best()) {
+        let value = best.score(score).map_or("–".into(), |v| score.format(v));
+        list.push(("best", format!("{} {value}, epoch {}", score.name, best.epoch)));
+    }
     if let Some(facts) = &run.facts {
         let [height, width] = facts.image_size;
         list.push(("task", format!("{} ({})", facts.task, run.setting("model"))));
@@ -95,10 +113,6 @@ fn facts(page: &mut Page, run: &Record) {
     }
     if let Some(seconds) = run.seconds() {
         list.push(("time", duration(seconds)));
-    }
-    if let Some((score, best)) = run.decisive().zip(run.best()) {
-        let value = best.score(score).map_or("–".into(), |v| score.format(v));
-        list.push(("best", format!("{} {value}, epoch {}", score.name, best.epoch)));
     }
     page.add("<dl class=\"facts\">\n");
     for (key, value) in list {
@@ -136,37 +150,43 @@ fn curves(run: &Record) -> Vec<Chart> {
     let line =
         |name: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| Line { name: name.into(), points: run.points(value) };
     let loss = vec![line("training", &|r| Some(r.train_loss)), line("validation", &|r| Some(r.val_loss))];
-    let mut list = vec![Chart { title: "Loss".into(), axis: "mean loss".into(), scale: Scale::Loss, lines: loss }];
+    let best = run.best().map(|row| row.epoch);
+    let chart =
+        |title: &str, axis: &str, scale, lines| Chart { title: title.into(), axis: axis.into(), scale, lines, best };
+    let mut list = vec![chart("Loss", "mean loss", Scale::Loss, loss)];
     let there = |score: &Score| run.scores().any(|s| s == score);
     for panel in run.card.iter().flat_map(|card| &card.panels) {
         // The last line of a panel identifies the task's panel.
         if panel.lines.last().is_some_and(|(_, score)| there(score)) {
             let lines = panel.lines.iter().filter(|(_, score)| there(score));
             let lines = lines.map(|(name, score)| line(name, &|r| r.score(score))).collect();
-            let (title, axis, scale) = (panel.title.to_string(), panel.axis.to_string(), Scale::of(panel.unit()));
-            list.push(Chart { title, axis, scale, lines });
+            list.push(chart(&panel.title, &panel.axis, Scale::of(panel.unit()), lines));
         }
     }
     let rate = vec![line("at the epoch's end", &|r| Some(r.lr))];
-    list.push(Chart { title: "Learning rate".into(), axis: "learning rate".into(), scale: Scale::Loss, lines: rate });
+    list.push(chart("Learning rate", "learning rate", Scale::Loss, rate));
     list
 }
 
-/// The best epoch and the last one.
+/// The best epoch and the last one, a row for each value: a table that fits a phone.
 fn scores(run: &Record) -> String {
-    let scores: Vec<&Score> = run.scores().collect();
-    let names = scores.iter().map(|score| score.name.to_string());
+    let best = run.best().map(|best| ("best epoch", best));
+    let last = run.rows.last().map(|last| ("last epoch", last));
+    let columns: Vec<(&str, &EpochRow)> = best.into_iter().chain(last).collect();
     let head: Vec<String> =
-        ["", "epoch", "training loss", "validation loss"].map(String::from).into_iter().chain(names).collect();
-    let row = |name: &str, row: &EpochRow| {
-        let front =
-            [name.into(), row.epoch.to_string(), format!("{:.4}", row.train_loss), format!("{:.4}", row.val_loss)];
-        let values = scores.iter().map(|s| row.score(s).map_or("–".into(), |v| s.format(v)));
-        Row { cells: front.into_iter().chain(values).map(Into::into).collect(), differs: false }
+        std::iter::once("").chain(columns.iter().map(|(name, _)| *name)).map(String::from).collect();
+    let row = |name: &str, text: &dyn Fn(&EpochRow) -> String| {
+        let cells = columns.iter().map(|(_, row)| text(row));
+        Row { cells: std::iter::once(name.to_owned()).chain(cells).map(Into::into).collect(), differs: false }
     };
-    let best = run.best().map(|best| row("best epoch", best));
-    let last = run.rows.last().map(|last| row("last epoch", last));
-    table("Scores of the best epoch and the last", &head, &best.into_iter().chain(last).collect::<Vec<_>>())
+    let mut rows = vec![
+        row("epoch", &|row| row.epoch.to_string()),
+        row("training loss", &|row| format!("{:.4}", row.train_loss)),
+        row("validation loss", &|row| format!("{:.4}", row.val_loss)),
+    ];
+    let value = |row: &EpochRow, score: &Score| row.score(score).map_or("–".into(), |v| score.format(v));
+    rows.extend(run.scores().map(|score| row(&score.name, &|row| value(row, score))));
+    table("Scores of the best epoch and the last", &head, &rows)
 }
 
 /// The most confident errors, each with its picture.
@@ -175,14 +195,24 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
         return;
     }
     page.heading(level, "Most confident errors");
-    page.add("<p>Validation images that the model was most sure of, and wrong about, after its best epoch.</p>\n");
+    page.add(
+        "<p>Validation images that the model was most sure of, and wrong about, after its best epoch: each as its file has it, \
+         and as the network sees it.</p>\n",
+    );
     page.add("<div class=\"errors\">\n");
-    for (Mistake { image, truth, prediction, probability, .. }, png) in &run.mistakes {
+    for (Mistake { image, truth, prediction, probability, .. }, [png, seen]) in &run.mistakes {
         let (image, truth, prediction) = (escaped(image), escaped(truth), escaped(prediction));
         page.add("<figure>");
         if !png.is_empty() {
             let alt = format!("{image}: {truth}, predicted as {prediction}");
-            page.push(format_args!("<img src=\"{}\" alt=\"{alt}\">", data_uri(png)));
+            page.push(format_args!("<div class=\"pair\"><img src=\"{}\" alt=\"{alt}\">", data_uri(png)));
+            if !seen.is_empty() {
+                page.push(format_args!(
+                    "<img class=\"seen\" src=\"{}\" alt=\"as the network sees it\">",
+                    data_uri(seen)
+                ));
+            }
+            page.add("</div>");
         }
         page.push(format_args!(
             "<figcaption><b>{prediction}</b> {:.1} %<br>truth: {truth}<br><small>{image}</small></figcaption></figure>\n",

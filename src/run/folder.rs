@@ -12,8 +12,9 @@
 //! | `finished.safetensors` | state of a finished run, for `--resume` with more epochs | at the end |
 //! | `norms.csv` | norms of gradients and weights, a row a step, with `--log-norms` | after each epoch |
 //! | `trace.json` | where the time of the first steps goes, with `--profile` | after 50 steps, or the first epoch |
-//! | `curves.png`, `samples.png`, `confusion.png` | pictures | at the end |
+//! | `curves.png`, `samples.png`, `confusion.png`, `gradcam.png` | pictures | at the end |
 //! | `confusion.csv` | counts, truth in rows | at the end |
+//! | `trust.json` | scores of each class, calibration, boundary F1 | at the end |
 //! | `iou.csv` | IoU of each class, of segmentation | at the end |
 //! | `errors/` | the most confident mistakes of a classifier: `errors.csv` and a picture each | at the end |
 //! | `report.html` | all of this on one page | by `shadegrad report` |
@@ -27,6 +28,7 @@ use super::confusion::ConfusionMatrix;
 use super::error::{RunError, Unresumable};
 use super::facts::RunFacts;
 use super::names::{check_free, new_folder, new_numbered};
+use super::trust::Trust;
 use crate::interop::files::{FileError, read_text, write_atomic};
 
 const CONFIG: &str = "config.toml";
@@ -37,6 +39,7 @@ const RESUME: &str = "resume.safetensors";
 const FINISHED: &str = "finished.safetensors";
 pub(super) const NORMS: &str = "norms.csv";
 const FACTS: &str = "run.json";
+pub(super) const TRUST: &str = "trust.json";
 pub(super) const CONFUSION: &str = "confusion.csv";
 pub(super) const EVENTS: &str = "events.out.tfevents.shadegrad";
 
@@ -242,6 +245,23 @@ impl RunDir {
     /// When the disk refuses.
     pub fn write_file(&self, name: &str, text: &str) -> Result<(), RunError> {
         Ok(write_atomic(&self.path.join(name), |w| w.write_all(text.as_bytes()))?)
+    }
+
+    /// Writes `trust.json`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_trust(&self, trust: &Trust) -> Result<(), RunError> {
+        let text = serde_json::to_string_pretty(trust).unwrap_or_default();
+        self.write_file(TRUST, &(text + "\n"))
+    }
+
+    /// Reads `trust.json`; `None` without a readable one.
+    ///
+    /// # Errors
+    /// When it exists and cannot be read.
+    pub fn read_trust(&self) -> Result<Option<Trust>, RunError> {
+        Ok(self.read_file(TRUST)?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     /// The text of a file, if it exists.

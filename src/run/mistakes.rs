@@ -1,4 +1,4 @@
-//! The wrong predictions with the highest confidence, in `errors/errors.csv` with a picture of each. Their labels are often
+//! The wrong predictions with the highest confidence, in `errors/errors.csv` with two pictures of each. Their labels are often
 //! wrong.
 
 use image::RgbImage;
@@ -12,7 +12,25 @@ use super::folder::RunDir;
 use super::pictures;
 
 /// Longest side of the pictures, in pixels.
-const SIDE: u32 = 192;
+const SIDE: u32 = 384;
+
+/// The pictures of a mistake, of at most [`SIDE`] pixels a side.
+pub struct Pictures {
+    own: RgbImage,
+    seen: RgbImage,
+}
+
+impl Pictures {
+    /// The image as its file has it, and as the network sees it.
+    pub fn new(own: RgbImage, seen: RgbImage) -> Self {
+        Pictures { own: reduced(own), seen: reduced(seen) }
+    }
+}
+
+/// Name of the picture that the network sees, beside that of the image: `01-seen.png`.
+pub fn seen(picture: &str) -> String {
+    format!("{}-seen.png", picture.strip_suffix(".png").unwrap_or(picture))
+}
 
 /// A wrong prediction: a row of `errors/errors.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,25 +47,21 @@ pub struct Mistake {
     pub probability: f64,
 }
 
-/// Writes mistakes, the most confident first, with their pictures into `errors/`, and sets the names of the pictures. Without
+/// Writes mistakes, the most confident first, with two pictures each into `errors/`, and sets the names of the pictures. Without
 /// mistakes it writes nothing.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn write(run: &RunDir, mistakes: Vec<(Mistake, RgbImage)>) -> Result<(), RunError> {
+pub fn write(run: &RunDir, mistakes: Vec<(Mistake, Pictures)>) -> Result<(), RunError> {
     if mistakes.is_empty() {
         return Ok(());
     }
     let folder = run.make_errors_folder()?;
     let mut csv = csv::Writer::from_writer(vec![]);
-    for (place, (mistake, image)) in mistakes.into_iter().enumerate() {
+    for (place, (mistake, Pictures { own, seen: small })) in mistakes.into_iter().enumerate() {
         let mistake = Mistake { picture: format!("{:02}.png", place + 1), ..mistake };
-        let (width, height) = image.dimensions();
-        let longest = width.max(height);
-        let scaled = |side: u32| (side * SIDE / longest.max(1)).max(1);
-        let image =
-            if longest > SIDE { resize(&image, scaled(width), scaled(height), FilterType::Triangle) } else { image };
-        pictures::save_png(&image, &folder.join(&mistake.picture))?;
+        pictures::save_png(&own, &folder.join(&mistake.picture))?;
+        pictures::save_png(&small, &folder.join(seen(&mistake.picture)))?;
         let Mistake { image, truth, prediction, .. } = &mistake;
         let [image, truth, prediction] = [image, truth, prediction].map(|name| defused(name));
         // Writing into memory does not fail.
@@ -55,6 +69,14 @@ pub fn write(run: &RunDir, mistakes: Vec<(Mistake, RgbImage)>) -> Result<(), Run
     }
     let table = csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     run.write_file("errors/errors.csv", &table)
+}
+
+/// A picture of at most [`SIDE`] pixels a side.
+fn reduced(image: RgbImage) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let longest = width.max(height);
+    let scaled = |side: u32| (side * SIDE / longest.max(1)).max(1);
+    if longest > SIDE { resize(&image, scaled(width), scaled(height), FilterType::Triangle) } else { image }
 }
 
 /// The mistakes in a run folder; empty without the file.

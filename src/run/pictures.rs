@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use axis::{Axis, Scale, drawable};
 pub use canvas::Color;
-pub use comparison::{PictureTable, painted};
+pub use comparison::{PictureTable, VOID, marked, painted, tinted};
 pub use confusion::confusion_picture;
 pub use curves::{curves_picture, lr_picture};
 pub use fonts::take_missing;

@@ -5,12 +5,12 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::RunError;
-use super::folder::{CONFUSION, EVENTS, NORMS, RunDir, remove_if_there};
+use super::folder::{CONFUSION, EVENTS, NORMS, RunDir, TRUST, remove_if_there};
 use super::{mistakes, tensorboard};
 use crate::interop::files::{FileError, write_atomic};
 
 /// Results of the best epoch, besides the folder of mistakes and the tables that the task's card names.
-const RESULTS: [&str; 5] = ["curves.png", "samples.png", "confusion.png", CONFUSION, "iou.csv"];
+const RESULTS: [&str; 7] = ["curves.png", "samples.png", "gradcam.png", "confusion.png", CONFUSION, "iou.csv", TRUST];
 
 impl RunDir {
     /// Removes the norms of steps after `steps`, the events of epochs from `epoch` on, and the results. Results are written
@@ -41,6 +41,7 @@ impl RunDir {
         for mistake in mistakes::read(self).unwrap_or_default() {
             if let Some(name) = Path::new(&mistake.picture).file_name() {
                 remove_if_there(&errors.join(name))?;
+                remove_if_there(&errors.join(mistakes::seen(&mistake.picture)))?;
             }
         }
         remove_if_there(&errors.join("errors.csv"))?;

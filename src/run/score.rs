@@ -14,7 +14,7 @@ pub type Text = Cow<'static, str>;
 pub enum Unit {
     /// A share from 0 to 1, written as `93.1 %`.
     Percent,
-    /// A share from 0 to 1, written as `0.931`; its axis is in percent.
+    /// A share from 0 to 1, written as `0.931`, along its axis too.
     Share,
     /// An index up to 1, written as `0.931`; its axis spans the values.
     Index,

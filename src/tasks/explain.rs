@@ -192,10 +192,14 @@ pub(super) fn enlarged(picture: RgbImage, side: u32) -> RgbImage {
     if factor < 2 { picture } else { resize(&picture, width * factor, height * factor, FilterType::Nearest) }
 }
 
+/// Whether any part of a map raises its class.
+fn raised(map: &[f64]) -> bool {
+    map.iter().any(|&v| v > 0.0)
+}
+
 /// Picture and overlay side by side.
 fn picture(seen: RgbImage, map: &Map, class: &str, probability: f64) -> Result<RgbImage, PictureError> {
-    let none = map.values.iter().all(|&v| v <= 0.0);
-    let what = if none { "no part raises it" } else { map.legend };
+    let what = if raised(&map.values) { map.legend } else { "no part raises it" };
     let overlay = heat_overlay(&seen, &map.values, map.size);
     let color = palette::INK;
     let class = one_line(class);
@@ -453,7 +457,8 @@ pub(super) fn sheet(
     for (Shown { mut cell, class, .. }, map) in shown.into_iter().zip(maps) {
         cell.image = enlarged(cell.image, CELL);
         let image = heat_overlay(&cell.image, &map, plan.size());
-        let caption = format!("raises {}", one_line(&card.classes[class]));
+        let what = if raised(&map) { "raises" } else { "no part raises" };
+        let caption = format!("{what} {}", one_line(&card.classes[class]));
         let overlay = Cell { image, caption, caption_color: cell.caption_color };
         cells.extend([cell, overlay]);
     }

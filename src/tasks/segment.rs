@@ -1,5 +1,6 @@
 //! Segmentation: one class per pixel.
 
+pub(crate) mod boundary;
 mod evaluation;
 mod grid;
 pub(crate) mod metrics;

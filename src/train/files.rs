@@ -132,10 +132,13 @@ impl Trainer {
         }
         let panel = self.objective.task_card().panels.first();
         let mut results = Results::new(&self.run);
-        results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel)?));
+        results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel, Some(epoch))?));
         if let Some(found) = self.log.found() {
             let written = found.write(&mut results, epoch);
             results.done("results", written);
+            if let Some(trust) = found.trust() {
+                results.file("trust.json", |run| Ok(run.write_trust(&trust).map(|()| true)?));
+            }
         }
         if self.objective.explains()
             && let Some(found) = self.log.found()

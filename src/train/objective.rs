@@ -16,7 +16,7 @@ use crate::graph::{Graph, GraphError, StateTable};
 use crate::run::card::ModelCard;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::task_card::TaskCard;
-use crate::run::{Score, Yardstick};
+use crate::run::{Score, Trust, Yardstick};
 
 /// A task with its network, as the loop trains and evaluates it.
 pub trait Objective: Send {
@@ -102,6 +102,11 @@ pub trait Evaluation: Any + Send {
     /// When an image cannot be read again.
     fn yardstick(&self) -> Result<Yardstick, TrainError> {
         Ok(Yardstick::default())
+    }
+
+    /// Scores of each class and calibration, where the task has them.
+    fn trust(&self) -> Option<Trust> {
+        None
     }
 
     /// Entries for the metadata of the checkpoint that was evaluated, such as thresholds.

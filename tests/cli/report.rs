@@ -131,7 +131,12 @@ fn a_report_shows_everything_of_a_trained_run() {
     let other = 1 - hostile;
     for (truth, prediction, told) in [(hostile, other, (name, "disc")), (other, hostile, ("disc", name))] {
         let count = counts.count(truth, prediction);
-        holds(&html, &[&format!("{} predicted as {}: {count} of 4 images", told.0, told.1)]);
+        let right = 4 - count;
+        let sentence = format!(
+            "Of 4 images of <b>{0}</b>, <b>{right}</b> are predicted as {0} and <b>{count}</b> as {1}.",
+            told.0, told.1
+        );
+        holds(&html, &[&sentence]);
     }
     holds(&html, &["<svg", "Learning rate", "<dt>device</dt><dd>CPU", "<dt>tensorboard</dt><dd>true</dd>"]);
     holds(
@@ -141,7 +146,12 @@ fn a_report_shows_everything_of_a_trained_run() {
     let errors = counts.total() - counts.count(0, 0) - counts.count(1, 1);
     assert_eq!(errors, 4);
     assert_eq!(html.matches("<br>truth: ").count() as u64, errors, "each error with its picture and probability");
-    assert_eq!(html.matches("src=\"data:image/png;base64,iVBORw0KGgo").count() as u64, errors + 1);
+    // The image and what the network sees of it; the sheets of predictions and of Grad-CAM.
+    assert_eq!(html.matches("src=\"data:image/png;base64,iVBORw0KGgo").count() as u64, 2 * errors + 2);
+    holds(
+        &html,
+        &["Can it be trusted?", "Expected calibration error", "AUROC", "settings at their defaults", "the best:"],
+    );
     place.run("report run").refused(&["run/report.html exists already", "--out", "move it away"]);
     place.run("report run --out other.html --title <&>").fine().printed(&["written: other.html"]);
     holds(&String::from_utf8(place.bytes("other.html")).expect("text"), &["<h1>&lt;&amp;&gt;</h1>"]);
@@ -165,7 +175,7 @@ fn values_that_are_not_finite_leave_gaps() {
     for part in drawn {
         assert!(!part.contains("NaN") && !part.contains("inf") && part.len() < 400, "{part}");
     }
-    holds(&html, &["best epoch</th><td class=\"n\">4</td>"]);
+    holds(&html, &["<th scope=\"row\">epoch</th><td class=\"n\">4</td><td class=\"n\">6</td>"]);
 }
 
 #[test]
@@ -186,7 +196,7 @@ fn runs_of_a_task_are_compared_and_their_settings_marked() {
             "Segmentation: 2 runs",
             "Colorization: c",
             "<strong>0.700</strong>",
-            "sky predicted as road: 10 of 40 pixels",
+            "Of 40 pixels of <b>sky</b>, <b>30</b> are predicted as sky and <b>10</b> as road.",
         ],
     );
     holds(&page, &["<tr class=\"differs\"><th scope=\"row\">≠ lr</th>", "<tr><th scope=\"row\">epochs</th>"]);

@@ -13,4 +13,5 @@ mod resume;
 mod run_config;
 mod run_dir;
 mod shards;
+mod trust;
 mod verdict;

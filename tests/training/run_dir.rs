@@ -181,7 +181,7 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = RunDir::create(Some(folder.path()), "run").expect("creates");
     let rows: Vec<_> = (1..=3).map(row).collect();
-    let picture = curves_picture(&rows, Some(&panel())).expect("draws");
+    let picture = curves_picture(&rows, Some(&panel()), Some(2)).expect("draws");
     assert!(has(&picture, palette::BLUE) && has(&picture, palette::ORANGE));
     save_png(&picture, &run.curves_path()).expect("saves");
     assert_eq!(image::open(run.curves_path()).expect("a PNG").into_rgb8(), picture);
@@ -189,13 +189,13 @@ fn pictures_show_both_curves_and_are_saved_as_png() {
 
 #[test]
 fn curves_are_drawn_also_with_values_that_cannot_be_drawn() {
-    assert!(curves_picture(&[], Some(&panel())).is_err());
+    assert!(curves_picture(&[], Some(&panel()), None).is_err());
     let wild = [f64::NAN, f64::INFINITY, -1e300, 1e300, 0.0];
     for value in wild {
         let scores = vec![(TRAIN_ACCURACY, value)];
         let bad = EpochRow { train_loss: value, val_loss: value, scores, ..row(1) };
-        curves_picture(std::slice::from_ref(&bad), Some(&panel())).expect("draws");
-        curves_picture(&[row(1), EpochRow { epoch: 2, ..bad }, row(3)], Some(&panel())).expect("draws");
+        curves_picture(std::slice::from_ref(&bad), Some(&panel()), Some(1)).expect("draws");
+        curves_picture(&[row(1), EpochRow { epoch: 2, ..bad }, row(3)], Some(&panel()), None).expect("draws");
     }
 }
 

@@ -8,6 +8,8 @@ pub enum Scale {
     /// Losses: the axis begins at 0, their best value.
     Loss,
     /// Shares of 1, written as percentages.
+    Percent,
+    /// Shares of 1, written as decimals.
     Share,
     /// Other values: the axis spans them.
     Plain,
@@ -33,7 +35,8 @@ impl Scale {
     /// The scale of a score's axis.
     pub fn of(unit: Unit) -> Self {
         match unit {
-            Unit::Percent | Unit::Share => Scale::Share,
+            Unit::Percent => Scale::Percent,
+            Unit::Share => Scale::Share,
             Unit::Index | Unit::Decibel | Unit::Number => Scale::Plain,
         }
     }
@@ -47,7 +50,7 @@ impl Axis {
         let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
         let (low, high) = match scale {
             // At least 0.1, otherwise the noise of a single epoch would fill the panel.
-            Scale::Share => {
+            Scale::Percent | Scale::Share => {
                 let middle = ((low + high) / 2.0).clamp(0.05, 0.95);
                 (low.min(middle - 0.05), high.max(middle + 0.05))
             }
@@ -57,8 +60,9 @@ impl Axis {
         let step = nice_step(high - low, 6);
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
         let high = if high > low { high } else { low + step };
-        let percent = scale == Scale::Share;
-        let (low, high) = if percent { (low.max(0.0), high.min(1.0).max(low + step)) } else { (low, high) };
+        let percent = scale == Scale::Percent;
+        let (low, high) =
+            if percent || scale == Scale::Share { (low.max(0.0), high.min(1.0).max(low + step)) } else { (low, high) };
         Axis { low, high, labeled: (low, high), step: nice_step(high - low, 6), percent }
     }
 

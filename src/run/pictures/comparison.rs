@@ -1,7 +1,7 @@
 //! Pictures side by side, one row per image, with the colors of the classes below.
 
-use image::RgbImage;
 use image::imageops::{FilterType, resize};
+use image::{Rgb, RgbImage};
 
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::{PictureError, palette};
@@ -128,10 +128,47 @@ fn fitted(picture: RgbImage) -> (RgbImage, u32) {
 }
 
 /// Color of pixels without a class. Black is a class in Pascal VOC's color map.
-const WHITE: [u8; 3] = [255; 3];
+pub const VOID: [u8; 3] = [255; 3];
+/// Share of a class's color in [`tinted`].
+const TINT: f32 = 0.6;
 
 /// A mask in the colors of its classes. Pixels without a class are white.
 pub fn painted((height, width): (u32, u32), mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
-    let bytes = mask.iter().flat_map(|&class| colors.get(usize::from(class)).copied().unwrap_or(WHITE)).collect();
+    let bytes = mask.iter().flat_map(|&class| colors.get(usize::from(class)).copied().unwrap_or(VOID)).collect();
     RgbImage::from_raw(width, height, bytes).unwrap_or_default()
+}
+
+/// An image under the colors of its pixels' classes, through which it shows. Pixels without a class are white.
+pub fn tinted(image: &RgbImage, mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
+    let mut tinted = image.clone();
+    for (pixel, &class) in tinted.pixels_mut().zip(mask) {
+        let color = colors.get(usize::from(class)).map(|&[r, g, b]| Color(r, g, b));
+        *pixel = mixed(grey(*pixel), color.unwrap_or(palette::PAPER), TINT);
+    }
+    tinted
+}
+
+/// An image in grey with the pixels of kind 1 in red and those of other kinds than 0 in white.
+pub fn marked(image: &RgbImage, kinds: &[u8]) -> RgbImage {
+    let mut marked = image.clone();
+    for (pixel, &kind) in marked.pixels_mut().zip(kinds) {
+        let (color, share) = match kind {
+            0 => (palette::PAPER, 0.25),
+            1 => (palette::WRONG, 0.75),
+            _ => (palette::PAPER, 0.9),
+        };
+        *pixel = mixed(grey(*pixel), color, share);
+    }
+    marked
+}
+
+/// The lightness of a pixel.
+pub(super) fn grey(Rgb([r, g, b]): Rgb<u8>) -> Color {
+    let luma = (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)).round() as u8;
+    Color(luma, luma, luma)
+}
+
+fn mixed(from: Color, to: Color, share: f32) -> Rgb<u8> {
+    let Color(r, g, b) = from.mix(to, share);
+    Rgb([r, g, b])
 }

@@ -32,6 +32,8 @@ struct Plot<'a> {
     scale: Scale,
     /// Whether the horizontal axis has powers of 10 instead of epochs.
     powers: bool,
+    /// Place of the best epoch, which is marked and whose values the legend shows.
+    best: Option<usize>,
     left: f32,
     width: f32,
 }
@@ -58,6 +60,7 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
         series: vec![line("batch", palette::LINE, |p| p.loss), line("smoothed", palette::BLUE, |p| p.smoothed)],
         scale: Scale::Plain,
         powers: true,
+        best: None,
         left: 0.0,
         width: WIDTH,
     };
@@ -65,11 +68,12 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
     Ok(canvas.finish())
 }
 
-/// Training and validation loss (left) and a panel of scores (right) over epochs.
+/// Training and validation loss (left) and a panel of scores (right) over epochs. The epoch `best` is marked, and the legend has its
+/// values; without it, those of the last epoch.
 ///
 /// # Errors
 /// When there are no rows.
-pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>) -> Result<RgbImage, PictureError> {
+pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>, best: Option<u32>) -> Result<RgbImage, PictureError> {
     if rows.is_empty() {
         return Err(PictureError::Empty { what: "the curves" });
     }
@@ -79,6 +83,7 @@ pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>) -> Result<RgbIma
         let color = COLORS[index % COLORS.len()];
         Series { name, color, values: rows.iter().map(value).collect() }
     }
+    let best = rows.iter().position(|row| Some(row.epoch) == best);
     let half = if panel.is_some() { WIDTH / 2.0 } else { WIDTH };
     let loss = Plot {
         title: "Loss",
@@ -86,6 +91,7 @@ pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>) -> Result<RgbIma
         series: vec![series(rows, 0, "training", &|r| r.train_loss), series(rows, 1, "validation", &|r| r.val_loss)],
         scale: Scale::Loss,
         powers: false,
+        best,
         left: 0.0,
         width: half,
     };
@@ -102,6 +108,7 @@ pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>) -> Result<RgbIma
             series: lines,
             scale: Scale::of(panel.unit()),
             powers: false,
+            best,
             left: half,
             width: half,
         };
@@ -123,6 +130,12 @@ impl Plot<'_> {
         let title = TextStyle::new(TITLE, palette::INK, Anchor::Start);
         canvas.text(self.title, frame.left, 44.0, title);
         self.draw_axes(canvas, &frame);
+        if let Some(best) = self.best.filter(|_| epochs.len() > 1) {
+            let x = frame.at_x(epochs[best]);
+            canvas.line(&[(x, frame.top), (x, frame.bottom)], 3.0, palette::LINE);
+            let faint = TextStyle::new(LABEL, palette::FAINT, Anchor::Middle);
+            canvas.text("best", x.clamp(frame.left + 30.0, frame.right - 30.0), frame.top - 14.0, faint);
+        }
         for series in &self.series {
             frame.draw_series(canvas, epochs, series);
         }
@@ -150,13 +163,14 @@ impl Plot<'_> {
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
-    /// The name of a series and its last value. A range test has no value: after the loss explodes it has no meaning.
+    /// The name of a series and its value at the best epoch. A range test has no value: after the loss explodes it has no meaning.
     fn legend(&self, series: &Series<'_>) -> String {
-        let last = series.values.last().copied().unwrap_or(f64::NAN);
+        let shown = self.best.map_or(series.values.last(), |best| series.values.get(best));
+        let shown = shown.copied().unwrap_or(f64::NAN);
         match self.scale {
             _ if self.powers => series.name.to_owned(),
-            Scale::Share => format!("{} {:.1} %", series.name, last * 100.0),
-            _ => format!("{} {last:.3}", series.name),
+            Scale::Percent => format!("{} {:.1} %", series.name, shown * 100.0),
+            _ => format!("{} {shown:.3}", series.name),
         }
     }
 

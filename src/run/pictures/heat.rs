@@ -3,6 +3,7 @@
 use image::{Rgb, RgbImage};
 
 use super::Color;
+use super::comparison::grey;
 
 /// Colors of the values 0 to 1: the inferno map of Smith and van der Walt (2015) without its black end.
 const STOPS: [Color; 5] = [
@@ -22,12 +23,9 @@ pub fn heat_overlay(picture: &RgbImage, map: &[f64], [h, w]: [usize; 2]) -> RgbI
     let largest = map.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
     let mut overlay = picture.clone();
     for (x, y, pixel) in overlay.enumerate_pixels_mut() {
-        let Rgb([r, g, b]) = *pixel;
-        let luma = (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)).round() as u8;
-        let grey = Color(luma, luma, luma);
         let value = if largest > 0.0 { at(map, [h, w], [y, x], [height, width]) / largest } else { 0.0 };
         let value = value.clamp(0.0, 1.0) as f32;
-        let Color(r, g, b) = grey.mix(shade(value), STRONGEST * value.sqrt());
+        let Color(r, g, b) = grey(*pixel).mix(shade(value), STRONGEST * value.sqrt());
         *pixel = Rgb([r, g, b]);
     }
     overlay

@@ -8,10 +8,11 @@ use image::RgbImage;
 use super::ACCURACY;
 use crate::data::{Batch, PreparedClasses, one_line};
 use crate::run::confusion::ConfusionMatrix;
-use crate::run::mistakes::{self, Mistake};
+use crate::run::mistakes::{self, Mistake, Pictures};
 use crate::run::pictures::{self, Cell, Sheet, spread};
+use crate::run::trust::{auroc, is_among};
 use crate::run::verdict::yardstick::binomial;
-use crate::run::{Baseline, Score, Yardstick};
+use crate::run::{Baseline, Calibration, ClassTrust, Score, Trust, Yardstick};
 use crate::tasks::explain::{SHOWN, Shown};
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
@@ -20,6 +21,11 @@ use crate::train::{Evaluation, TrainError};
 
 /// Number of mistakes that a run keeps.
 const MISTAKES: usize = 24;
+
+/// Places that top-5 accuracy counts.
+const TOP: usize = 5;
+/// Largest number of probabilities that are kept for AUROC; they take 128 MiB.
+const MOST_PROBABILITIES: usize = 1 << 25;
 
 /// Predictions for a set of images.
 #[derive(Clone)]
@@ -30,13 +36,20 @@ pub struct ClassifyEvaluation {
     pub confusion: ConfusionMatrix,
     /// Prediction and its probability for each image of the set, in the order of the set.
     pub predictions: Vec<(usize, f32)>,
+    /// True class of each image, and whether it is among the five most probable ones.
+    truths: Vec<(usize, bool)>,
+    /// Probabilities `[images,classes]`, for AUROC; empty for more than [`MOST_PROBABILITIES`].
+    probabilities: Vec<f32>,
     shown: Option<Arc<PreparedClasses>>,
 }
 
 impl ClassifyEvaluation {
     pub(super) fn new(classes: Vec<String>, samples: usize, shown: Option<Arc<PreparedClasses>>) -> Self {
         let confusion = ConfusionMatrix::new(classes.len());
-        ClassifyEvaluation { classes, loss: 0.0, confusion, predictions: vec![(0, 0.0); samples], shown }
+        let kept = samples.saturating_mul(classes.len());
+        let probabilities = vec![0.0; if kept <= MOST_PROBABILITIES { kept } else { 0 }];
+        let (predictions, truths) = (vec![(0, 0.0); samples], vec![(0, false); samples]);
+        ClassifyEvaluation { classes, loss: 0.0, confusion, predictions, truths, probabilities, shown }
     }
 
     /// Share of the images that are predicted correctly.
@@ -70,7 +83,7 @@ impl ClassifyEvaluation {
     }
 
     /// The wrong predictions with the highest probabilities, with their images.
-    fn mistakes(&self, images: &PreparedClasses) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
+    fn mistakes(&self, images: &PreparedClasses) -> Result<Vec<(Mistake, Pictures)>, TrainError> {
         let [_, mut indices] = self.by_outcome(images);
         indices.truncate(MISTAKES);
         let mistake = |i: usize| {
@@ -82,7 +95,8 @@ impl ClassifyEvaluation {
                 prediction: self.classes[class].clone(),
                 probability: f64::from(probability),
             };
-            Ok((mistake, picture(images, i)?))
+            let own = images.dataset().image(images.original_index(i))?;
+            Ok((mistake, Pictures::new(own, picture(images, i)?)))
         };
         indices.into_iter().map(mistake).collect()
     }
@@ -97,6 +111,10 @@ impl Evaluation for ClassifyEvaluation {
             let p = softmax(row);
             let best = (0..classes).fold(0, |best, k| if p[k] > p[best] { k } else { best });
             self.predictions[index] = (best, p[best]);
+            self.truths[index] = (truth as usize, is_among(&p, truth as usize, TOP));
+            if !self.probabilities.is_empty() {
+                self.probabilities[index * classes..][..classes].copy_from_slice(&p);
+            }
             // Both are below `classes`: opening the data checks the labels.
             let _ = self.confusion.add(truth as usize, best);
         }
@@ -121,6 +139,29 @@ impl Evaluation for ClassifyEvaluation {
         Ok(Yardstick { sigma: binomial(self.accuracy(), total), baseline })
     }
 
+    fn trust(&self) -> Option<Trust> {
+        let classes = self.classes.len();
+        let rows = || self.probabilities.chunks_exact(classes).zip(&self.truths);
+        let class = |class: usize| ClassTrust {
+            class: self.classes[class].clone(),
+            count: self.confusion.row_total(class),
+            precision: self.confusion.precision(class),
+            recall: self.confusion.recall(class),
+            f1: self.confusion.f1(class),
+            auroc: auroc(rows().map(|(p, (truth, _))| (p[class], *truth == class))),
+            boundary_f1: None,
+        };
+        let predictions = self.predictions.iter().zip(&self.truths);
+        let sure = predictions.map(|(&(class, p), &(truth, _))| (f64::from(p), class == truth));
+        let among = self.truths.iter().filter(|(_, among)| *among).count() as f64;
+        Some(Trust {
+            classes: (0..classes).map(class).collect(),
+            top5: (classes > TOP && !self.truths.is_empty()).then(|| among / self.truths.len() as f64),
+            calibration: Calibration::of(sure),
+            boundary: None,
+        })
+    }
+
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
         results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
         results.run().write_confusion(&self.confusion, &self.classes)?;
@@ -140,14 +181,22 @@ impl Evaluation for ClassifyEvaluation {
 
     fn summary(&self) -> String {
         let (images, loss, accuracy) = (self.predictions.len(), self.loss(), 100.0 * self.accuracy());
-        let mut text = format!("{images} images, loss {loss:.4}, accuracy {accuracy:.2} %\n\n");
-        text += &format!("{:<24} {:>7} {:>9} {:>9}", "class", "images", "recall", "precision");
+        let mut text = format!("{images} images, loss {loss:.4}, accuracy {accuracy:.2} %");
+        let trust = self.trust().unwrap_or_default();
+        // Writing into memory does not fail.
+        let _ = trust.top5.map(|share| write!(text, ", top-5 accuracy {:.2} %", 100.0 * share));
+        let _ = trust.calibration.map(|calibration| write!(text, "\n{}", calibration.words()));
+        let _ = write!(
+            text,
+            "\n\n{:<24} {:>7} {:>9} {:>9} {:>6} {:>6}",
+            "class", "images", "recall", "precision", "F1", "AUROC"
+        );
         let percent = |v: Option<f64>| v.map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
-        for (k, name) in self.classes.iter().enumerate() {
-            let (recall, precision) = (percent(self.confusion.recall(k)), percent(self.confusion.precision(k)));
-            let (name, count) = (one_line(name), self.confusion.row_total(k));
-            // Writing into memory does not fail.
-            let _ = write!(text, "\n{name:<24} {count:>7} {recall:>9} {precision:>9}");
+        let share = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.3}"));
+        for ClassTrust { class, count, precision, recall, f1, auroc, .. } in trust.classes {
+            let (name, recall, precision) = (one_line(&class), percent(recall), percent(precision));
+            let (f1, auroc) = (share(f1), share(auroc));
+            let _ = write!(text, "\n{name:<24} {count:>7} {recall:>9} {precision:>9} {f1:>6} {auroc:>6}");
         }
         text
     }

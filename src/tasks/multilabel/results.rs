@@ -11,10 +11,11 @@ use super::metrics::Scored;
 use super::scores::CLASSES_FILE;
 use super::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 use crate::data::{Batch, PreparedLabels, one_line};
-use crate::run::mistakes::{self, Mistake};
+use crate::run::mistakes::{self, Mistake, Pictures};
 use crate::run::pictures::{self, Cell, Sheet, spread};
+use crate::run::trust::auroc;
 use crate::run::verdict::yardstick::bootstrap;
-use crate::run::{Baseline, Score, Yardstick};
+use crate::run::{Baseline, ClassTrust, Score, Trust, Yardstick};
 use crate::tasks::explain::{self, Shown};
 use crate::text::defused;
 use crate::train::outputs::{Outputs, Totals};
@@ -68,6 +69,23 @@ impl Evaluation for MultiLabelEvaluation {
         // A random order has the share of positive images as its average precision.
         let baseline = self.scored.mean_prevalence();
         Ok(Yardstick { sigma, baseline: baseline.map(|value| Baseline { name: "a random order".into(), value }) })
+    }
+
+    fn trust(&self) -> Option<Trust> {
+        let class = |(class, threshold): (usize, f32)| {
+            let decisions = self.scored.decisions(class, threshold);
+            ClassTrust {
+                class: self.classes[class].clone(),
+                count: decisions.positives(),
+                precision: decisions.precision(),
+                recall: decisions.recall(),
+                f1: decisions.f1(),
+                auroc: class_auroc(self, class),
+                boundary_f1: None,
+            }
+        };
+        let classes = self.thresholds().into_iter().enumerate().map(class).collect();
+        Some(Trust { classes, ..Trust::default() })
     }
 
     fn entries(&self) -> BTreeMap<String, String> {
@@ -150,7 +168,7 @@ fn wrong_labels(scored: &Scored, thresholds: &[f32]) -> Vec<Wrong> {
 }
 
 /// The most confident wrong labels with their images. An image appears once for each of its wrong labels.
-fn errors(found: &MultiLabelEvaluation, images: &PreparedLabels) -> Result<Vec<(Mistake, RgbImage)>, TrainError> {
+fn errors(found: &MultiLabelEvaluation, images: &PreparedLabels) -> Result<Vec<(Mistake, Pictures)>, TrainError> {
     let mistake = |Wrong { row, class, confidence }: Wrong| {
         let (truth, index, name) = (found.scored.truth(row), found.indices[row], &found.classes[class]);
         let mistake = Mistake {
@@ -160,15 +178,21 @@ fn errors(found: &MultiLabelEvaluation, images: &PreparedLabels) -> Result<Vec<(
             prediction: if truth[class] { format!("no {name}") } else { name.clone() },
             probability: f64::from(confidence),
         };
-        Ok((mistake, picture(images, index)?))
+        let own = images.dataset().image(images.original_index(index))?;
+        Ok((mistake, Pictures::new(own, picture(images, index)?)))
     };
     wrong_labels(&found.scored, &found.thresholds()).into_iter().take(SHOWN).map(mistake).collect()
 }
 
-const COLUMNS: [&str; 6] = ["images", "average precision", "F1", "precision", "recall", "threshold"];
+const COLUMNS: [&str; 7] = ["images", "average precision", "F1", "precision", "recall", "threshold", "AUROC"];
+
+/// Area under the ROC curve of a class against the images without it.
+fn class_auroc(found: &MultiLabelEvaluation, class: usize) -> Option<f64> {
+    auroc((0..found.scored.len()).map(|row| (found.scored.probabilities(row)[class], found.scored.truth(row)[class])))
+}
 
 /// The values of [`COLUMNS`] for a class.
-fn class_row(found: &MultiLabelEvaluation, class: usize, threshold: f32) -> [String; 6] {
+fn class_row(found: &MultiLabelEvaluation, class: usize, threshold: f32) -> [String; 7] {
     let number = |value: Option<f64>| value.map_or("–".into(), |v| format!("{v:.3}"));
     let decisions = found.scored.decisions(class, threshold);
     [
@@ -178,6 +202,7 @@ fn class_row(found: &MultiLabelEvaluation, class: usize, threshold: f32) -> [Str
         number(decisions.precision()),
         number(decisions.recall()),
         format!("{threshold:.3}"),
+        number(class_auroc(found, class)),
     ]
 }
 
@@ -203,17 +228,15 @@ fn summary(found: &MultiLabelEvaluation) -> String {
     }
     let chosen = if found.chooses_thresholds() { "chosen on these images" } else { "those of the model" };
     let _ = writeln!(text, "\nthresholds: {chosen}\n");
-    let line = |cells: [&str; 7]| {
-        let [name, images, average, f1, precision, recall, threshold] = cells;
-        format!("{name:<24} {images:>7} {average:>18} {f1:>6} {precision:>10} {recall:>7} {threshold:>10}")
+    let line = |name: &str, cells: [&str; 7]| {
+        let [images, average, f1, precision, recall, threshold, auroc] = cells;
+        format!("{name:<24} {images:>7} {average:>18} {f1:>6} {precision:>10} {recall:>7} {threshold:>10} {auroc:>6}")
     };
-    let [images, average, f1, precision, recall, threshold] = COLUMNS;
-    text += &line(["class", images, average, f1, precision, recall, threshold]);
+    text += &line("class", COLUMNS);
     let mut absent = vec![];
     for (class, (name, threshold)) in found.classes.iter().zip(found.thresholds()).enumerate() {
-        let [images, average, f1, precision, recall, threshold] = class_row(found, class, threshold);
-        let name = one_line(name);
-        let _ = write!(text, "\n{}", line([&name, &images, &average, &f1, &precision, &recall, &threshold]));
+        let (cells, name) = (class_row(found, class, threshold), one_line(name));
+        let _ = write!(text, "\n{}", line(&name, cells.each_ref().map(String::as_str)));
         absent.extend((found.scored.positives(class) == 0).then_some(name));
     }
     if !absent.is_empty() {

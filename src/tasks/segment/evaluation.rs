@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use image::GrayImage;
+use image::{GrayImage, RgbImage};
 use rayon::prelude::*;
 
+use super::boundary::{BoundaryScores, TOLERANCE, boundary_f1};
 use super::metrics::{ClassCounts, SegmentationScores, image_iou};
 use super::own_masks::OwnMasks;
 use super::picture::{Picture, pair};
@@ -17,7 +18,7 @@ use crate::run::card::ModelCard;
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::pictures::{self, PictureTable, spread};
 use crate::run::verdict::yardstick::bootstrap;
-use crate::run::{Baseline, Score, Yardstick};
+use crate::run::{Baseline, ClassTrust, Score, Trust, Yardstick};
 use crate::text::defused;
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
@@ -45,6 +46,8 @@ pub struct SegmentEvaluation {
     sees_own_pixels: bool,
     /// Pixels per class of each image, at the size of the main scores.
     counted: Vec<ClassCounts>,
+    /// Boundary F1, at the size of the main scores.
+    boundaries: BoundaryScores,
     /// Index and predicted classes of the images that are shown.
     pub shown: Vec<(usize, Vec<u8>)>,
     wanted: Vec<usize>,
@@ -69,6 +72,7 @@ impl SegmentEvaluation {
             own_masks,
             sees_own_pixels: card.sees_own_pixels(),
             counted: vec![],
+            boundaries: BoundaryScores::new(card.classes.len()),
             shown: vec![],
             wanted: if pairs.is_some() { spread(samples, SHOWN).collect() } else { vec![] },
             pairs,
@@ -129,6 +133,7 @@ impl SegmentEvaluation {
         self.totals.counted += totals.counted;
         let classes = self.classes.len();
         self.counted.push(ClassCounts::of(mask.as_raw(), &predicted, classes));
+        self.boundaries.add(&boundary_f1(mask.as_raw(), &predicted, mask.width() as usize, classes));
         if let Some(own) = &mut self.own_confusion {
             own.merge(&counted(mask.as_raw(), &predicted, classes));
         }
@@ -185,17 +190,39 @@ impl SegmentEvaluation {
     /// Images, true masks and predicted masks side by side.
     fn figure(&self, pairs: &PreparedPairs, epoch: u32) -> Result<PictureTable, TrainError> {
         let title = format!("Validation images after epoch {epoch}");
-        let mut figure = PictureTable::new(title, ["image", "truth", "prediction"].map(String::from).to_vec());
+        let columns = ["image", "truth", "prediction", "errors in red"].map(String::from);
+        let mut figure = PictureTable::new(title, columns.to_vec());
         figure.legend = self.classes.iter().cloned().zip(self.palette.iter().copied()).collect();
+        let mut ignored = false;
         for (index, predicted) in &self.shown {
             let (image, truth) = pair(pairs, *index)?;
             let iou = image_iou(&truth, predicted, self.classes.len());
-            let masks = [&truth, predicted].map(|mask| pictures::painted(pairs.size(), mask, &self.palette));
-            let captions = [String::new(), String::new(), format!("mean IoU {:.3}", iou.unwrap_or(0.0))];
-            figure.row(std::iter::once(image).chain(masks).zip(captions));
+            ignored |= truth.contains(&IGNORED_BYTE);
+            let masks = [&truth, predicted].map(|mask| pictures::tinted(&image, mask, &self.palette));
+            let (errors, share) = errors(&image, &truth, predicted);
+            let captions = [
+                String::new(),
+                String::new(),
+                format!("mean IoU {:.3}", iou.unwrap_or(0.0)),
+                format!("{:.1} % of the pixels", 100.0 * share),
+            ];
+            figure.row([image].into_iter().chain(masks).chain([errors]).zip(captions));
         }
+        figure.legend.extend(ignored.then(|| ("void: not counted".to_owned(), pictures::VOID)));
         Ok(figure)
     }
+}
+
+/// The image in grey with wrong pixels in red and ignored ones in white, and the share of wrong pixels.
+fn errors(image: &RgbImage, truth: &[u8], predicted: &[u8]) -> (RgbImage, f64) {
+    // Each pixel is right (0), wrong (1) or ignored.
+    let kind = |(&truth, &predicted): (&u8, &u8)| match truth {
+        IGNORED_BYTE => IGNORED_BYTE,
+        truth => u8::from(truth != predicted),
+    };
+    let kinds: Vec<u8> = truth.iter().zip(predicted).map(kind).collect();
+    let [right, wrong] = [0, 1].map(|kind| kinds.iter().filter(|&&k| k == kind).count());
+    (pictures::marked(image, &kinds), wrong as f64 / (right + wrong).max(1) as f64)
 }
 
 /// Counts of the pixels of a mask that are not ignored.
@@ -232,6 +259,8 @@ impl Evaluation for SegmentEvaluation {
                 None => labels.iter().map(|&label| label as u8).collect(),
             };
             self.counted.push(ClassCounts::of(&truth, &predicted, self.classes.len()));
+            let width = scaled_to.as_ref().map_or(self.size[1], |pairs| pairs.size().1 as usize);
+            self.boundaries.add(&boundary_f1(&truth, &predicted, width, self.classes.len()));
             if self.wanted.contains(&index) {
                 self.shown.push((index, predicted));
             }
@@ -266,6 +295,22 @@ impl Evaluation for SegmentEvaluation {
         Ok(Yardstick { sigma, baseline })
     }
 
+    fn trust(&self) -> Option<Trust> {
+        let counts = self.main();
+        let class = |(class, name): (usize, &String)| ClassTrust {
+            class: name.clone(),
+            count: counts.row_total(class),
+            precision: counts.precision(class),
+            recall: counts.recall(class),
+            f1: counts.f1(class),
+            auroc: None,
+            boundary_f1: self.boundaries.of_class(class),
+        };
+        let classes = self.classes.iter().enumerate().map(class).collect();
+        let boundary = self.boundaries.mean().map(|mean| [mean, TOLERANCE]);
+        Some(Trust { classes, boundary, ..Trust::default() })
+    }
+
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
         results.run().write_confusion(self.main(), &self.classes)?;
         if let Some(pairs) = &self.pairs {
@@ -291,12 +336,15 @@ impl Evaluation for SegmentEvaluation {
                 "at the masks' own size: mean IoU {mean}, weighted IoU {weighted}, pixel accuracy {accuracy}"
             );
         }
-        let _ = write!(summary, "\n{:<24} {:>12} {:>8}", "class", "pixels", "IoU");
+        let tolerance = 100.0 * TOLERANCE;
+        let _ = writeln!(summary, "boundary F1 {}, within {tolerance} % of the diagonal", text(self.boundaries.mean()));
+        let _ = write!(summary, "\n{:<24} {:>12} {:>8} {:>11}", "class", "pixels", "IoU", "boundary F1");
         let _ = own.as_ref().map(|_| write!(summary, " {:>8}", "own IoU"));
         for (k, name) in self.classes.iter().enumerate() {
             let (name, pixels) = (one_line(name), self.main().row_total(k));
             // Writing into memory does not fail.
-            let _ = write!(summary, "\n{name:<24} {pixels:>12} {:>8}", text(scores.iou[k]));
+            let (iou, outline) = (text(scores.iou[k]), text(self.boundaries.of_class(k)));
+            let _ = write!(summary, "\n{name:<24} {pixels:>12} {iou:>8} {outline:>11}");
             let _ = own.as_ref().map(|own| write!(summary, " {:>8}", text(own.iou[k])));
         }
         summary
