@@ -7,6 +7,7 @@ use super::flags::TaskArgs;
 use super::progress::{Progress, clock};
 use super::{CliError, print};
 use crate::data::one_line;
+use crate::workflows::auto::Chosen;
 use crate::workflows::dry_run::{From, SettingValue};
 use crate::workflows::{ClassShare, DryRun, dry_run};
 
@@ -15,13 +16,19 @@ const CLASSES: usize = 12;
 
 /// Prints what the training would do.
 pub(super) fn run(args: &TaskArgs, json: bool) -> Result<ExitCode, CliError> {
-    let given = args.given()?;
+    let (given, choices) = args.fitted()?;
     if given.settings.contains_key("resume") {
         let problem = "--dry-run --resume: a resumed run keeps its data and its settings; remove one of the two flags";
         return Err(CliError::Usage(problem.into()));
     }
     let progress = Progress::new();
-    let found = dry_run(args.task, &given, &progress)?;
+    let mut found = dry_run(args.task, &given, &progress)?;
+    found.lines.extend(chosen(&choices));
+    for setting in &mut found.settings {
+        if choices.iter().any(|choice| choice.key == setting.key) {
+            setting.from = From::Data;
+        }
+    }
     progress.end();
     if json {
         // A struct of texts and numbers has a JSON form.
@@ -30,6 +37,14 @@ pub(super) fn run(args: &TaskArgs, json: bool) -> Result<ExitCode, CliError> {
     }
     report(&found)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each setting that the data decided.
+pub(super) fn chosen(choices: &[Chosen]) -> impl Iterator<Item = String> {
+    choices.iter().map(|Chosen { key, value, reason }| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("auto:    {key} = {value}: {reason}")
+    })
 }
 
 fn report(found: &DryRun) -> Result<(), CliError> {
