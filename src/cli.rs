@@ -42,8 +42,7 @@ use crate::text::escaped;
 use crate::workflows::WorkflowError;
 
 /// Exit codes, below the help.
-const EXIT_CODES: &str =
-    "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 130 interrupted (Ctrl-C, SIGTERM)";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted (Ctrl-C, SIGTERM)";
 
 /// Train convolutional vision models on any GPU, or without one.
 #[derive(Parser)]

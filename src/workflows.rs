@@ -1,6 +1,7 @@
 //! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the
 //! doctor. They know a task by its trait alone.
 
+pub(crate) mod auto;
 pub(crate) mod bench;
 pub(crate) mod compare;
 pub(crate) mod demo;

@@ -7,6 +7,12 @@ use super::flags::TaskArgs;
 use super::progress::{Progress, clock};
 use super::{CliError, print};
 use crate::data::one_line;
+use crate::run::Next;
+use crate::setting::Kind;
+use crate::tasks::Task;
+use crate::text::word;
+use crate::train::settings::Given;
+use crate::workflows::auto::Chosen;
 use crate::workflows::dry_run::{From, SettingValue};
 use crate::workflows::{ClassShare, DryRun, dry_run};
 
@@ -15,24 +21,80 @@ const CLASSES: usize = 12;
 
 /// Prints what the training would do.
 pub(super) fn run(args: &TaskArgs, json: bool) -> Result<ExitCode, CliError> {
-    let given = args.given()?;
+    let (given, choices) = args.fitted()?;
     if given.settings.contains_key("resume") {
         let problem = "--dry-run --resume: a resumed run keeps its data and its settings; remove one of the two flags";
         return Err(CliError::Usage(problem.into()));
     }
     let progress = Progress::new();
-    let found = dry_run(args.task, &given, &progress)?;
+    let mut found = dry_run(args.task, &given, &progress)?;
+    found.lines.extend(chosen(&choices));
+    for setting in &mut found.settings {
+        if choices.iter().any(|choice| choice.key == setting.key) {
+            setting.from = From::Data;
+        }
+    }
     progress.end();
+    let commands: Vec<String> = found.next.iter().map(|next| command(args.task, &given, next)).collect();
     if json {
         // A struct of texts and numbers has a JSON form.
-        print(serde_json::to_string_pretty(&found).unwrap_or_default())?;
+        let mut json = serde_json::json!(found);
+        json["next"] = serde_json::json!(commands);
+        print(serde_json::to_string_pretty(&json).unwrap_or_default())?;
         return Ok(ExitCode::SUCCESS);
     }
-    report(&found)?;
+    report(&found, &commands)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(found: &DryRun) -> Result<(), CliError> {
+/// A command with the given settings, and those of a step over them.
+fn command(task: &dyn Task, given: &Given, next: &Next) -> String {
+    let mut settings = given.settings.clone();
+    let (verb, own): (_, &[(String, String)]) = match next {
+        Next::Train(own) => ("train", own),
+        Next::FindRate => ("lr-find", &[]),
+        Next::CheckData => {
+            let data = settings.get("data").and_then(toml::Value::as_str).unwrap_or("DATA");
+            return format!("shadegrad data check --task {} {}", task.name(), word(data));
+        }
+        Next::Continue { .. } | Next::Predict => ("train", &[]),
+    };
+    let mut line = format!("shadegrad {verb} {}", task.name());
+    if let Some(config) = &given.config {
+        line += &format!(" --config {}", word(&config.to_string_lossy()));
+    }
+    own.iter().for_each(|(key, value)| drop(settings.insert(key.clone(), value.clone().into())));
+    for (key, value) in &settings {
+        let kind = task.settings().iter().find(|setting| setting.key == key).map(|setting| setting.kind);
+        line += &format!(" --{}", key.replace('_', "-"));
+        let value = flag_value(kind, value);
+        if value != "true" {
+            line += &format!(" {}", word(&value));
+        }
+    }
+    line
+}
+
+/// A value as a flag takes it.
+fn flag_value(kind: Option<Kind>, value: &toml::Value) -> String {
+    match (kind, value) {
+        (_, toml::Value::String(text)) => text.clone(),
+        (Some(Kind::Wholes | Kind::Texts), toml::Value::Array(all)) => {
+            all.iter().map(|one| flag_value(None, one)).collect::<Vec<_>>().join(",")
+        }
+        (_, value) => value.to_string(),
+    }
+}
+
+/// A line for each setting that the data decided.
+pub(super) fn chosen(choices: &[Chosen]) -> impl Iterator<Item = String> {
+    choices.iter().map(|Chosen { key, value, reason }| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("auto:    {key} = {value}: {reason}")
+    })
+}
+
+fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
     print("dry run: no folder is made, no weights are kept")?;
     print(format_args!("device:  {}", found.device))?;
     found.lines.iter().try_for_each(print)?;
@@ -58,7 +120,7 @@ fn report(found: &DryRun) -> Result<(), CliError> {
     let none = if found.doubts.is_empty() { "  none" } else { "" };
     print(format_args!("{}{none}", heading("doubts:")))?;
     found.doubts.iter().try_for_each(|doubt| print(format_args!("  {}", doubt.text)))?;
-    for (index, next) in found.next.iter().enumerate() {
+    for (index, next) in commands.iter().enumerate() {
         let title = if index == 0 { format!("{}   ", heading("next:")) } else { " ".repeat(8) };
         print(format_args!("{title} {next}"))?;
     }

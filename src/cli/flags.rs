@@ -11,6 +11,7 @@ use crate::run::{Checkpoint, ImageSize};
 use crate::setting::{Choice, Kind, Setting, paragraph};
 use crate::tasks::Task;
 use crate::train::settings::{ConfigError, Given};
+use crate::workflows::auto::{self, Chosen};
 
 /// A subcommand with the flags of a task's settings.
 pub fn command(task: &dyn Task) -> Command {
@@ -153,6 +154,22 @@ impl TaskArgs {
         given(self.task.settings(), &self.matches)
     }
 
+    /// The settings that the flags set, and with `--auto` those that the data decides, which stand among them.
+    pub(super) fn fitted(&self) -> Result<(Given, Vec<Chosen>), CliError> {
+        let mut given = self.given()?;
+        if !self.switch("auto") {
+            return Ok((given, vec![]));
+        }
+        if given.settings.contains_key("resume") {
+            return Err(CliError::Usage(
+                "--auto --resume: a resumed run keeps its settings; remove one of the two".into(),
+            ));
+        }
+        let choices = auto::choose(self.task, &given)?;
+        given.settings.extend(choices.iter().map(|choice| (choice.key.to_owned(), choice.value.clone())));
+        Ok((given, choices))
+    }
+
     /// Whether a flag without a value is there.
     pub(super) fn switch(&self, name: &str) -> bool {
         self.matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false)
@@ -168,10 +185,14 @@ impl TaskArgs {
 }
 
 /// The flags of `train` that are no settings.
-fn of_train() -> [Arg; 2] {
+fn of_train() -> [Arg; 3] {
     let dry_run = Arg::new("dry_run").long("dry-run").action(ArgAction::SetTrue).help_heading("Run");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help_heading("Run");
+    let auto = Arg::new("auto").long("auto").action(ArgAction::SetTrue).help_heading("Run");
     [
+        auto.help(
+            "Choose batch size, epochs, schedule and augmentation from the data of --data, unless they are given",
+        ),
         dry_run.help(
             "Print what the training would do, and do nothing: data, settings with their origins, memory, time, doubts",
         ),

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::color::heading;
-use super::dry_run::print_settings;
+use super::dry_run::{chosen, print_settings};
 use super::flags::TaskArgs;
-use super::progress::{OPENING, Progress, VERBOSE};
+use super::progress::{OPENING, Progress, QUIET, VERBOSE};
 use super::ranks::{self, Follower};
 use super::{CliError, complain, print};
 use crate::ranks::Ranks;
@@ -36,10 +36,14 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
 /// Trains as rank 0, or as the only process.
 fn lead(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
-    let mut settings = args.task.resolve(&args.given()?)?;
+    let (given, choices) = args.fitted()?;
+    if !QUIET.load(Ordering::Relaxed) {
+        chosen(&choices).try_for_each(print)?;
+    }
+    let mut settings = args.task.resolve(&given)?;
     settings.ranks = ranks.clone();
     if VERBOSE.load(Ordering::Relaxed) {
-        let values = values(args.task, &args.given()?, &settings, &settings.table);
+        let values = values(args.task, &given, &settings, &settings.table);
         print_settings(&values)?;
     }
     let stop = stop_on_interrupt();
@@ -49,7 +53,9 @@ fn lead(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
 
 /// Trains as another rank, which prints nothing.
 fn follow(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
-    let mut settings = args.task.resolve(&args.given()?)?;
+    // The same data gives the same choices on every rank.
+    let (given, _) = args.fitted()?;
+    let mut settings = args.task.resolve(&given)?;
     settings.ranks = ranks.clone();
     let stop = stop_on_interrupt();
     let outcome = args.task.open(&settings, &Follower)?.train(&Follower, &stop)?;

@@ -33,7 +33,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     step: "16x64x64",
     step_outputs: 10,
     published_outputs: 10,
-    build: |classes, settings| Ok(Cnn { classes, ..Network::read(classes, settings)? }.into()),
+    build: |classes, settings| Network::read::<Cnn>(classes, settings).map(Network::from),
     fits: |_, _| true,
 };
 

@@ -1,5 +1,5 @@
 //! Ranks that an MPI launcher has started. All calls come from the thread that started MPI (`MPI_THREAD_FUNNELED`), every message is
-//! waited for, and none is longer than [`MESSAGE`].
+//! waited for, and none is longer than 4 MiB.
 
 use std::env;
 use std::fmt;

@@ -12,7 +12,8 @@
 //! | `finished.safetensors` | state of a finished run, for `--resume` with more epochs | at the end |
 //! | `norms.csv` | norms of gradients and weights, a row a step, with `--log-norms` | after each epoch |
 //! | `trace.json` | where the time of the first steps goes, with `--profile` | after 50 steps, or the first epoch |
-//! | `curves.png`, `samples.png`, `confusion.png`, `gradcam.png` | pictures | at the end |
+//! | `samples.png` | validation images with predictions | after each better epoch |
+//! | `curves.png`, `confusion.png`, `gradcam.png` | pictures | at the end |
 //! | `confusion.csv` | counts, truth in rows | at the end |
 //! | `trust.json` | scores of each class, calibration, boundary F1 | at the end |
 //! | `iou.csv` | IoU of each class, of segmentation | at the end |

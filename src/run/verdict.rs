@@ -109,7 +109,7 @@ impl Setup<'_> {
     }
 
     /// Whether training starts from random weights.
-    fn from_scratch(&self) -> bool {
+    fn starts_random(&self) -> bool {
         ["init", "pretrained"].iter().all(|key| matches!(self.setting(key).as_str(), "" | "false"))
     }
 

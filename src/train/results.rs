@@ -8,6 +8,8 @@ use crate::run::{RunDir, pictures};
 /// Results of a run under way.
 pub struct Results<'a> {
     run: &'a RunDir,
+    /// The only file to write, if not all are.
+    only: Option<&'static str>,
     written: Vec<&'static str>,
     left_out: Vec<String>,
 }
@@ -15,7 +17,12 @@ pub struct Results<'a> {
 impl<'a> Results<'a> {
     /// Results without an entry.
     pub fn new(run: &'a RunDir) -> Self {
-        Results { run, written: vec![], left_out: vec![] }
+        Results { run, only: None, written: vec![], left_out: vec![] }
+    }
+
+    /// Results of which one file alone is written.
+    pub fn only(run: &'a RunDir, name: &'static str) -> Self {
+        Results { only: Some(name), ..Results::new(run) }
     }
 
     /// The run.
@@ -25,6 +32,9 @@ impl<'a> Results<'a> {
 
     /// Draws a picture and writes it under a name.
     pub fn picture(&mut self, name: &'static str, draw: impl FnOnce() -> Result<RgbImage, TrainError>) {
+        if self.only.is_some_and(|only| only != name) {
+            return;
+        }
         let path = self.run.path().join(name);
         let outcome = draw().and_then(|picture| Ok(pictures::save_png(&picture, &path)?));
         if self.done(name, outcome) {
@@ -34,6 +44,9 @@ impl<'a> Results<'a> {
 
     /// Writes a file or a folder and names it, where `write` says that there is something in it.
     pub fn file(&mut self, name: &'static str, write: impl FnOnce(&RunDir) -> Result<bool, TrainError>) {
+        if self.only.is_some_and(|only| only != name) {
+            return;
+        }
         let outcome = write(self.run);
         let there = *outcome.as_ref().unwrap_or(&false);
         if self.done(name, outcome.map(drop)) && there {

@@ -13,6 +13,7 @@ use super::log::Log;
 use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome};
+use super::results::Results;
 use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::sharded::Sharded;
@@ -300,6 +301,8 @@ impl Trainer {
         })?;
         if better {
             self.position.best = Some(row.epoch);
+            // For who watches the run. A picture that cannot be drawn is noted at the end.
+            let _ = found.write(&mut Results::only(&self.run, "samples.png"), row.epoch);
             self.log.set_best(row.clone(), found);
         }
         observer.epoch(&row, self.settings.epochs);

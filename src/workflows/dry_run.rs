@@ -9,9 +9,8 @@ use crate::interop::files::FileError;
 use crate::interop::pretrained::PretrainedError;
 use crate::run::history::EpochRow;
 use crate::run::{Doubt, Next, Prospect, RunDir};
-use crate::setting::{Kind, Setting};
+use crate::setting::Setting;
 use crate::tasks::Task;
-use crate::text::word;
 use crate::train::rehearsal::{Rehearsal, Speed};
 use crate::train::settings::{Given, Origin, Resolved};
 use crate::train::{Fetching, Observer, StepProgress, TrainError, Trainer};
@@ -53,8 +52,8 @@ pub struct DryRun {
     pub time: ExpectedTime,
     /// Doubts, the most important first.
     pub doubts: Vec<Doubt>,
-    /// Commands that answer the doubts, or the training itself.
-    pub next: Vec<String>,
+    /// Steps that answer the doubts, or the training itself.
+    pub next: Vec<Next>,
 }
 
 /// A class and how often the data has it.
@@ -182,9 +181,9 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
         steps,
     };
     let doubts = prospect.doubts();
-    let mut next: Vec<String> = prospect.next(&doubts).iter().map(|next| command(task, given, next)).collect();
+    let mut next = prospect.next(&doubts);
     if next.is_empty() {
-        next.push(command(task, given, &Next::Train(vec![])));
+        next.push(Next::Train(vec![]));
     }
     DryRun {
         task: task.name().to_owned(),
@@ -240,45 +239,6 @@ pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decide
         Some(SettingValue { key, value, from })
     };
     task.settings().iter().filter_map(value).collect()
-}
-
-/// A command with the given settings, and those of a step over them.
-fn command(task: &dyn Task, given: &Given, next: &Next) -> String {
-    let mut settings = given.settings.clone();
-    let (verb, own): (_, &[(String, String)]) = match next {
-        Next::Train(own) => ("train", own),
-        Next::FindRate => ("lr-find", &[]),
-        Next::CheckData => {
-            let data = settings.get("data").and_then(toml::Value::as_str).unwrap_or("DATA");
-            return format!("shadegrad data check --task {} {}", task.name(), word(data));
-        }
-        Next::Continue { .. } | Next::Predict => ("train", &[]),
-    };
-    let mut line = format!("shadegrad {verb} {}", task.name());
-    if let Some(config) = &given.config {
-        line += &format!(" --config {}", word(&config.to_string_lossy()));
-    }
-    own.iter().for_each(|(key, value)| drop(settings.insert(key.clone(), value.clone().into())));
-    for (key, value) in &settings {
-        let kind = task.settings().iter().find(|setting| setting.key == key).map(|setting| setting.kind);
-        line += &format!(" --{}", key.replace('_', "-"));
-        let value = flag_value(kind, value);
-        if value != "true" {
-            line += &format!(" {}", word(&value));
-        }
-    }
-    line
-}
-
-/// A value as a flag takes it.
-fn flag_value(kind: Option<Kind>, value: &toml::Value) -> String {
-    match (kind, value) {
-        (_, toml::Value::String(text)) => text.clone(),
-        (Some(Kind::Wholes | Kind::Texts), toml::Value::Array(all)) => {
-            all.iter().map(|one| flag_value(None, one)).collect::<Vec<_>>().join(",")
-        }
-        (_, value) => value.to_string(),
-    }
 }
 
 /// Passes the reports of opening on, and keeps the lines that describe the run.

@@ -1,5 +1,6 @@
 //! The command line as a user types it.
 
+mod auto;
 mod channels;
 #[path = "../common/mod.rs"]
 mod common;

@@ -239,7 +239,7 @@ fn receptive_fields_are_the_published_ones() {
     let (conv, alex_pool) = ((3, 1, false), (3, 2, true));
     let alexnet = [(11, 4, false), alex_pool, (5, 1, false), alex_pool, conv, conv, conv, alex_pool];
     assert_eq!(field(&alexnet, 224), 195.0);
-    let vgg = [vec![conv, conv, pool], vec![conv, conv, pool], vec![conv, conv, conv, pool].repeat(3)].concat();
+    let vgg = [vec![conv, conv, pool], vec![conv, conv, pool], [conv, conv, conv, pool].repeat(3)].concat();
     assert_eq!(field(&vgg, 224), 212.0);
 }
 

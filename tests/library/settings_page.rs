@@ -112,7 +112,7 @@ color = [150, 120, 90]
 value = 7
 ```
 
-Exit codes of every verb: 0 success, 1 `doctor` found a fault, 2 an error, 130 interrupted (Ctrl-C, SIGTERM), 141 the reader of the
+Exit codes of every verb: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted (Ctrl-C, SIGTERM), 141 the reader of the
 output is gone.
 
 The tables below are written from the source: `SHADEGRAD_WRITE_PAGES=1 cargo test --test library settings_page`.

@@ -80,7 +80,7 @@ fn statistics(run: &Path) -> Vec<(String, Vec<f32>)> {
     let running = file.tensors.into_iter().filter(|(name, _)| name.contains("running_"));
     let values = |data: TensorData| match data {
         TensorData::F32(values) => values,
-        other => panic!("{other:?}"),
+        other @ TensorData::I64(_) => panic!("{other:?}"),
     };
     running.map(|(name, tensor)| (name, values(tensor.data))).collect()
 }

@@ -171,7 +171,7 @@ fn small_batch(run: &Prospect<'_>) -> Option<String> {
 fn unusual_rate(run: &Prospect<'_>) -> Option<String> {
     let lr = run.number("lr")?;
     match run.setup().setting("optimizer").as_str() {
-        "sgd" => (lr < SGD_LEAST && run.setup().from_scratch())
+        "sgd" => (lr < SGD_LEAST && run.setup().starts_random())
             .then(|| format!("a learning rate of {lr} is low for SGD from random weights: usual ones are 0.01 to 0.1")),
         "adam" | "adamw" => (lr > ADAM_MOST)
             .then(|| format!("a learning rate of {lr} is high for Adam: usual ones are 0.0001 to 0.003")),
@@ -184,7 +184,7 @@ fn rate_for_random_weights(run: &Prospect<'_>) -> Option<String> {
     let lr = run.number("lr")?;
     let adam = run.setup().setting("optimizer").starts_with("adam");
     let alike = run.setup().setting("finetune") != "true" && run.number("lr_decay_layers").unwrap_or(1.0) >= 1.0;
-    (adam && alike && !run.setup().from_scratch() && lr >= 1e-3).then(|| {
+    (adam && alike && !run.setup().starts_random() && lr >= 1e-3).then(|| {
         format!("a learning rate of {lr} in all layers changes trained weights as fast as random ones; 0.0001 is usual for them")
     })
 }
@@ -197,7 +197,7 @@ fn no_normalization(run: &Prospect<'_>) -> Option<String> {
 
 fn few_steps(run: &Prospect<'_>) -> Option<String> {
     let (steps, epochs) = (run.steps, run.number("epochs")?);
-    (run.setup().from_scratch() && steps < FEW_STEPS)
+    (run.setup().starts_random() && steps < FEW_STEPS)
         .then(|| format!("few steps: {steps} in {epochs} epochs hardly change the random weights"))
 }
 

@@ -200,7 +200,7 @@ pub(super) fn few_training_images(run: Setup<'_>, images: usize, outputs: usize)
         true => (each, format!("{each:.0} per class")),
         false => (images as f64, images.to_string()),
     };
-    (run.from_scratch() && count < 100.0)
+    (run.starts_random() && count < 100.0)
         .then(|| format!("few images: {text} for a network that starts from random weights"))
 }
 

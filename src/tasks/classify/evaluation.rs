@@ -164,7 +164,8 @@ impl Evaluation for ClassifyEvaluation {
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
         results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
-        results.run().write_confusion(&self.confusion, &self.classes)?;
+        // Not named among the results: the picture shows it.
+        results.file("confusion.csv", |run| Ok(run.write_confusion(&self.confusion, &self.classes).map(|()| false)?));
         let Some(images) = &self.shown else { return Ok(()) };
         let cells = spread(images.len(), 24).map(|i| self.cell(images, i)).collect::<Result<_, _>>()?;
         let title = format!("Validation images after epoch {epoch}: prediction (truth)");

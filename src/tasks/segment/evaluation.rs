@@ -312,7 +312,8 @@ impl Evaluation for SegmentEvaluation {
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
-        results.run().write_confusion(self.main(), &self.classes)?;
+        // Not named among the results: the picture shows it.
+        results.file("confusion.csv", |run| Ok(run.write_confusion(self.main(), &self.classes).map(|()| false)?));
         if let Some(pairs) = &self.pairs {
             results.picture("samples.png", || Ok(self.figure(pairs, epoch)?.draw()?));
         }
