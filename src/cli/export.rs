@@ -42,7 +42,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         }
         RunDir::check_free(hub).map_err(|error| CliError::Usage(error.to_string()))?;
         complain_of_damage(&args.run);
-        let options = HubOptions { license: license.clone(), dataset: args.dataset.clone() };
+        let commands = "shadegrad predict FOLDER/model.safetensors IMAGES\n\
+                        shadegrad train TASK --data DATA --init FOLDER --finetune\n";
+        let options =
+            HubOptions { license: license.clone(), dataset: args.dataset.clone(), commands: commands.to_owned() };
         let files = export_hub(&args.run, hub, &options)?;
         print(format_args!("written: {} ({})", hub.display(), files.join(", ")))?;
         return Ok(ExitCode::SUCCESS);

@@ -29,6 +29,8 @@ pub struct HubOptions {
     pub license: String,
     /// The data set's identifier on the hub.
     pub dataset: Option<String>,
+    /// Commands that use the folder, one a line.
+    pub commands: String,
 }
 
 /// Pictures of a run that a card shows, with their captions.
@@ -102,7 +104,7 @@ impl Source {
         for (file, caption) in PICTURES.iter().filter(|(file, _)| files.contains(file)) {
             push(&mut text, format_args!("![{caption}]({file})\n\n"));
         }
-        text += &usage(timm);
+        text += &usage(timm, &options.commands);
         push(&mut text, format_args!("## Data\n\n{}\n\n", self.data(options)));
         push(&mut text, format_args!("Classes: {}.\n\n", card.classes.join(", ")));
         let [height, width] = card.image_size;
@@ -195,14 +197,14 @@ impl Source {
 }
 
 /// How the folder is used.
-fn usage(timm: bool) -> String {
+fn usage(timm: bool, commands: &str) -> String {
     let mut text = "## Use\n\n".to_owned();
     if timm {
         text += "```python\nimport timm\nmodel = timm.create_model(\"local-dir:FOLDER\", pretrained=True).eval()\n\
                  transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))\n```\n\n";
     }
-    text + "```sh\nshadegrad predict FOLDER/model.safetensors IMAGES\n\
-            shadegrad train TASK --data DATA --init FOLDER --finetune true\n```\n\n"
+    push(&mut text, format_args!("```sh\n{commands}```\n\n"));
+    text
 }
 
 fn push(text: &mut String, piece: std::fmt::Arguments<'_>) {
