@@ -1,0 +1,58 @@
+//! The map of an image, and the classifier that it explains.
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+use serde_json::Value as Json;
+
+use crate::data::Bands;
+use crate::exec::{AnyEngine, Session};
+use crate::run::card::ModelCard;
+use crate::tasks::predict::Prediction;
+use crate::train::TrainError;
+
+/// A trained classifier whose predictions can be explained.
+pub(in crate::tasks) trait Classifier {
+    /// The model's description.
+    fn card(&self) -> &ModelCard;
+
+    /// The states of its network.
+    fn session(&mut self) -> &mut Session<AnyEngine>;
+
+    /// Images per batch.
+    fn batch(&self) -> usize;
+
+    /// Images as the network takes them.
+    fn pixels(&self, images: &[Bands]) -> Vec<f32>;
+
+    /// Probabilities of all classes, for at most [`Classifier::batch`] images.
+    fn probabilities(&mut self, pixels: Vec<f32>) -> Result<Vec<Vec<f32>>, TrainError>;
+
+    /// The prediction in text and JSON.
+    fn prediction(&self, probabilities: &[f32]) -> Prediction;
+}
+
+/// The map of an image: values `[h,w]` that cover it, and how it was made, in words.
+pub(super) struct Map {
+    pub values: Vec<f64>,
+    pub size: [usize; 2],
+    pub legend: &'static str,
+    pub caption: String,
+    pub json: Json,
+}
+
+/// A picture enlarged by the largest whole factor within a square.
+pub(in crate::tasks) fn enlarged(picture: RgbImage, side: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let factor = side / width.max(height).max(1);
+    if factor < 2 { picture } else { resize(&picture, width * factor, height * factor, FilterType::Nearest) }
+}
+
+/// Whether any part of a map raises its class.
+pub(super) fn raised(map: &[f64]) -> bool {
+    map.iter().any(|&v| v > 0.0)
+}
+
+/// Rows of a map.
+pub(super) fn rows(values: &[f64], width: usize) -> Vec<&[f64]> {
+    values.chunks(width.max(1)).collect()
+}
