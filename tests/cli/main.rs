@@ -16,6 +16,7 @@ mod finetune;
 mod hub;
 mod kernels;
 mod pretrained;
+mod prompt;
 mod report;
 #[path = "../support/mod.rs"]
 mod support;

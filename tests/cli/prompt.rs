@@ -1,0 +1,109 @@
+//! The command line at the prompt: help, messages, completions, colors.
+
+use crate::support::{Place, TRAIN};
+
+#[test]
+fn quiet_prints_the_outcome_alone() {
+    let told = Place::with_photos(4).run(&format!("{TRAIN} -q --out run --epochs 1")).fine();
+    let told = told.printed(&["best validation accuracy", "verdict:", "next:"]);
+    for word in ["device:", "epoch  1/1"] {
+        assert!(!told.stdout.contains(word), "{}", told.stdout);
+    }
+}
+
+#[test]
+fn verbose_prints_settings_with_their_origins_and_every_step() {
+    let place = Place::with_photos(4);
+    place.write("run.toml", "clip = 2.0\n");
+    let told =
+        place.run(&format!("{TRAIN} -v --config run.toml --batch-size 3 --epochs 1 --model cnn --out run")).fine();
+    told.printed(&[
+        "  clip                 2.0                          config file",
+        "  batch_size           3                            flag",
+        "  momentum             0.9                          default",
+        "epoch 1 step 2/3 ",
+        "epoch 1 step 3/3 ",
+    ]);
+    place.run(&format!("{TRAIN} -v -q")).refused(&["--quiet"]);
+}
+
+#[test]
+fn messages_are_colored_on_request_alone() {
+    let place = Place::new();
+    let refused = |line: &str, variable: &str| place.run_with(line, &[("NO_COLOR", variable)]).stderr;
+    let line = "eval nowhere";
+    assert!(refused(&format!("--color always {line}"), "1").starts_with("\u{1b}[1;31merror:\u{1b}[0m "), "asked for");
+    for plain in ["", "--color never ", "--color auto "] {
+        assert!(refused(&format!("{plain}{line}"), "").starts_with("error: "), "not in a terminal: {plain}");
+    }
+    place.run("--color blue devices").refused(&["auto", "always", "never"]);
+    // A name from outside cannot bring its own colors.
+    let named = refused("--color always eval \u{1b}[31mred", "");
+    assert!(named.contains("\\u{1b}[31mred") && !named.contains("\u{1b}[31m"), "{named}");
+}
+
+#[test]
+fn a_slip_gets_the_nearest_name() {
+    let place = Place::new();
+    place.write("slip.toml", "optimizer = \"adamm\"\n");
+    place.write("key.toml", "optimiser = \"adam\"\n");
+    for (line, meant) in [
+        ("train classify --optimizer adamm", "'adam'"),
+        ("train classify --optimize adam", "'--optimizer'"),
+        ("train classif", "'classify'"),
+        ("trai classify", "'train'"),
+        ("train classify --config slip.toml", "did you mean `adam`?"),
+        ("train classify --config key.toml", "did you mean `optimizer`?"),
+        ("summary resnet81", "did you mean `resnet18`?"),
+    ] {
+        place.run(line).refused(&[meant]);
+    }
+}
+
+#[test]
+fn a_missing_task_is_asked_for_by_name() {
+    let told = Place::new().run("train --data photos --epochs 2");
+    told.refused(&[
+        "`train` needs a task before its flags",
+        "classify ",
+        "segment ",
+        "train classify --data photos --epochs 2",
+    ]);
+}
+
+#[test]
+fn completions_and_manual_pages_cover_every_task() {
+    let place = Place::new();
+    let bash = place.run("completions bash").fine();
+    bash.printed(&["_shadegrad()", "shadegrad__subcmd__train", "--image-size", "--halving"]);
+    place.run("man --out pages").fine();
+    let page = |name: &str| std::fs::read_to_string(place.path(&format!("pages/{name}.1"))).expect("a page");
+    for task in shadegrad::tasks::tasks() {
+        let page = page(&format!("shadegrad-train-{}", task.name()));
+        let flag = |key: &str| format!("\\-\\-{}", key.replace('_', "\\-"));
+        let missing: Vec<_> = task.settings().iter().filter(|setting| !page.contains(&flag(setting.key))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+    assert!(page("shadegrad").contains("doctor"));
+    place.run("man --out pages").refused(&["exists already"]);
+}
+
+#[test]
+fn help_names_every_setting() {
+    let place = Place::new();
+    let flags = "--data --model --epochs --batch-size --optimizer --lr --momentum --weight-decay --clip \
+        --label-smoothing --normalize --image-size --stem --val-split --seed --device --out --init --shuffle \
+        --config --skip-bad";
+    place.run("train classify --help").fine().printed(&flags.split_whitespace().collect::<Vec<_>>());
+    place.run("--help").fine().printed(&["train", "eval", "predict", "devices", "plan"]);
+}
+
+/// `shadegrad … | head -1` ends without a message, with the exit code of a process that SIGPIPE ends.
+#[test]
+fn a_closed_output_pipe_ends_quietly() {
+    let place = Place::new();
+    let mut child = place.start("plan resnet18");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("ends");
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(141), ""));
+}
