@@ -24,7 +24,15 @@ fn a_classification_run_works_with_every_verb() {
 
 fn run_directory(place: &Place) {
     let files = ["best.safetensors", "confusion.png", "config.toml", "curves.png", "last.safetensors", "metrics.csv"];
-    let others = ["confusion.csv", "finished.safetensors", "run.json", "samples.png"];
+    let others = [
+        "confusion.csv",
+        "finished.safetensors",
+        "gradcam.png",
+        "metrics.jsonl",
+        "run.json",
+        "samples.png",
+        "trust.json",
+    ];
     let expected: BTreeSet<_> = files.into_iter().chain(others).map(String::from).collect();
     // The folder `errors` exists only if there are errors.
     let found = place.list("run").into_iter().filter(|name| name != "errors");

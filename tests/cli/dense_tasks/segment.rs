@@ -81,8 +81,10 @@ fn run_directory(place: &Place, counts: &Counts) {
         "iou.csv",
         "last.safetensors",
         "metrics.csv",
+        "metrics.jsonl",
         "run.json",
         "samples.png",
+        "trust.json",
     ];
     assert_eq!(place.list("run"), files, "and no temporary file is left");
     for picture in ["confusion", "curves", "samples"] {
