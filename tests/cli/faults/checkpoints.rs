@@ -108,10 +108,10 @@ fn data_with_other_classes_is_matched_by_name_or_refused() {
     let told = place.run(&format!("train classify --data photos --stem cifar {init} --out stem")).fine();
     let stem = "1 of another shape, not loaded: conv1.weight [64, 3, 7, 7] instead of [64, 3, 3, 3]";
     told.printed(&[&format!("101 tensors loaded; {stem}")]);
-    // Classes are matched by name. A class without images has no recall.
+    // Classes are matched by name. A class without images has no precision, recall, F1 and AUROC.
     let told = place.run("eval run --data pair --device cpu").fine();
     let stripes = told.stdout.lines().find(|line| line.starts_with("stripes")).expect("a row");
-    assert_eq!(stripes.split_whitespace().collect::<Vec<_>>(), ["stripes", "0", "–", "–"]);
+    assert_eq!(stripes.split_whitespace().collect::<Vec<_>>(), ["stripes", "0", "–", "–", "–", "–"]);
     place.run("eval run --data others --device cpu").refused(&["\"waves\"", "data with the same classes"]);
 }
 
