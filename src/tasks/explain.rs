@@ -1,6 +1,7 @@
 //! The parts of an image that decide about a class: Grad-CAM and occlusion maps of classifiers.
 
 mod cam;
+mod classifier;
 mod map;
 mod occlusion;
 mod settings;
@@ -10,7 +11,7 @@ use image::RgbImage;
 use serde_json::{Value as Json, json};
 
 pub(crate) use cam::CamPlan;
-pub(super) use map::Classifier;
+pub(super) use classifier::Classifier;
 pub use settings::{Explain, ExplainError, Method};
 pub(super) use sheet::{SHOWN, Shown, sheet};
 
@@ -30,12 +31,7 @@ const SIDE: u32 = 384;
 ///
 /// # Errors
 /// When a class or layer does not exist, a patch does not fit, or the device is lost.
-pub(super) fn explain(
-    of: &mut dyn Classifier,
-    images: &[Bands],
-    how: &Explain,
-    plan: &mut Option<CamPlan>,
-) -> Result<Vec<Prediction>, TaskError> {
+pub(super) fn explain(of: &mut dyn Classifier, images: &[Bands], how: &Explain) -> Result<Vec<Prediction>, TaskError> {
     let card = of.card().clone();
     let asked = how.class.as_ref().map(|class| place_of(&card, class)).transpose()?;
     let pixels = of.pixels(images);
@@ -43,14 +39,14 @@ pub(super) fn explain(
     let chosen: Vec<usize> = probabilities.iter().map(|p| asked.unwrap_or_else(|| largest(p))).collect();
     let maps = match how.method {
         Method::GradCam => {
-            if plan.is_none() {
-                let batch = of.batch();
-                *plan = Some(CamPlan::new(of.session(), &card, batch, how.layer.as_deref())??);
-            }
-            match plan {
-                Some(plan) => grad_cams(plan, of.session(), &pixels, &chosen)?,
-                None => vec![],
-            }
+            let (kept, batch) = (of.cam().take(), of.batch());
+            let plan = match kept {
+                Some(plan) => plan,
+                None => CamPlan::new(of.session(), &card, batch, how.layer.as_deref())??,
+            };
+            let maps = grad_cams(&plan, of.session(), &pixels, &chosen)?;
+            *of.cam() = Some(plan);
+            maps
         }
         Method::Occlusion => {
             let patch = Patch::new(&card, how)?;

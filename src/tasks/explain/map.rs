@@ -1,35 +1,8 @@
-//! The map of an image, and the classifier that it explains.
+//! The map of an image.
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use serde_json::Value as Json;
-
-use crate::data::Bands;
-use crate::exec::{AnyEngine, Session};
-use crate::run::card::ModelCard;
-use crate::tasks::predict::Prediction;
-use crate::train::TrainError;
-
-/// A trained classifier whose predictions can be explained.
-pub(in crate::tasks) trait Classifier {
-    /// The model's description.
-    fn card(&self) -> &ModelCard;
-
-    /// The states of its network.
-    fn session(&mut self) -> &mut Session<AnyEngine>;
-
-    /// Images per batch.
-    fn batch(&self) -> usize;
-
-    /// Images as the network takes them.
-    fn pixels(&self, images: &[Bands]) -> Vec<f32>;
-
-    /// Probabilities of all classes, for at most [`Classifier::batch`] images.
-    fn probabilities(&mut self, pixels: Vec<f32>) -> Result<Vec<Vec<f32>>, TrainError>;
-
-    /// The prediction in text and JSON.
-    fn prediction(&self, probabilities: &[f32]) -> Prediction;
-}
 
 /// The map of an image: values `[h,w]` that cover it, and how it was made, in words.
 pub(super) struct Map {

@@ -3,7 +3,8 @@
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::json;
 
-use super::map::{Classifier, Map, rows};
+use super::classifier::Classifier;
+use super::map::{Map, rows};
 use super::settings::{Explain, ExplainError};
 use crate::data::Bands;
 use crate::run::card::ModelCard;

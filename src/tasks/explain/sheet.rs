@@ -20,7 +20,7 @@ pub(in crate::tasks) struct Shown {
     pub cell: Cell,
 }
 
-/// Wrong and right predictions on a run's sheet, of each at most so many.
+/// Most wrong predictions on a run's sheet, and most right ones.
 pub(in crate::tasks) const SHOWN: usize = 6;
 
 /// Side of the pictures on that sheet, in pixels.

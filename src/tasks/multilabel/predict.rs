@@ -95,10 +95,7 @@ impl Predictor for MultiLabelPredictor {
     }
 
     fn explain(&mut self, images: Vec<Bands>, how: &Explain) -> Result<Vec<Prediction>, TaskError> {
-        let mut cam = self.cam.take();
-        let explained = explain(self, &images, how, &mut cam);
-        self.cam = cam;
-        explained
+        explain(self, &images, how)
     }
 }
 
@@ -109,6 +106,10 @@ impl Classifier for MultiLabelPredictor {
 
     fn session(&mut self) -> &mut Session<AnyEngine> {
         &mut self.model.session
+    }
+
+    fn cam(&mut self) -> &mut Option<CamPlan> {
+        &mut self.cam
     }
 
     fn batch(&self) -> usize {
