@@ -47,7 +47,7 @@ fn a_dry_run_is_json_for_programs() {
     assert_eq!(json["classes"][0]["training_images"], 3);
 }
 
-/// What would be refused is refused, in the same words.
+/// A dry run refuses what a training refuses, in the same words.
 #[test]
 fn a_dry_run_refuses_what_the_training_refuses() {
     let place = Place::with_photos(4);

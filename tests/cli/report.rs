@@ -302,7 +302,7 @@ fn events_are_written_as_tensorboard_writes_them() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x2c\0\0\0\x05";
     assert_eq!(hex(tensorboard::picture("samples", png, 300, at).expect("a picture")), PICTURE);
     assert_eq!(tensorboard::picture("samples", b"GIF89a", 300, at), None);
-    // A resumed run keeps the settings, and writes pictures of its own.
+    // A resumed run keeps the settings of its event file. Its pictures are cut: the run writes new ones.
     let [head, one, picture] = [
         tensorboard::settings("", at),
         tensorboard::epoch(&row, at),

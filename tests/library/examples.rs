@@ -1,11 +1,10 @@
 //! The examples work, in their quick form.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use shadegrad::run::EpochRow;
+use crate::stop_after::StopAfter;
 use shadegrad::train::settings::Given;
-use shadegrad::train::{Observer, StepProgress};
 
 #[allow(dead_code, reason = "main is not called")]
 #[path = "../../examples/classify.rs"]
@@ -51,20 +50,6 @@ fn dense_tasks_write_a_table_and_a_figure() {
     }
 }
 
-/// Stops a run after a number of steps.
-struct StopAfter<'a>(AtomicUsize, &'a AtomicBool);
-
-impl Observer for StopAfter<'_> {
-    fn reading(&self, _: usize, _: usize) {}
-    fn begins(&self, _: &[String]) {}
-    fn step(&self, _: &StepProgress) {
-        if self.0.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.1.store(true, Ordering::Relaxed);
-        }
-    }
-    fn epoch(&self, _: &EpochRow, _: usize) {}
-}
-
 #[test]
 fn a_task_from_outside_trains_reports_and_exports() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -88,7 +73,7 @@ fn a_task_from_outside_resumes_to_the_same_bits() {
         table.extend(extra.iter().map(|(key, path)| ((*key).to_owned(), path.display().to_string().into())));
         let settings = task.resolve(&Given::of_table(table, Path::new("the test"))).expect("valid");
         let stop = AtomicBool::new(false);
-        let observer = StopAfter(AtomicUsize::new(steps), &stop);
+        let observer = StopAfter::new(steps, &stop);
         task.open(&settings, &observer).expect("opens").train(&observer, &stop).expect("trains")
     };
     let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));

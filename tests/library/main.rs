@@ -9,4 +9,6 @@ mod misuse;
 mod pages;
 mod settings_page;
 mod shaders_translate;
+#[path = "../support/stop_after.rs"]
+mod stop_after;
 mod words;

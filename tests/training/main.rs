@@ -13,5 +13,7 @@ mod resume;
 mod run_config;
 mod run_dir;
 mod shards;
+#[path = "../support/stop_after.rs"]
+mod stop_after;
 mod trust;
 mod verdict;

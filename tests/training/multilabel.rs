@@ -4,16 +4,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
+use crate::stop_after::StopAfter;
 use shadegrad::data::scenes::SeveralScenes;
 use shadegrad::data::{Augment, ImageDataset};
-use shadegrad::run::{Checkpoint, EpochRow, RunDir};
+use shadegrad::run::{Checkpoint, RunDir};
 use shadegrad::tasks::multilabel::{
     self, MACRO_F1, MEAN_AVERAGE_PRECISION, MultiLabelConfig, MultiLabelEvaluation, PositiveWeights,
 };
 use shadegrad::tasks::{Part, typed};
-use shadegrad::train::{Evaluation, Observer, Outcome, StepProgress};
+use shadegrad::train::{Evaluation, Outcome};
 use shadegrad::workflows::{EvalOptions, Predictions, compare, evaluate};
 
 /// Number of images to overfit. The validation images are copies of them.
@@ -55,26 +56,9 @@ fn config(data: &Path, out: &Path) -> MultiLabelConfig {
     }
 }
 
-/// Stops a run after a number of steps.
-struct StopAfter<'a> {
-    left: AtomicUsize,
-    stop: &'a AtomicBool,
-}
-
-impl Observer for StopAfter<'_> {
-    fn reading(&self, _: usize, _: usize) {}
-    fn begins(&self, _: &[String]) {}
-    fn step(&self, _: &StepProgress) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
-    fn epoch(&self, _: &EpochRow, _: usize) {}
-}
-
 fn train(config: &MultiLabelConfig, steps: usize) -> Outcome {
     let stop = AtomicBool::new(false);
-    let observer = StopAfter { left: AtomicUsize::new(steps), stop: &stop };
+    let observer = StopAfter::new(steps, &stop);
     multilabel::train(config, &observer, &stop).unwrap_or_else(|e| panic!("{e}"))
 }
 

@@ -1,15 +1,15 @@
 //! Training on several ranks, here threads of one process: the number of ranks changes no bit.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use crate::stop_after::StopAfter;
 use shadegrad::ranks::{RankError, Ranks};
-use shadegrad::run::EpochRow;
 use shadegrad::tasks::{Task, task};
 use shadegrad::train::settings::{Given, Resolved};
-use shadegrad::train::{Observer, Outcome, StepProgress, TrainError};
+use shadegrad::train::{Outcome, TrainError};
 
 /// A rank in a thread.
 struct Thread {
@@ -69,20 +69,6 @@ impl Ranks for Thread {
     }
 }
 
-/// Asks for a stop after a number of steps.
-struct StopAfter<'a>(AtomicUsize, &'a AtomicBool);
-
-impl Observer for StopAfter<'_> {
-    fn reading(&self, _: usize, _: usize) {}
-    fn begins(&self, _: &[String]) {}
-    fn step(&self, _: &StepProgress) {
-        if self.0.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.1.store(true, Ordering::Relaxed);
-        }
-    }
-    fn epoch(&self, _: &EpochRow, _: usize) {}
-}
-
 fn segment() -> &'static dyn Task {
     task("segment").expect("a built-in task")
 }
@@ -112,7 +98,7 @@ fn train_on(
         let rank = thread.rank;
         settings.ranks = Arc::new(thread);
         let flag = AtomicBool::new(stop == Some(rank));
-        let observer = StopAfter(steps.into(), &flag);
+        let observer = StopAfter::new(steps, &flag);
         segment().open(&settings, &observer)?.train(&observer, &flag)
     };
     std::thread::scope(|scope| {

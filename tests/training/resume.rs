@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::stop_after::StopAfter;
 use shadegrad::data::Augment;
 use shadegrad::interop::safetensors::TensorFile;
 use shadegrad::precision::Precision;
@@ -11,23 +12,6 @@ use shadegrad::run::{EpochRow, ImageSize, RunDir, RunError, Unresumable};
 use shadegrad::tasks::segment::{self, SegmentConfig};
 use shadegrad::train::settings::Optimizer;
 use shadegrad::train::{Observer, Outcome, Schedule, StepProgress, TrainError};
-
-/// Stops a run after a number of steps.
-struct StopAfter<'a> {
-    left: AtomicUsize,
-    stop: &'a AtomicBool,
-}
-
-impl Observer for StopAfter<'_> {
-    fn reading(&self, _: usize, _: usize) {}
-    fn begins(&self, _: &[String]) {}
-    fn step(&self, _: &StepProgress) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-    }
-    fn epoch(&self, _: &EpochRow, _: usize) {}
-}
 
 /// Settings with state: momentum, a plateau schedule, averaged weights, accumulated gradients, augmentation, shuffling.
 fn config(device: &str, out: &Path) -> SegmentConfig {
@@ -55,7 +39,7 @@ fn config(device: &str, out: &Path) -> SegmentConfig {
 
 fn train(config: &SegmentConfig, steps: usize) -> Result<Outcome, TrainError> {
     let stop = AtomicBool::new(false);
-    segment::train(config, &StopAfter { left: AtomicUsize::new(steps), stop: &stop }, &stop)
+    segment::train(config, &StopAfter::new(steps, &stop), &stop)
 }
 
 /// Metrics without the columns that depend on the clock.

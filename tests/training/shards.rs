@@ -1,30 +1,17 @@
 //! `--shards`: batches that are cut into parts.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
+use crate::stop_after::StopAfter;
 use shadegrad::data::Augment;
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
-use shadegrad::run::{EpochRow, ImageSize};
+use shadegrad::run::ImageSize;
 use shadegrad::tasks::classify::{self, ClassifyConfig};
 use shadegrad::tasks::colorize::{self, ColorizeConfig};
 use shadegrad::tasks::segment::{self, SegmentConfig};
 use shadegrad::train::settings::{Given, Optimizer, TaskSettings};
-use shadegrad::train::{Observer, Outcome, StepProgress, TrainError};
-
-/// Stops a run after a number of steps.
-struct StopAfter<'a>(AtomicUsize, &'a AtomicBool);
-
-impl Observer for StopAfter<'_> {
-    fn reading(&self, _: usize, _: usize) {}
-    fn begins(&self, _: &[String]) {}
-    fn step(&self, _: &StepProgress) {
-        if self.0.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.1.store(true, Ordering::Relaxed);
-        }
-    }
-    fn epoch(&self, _: &EpochRow, _: usize) {}
-}
+use shadegrad::train::{Observer, Outcome, TrainError};
 
 type Train<C> = fn(&C, &dyn Observer, &AtomicBool) -> Result<Outcome, TrainError>;
 
@@ -36,7 +23,7 @@ fn run<C: TaskSettings>(train: Train<C>, (config, more): (&str, &str), out: &Pat
     table.insert(key.into(), out.to_str().expect("a name").into());
     let config = C::resolve(&Given::of_table(table, Path::new("settings"))).unwrap_or_else(|e| panic!("{e}"));
     let stop = AtomicBool::new(false);
-    train(&config, &StopAfter(steps.into(), &stop), &stop).unwrap_or_else(|e| panic!("{e}"));
+    train(&config, &StopAfter::new(steps, &stop), &stop).unwrap_or_else(|e| panic!("{e}"));
 }
 
 /// A run whose loader has one thread until it stops, and two threads after it is resumed, ends with the bits of one without a stop.
@@ -106,7 +93,7 @@ fn running_statistics_move_by_the_mean_over_the_shards() {
     };
     let after = |batch_size, shards, steps: usize, out: &str| {
         let stop = AtomicBool::new(false);
-        let observer = StopAfter(steps.into(), &stop);
+        let observer = StopAfter::new(steps, &stop);
         segment::train(&config(batch_size, shards, out), &observer, &stop).unwrap_or_else(|e| panic!("{e}"));
         statistics(&place.path().join(out))
     };
