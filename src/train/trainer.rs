@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::TrainError;
+use super::agree::agree;
 use super::changed::{self, Resumption};
 use super::diagnose;
 use super::loaders::Loaders;
@@ -13,12 +14,14 @@ use super::log::Log;
 use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome};
+use super::orders::{Order, order};
+use super::plans::load_plans;
+use super::replicas::{compare, share_states};
 use super::results::Results;
 use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::sharded::Sharded;
 use super::stages::StageRates;
-use super::together::{Order, agree, compare, order, share_states};
 use super::trace::Tracer;
 use crate::data::{Decisions, Sampler, Source};
 use crate::ranks::Ranks;
@@ -104,7 +107,7 @@ impl Trainer {
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
         let sharded = Sharded::of(&settings, &*objective, &ranks);
-        let without_last = model.load_plans(&*objective, &settings, sharded.as_ref(), lens)?;
+        let without_last = load_plans(&mut model, &*objective, (&settings, sharded.as_ref()), lens)?;
         let part = sharded.as_ref().and_then(Sharded::part);
         let loaders = Loaders::new(sources, &settings, &objective.card().classes, (without_last, part))?;
         let order = ImageOrder {
