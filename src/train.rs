@@ -26,6 +26,8 @@ pub(crate) mod results;
 pub(crate) mod schedule;
 pub mod settings;
 mod sharded;
+mod shared_evaluation;
+mod shares;
 pub(crate) mod sized;
 pub(crate) mod stages;
 pub(crate) mod start;

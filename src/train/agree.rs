@@ -28,7 +28,7 @@ pub(super) fn agree(ranks: &dyn Ranks, settings: &str, data: &DataPrint) -> Resu
     }
     let own = Identity { program: program(), settings: settings.to_owned(), data: data.clone() };
     // Text and numbers always have a JSON form.
-    let messages = gather(ranks, &serde_json::to_vec(&own).unwrap_or_default())?;
+    let messages = gather(ranks, &serde_json::to_vec(&own).unwrap_or_default(), true)?;
     let others = messages.iter().enumerate().skip(1);
     let differences: Vec<String> = others
         .flat_map(|(rank, message)| match serde_json::from_slice(message) {

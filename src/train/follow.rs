@@ -32,6 +32,7 @@ impl Trainer {
                     self.loaders.train.recycle(batch);
                 }
                 Order::Compare { epoch, step } => compare(&*ranks, &mut self.model, (epoch as usize, step))?,
+                Order::Evaluate => drop(self.with_average(Self::help_evaluate)?),
                 Order::End => break,
             }
         }

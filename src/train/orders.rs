@@ -21,6 +21,8 @@ pub(super) enum Order {
         /// Optimizer step, from 1.
         step: u64,
     },
+    /// Compute this rank's part of an evaluation.
+    Evaluate,
     /// Training has ended.
     End,
 }
@@ -52,6 +54,7 @@ impl Order {
             }
             Order::Compare { epoch, step } => [2, epoch, step, 0, 0, 0],
             Order::End => [3, 0, 0, 0, 0, 0],
+            Order::Evaluate => [4, 0, 0, 0, 0, 0],
         }
     }
 
@@ -63,6 +66,7 @@ impl Order {
                 Order::Step(StepOrder { index, lr, step, more: more > 0, last: last > 0 })
             }
             [2, epoch, step, ..] => Order::Compare { epoch, step },
+            [4, ..] => Order::Evaluate,
             _ => Order::End,
         }
     }
@@ -86,9 +90,8 @@ mod tests {
     #[test]
     fn orders_are_read_as_they_were_given() {
         let step = StepOrder { index: 7, lr: 1.5e-3, step: 9, more: true, last: false };
-        for order in
-            [Order::Epoch { epoch: 3, first: 5 }, Order::Step(step), Order::Compare { epoch: 1, step: 2 }, Order::End]
-        {
+        let epoch = Order::Epoch { epoch: 3, first: 5 };
+        for order in [epoch, Order::Step(step), Order::Compare { epoch: 1, step: 2 }, Order::Evaluate, Order::End] {
             assert_eq!(Order::of(order.words()), order);
         }
     }
