@@ -19,7 +19,7 @@ pub struct Thread {
     receive: Vec<Mutex<Inbox>>,
     /// Bytes that the rank has sent.
     pub sent: Arc<AtomicUsize>,
-    /// Flips a bit of the long message with this number that the rank receives, from 1.
+    /// Changes values of the long message with this number that the rank receives, from 1.
     pub faulty: AtomicUsize,
 }
 
@@ -71,7 +71,8 @@ impl Ranks for Thread {
                 && self.faulty.load(Ordering::Relaxed) > 0
                 && self.faulty.fetch_sub(1, Ordering::Relaxed) == 1
             {
-                into[0] ^= 1;
+                // The upper half of the digits of some values: an optimizer that divides by their size sees no smaller change.
+                into.chunks_mut(4).take(16).for_each(|word| word[2] ^= 0x40);
             }
         }
         Ok(())
