@@ -101,7 +101,7 @@ impl Sum<'_> {
                 send.push((to, self.messages.write(&node[segment(to)], segment(to).start, wire)));
             }
         }
-        send.extend(others.iter().flat_map(|&to| mine.map(|mine| (to, Cow::Borrowed(mine)))));
+        send.extend(others.iter().filter_map(|&to| mine.map(|mine| (to, Cow::Borrowed(mine)))));
         let (mut nodes, mut sums) = (vec![], vec![]);
         for &from in &others {
             let message = || vec![0; wire::bytes(segment(rank).len(), wire)];
