@@ -4,6 +4,7 @@ mod chart;
 mod confusion;
 mod group;
 mod html;
+mod layers;
 #[cfg(feature = "cli")]
 mod live;
 mod page;

@@ -8,6 +8,7 @@ mod files;
 pub(crate) mod first_step;
 pub(crate) mod half;
 mod health;
+mod layers;
 mod loaders;
 mod log;
 pub(crate) mod lr_finder;

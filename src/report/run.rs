@@ -2,6 +2,7 @@
 
 use super::chart::{Chart, Line, charts};
 use super::confusion;
+use super::layers;
 use super::html::{Row, data_uri, escaped, picture, table};
 use super::page::Page;
 use super::record::{Record, TableRows, duration};
@@ -60,6 +61,15 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
         page.add(&picture(png, &alt, caption));
     }
     mistakes(page, run, level);
+    if !run.layers.is_empty() {
+        page.heading(level, "Layers");
+        page.add(
+            "<p>Each row is a layer, each column an epoch, measured on one batch at its end. A pale row of gradients learns \
+             little beside the others. A dead unit is a channel whose ReLU is 0 everywhere in the batch: it learns nothing more. \
+             Many of them point to a learning rate that is too high.</p>\n",
+        );
+        page.add(&layers::strips(&run.layers));
+    }
     if let Some(decisions) = run.facts.as_ref().and_then(|facts| facts.decisions.as_ref()) {
         data(page, decisions, level);
     }

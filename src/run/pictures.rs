@@ -24,7 +24,7 @@ pub use comparison::{PictureTable, VOID, marked, painted, tinted};
 pub use confusion::confusion_picture;
 pub use curves::{curves_picture, lr_picture};
 pub use fonts::take_missing;
-pub use heat::heat_overlay;
+pub use heat::{heat_overlay, shaded};
 pub use sheet::{Cell, Sheet, prediction_cell};
 
 use crate::interop::files::{FileError, write_atomic};

@@ -28,6 +28,7 @@ fn run_directory(place: &Place) {
         "confusion.csv",
         "finished.safetensors",
         "gradcam.png",
+        "layers.csv",
         "metrics.jsonl",
         "run.json",
         "samples.png",

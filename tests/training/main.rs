@@ -4,6 +4,7 @@
 mod craft;
 mod decisions;
 mod doubts;
+mod layers;
 mod learning;
 mod multilabel;
 mod multilabel_scores;

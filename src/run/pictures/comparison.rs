@@ -148,13 +148,13 @@ pub fn tinted(image: &RgbImage, mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
     tinted
 }
 
-/// An image in grey with the pixels of kind 1 in red and those of other kinds than 0 in white.
-pub fn marked(image: &RgbImage, kinds: &[u8]) -> RgbImage {
+/// An image in grey. Pixels of kind 1 have a color, those of other kinds than 0 are white.
+pub fn marked(image: &RgbImage, kinds: &[u8], color: Color) -> RgbImage {
     let mut marked = image.clone();
     for (pixel, &kind) in marked.pixels_mut().zip(kinds) {
         let (color, share) = match kind {
             0 => (palette::PAPER, 0.25),
-            1 => (palette::WRONG, 0.75),
+            1 => (color, 0.75),
             _ => (palette::PAPER, 0.9),
         };
         *pixel = mixed(grey(*pixel), color, share);
