@@ -14,7 +14,7 @@
 //! | `layers.csv` | norms of weights and gradients and the share of dead units, a row a layer | after each epoch |
 //! | `trace.json` | where the time of the first steps goes, with `--profile` | after 50 steps, or the first epoch |
 //! | `samples.png` | validation images with predictions | after each better epoch |
-//! | `curves.png`, `confusion.png`, `gradcam.png` | pictures | at the end |
+//! | `curves.png`, `curves.svg`, `confusion.png`, `gradcam.png` | pictures | at the end |
 //! | `confusion.csv` | counts, truth in rows | at the end |
 //! | `trust.json` | scores of each class, calibration, boundary F1 | at the end |
 //! | `iou.csv` | IoU of each class, of segmentation | at the end |

@@ -10,7 +10,8 @@ use super::{mistakes, tensorboard};
 use crate::interop::files::{FileError, write_atomic};
 
 /// Results of the best epoch, besides the folder of mistakes and the tables that the task's card names.
-const RESULTS: [&str; 7] = ["curves.png", "samples.png", "gradcam.png", "confusion.png", CONFUSION, "iou.csv", TRUST];
+const RESULTS: [&str; 8] =
+    ["curves.png", "curves.svg", "samples.png", "gradcam.png", "confusion.png", CONFUSION, "iou.csv", TRUST];
 
 impl RunDir {
     /// Removes the norms of steps after `steps`, the rows of layers and the events of epochs from `epoch` on, and the results. Results are written

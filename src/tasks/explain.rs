@@ -13,16 +13,16 @@ use serde_json::{Value as Json, json};
 
 pub(crate) use cam::CamPlan;
 pub(super) use classifier::Classifier;
-pub use settings::{Explain, ExplainError, Method};
 pub(super) use map::{enlarged, raised, rows};
+pub use settings::{Explain, ExplainError, Method};
 pub(super) use sheet::{SHOWN, Shown, sheet};
 
 use super::TaskError;
 use super::predict::Prediction;
 use crate::data::{Bands, one_line, square_with_margin};
-use crate::run::card::ModelCard;
-use crate::run::pictures::{Cell, PictureError, Sheet, heat_overlay, palette, png_bytes};
 use crate::exec::{AnyEngine, Session};
+use crate::run::card::ModelCard;
+use crate::run::pictures::{Cell, Drawn, PictureError, Sheet, heat_overlay, palette};
 use cam::grad_cams;
 use features::FeaturePlan;
 use map::Map;
@@ -73,7 +73,7 @@ pub(super) fn explain(of: &mut dyn Classifier, images: &[Bands], how: &Explain) 
         entry.extend(map_entry);
         prediction.json.insert("explanation".into(), Json::Object(entry));
         let picture = picture(seen, &map, name, f64::from(p[class]))?;
-        prediction.files = vec![(how.method.name(), png_bytes(&picture)?)];
+        prediction.files = vec![(how.method.name(), picture.png()?)];
         explained.push(prediction);
     }
     Ok(explained)
@@ -116,7 +116,7 @@ pub(super) fn features(
     let (picture, mut json) = plan.draw(session, pixels, seen)?;
     json["method"] = how.method.name().into();
     prediction.json.insert("explanation".into(), json);
-    prediction.files.push((how.method.name(), png_bytes(&picture)?));
+    prediction.files.push((how.method.name(), picture.png()?));
     Ok((plan, prediction))
 }
 
@@ -130,7 +130,7 @@ fn seen(image: &Bands, card: &ModelCard) -> RgbImage {
 }
 
 /// Picture and overlay side by side.
-fn picture(seen: RgbImage, map: &Map, class: &str, probability: f64) -> Result<RgbImage, PictureError> {
+fn picture(seen: RgbImage, map: &Map, class: &str, probability: f64) -> Result<Drawn, PictureError> {
     let what = if raised(&map.values) { map.legend } else { "no part raises it" };
     let overlay = heat_overlay(&seen, &map.values, map.size);
     let color = palette::INK;

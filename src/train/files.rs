@@ -133,6 +133,9 @@ impl Trainer {
         let panel = self.objective.task_card().panels.first();
         let mut results = Results::new(&self.run);
         results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel, Some(epoch))?));
+        // Not named among the results: it shows what the picture shows.
+        let svg = || Ok::<_, TrainError>(pictures::curves_svg(self.log.rows(), panel, Some(epoch))?);
+        results.file("curves.svg", |run| Ok(run.write_file("curves.svg", &svg()?).map(|()| false)?));
         if let Some(found) = self.log.found() {
             let written = found.write(&mut results, epoch);
             results.done("results", written);

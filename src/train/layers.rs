@@ -123,7 +123,8 @@ impl Trainer {
 fn layer_before(g: &Graph, mut value: Value) -> Option<String> {
     loop {
         let node = g.nodes().iter().find(|node| node.outputs.contains(&value))?;
-        if g.states().find(&format!("{}.weight", node.scope)).is_some_and(|id| g.states().spec(id).ty.shape.rank() > 1) {
+        if g.states().find(&format!("{}.weight", node.scope)).is_some_and(|id| g.states().spec(id).ty.shape.rank() > 1)
+        {
             return Some(node.scope.clone());
         }
         value = *node.inputs.first()?;
@@ -146,7 +147,7 @@ mod tests {
         let config = SegmentConfig {
             out: Some(place.path().join("run")),
             device: "cpu".into(),
-            scenes: 8,
+            scenes: 10,
             batch_size: 4,
             image_size: ImageSize { height: 32, width: 32 },
             base: 4,

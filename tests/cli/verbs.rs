@@ -26,6 +26,7 @@ fn run_directory(place: &Place) {
     let files = ["best.safetensors", "confusion.png", "config.toml", "curves.png", "last.safetensors", "metrics.csv"];
     let others = [
         "confusion.csv",
+        "curves.svg",
         "finished.safetensors",
         "gradcam.png",
         "layers.csv",

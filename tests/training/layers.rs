@@ -15,7 +15,8 @@ fn run(out: &Path, epochs: usize) {
     let config = SegmentConfig {
         out: Some(out.to_owned()),
         device: "cpu".into(),
-        scenes: 8,
+        scenes: 10,
+        limit: Some(8),
         epochs,
         batch_size: 8,
         lr: LR,
@@ -50,7 +51,8 @@ fn norms_are_those_of_the_weights_and_of_the_next_step() {
         out
     });
     let rows = RunDir::open(&two).expect("a run").read_layers().expect("rows");
-    let layers = ["down0.conv1", "down0.conv2", "bottom.conv1", "bottom.conv2", "up0.enlarge", "up0.conv1", "up0.conv2", "head"];
+    let layers =
+        ["down0.conv1", "down0.conv2", "bottom.conv1", "bottom.conv2", "up0.enlarge", "up0.conv1", "up0.conv2", "head"];
     assert_eq!(rows.iter().map(|row| &*row.layer).collect::<Vec<_>>(), [layers, layers].concat());
     for row in rows.iter().filter(|row| row.epoch == 1) {
         let [before, after] = [&one, &two].map(|run| weights(run, &row.layer));

@@ -18,6 +18,8 @@ struct Run {
     images: [usize; 2],
     sigma: f64,
     baseline: f64,
+    /// Standard error of the gain over the baseline, image by image.
+    gain_sigma: Option<f64>,
     confusion: Option<ConfusionMatrix>,
     diverged: bool,
 }
@@ -32,6 +34,7 @@ impl Run {
             images: [1000, 1000],
             sigma: 0.01,
             baseline: 0.5,
+            gain_sigma: None,
             confusion: None,
             diverged: false,
         }
@@ -53,7 +56,7 @@ impl Run {
         let value = |row: &EpochRow| row.score(&decisive).expect("scored");
         let best = rows.iter().reduce(|a, b| if value(b) > value(a) { b } else { a }).expect("an epoch");
         let outputs = ["ants", "bees"].map(String::from);
-        let baseline = Baseline { name: "always “ants”".into(), value: self.baseline };
+        let baseline = Baseline { name: "always “ants”".into(), value: self.baseline, gain_sigma: self.gain_sigma };
         let yardstick = Yardstick { sigma: Some(self.sigma), baseline: Some(baseline) };
         let evidence = Evidence {
             task: &self.task,
@@ -118,9 +121,34 @@ fn a_small_set_learned_by_heart_is_named_with_its_numbers() {
     assert!(texts[1].contains("97.5 %") && texts[1].contains("62.0 %"), "{texts:?}");
     assert!(texts[2].contains("61 per class"), "{texts:?}");
     assert!(texts[3].contains("11 points"), "{texts:?}");
-    assert_eq!(verdict.next[0], train(&[("augment", "light")]));
-    assert_eq!(verdict.next[1], train(&[("pretrained", "true"), ("finetune", "true")]));
+    assert_eq!(verdict.next[0], train(&[("pretrained", "true"), ("finetune", "true")]), "helps most with few images");
+    assert_eq!(verdict.next[1], train(&[("augment", "light")]));
     assert_eq!(verdict.next[2], train(&[("weight_decay", "1e-4"), ("early_stop", "3")]));
+    let many = Run { images: [1000, 153], ..run };
+    assert_eq!(many.verdict().next[0], train(&[("augment", "light")]));
+}
+
+/// PSNR differs more between photographs than between models: the gain over the grey picture is counted image by image.
+#[test]
+fn a_gain_on_each_image_is_better_than_a_guess() {
+    let epochs = [[1.0, 0.9, 0.5, 0.6], [0.6, 0.6, 0.7, 0.75], [0.45, 0.5, 0.8, 0.8], [0.42, 0.5, 0.83, 0.81]];
+    let run = |gain_sigma| Run { sigma: 0.05, baseline: 0.75, gain_sigma, ..Run::of(&epochs) };
+    assert_eq!(run(None).kinds()[0], FindingKind::NoBetterThanBaseline);
+    assert!(!run(Some(0.01)).kinds().contains(&FindingKind::NoBetterThanBaseline));
+    assert_eq!(run(Some(0.04)).kinds()[0], FindingKind::NoBetterThanBaseline);
+}
+
+/// A run that still improves goes on before its rate or its data are doubted.
+#[test]
+fn a_guess_that_still_improves_goes_on() {
+    let epochs =
+        [[0.70, 0.70, 0.50, 0.50], [0.66, 0.67, 0.50, 0.50], [0.62, 0.63, 0.51, 0.505], [0.57, 0.58, 0.52, 0.51]];
+    let run = Run::of(&epochs);
+    assert_eq!(run.kinds()[..2], [FindingKind::NoBetterThanBaseline, FindingKind::NotConverged]);
+    assert_eq!(run.verdict().next[..2], [Next::Continue { epochs: 8 }, Next::FindRate]);
+    let flat =
+        [[0.70, 0.70, 0.50, 0.50], [0.66, 0.69, 0.50, 0.505], [0.63, 0.69, 0.51, 0.50], [0.62, 0.69, 0.52, 0.50]];
+    assert_eq!(Run::of(&flat).verdict().next[0], Next::FindRate);
 }
 
 /// The kind that a run shows, and that the good run does not.

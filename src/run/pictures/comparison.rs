@@ -4,6 +4,7 @@ use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
+use super::drawn::{Drawn, Place};
 use super::{PictureError, palette};
 
 /// A figure: named columns, rows of pictures, and a legend.
@@ -57,7 +58,7 @@ impl PictureTable {
     ///
     /// # Errors
     /// When there are no rows, or the figure is larger than a picture can be.
-    pub fn draw(&self) -> Result<RgbImage, PictureError> {
+    pub fn draw(&self) -> Result<Drawn, PictureError> {
         let cells = || self.rows.iter().flatten();
         let widest = cells().map(|cell| cell.picture.width() * cell.zoom).max();
         let Some(cell) = widest.filter(|&w| w > 0) else { return Err(PictureError::Empty { what: WHAT }) };
@@ -91,10 +92,11 @@ impl PictureTable {
         for ((name, [r, g, b]), (x, line)) in self.legend.iter().zip(legend) {
             let at = y + line + 8.0;
             canvas.fill_rect(x, at, 24.0, 24.0, Color(*r, *g, *b));
+            canvas.keep(Place { x: x as u32, y: at as u32, width: 24, height: 24 });
             canvas.frame(x, at, 24.0, 24.0, 1.0, palette::LINE);
             canvas.text(name, x + 34.0, at + 12.0, ink(TEXT));
         }
-        Ok(canvas.finish())
+        Ok(canvas.figure())
     }
 
     /// Left edge and line of each entry of the legend.

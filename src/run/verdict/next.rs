@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Finding, FindingKind};
+use super::rules::{Finding, FindingKind, few_training_images, not_converged};
 use super::{Evidence, Setup};
 
 /// A next step.
@@ -46,9 +46,18 @@ fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
     let setup = run.setup();
     match kind {
         FindingKind::Diverged => vec![slower(setup, 10.0), Next::FindRate],
-        FindingKind::NoBetterThanBaseline => [Some(Next::FindRate), checked(setup)].into_iter().flatten().collect(),
+        FindingKind::NoBetterThanBaseline => {
+            // A run that still improves is not over.
+            let on = not_converged(run).map(|_| longer(run));
+            [on, Some(Next::FindRate), checked(setup)].into_iter().flatten().collect()
+        }
         FindingKind::Overfits | FindingKind::Memorizes => {
-            [augmented(setup), pretrained(setup), Some(early(setup))].into_iter().flatten().collect()
+            let steps = match few_training_images(setup, run.training_images, run.outputs.len()) {
+                // Published weights help most where images are few.
+                Some(_) => [pretrained(setup), augmented(setup), Some(early(setup))],
+                None => [augmented(setup), pretrained(setup), Some(early(setup))],
+            };
+            steps.into_iter().flatten().collect()
         }
         FindingKind::RateTooHigh => vec![slower(setup, 3.0), Next::FindRate],
         FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],

@@ -90,7 +90,7 @@ fn diverged(run: &Evidence<'_>) -> Option<String> {
 fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
     let (score, value) = run.decisive()?;
     let baseline = run.yardstick.baseline.as_ref()?;
-    let sigma = run.yardstick.sigma.unwrap_or(0.0);
+    let sigma = baseline.gain_sigma.or(run.yardstick.sigma).unwrap_or(0.0);
     (score.merit(value) < score.merit(baseline.value) + 2.0 * sigma).then(|| {
         format!(
             "no better than a guess: {} {} is less than two standard errors ({}) above {}, which gives {}",
@@ -160,7 +160,7 @@ fn learns_slowly(run: &Evidence<'_>) -> Option<String> {
 }
 
 /// Both losses fell by 3 % or more over the last quarter, and the last epoch is the best.
-fn not_converged(run: &Evidence<'_>) -> Option<String> {
+pub(super) fn not_converged(run: &Evidence<'_>) -> Option<String> {
     let last = run.rows.last()?;
     let before = &run.rows[(3 * run.rows.len() / 4).min(run.rows.len().saturating_sub(2))];
     let falls = last.val_loss < 0.97 * before.val_loss && last.train_loss < 0.97 * before.train_loss;

@@ -12,7 +12,7 @@ use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, names};
 use crate::plan::PlanOptions;
 use crate::run::card::ModelCard;
-use crate::run::pictures::{Cell, Sheet, palette, shaded};
+use crate::run::pictures::{Cell, Drawn, Sheet, palette, shaded};
 use crate::shape::TensorType;
 use crate::train::TrainError;
 use crate::train::step::port;
@@ -84,11 +84,10 @@ impl FeaturePlan {
         session: &mut Session<AnyEngine>,
         pixels: &[f32],
         seen: RgbImage,
-    ) -> Result<(RgbImage, Json), TrainError> {
+    ) -> Result<(Drawn, Json), TrainError> {
         session.write(self.plan, port::IMAGES, pixels)?;
         let maps = session.run_now(self.plan)?;
-        let maps: Vec<_> =
-            self.layers.iter().zip(maps).map(|(layer, values)| Features { layer, values }).collect();
+        let maps: Vec<_> = self.layers.iter().zip(maps).map(|(layer, values)| Features { layer, values }).collect();
         let color = palette::INK;
         let mut cells = vec![Cell { image: enlarged(seen, SIDE), caption: "image".into(), caption_color: color }];
         if let Some(first) = maps.first()

@@ -14,10 +14,9 @@ use super::predict::SegmentPredictor;
 use crate::data::{Bands, one_line};
 use crate::exec::{AnyEngine, Session};
 use crate::run::card::ModelCard;
-use crate::run::pictures::{Color, PictureTable, heat_overlay, marked, png_bytes};
+use crate::run::pictures::{Color, Drawn, PictureTable, heat_overlay, marked};
 use crate::tasks::TaskError;
-use crate::tasks::explain::{
-    CamPlan, Explain, ExplainError, Method, SIDE, enlarged, features, place_of, raised, rows};
+use crate::tasks::explain::{CamPlan, Explain, ExplainError, Method, SIDE, enlarged, features, place_of, raised, rows};
 use crate::tasks::predict::Prediction;
 use crate::train::{Objective, TrainError};
 use crate::training::grad_cam::{PixelWeights, class_pixels};
@@ -104,7 +103,7 @@ pub(super) fn explain(of: &mut SegmentPredictor, image: &Bands, how: &Explain) -
         "method": how.method.name(), "class": class, "share": share, "layer": plan.layer(), "map": map,
     });
     prediction.json.insert("explanation".into(), entry);
-    prediction.files.push((how.method.name(), png_bytes(&picture.draw()?)?));
+    prediction.files.push((how.method.name(), picture.draw()?.png()?));
     of.plans.cam = Some(plan);
     Ok(prediction)
 }
@@ -118,7 +117,7 @@ pub(super) fn sheet(
     session: &mut Session<AnyEngine>,
     objective: &Segmentation,
     found: &SegmentEvaluation,
-) -> Result<Option<RgbImage>, TrainError> {
+) -> Result<Option<Drawn>, TrainError> {
     let card = objective.card();
     let Some(pairs) = objective.shown().filter(|_| !found.shown.is_empty()) else { return Ok(None) };
     let Ok(plan) = CamPlan::new(session, card, 1, None)? else { return Ok(None) };

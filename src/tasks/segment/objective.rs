@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use image::RgbImage;
 use rayon::prelude::*;
 
 use super::evaluation::SegmentEvaluation;
@@ -19,6 +18,7 @@ use crate::label::{IGNORED, IGNORED_BYTE};
 use crate::nn::Mode;
 use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 use crate::run::card::ModelCard;
+use crate::run::pictures::Drawn;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
 use crate::tasks::TaskError;
@@ -239,7 +239,7 @@ impl Objective for Segmentation {
         session: &mut Session<AnyEngine>,
         found: &dyn Evaluation,
         _: (&dyn Source, usize),
-    ) -> Result<Option<RgbImage>, TrainError> {
+    ) -> Result<Option<Drawn>, TrainError> {
         typed_one::<SegmentEvaluation>(found).map_or(Ok(None), |found| sheet(session, self, found))
     }
 }

@@ -78,6 +78,7 @@ fn run_directory(place: &Place, counts: &Counts) {
         "confusion.csv",
         "confusion.png",
         "curves.png",
+        "curves.svg",
         "finished.safetensors",
         "gradcam.png",
         "iou.csv",
