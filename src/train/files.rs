@@ -104,6 +104,7 @@ impl Trainer {
         });
         let settings = self.origin.settings.as_deref().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
         let confusion = self.run.read_confusion().ok().flatten().map(|(_, matrix)| matrix);
+        let trust = found.trust();
         let evidence = Evidence {
             task: self.objective.task_card(),
             training_images: facts.training_images,
@@ -114,6 +115,7 @@ impl Trainer {
             best,
             yardstick: &yardstick,
             confusion: confusion.as_ref(),
+            calibration: trust.as_ref().and_then(|trust| trust.calibration.as_ref()),
             diverged,
         };
         facts.verdict = evidence.verdict();

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 use shadegrad::run::{ImageSize, RunDir};
 use shadegrad::tasks::segment::{self, SegmentConfig};
+use shadegrad::train::Schedule;
 use shadegrad::train::settings::Optimizer;
 
 const LR: f64 = 0.05;
@@ -22,7 +23,8 @@ fn run(out: &Path, epochs: usize) {
         lr: LR,
         optimizer: Optimizer::Sgd,
         momentum: 0.0,
-        image_size: ImageSize { height: 32, width: 32 },
+        schedule: Some(Schedule::Constant),
+        image_size: ImageSize { height: 16, width: 16 },
         base: 4,
         depth: 1,
         ..SegmentConfig::default()

@@ -1,7 +1,7 @@
 //! The rules of a verdict: for each, a run that shows it and one that does not.
 
 use shadegrad::run::{
-    Baseline, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, Score, TRAIN_ACCURACY, TaskCard, Verdict,
+    Baseline, Calibration, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, Score, TRAIN_ACCURACY, TaskCard, Verdict,
     Yardstick,
 };
 use shadegrad::tasks::Task;
@@ -21,6 +21,7 @@ struct Run {
     /// Standard error of the gain over the baseline, image by image.
     gain_sigma: Option<f64>,
     confusion: Option<ConfusionMatrix>,
+    calibration: Option<Calibration>,
     diverged: bool,
 }
 
@@ -36,6 +37,7 @@ impl Run {
             baseline: 0.5,
             gain_sigma: None,
             confusion: None,
+            calibration: None,
             diverged: false,
         }
     }
@@ -68,6 +70,7 @@ impl Run {
             best,
             yardstick: &yardstick,
             confusion: self.confusion.as_ref(),
+            calibration: self.calibration.as_ref(),
             diverged: self.diverged,
         };
         evidence.verdict().expect("a verdict")
@@ -181,17 +184,51 @@ fn each_rule_finds_its_run_and_no_other() {
     }
 }
 
+/// Counts of two classes, truth in rows.
+fn matrix(counts: [[u32; 2]; 2]) -> Option<ConfusionMatrix> {
+    let mut matrix = ConfusionMatrix::new(2);
+    for (truth, row) in counts.into_iter().enumerate() {
+        for (prediction, count) in row.into_iter().enumerate() {
+            (0..count).for_each(|_| matrix.add(truth, prediction).expect("a class"));
+        }
+    }
+    Some(matrix)
+}
+
+#[test]
+fn the_pair_with_most_errors_is_named() {
+    let text = |counts| {
+        let found = Run { confusion: matrix(counts), ..good() }.verdict().findings;
+        found.into_iter().find(|finding| finding.kind == FindingKind::Confuses).map(|finding| finding.text)
+    };
+    assert_eq!(
+        text([[38, 12], [6, 44]]).expect("found"),
+        "most errors: 24.0 % of the images of “ants” are taken for “bees”"
+    );
+    assert_eq!(
+        text([[95, 5], [20, 80]]).expect("found"),
+        "most errors: 20.0 % of the images of “bees” are taken for “ants”"
+    );
+    assert_eq!(text([[95, 5], [5, 95]]), None, "less than a tenth");
+    assert_eq!(text([[8, 2], [2, 8]]), None, "two images prove nothing");
+}
+
+#[test]
+fn probabilities_above_the_accuracy_are_found() {
+    let predictions = |confidence: f64, right: usize| (0..100).map(move |index| (confidence, index < right));
+    let run = |confidence, right| Run { calibration: Calibration::of(predictions(confidence, right)), ..good() };
+    let sure = run(0.97, 81).verdict();
+    let text =
+        "overconfident: the mean confidence is 97.0 % at an accuracy of 81.0 %, so that probabilities are too high";
+    assert!(sure.findings.iter().any(|finding| finding.text == text), "{sure:?}");
+    assert!(sure.findings[0].kind == FindingKind::Learns, "{sure:?}");
+    for fine in [run(0.83, 81), run(0.6, 81)] {
+        assert!(!fine.kinds().contains(&FindingKind::Overconfident), "{:?}", fine.verdict());
+    }
+}
+
 #[test]
 fn rare_classes_are_found_by_their_scores() {
-    let matrix = |counts: [[u32; 2]; 2]| {
-        let mut matrix = ConfusionMatrix::new(2);
-        for (truth, row) in counts.into_iter().enumerate() {
-            for (prediction, count) in row.into_iter().enumerate() {
-                (0..count).for_each(|_| matrix.add(truth, prediction).expect("a class"));
-            }
-        }
-        Some(matrix)
-    };
     let run = Run { task: Segment.card(), confusion: matrix([[900, 10], [80, 10]]), ..good() };
     assert!(run.kinds().contains(&FindingKind::UnequalClasses), "{:?}", run.verdict());
     assert!(run.verdict().next.contains(&train(&[("class_weights", "median")])));

@@ -65,7 +65,8 @@ fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
         FindingKind::PartsDiffer => checked(setup).into_iter().collect(),
         FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
-        FindingKind::FewValidationImages | FindingKind::Learns => vec![],
+        FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
+        FindingKind::Confuses | FindingKind::FewValidationImages | FindingKind::Learns => vec![],
     }
 }
 
@@ -116,6 +117,12 @@ fn longer(run: &Evidence<'_>) -> Next {
         "cosine" | "polynomial" | "one-cycle" => with(&[("epochs", &epochs.to_string())]),
         _ => Next::Continue { epochs },
     }
+}
+
+/// Targets that ask for less confidence.
+fn smoothed(run: Setup<'_>) -> Option<Next> {
+    let plain = run.setting("label_smoothing").parse::<f64>().is_ok_and(|share| share == 0.0);
+    (plain && run.setting("loss") != "focal").then(|| with(&[("label_smoothing", "0.1")]))
 }
 
 /// More weight for rare classes.

@@ -30,6 +30,10 @@ pub enum FindingKind {
     FewImages,
     /// Rare classes score far below the others.
     UnequalClasses,
+    /// Many samples of a class are taken for one other class.
+    Confuses,
+    /// The probabilities are far above the accuracy.
+    Overconfident,
     /// The validation set is too small for small differences.
     FewValidationImages,
     /// The score is above the baseline, and nothing above was found.
@@ -49,7 +53,7 @@ pub struct Finding {
 type Rule = fn(&Evidence<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(FindingKind, Rule); 11] = [
+const RULES: [(FindingKind, Rule); 13] = [
     (FindingKind::Diverged, diverged),
     (FindingKind::NoBetterThanBaseline, no_better_than_baseline),
     (FindingKind::Overfits, overfits),
@@ -60,12 +64,19 @@ const RULES: [(FindingKind, Rule); 11] = [
     (FindingKind::PartsDiffer, parts_differ),
     (FindingKind::FewImages, few_images),
     (FindingKind::UnequalClasses, unequal_classes),
+    (FindingKind::Confuses, confuses),
+    (FindingKind::Overconfident, overconfident),
     (FindingKind::FewValidationImages, few_validation_images),
 ];
 
 /// Findings that say nothing against the training itself.
-const NEUTRAL: [FindingKind; 3] =
-    [FindingKind::FewImages, FindingKind::UnequalClasses, FindingKind::FewValidationImages];
+const NEUTRAL: [FindingKind; 5] = [
+    FindingKind::FewImages,
+    FindingKind::UnequalClasses,
+    FindingKind::Confuses,
+    FindingKind::Overconfident,
+    FindingKind::FewValidationImages,
+];
 
 /// What the rules find.
 pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
@@ -228,6 +239,37 @@ fn unequal_classes(run: &Evidence<'_>) -> Option<String> {
         card.score.name(),
         scores[worst].unwrap_or(0.0),
     ))
+}
+
+/// A tenth or more of a class, and three samples at least, are taken for one other class. The pair with most such samples is named.
+fn confuses(run: &Evidence<'_>) -> Option<String> {
+    let (matrix, card) = (run.confusion?, run.task.confusion.as_ref()?);
+    let classes = 0..matrix.classes();
+    let pairs = classes.clone().flat_map(|truth| classes.clone().map(move |other| (truth, other)));
+    let count = |&(truth, other): &(usize, usize)| matrix.count(truth, other);
+    let often =
+        |pair: &(usize, usize)| pair.0 != pair.1 && count(pair) >= 3 && 10 * count(pair) >= matrix.row_total(pair.0);
+    let (truth, other) = pairs.filter(often).max_by_key(count)?;
+    let name = |class: usize| run.outputs.get(class).map_or("?", String::as_str);
+    Some(format!(
+        "most errors: {:.1} % of the {} of “{}” are taken for “{}”",
+        100.0 * matrix.count(truth, other) as f64 / matrix.row_total(truth) as f64,
+        card.unit,
+        name(truth),
+        name(other)
+    ))
+}
+
+/// The expected calibration error is 5 points or more, and the mean confidence above the accuracy.
+fn overconfident(run: &Evidence<'_>) -> Option<String> {
+    let calibration = run.calibration?;
+    (calibration.ece >= 0.05 && calibration.confidence > calibration.accuracy).then(|| {
+        format!(
+            "overconfident: the mean confidence is {:.1} % at an accuracy of {:.1} %, so that probabilities are too high",
+            100.0 * calibration.confidence,
+            100.0 * calibration.accuracy
+        )
+    })
 }
 
 fn few_validation_images(run: &Evidence<'_>) -> Option<String> {
