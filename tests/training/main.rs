@@ -6,6 +6,7 @@ mod decisions;
 mod doubts;
 mod layers;
 mod learning;
+mod linked;
 mod multilabel;
 mod multilabel_scores;
 mod own_loop;
@@ -16,5 +17,6 @@ mod run_dir;
 mod shards;
 #[path = "../support/stop_after.rs"]
 mod stop_after;
+mod sweep_ranks;
 mod trust;
 mod verdict;
