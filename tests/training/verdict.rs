@@ -227,6 +227,13 @@ fn probabilities_above_the_accuracy_are_found() {
     }
 }
 
+/// One epoch with a higher training loss may be chance.
+#[test]
+fn a_single_rise_says_nothing_about_the_rate() {
+    let run = Run::of(&[[1.0, 0.9, 0.5, 0.6], [1.2, 1.0, 0.5, 0.6], [0.9, 0.9, 0.6, 0.65], [0.8, 0.95, 0.6, 0.64]]);
+    assert!(!run.kinds().contains(&FindingKind::RateTooHigh), "{:?}", run.verdict());
+}
+
 #[test]
 fn rare_classes_are_found_by_their_scores() {
     let run = Run { task: Segment.card(), confusion: matrix([[900, 10], [80, 10]]), ..good() };

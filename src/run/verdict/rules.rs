@@ -145,12 +145,12 @@ fn memorizes(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The training loss rose by 2 % or more in a third of the epochs.
+/// The training loss rose by 2 % or more in a third of the epochs, and in two at least.
 fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
     let losses: Vec<f64> = run.rows.iter().map(|row| row.train_loss).collect();
     let rises = losses.windows(2).filter(|pair| pair[1] > 1.02 * pair[0]).count();
     let changes = losses.len().saturating_sub(1);
-    (changes >= 3 && 3 * rises >= changes).then(|| {
+    (changes >= 3 && rises >= 2 && 3 * rises >= changes).then(|| {
         format!("the learning rate is too high: the training loss rose in {rises} of {changes} epochs after the first")
     })
 }
