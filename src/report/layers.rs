@@ -13,7 +13,7 @@ const ROW: f64 = 13.0;
 /// A strip of cells: what they show.
 struct Strip<'a> {
     title: &'a str,
-    /// What the palest and the darkest cell mean.
+    /// What the faintest and the strongest cell mean.
     ends: [String; 2],
     /// The value of a row, and its shade from 0 to 1; `None` without a cell.
     cell: &'a dyn Fn(&LayerRow) -> Option<(String, f64)>,
@@ -120,8 +120,8 @@ impl Strip<'_> {
         push(
             &mut html,
             format_args!(
-                "<text x=\"{}\" y=\"{}\" class=\"m\">epoch</text></svg>\n<figcaption class=\"legend\"><span>pale {low}, dark \
-                 {high}</span></figcaption></figure>\n",
+                "<text x=\"{}\" y=\"{}\" class=\"m\">epoch</text></svg>\n<figcaption class=\"legend\"><span>{low} \
+                 <i class=\"ramp\"></i> {high}</span></figcaption></figure>\n",
                 NAMES + WIDTH / 2.0,
                 height - 4.0
             ),
@@ -154,7 +154,7 @@ mod tests {
             "style=\"--s:0.50\"><title>conv1, epoch 2: 50.0 %",
             "<title>fc&lt;, epoch 1: 1.0e-3",
             "style=\"--s:1.00\"><title>conv1, epoch 2: 1.500",
-            "pale 1e-3, dark 1e-1",
+            "<span>1e-3 <i class=\"ramp\"></i> 1e-1",
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }

@@ -64,7 +64,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     if !run.layers.is_empty() {
         page.heading(level, "Layers");
         page.add(
-            "<p>Each row is a layer, each column an epoch, measured on one batch at its end. A pale row of gradients learns \
+            "<p>Each row is a layer, each column an epoch, measured on one batch at its end. A faint row of gradients learns \
              little beside the others. A dead unit is a channel whose ReLU is 0 everywhere in the batch: it learns nothing more. \
              Many of them point to a learning rate that is too high.</p>\n",
         );

@@ -1,8 +1,8 @@
 //! The rules of a verdict: for each, a run that shows it and one that does not.
 
 use shadegrad::run::{
-    Baseline, Calibration, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, Score, TRAIN_ACCURACY, TaskCard, Verdict,
-    Yardstick,
+    Baseline, Calibration, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, Score, TRAIN_ACCURACY, TaskCard,
+    Verdict, Yardstick,
 };
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;

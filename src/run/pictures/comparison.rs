@@ -150,13 +150,22 @@ pub fn tinted(image: &RgbImage, mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
     tinted
 }
 
-/// An image in grey. Pixels of kind 1 have a color, those of other kinds than 0 are white.
-pub fn marked(image: &RgbImage, kinds: &[u8], color: Color) -> RgbImage {
+/// An image in which pixels that are not kept are pale and grey.
+pub fn faded(image: &RgbImage, kept: &[bool]) -> RgbImage {
+    let mut faded = image.clone();
+    for (pixel, _) in faded.pixels_mut().zip(kept).filter(|(_, kept)| !**kept) {
+        *pixel = mixed(grey(*pixel), palette::PAPER, 0.7);
+    }
+    faded
+}
+
+/// An image in grey with the pixels of kind 1 in red and those of other kinds than 0 in white.
+pub fn marked(image: &RgbImage, kinds: &[u8]) -> RgbImage {
     let mut marked = image.clone();
     for (pixel, &kind) in marked.pixels_mut().zip(kinds) {
         let (color, share) = match kind {
             0 => (palette::PAPER, 0.25),
-            1 => (color, 0.75),
+            1 => (palette::WRONG, 0.75),
             _ => (palette::PAPER, 0.9),
         };
         *pixel = mixed(grey(*pixel), color, share);
@@ -173,4 +182,18 @@ pub(super) fn grey(Rgb([r, g, b]): Rgb<u8>) -> Color {
 fn mixed(from: Color, to: Color, share: f32) -> Rgb<u8> {
     let Color(r, g, b) = from.mix(to, share);
     Rgb([r, g, b])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_pixels_keep_their_colors_and_others_are_pale() {
+        let image = RgbImage::from_pixel(2, 1, Rgb([200, 10, 30]));
+        let faded = faded(&image, &[true, false]);
+        assert_eq!(faded.get_pixel(0, 0), image.get_pixel(0, 0));
+        let Rgb([r, g, b]) = *faded.get_pixel(1, 0);
+        assert!(r == g && g == b && r > 190, "{r} {g} {b}");
+    }
 }

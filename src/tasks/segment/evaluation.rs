@@ -222,7 +222,7 @@ fn errors(image: &RgbImage, truth: &[u8], predicted: &[u8]) -> (RgbImage, f64) {
     };
     let kinds: Vec<u8> = truth.iter().zip(predicted).map(kind).collect();
     let [right, wrong] = [0, 1].map(|kind| kinds.iter().filter(|&&k| k == kind).count());
-    (pictures::marked(image, &kinds, pictures::palette::WRONG), wrong as f64 / (right + wrong).max(1) as f64)
+    (pictures::marked(image, &kinds), wrong as f64 / (right + wrong).max(1) as f64)
 }
 
 /// Counts of the pixels of a mask that are not ignored.

@@ -14,7 +14,7 @@ use super::predict::SegmentPredictor;
 use crate::data::{Bands, one_line};
 use crate::exec::{AnyEngine, Session};
 use crate::run::card::ModelCard;
-use crate::run::pictures::{Color, Drawn, PictureTable, heat_overlay, marked};
+use crate::run::pictures::{Drawn, PictureTable, faded, heat_overlay};
 use crate::tasks::TaskError;
 use crate::tasks::explain::{CamPlan, Explain, ExplainError, Method, SIDE, enlarged, features, place_of, raised, rows};
 use crate::tasks::predict::Prediction;
@@ -48,10 +48,9 @@ impl Found {
     fn row(&self, plan: &CamPlan, card: &ModelCard) -> [(RgbImage, String); 3] {
         let PixelWeights { class: number, predicted, share, .. } = &self.explained;
         let class = one_line(&card.classes[*number]);
-        let [r, g, b] = card.palette.get(*number).copied().unwrap_or([255; 3]);
-        let of_class: Vec<u8> = predicted.iter().map(|of| u8::from(of == number)).collect();
+        let explained: Vec<bool> = predicted.iter().map(|of| *share == 0.0 || of == number).collect();
         let image = enlarged(self.seen.clone(), SIDE);
-        let pixels = marked(&self.seen, &of_class, Color(r, g, b));
+        let pixels = faded(&self.seen, &explained);
         let share = match *share {
             0.0 => format!("no pixel is {class}: all are explained"),
             share => format!("{class}: {:.1} % of the pixels", 100.0 * share),
