@@ -34,7 +34,8 @@ impl Format for ClassFolders {
         if let Some(train) = train {
             let inside = subfolders(&train)?.len();
             let seen = format!("{}/ with {inside} folders", name_of(&train));
-            let confidence = if inside > 0 { Confidence::Certain } else { Confidence::Possible };
+            // A single folder may as well hold the images of a table.
+            let confidence = if inside >= 2 { Confidence::Certain } else { Confidence::Possible };
             return Ok(Some(Evidence::new(confidence, [seen])));
         }
         let mut with_images = Vec::new();

@@ -41,6 +41,18 @@ fn tables_of_the_parts_are_one_set() {
     assert_eq!(shadegrad::data::open_classification(dir.path(), &options).unwrap().val.len(), 2);
     fs::rename(dir.path().join("train.csv"), dir.path().join("rows.csv")).unwrap();
     refused(open(dir.path()), &["several tables"]);
+    // A table in the folder of each part names images beside it.
+    let dir = temp();
+    for (part, names) in [("train", ["a", "b", "c"]), ("val", ["d", "e", "f"])] {
+        let folder = dir.path().join(part);
+        names.iter().for_each(|name| save(&folder.join(format!("images/{name}.png")), &picture(8, 8, 1)));
+        let rows = names.iter().zip(["cat", "dog", "cat"]).map(|(name, label)| format!("images/{name}.png,{label}\n"));
+        write(&folder.join("labels.csv"), format!("file,label\n{}", rows.collect::<String>()));
+    }
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (3, 3, false));
+    assert!((0..3).all(|index| splits.val.image(index).is_ok()));
+    assert_eq!(splits.decisions.split, "by the tables train/labels.csv, val/labels.csv");
 }
 
 /// An image with two labels in a table of one label an image, and labels that are lists.
