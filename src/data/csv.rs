@@ -8,6 +8,7 @@
 //! absolute paths of another machine: see [`super::lists::Index`].
 
 mod columns;
+mod dispute;
 mod files;
 mod records;
 
@@ -54,7 +55,15 @@ impl Format for Table {
             let path = |table: &Path| table.strip_prefix(root).unwrap_or(table).display().to_string();
             tables = tables_in_parts(root)?.iter().map(|(_, table)| path(table)).collect();
         }
-        if tables.is_empty() || looks_like_classes(root)? {
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        if looks_like_classes(root)? {
+            for table in self::tables(root)? {
+                if let Some(row) = dispute::contradiction(root, &table)? {
+                    return Ok(Some(Evidence::certain([row])));
+                }
+            }
             return Ok(None);
         }
         Ok(Some(Evidence::new(Confidence::Likely, tables)))
