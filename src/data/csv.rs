@@ -49,6 +49,10 @@ impl Format for Table {
          (`train.csv`, `val.csv`, or `train/labels.csv`, `val/labels.csv`)"
     }
 
+    fn has_columns(&self) -> bool {
+        true
+    }
+
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let mut tables: Vec<String> = tables(root)?.iter().map(|table| name_of(table)).collect();
         if tables.is_empty() {

@@ -32,6 +32,10 @@ impl Format for LabelTable {
          `train/labels.csv`, `val/labels.csv`)"
     }
 
+    fn has_columns(&self) -> bool {
+        true
+    }
+
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         csv::Table.recognize(root)
     }
