@@ -1,14 +1,20 @@
 //! The same training on several devices: each shard of a batch is computed by one rank, and the sums do not depend on which.
 
 mod collective;
+mod forecast;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+mod shares;
+mod sum;
 pub mod tree;
+mod wire;
 
+pub use collective::{all_gather, broadcast, gather};
+pub use forecast::{Forecast, Network};
+pub use shares::Shares;
 use std::fmt::Debug;
-use std::ops::Range;
-
-pub use collective::{all_gather, broadcast, gather, sum_shards};
+pub use sum::{sum_shards, traffic};
+pub use wire::{Messages, Wire};
 
 /// Processes that train one model together, numbered from 0. Rank 0 writes the files.
 pub trait Ranks: Debug + Send + Sync {
@@ -34,6 +40,12 @@ pub trait Ranks: Debug + Send + Sync {
         receive: &mut [(usize, &mut [u8])],
         patient: bool,
     ) -> Result<(), RankError>;
+
+    /// Whether a message from a rank can be received without a wait.
+    ///
+    /// # Errors
+    /// When the ranks cannot be asked.
+    fn ready(&self, from: usize) -> Result<bool, RankError>;
 
     /// Ends all ranks with an exit code.
     fn abort(&self, code: u8) -> !;
@@ -74,6 +86,27 @@ pub enum RankError {
         /// What to do.
         advice: &'static str,
     },
+    /// Another number of shares than ranks.
+    #[error("{} shares ({}) for {ranks} {}: give each rank a share", shares.len(), list(shares), if *ranks == 1 { "rank" } else { "ranks" })]
+    Shares {
+        /// The shares.
+        shares: Vec<usize>,
+        /// Number of ranks.
+        ranks: usize,
+    },
+    /// A rank has no shard of a full batch.
+    #[error(
+        "rank {rank} has no shard: the shares {} divide {shards} shards; give it a larger share, or cut batches into more shards",
+        list(shares)
+    )]
+    NoShard {
+        /// The rank.
+        rank: usize,
+        /// The shares.
+        shares: Vec<usize>,
+        /// Shards of a full batch.
+        shards: usize,
+    },
     /// A rank has other weights than rank 0.
     #[error(
         "rank {rank} has other weights than rank 0 after step {step} of epoch {epoch}: its device or its driver computes other \
@@ -99,23 +132,33 @@ pub enum RankError {
 
 /// Ranks in words.
 fn others(ranks: &[usize]) -> String {
-    let numbers: Vec<String> = ranks.iter().map(ToString::to_string).collect();
-    format!("{} {}", if ranks.len() == 1 { "rank" } else { "ranks" }, numbers.join(", "))
+    format!("{} {}", if ranks.len() == 1 { "rank" } else { "ranks" }, list(ranks))
 }
 
-/// A single process.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct One;
+/// Numbers in words.
+fn list(numbers: &[usize]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
 
-impl Ranks for One {
+/// A process that trains alone: number of the process among those of its machine, which have other devices.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Alone(pub usize);
+
+impl Ranks for Alone {
     fn rank(&self) -> usize {
         0
     }
     fn size(&self) -> usize {
         1
     }
+    fn local(&self) -> usize {
+        self.0
+    }
     fn exchange(&self, _: &[(usize, &[u8])], _: &mut [(usize, &mut [u8])], _: bool) -> Result<(), RankError> {
         Ok(())
+    }
+    fn ready(&self, _: usize) -> Result<bool, RankError> {
+        Ok(false)
     }
     fn abort(&self, code: u8) -> ! {
         std::process::exit(code.into())
@@ -129,9 +172,4 @@ const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SI
 pub fn launched() -> Option<usize> {
     let size = |name: &&str| std::env::var(name).ok()?.parse().ok();
     SIZES.iter().find_map(size).filter(|&size| size > 1)
-}
-
-/// The shards of `shards` that a rank computes: neighbors, the same number for each rank, or one more.
-pub fn shards_of(rank: usize, size: usize, shards: usize) -> Range<usize> {
-    rank * shards / size..(rank + 1) * shards / size
 }

@@ -1,11 +1,13 @@
 //! Training: the loop over epochs and steps, its settings, the graphs of a step, and the learning-rate schedule.
 
+mod agree;
 mod changed;
 mod diagnose;
 mod epoch;
 mod error;
 mod files;
 pub(crate) mod first_step;
+mod follow;
 pub(crate) mod half;
 mod health;
 mod loaders;
@@ -15,19 +17,23 @@ pub(crate) mod model;
 pub(crate) mod objective;
 pub(crate) mod observer;
 pub(crate) mod open;
+mod orders;
 pub(crate) mod outputs;
+mod plans;
 pub(crate) mod rehearsal;
+mod replicas;
 pub(crate) mod results;
 pub(crate) mod schedule;
 pub mod settings;
 mod sharded;
+mod shared_evaluation;
+mod shares;
 pub(crate) mod sized;
 pub(crate) mod stages;
 pub(crate) mod start;
 pub mod step;
 pub(crate) mod step_spec;
 pub(crate) mod supervised;
-mod together;
 mod trace;
 pub(crate) mod trainer;
 

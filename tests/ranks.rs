@@ -39,21 +39,74 @@ fn line(more: &str) -> String {
     format!("train segment --config settings.toml {more}")
 }
 
-#[test]
-fn ranks_of_mpi_give_the_bits_of_one_process() {
-    let place = place();
-    place.run(&line("--epochs 2 --out 1")).fine();
+/// One process, and ranks of 8, 4, 2 and 1 shards, train with these settings to the same bits.
+fn same_bits(task: &str, settings: &str) {
+    let place = Place::new();
+    place.write("settings.toml", settings);
+    let line = |out: &str| format!("train {task} --config settings.toml --out {out}");
+    place.run(&line("1")).fine();
     for size in [2, 4, 8] {
-        let (code, text) = run(&place, &vec![line(&format!("--epochs 2 --out {size}")); size]);
+        let (code, text) = run(&place, &vec![line(&size.to_string()); size]);
         assert_eq!(code, Some(0), "{text}");
-        assert_eq!(text.matches("epoch  1/2").count(), 1, "rank 0 alone prints: {text}");
+        assert_eq!(text.matches("epoch  1/").count(), 1, "rank 0 alone prints: {text}");
         for file in ["last.safetensors", "best.safetensors"] {
             assert!(
                 place.bytes(&format!("{size}/{file}")) == place.bytes(&format!("1/{file}")),
-                "{file} of {size} ranks"
+                "{file} of {task} on {size} ranks"
             );
         }
     }
+}
+
+#[test]
+fn ranks_of_mpi_give_the_bits_of_one_process() {
+    same_bits("segment", &format!("{SETTINGS}epochs = 2\n"));
+}
+
+#[test]
+fn ranks_that_train_a_resnet_give_the_bits_of_one_process() {
+    // 11 million weights: two buckets of messages, and more.
+    let settings = "device = \"cpu\"\nscenes = 13\nepochs = 1\nbatch_size = 8\nshards = 8\naccumulate = 2\nema = 0.9\nlr = 0.003\n\
+                    augment = \"light\"\nseed = 5\nimage_size = 16\nmodel = \"resnet18\"\n";
+    same_bits("classify", settings);
+}
+
+#[test]
+fn ranks_that_colorize_give_the_bits_of_one_process() {
+    same_bits("colorize", &format!("{SETTINGS}epochs = 2\nloss = \"classes\"\n"));
+}
+
+#[test]
+fn a_run_goes_on_with_another_number_of_ranks_to_the_same_bits() {
+    let place = place();
+    let more = "--schedule constant";
+    place.run(&line(&format!("{more} --epochs 3 --out whole"))).fine();
+    let (code, text) = run(&place, &vec![line(&format!("{more} --epochs 1 --out parts")); 4]);
+    assert_eq!(code, Some(0), "{text}");
+    for (epochs, size) in [(2, 2), (3, 8)] {
+        let resume = format!("train segment --resume parts --epochs {epochs}");
+        let (code, text) = run(&place, &vec![resume; size]);
+        assert_eq!(code, Some(0), "{text}");
+    }
+    assert!(place.bytes("parts/last.safetensors") == place.bytes("whole/last.safetensors"));
+}
+
+#[test]
+fn a_sweep_and_a_rate_test_run_over_ranks() {
+    let place = place();
+    place.write(
+        "sweep.toml",
+        &format!("task = \"segment\"\n[base]\n{SETTINGS}epochs = 1\n[grid]\nclip = [0.1, 0.2, 0.3]\n"),
+    );
+    place.run("sweep sweep.toml --out 1").fine();
+    let (code, text) = run(&place, &vec!["sweep sweep.toml --out 3".to_owned(); 3]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(place.bytes("3/sweep.csv") == place.bytes("1/sweep.csv"), "{text}");
+    let find = |out: &str| format!("lr-find segment --config settings.toml --steps 10 --out {out}");
+    place.run(&find("lr1")).fine();
+    let (code, text) = run(&place, &vec![find("lr4"); 4]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(place.bytes("lr4/lr_find.csv") == place.bytes("lr1/lr_find.csv"), "{text}");
 }
 
 #[test]

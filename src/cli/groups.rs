@@ -1,7 +1,7 @@
 //! The groups in which `--help` lists the settings, and the settings that `-h` lists.
 
 /// Groups and their settings, in the order of the help.
-pub const GROUPS: [(&str, &[&str]); 8] = [
+pub const GROUPS: [(&str, &[&str]); 9] = [
     (
         "Data",
         &[
@@ -79,7 +79,8 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ),
     ("Learning rate over time", &["schedule", "warmup", "step_size", "milestones", "gamma", "patience"]),
     ("Augmentation", &["augment", "augment_from"]),
-    ("Device", &["device", "precision", "shards", "seed"]),
+    ("Device", &["device", "precision", "seed"]),
+    ("Several devices", &["shards", "shares", "wire", "check_every"]),
     ("Run", &["out", "resume", "allow_changed_data", "log_norms", "profile", "tensorboard"]),
 ];
 

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::flags::{TaskArgs, command};
 use super::progress::Progress;
+use super::ranks::{self, Follower};
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
+use crate::ranks::Ranks;
 use crate::run::names::next_numbered;
 use crate::tasks::tasks;
 use crate::text;
@@ -80,7 +83,14 @@ impl Args {
 
 /// Runs the learning-rate range test.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let (progress, stop) = (Progress::new(), stop_on_interrupt());
+    let ranks = ranks::start()?;
+    let result = find(args, &ranks);
+    ranks::end_all(&*ranks, result)
+}
+
+/// Runs the test as one of the ranks. Rank 0 prints.
+fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
+    let stop = stop_on_interrupt();
     let (range, task) = (args.range()?, args.0.task);
     let mut settings = task.resolve(&args.0.given()?)?;
     if settings.common.resume.is_some() {
@@ -93,10 +103,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         let path: PathBuf = "the flags".into();
         settings = task.resolve(&Given::of_table(settings.table, &path))?;
     }
+    settings.ranks = ranks.clone();
     let optimizer = settings.common.optimizer;
-    let curve = task.open(&settings, &progress)?.find_lr(range, &progress, &stop)?;
-    progress.end();
-    report(&curve, optimizer)?;
+    if ranks.rank() > 0 {
+        task.open(&settings, &Follower)?.find_lr(range, &Follower, &stop)?;
+    } else {
+        let progress = Progress::new();
+        let curve = task.open(&settings, &progress)?.find_lr(range, &progress, &stop)?;
+        progress.end();
+        report(&curve, optimizer)?;
+    }
     Ok(if stop.load(std::sync::atomic::Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })
 }
 

@@ -13,6 +13,7 @@ use crate::fuse::FuseOptions;
 use crate::graph::Group;
 use crate::plan::{Plan, PlanOptions, PlannedCall};
 use crate::precision::Precision;
+use crate::ranks::{Forecast, Network, Wire};
 use crate::train::settings::Optimizer;
 use crate::train::step::Update;
 
@@ -33,12 +34,85 @@ pub(super) struct Args {
     /// Plan without fused kernels
     #[arg(long)]
     no_fuse: bool,
+    #[command(flatten)]
+    ranks: RankArgs,
     /// Print the WGSL of a kernel instead of the plan: of its first call, or of the call with this number in the plan
     #[arg(long, value_name = "KERNEL[:CALL]")]
     wgsl: Option<String>,
     /// Tile of that kernel: workgroup, register, subgroup, units, winograd, or a tile as JSON; `list` prints all tiles
     #[arg(long, requires = "wgsl", default_value = "workgroup")]
     tile: String,
+}
+
+/// A training on several devices (mpirun).
+#[derive(clap::Args)]
+struct RankArgs {
+    /// Also print what messages among 2 to N ranks (mpirun) cost a training step
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=4096), conflicts_with_all = ["eval", "wgsl"])]
+    ranks: Option<u32>,
+    /// Speed of their network, of each rank in each direction
+    #[arg(long, value_name = "GBIT_PER_S", requires = "ranks", default_value_t = 1.0)]
+    bandwidth: f64,
+    /// Latency of their network
+    #[arg(long, value_name = "MS", requires = "ranks", default_value_t = 0.1)]
+    latency: f64,
+    /// Parts of a batch [default: 8, or N where that is more]
+    #[arg(long, value_name = "N", requires = "ranks", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    shards: Option<u32>,
+    /// Width of the gradients that ranks send
+    #[arg(long, value_parser = choice::<Wire>(), requires = "ranks", default_value = "f32")]
+    wire: Wire,
+    /// Seconds of a step on one rank, as `train --dry-run` measures them, for the efficiency
+    #[arg(long, value_name = "SECONDS", requires = "ranks")]
+    step_seconds: Option<f64>,
+}
+
+/// Efficiency for which a step's seconds are printed where none are given.
+const GOOD: f64 = 0.9;
+
+impl RankArgs {
+    /// Prints the costs of messages with `values` gradients and running statistics.
+    fn print(&self, values: usize) -> Result<(), CliError> {
+        let Some(ranks) = self.ranks else { return Ok(()) };
+        let shards = self.shards.unwrap_or(ranks.max(8));
+        let numbers = [("--bandwidth", self.bandwidth), ("--step-seconds", self.step_seconds.unwrap_or(1.0))];
+        if let Some((flag, number)) = numbers.iter().find(|(_, number)| !(*number > 0.0 && number.is_finite())) {
+            return Err(CliError::Usage(format!("{flag} {number}: expected a number above 0")));
+        }
+        if !(self.latency >= 0.0 && self.latency.is_finite()) {
+            return Err(CliError::Usage(format!("--latency {}: expected a number of milliseconds", self.latency)));
+        }
+        if ranks > shards {
+            return Err(CliError::Usage(format!("--ranks {ranks}: {shards} shards are too few; raise --shards")));
+        }
+        let network = Network { bytes_per_s: self.bandwidth * 1e9 / 8.0, latency_s: self.latency / 1e3 };
+        let last = if self.step_seconds.is_some() { "efficiency" } else { "step for 0.90" };
+        print(format_args!(
+            "\nmessages of a step in {shards} shards, {} Gbit/s and {} ms, {}, not overlapped with computation:",
+            self.bandwidth,
+            self.latency,
+            self.wire.name()
+        ))?;
+        print(format_args!("{:>5}  {:>18}  {:>10}  {last:>13}", "ranks", "sent by a rank", "messages"))?;
+        let doubled = std::iter::successors(Some(2), |n| Some(2 * n)).take_while(|n| *n < ranks);
+        for n in doubled.chain([ranks]) {
+            let forecast = Forecast::new(n as usize, shards as usize, values, self.wire, network);
+            let last = match self.step_seconds {
+                Some(seconds) => format!("{:.2}", forecast.efficiency(seconds)),
+                None => forecast.step_s(GOOD).map_or("–".into(), |seconds| format!("{seconds:.3} s")),
+            };
+            let (megabytes, seconds) = (forecast.bytes as f64 / 1e6, forecast.message_s);
+            print(format_args!(
+                "{n:>5}  {:>18}  {:>10}  {last:>13}",
+                format!("{megabytes:.3} MB"),
+                format!("{seconds:.4} s")
+            ))?;
+        }
+        if self.step_seconds.is_none() {
+            print("step for 0.90: seconds of a step on one rank above which the efficiency is 0.90 or more")?;
+        }
+        Ok(())
+    }
 }
 
 /// Prints the plan, or a kernel of it.
@@ -56,6 +130,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let parameters: usize = graph.states().of(Group::Parameters).map(|(_, s)| s.ty.shape.elements()).sum();
     print(plan)?;
     print(format_args!("parameters:                               {parameters}"))?;
+    let statistics: usize = graph.states().of(Group::Statistics).map(|(_, s)| s.ty.shape.elements()).sum();
+    args.ranks.print(parameters + statistics)?;
     Ok(ExitCode::SUCCESS)
 }
 

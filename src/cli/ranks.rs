@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::progress::OPENING;
 use super::{CliError, advice, complain};
-use crate::ranks::{One, Ranks, launched};
+use crate::ranks::{Alone, Ranks, launched};
 use crate::run::history::EpochRow;
 use crate::train::{Observer, StepProgress};
 
@@ -21,7 +21,7 @@ const FIRST: Duration = Duration::from_secs(2);
 /// The processes that train together.
 pub(super) fn start() -> Result<Arc<dyn Ranks>, CliError> {
     match launched() {
-        None => Ok(Arc::new(One)),
+        None => Ok(Arc::new(Alone(0))),
         Some(size) => start_mpi(size),
     }
 }

@@ -3,11 +3,15 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::progress::Progress;
+use super::ranks;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
+use crate::ranks::Ranks;
 use crate::train::Observer;
+use crate::train::open::device_of;
 use crate::workflows::WorkflowError;
 use crate::workflows::sweep::{Sweep, SweepObserver, SweepRunState};
 
@@ -77,7 +81,13 @@ impl SweepObserver for SweepProgress {
 
 /// Runs the sweep; prints its table and writes it as `sweep.md` and `sweep.csv`.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    super::ranks::refuse_several("sweep")?;
+    let ranks = ranks::start()?;
+    let result = run_on(args, &*ranks);
+    ranks::end_all(&*ranks, result)
+}
+
+/// Runs the sweep as one of the ranks. Rank 0 hands runs out and prints.
+fn run_on(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode, CliError> {
     let mut sweep = Sweep::read(&args.file, args.sample.map(|n| n as usize), args.seed).map_err(WorkflowError::from)?;
     sweep.halving = args.halving.map_or(sweep.halving, |eta| eta as usize);
     for setting in &args.set {
@@ -98,15 +108,25 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         sweep.scale_epochs(factor).map_err(WorkflowError::from)?;
     }
     // A device that is not there is refused before there is a folder.
-    args.device.as_deref().map_or(Ok(()), |device| crate::exec::open(device).map(drop))?;
+    let own = args.device.as_deref().map(|device| device_of(device, ranks.local()));
+    own.map_or(Ok(()), |device| crate::exec::open(&device).map(drop))?;
     let stop = stop_on_interrupt();
-    let table =
-        sweep.run(&args.out, args.device.as_deref(), &SweepProgress::new(), &stop).map_err(WorkflowError::from)?;
+    let device = args.device.as_deref();
+    if ranks.rank() > 0 {
+        sweep.serve(ranks, &args.out, device, &stop).map_err(WorkflowError::from)?;
+        return Ok(ended(&stop));
+    }
+    let progress = SweepProgress::new();
+    let table = sweep.run_over(ranks, &args.out, device, (&progress, &stop)).map_err(WorkflowError::from)?;
     let bold = std::io::stdout().is_terminal();
     let shown = table.table(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
     print(format_args!("\n{}", shown.markdown()))?;
     print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
     table.check().map_err(WorkflowError::from)?;
-    let interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
-    Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+    Ok(ended(&stop))
+}
+
+/// The exit code of a sweep that has ended.
+fn ended(stop: &AtomicBool) -> ExitCode {
+    if stop.load(Ordering::Relaxed) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
 }

@@ -16,9 +16,9 @@ use std::thread::JoinHandle;
 use super::{Balance, Batch, DataError, Source};
 use crate::random;
 
-/// Which samples of a batch are read, where processes share a batch.
+/// Which samples of a batch are read, where processes share the batches: number of the batch and its samples to a range of them.
 #[derive(Clone)]
-pub struct Part(pub Arc<dyn Fn(usize) -> Range<usize> + Send + Sync>);
+pub struct Part(pub Arc<dyn Fn(usize, usize) -> Range<usize> + Send + Sync>);
 
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +39,7 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Number of background threads; 0 is one per core.
     pub threads: usize,
-    /// The samples of a batch that are read, given how many it has; by default all of them.
+    /// The samples of a batch that are read; by default all of them.
     pub part: Option<Part>,
     /// Batches that may be ready or in preparation ahead of the reader; 0 is two per thread.
     pub queue: usize,
@@ -76,6 +76,11 @@ impl Loader {
             options.queue = options.threads.saturating_mul(2);
         }
         Ok(Self { source, options, spare: Arc::default() })
+    }
+
+    /// Reads a part of each batch from the next epoch on.
+    pub fn read_part(&mut self, part: Option<Part>) {
+        self.options.part = part;
     }
 
     /// Number of batches per epoch.
@@ -211,7 +216,7 @@ impl Shared {
         let start = number * self.batch_size;
         let mut indices = &self.order[start..(start + self.batch_size).min(self.order.len())];
         if let Some(Part(part)) = &self.part {
-            indices = &indices[part(indices.len())];
+            indices = &indices[part(number, indices.len())];
         }
         let layout = self.source.layout();
         let mut batch = lock(&self.spare).pop().unwrap_or_default();

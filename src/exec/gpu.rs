@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 pub use super::shader::{Lines, Matrix, Tiling};
 pub use cache::default_cache_dir;
-pub use choice::{Choice, choose};
+pub use choice::{Choice, choose, choose_in_turn};
 pub use device::{device_descriptor, list};
 pub use info::{DeviceInfo, DeviceKind};
 pub use options::EngineOptions;

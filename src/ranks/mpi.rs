@@ -147,6 +147,11 @@ impl Ranks for Mpi {
         Ok(())
     }
 
+    fn ready(&self, from: usize) -> Result<bool, RankError> {
+        self.check()?;
+        Ok(self.world.process_at_rank(from as i32).immediate_probe_with_tag(TAG).is_some())
+    }
+
     fn abort(&self, code: u8) -> ! {
         self.world.abort(code.into())
     }

@@ -7,6 +7,15 @@ use super::task_card::TaskCard;
 use super::verdict::{Verdict, Yardstick};
 use crate::data::Decisions;
 
+/// The processes that train a run together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankFacts {
+    /// Device of each rank.
+    pub devices: Vec<String>,
+    /// Share of each rank in the shards of a batch.
+    pub shares: Vec<usize>,
+}
+
 /// Contents of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
@@ -47,6 +56,9 @@ pub struct RunFacts {
     /// Learning rates of the stages of the network, in words, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<String>,
+    /// The ranks, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<RankFacts>,
     /// Description of the task's runs. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<TaskCard>,

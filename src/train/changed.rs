@@ -15,8 +15,9 @@ use crate::run::{RunDir, RunError, Unresumable};
 
 /// Settings that change no weight, and settings whose change the data shows: `data`, `scenes`, `val_split`, `skip_bad`. The
 /// number of epochs and the precision are noted where they matter.
-const FREE: [&str; 18] = [
+const FREE: [&str; 20] = [
     "allow_changed_data",
+    "check_every",
     "data",
     "device",
     "early_stop",
@@ -31,6 +32,7 @@ const FREE: [&str; 18] = [
     "profile",
     "resume",
     "scenes",
+    "shares",
     "skip_bad",
     "tensorboard",
     "val_split",

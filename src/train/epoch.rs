@@ -6,11 +6,11 @@ use std::time::Instant;
 use super::TrainError;
 use super::diagnose;
 use super::observer::{Observer, StepProgress};
+use super::orders::{Order, StepOrder, order};
 use super::outputs::{Outputs, StepResults};
 use super::sharded::{Reduced, ShardedBatch};
 use super::stages::StepInputs;
 use super::step::Phase;
-use super::together::{Order, StepOrder, order};
 use super::trace::Pending;
 use super::trainer::Trainer;
 use crate::data::Batch;
@@ -110,6 +110,9 @@ impl Trainer {
         let update = last.then_some((step, self.log.lr));
         if last {
             self.position.steps = step;
+            if self.settings.check_every > 0 && step.is_multiple_of(self.settings.check_every) {
+                self.compare_ranks(epoch)?;
+            }
         }
         Ok(Started { running, batch, images, step: index + 1, update })
     }
@@ -117,10 +120,11 @@ impl Trainer {
     /// Runs the shards of a batch that this rank has, and the update. `stop` asks all ranks to end after this batch.
     pub(super) fn run_shards(&mut self, order: &StepOrder, own: &Batch, stop: bool) -> Result<Reduced, TrainError> {
         let &StepOrder { index, lr, step, more, last } = order;
-        let Some(sharded) = &self.sharded else { return Ok(Reduced::default()) };
         let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
-        let batch = ShardedBatch { own, images: self.loaders.train.images_of(index), last, head_alone, stop };
+        let (images, exact) = (self.loaders.train.images_of(index), index + 1 == self.loaders.batches());
+        let batch = ShardedBatch { own, images, last, head_alone, stop, exact };
         let inputs = self.inputs(lr, step, more);
+        let Some(sharded) = &mut self.sharded else { return Ok(Reduced::default()) };
         sharded.step(&mut self.model, &*self.objective, &batch, &inputs, &mut self.tracer)
     }
 

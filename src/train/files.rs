@@ -38,6 +38,7 @@ impl Trainer {
             yardstick: None,
             verdict: None,
             shown: Some(self.objective.task_card().clone()),
+            ranks: self.rank_facts.clone(),
             rates: self.stages.as_ref().map(|stages| stages.line(self.settings.lr)),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::TrainError;
 use super::settings::TrainSettings;
-use crate::data::{Balance, Loader, LoaderOptions, Part, Sampler, Source, one_line};
+use crate::data::{Balance, Loader, LoaderOptions, Sampler, Source, one_line};
 
 /// Training and validation images.
 pub(super) struct Loaders {
@@ -43,17 +43,16 @@ impl Loaders {
         [train, val]: [Arc<dyn Source>; 2],
         settings: &TrainSettings,
         classes: &[String],
-        (without_last, part): (bool, Option<Part>),
+        without_last: bool,
     ) -> Result<Self, TrainError> {
         let balance = match settings.sampler {
             Sampler::All => None,
             Sampler::Balanced => Some(Arc::new(Balance::of(&*train).ok_or(TrainError::NoClasses)?)),
         };
-        let loader = |source, shuffle, balance, part| {
+        let loader = |source, shuffle, balance| {
             let options = LoaderOptions {
                 shuffle,
                 balance,
-                part,
                 threads: settings.loader_threads,
                 ..LoaderOptions::new(settings.batch_size, settings.seed)
             };
@@ -61,11 +60,20 @@ impl Loaders {
         };
         let line = balance.as_ref().map(|balance| shares(balance, &*train, classes));
         Ok(Loaders {
-            train: loader(train, settings.shuffle, balance, part)?,
-            val: loader(val, false, None, None)?,
+            train: loader(train, settings.shuffle, balance)?,
+            val: loader(val, false, None)?,
             without_last,
             line,
         })
+    }
+
+    /// Another loader of the validation images.
+    ///
+    /// # Errors
+    /// A batch size of 0.
+    pub fn validation(&self, settings: &TrainSettings) -> Result<Loader, TrainError> {
+        let (source, usual) = (self.val.source().clone(), LoaderOptions::new(settings.batch_size, settings.seed));
+        Ok(Loader::new(source, LoaderOptions { shuffle: false, threads: settings.loader_threads, ..usual })?)
     }
 
     /// Training batches of an epoch.

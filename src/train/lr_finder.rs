@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::observer::{Observer, StepProgress};
+use super::orders::{Order, StepOrder, order};
 use super::outputs::Outputs;
 use super::stages::StageRates;
 use super::step::{Phase, port};
@@ -90,7 +91,7 @@ impl LrCurve {
 
 impl Trainer {
     /// Trains with a learning rate that rises over `range`, and writes the curve into the run folder. The weights are
-    /// discarded.
+    /// discarded. A rank other than 0 follows, and has no curve.
     ///
     /// # Errors
     /// See [`TrainError`].
@@ -101,10 +102,32 @@ impl Trainer {
         stop: &AtomicBool,
     ) -> Result<LrCurve, TrainError> {
         self.stages = self.stages.map(StageRates::of_all_layers);
+        if self.ranks.rank() > 0 {
+            return Ok(LrCurve::new(&[], &self.follow(stop)?.run));
+        }
+        let points = self.losses(range, observer, stop)?;
+        let curve = LrCurve::new(&points, self.run().path());
+        let mut csv = csv::Writer::from_writer(vec![]);
+        // Writing into memory does not fail.
+        curve.points.iter().for_each(|point| csv.serialize(point).unwrap_or_default());
+        let text = csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        self.run().write_file("lr_find.csv", &text)?;
+        pictures::save_png(&pictures::lr_picture(&curve.points)?, &curve.run.join("lr_find.png"))?;
+        Ok(curve)
+    }
+
+    /// The learning rates of a test and the loss at each.
+    fn losses(
+        &mut self,
+        range: LrRange,
+        observer: &dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Vec<(f64, f64)>, TrainError> {
         let mut points = vec![];
         let (mut average, mut weight, mut best) = (0.0, 0.0, f64::INFINITY);
         let start = Instant::now();
-        let (mut epoch, mut images) = (1, 0);
+        let (mut epoch, mut index, mut images) = (1, 0, 0);
+        order(&*self.ranks, Order::Epoch { epoch, first: 0 })?;
         let mut batches = self.loaders.train.epoch(epoch)?.take(self.loaders.batches());
         observer.first_step();
         let factor = (range.to / range.from).powf(1.0 / (range.steps.max(2) - 1) as f64);
@@ -113,18 +136,22 @@ impl Trainer {
             let batch = match batches.next() {
                 Some(batch) => batch?,
                 None => {
-                    epoch += 1;
+                    (epoch, index) = (epoch + 1, 0);
+                    order(&*self.ranks, Order::Epoch { epoch, first: 0 })?;
                     batches = self.loaders.train.epoch(epoch)?.take(self.loaders.batches());
                     let Some(batch) = batches.next() else { break };
                     batch?
                 }
             };
-            images += batch.len();
-            let loss = self.step_at(step as u64 + 1, lr, &batch)?;
+            images += self.loaders.train.images_of(index);
+            let step_order = StepOrder { index, lr, step: step as u64 + 1, more: false, last: true };
+            let loss = self.step_at(&step_order, &batch, stop)?;
+            index += 1;
             (average, weight) = (SMOOTHING * average + (1.0 - SMOOTHING) * loss, SMOOTHING * weight + 1.0 - SMOOTHING);
             let smoothed = average / weight;
             if !loss.is_finite() {
-                break;
+                // All ranks end at such a loss.
+                return Ok(points);
             }
             points.push((lr, loss));
             observer.step(&StepProgress {
@@ -140,19 +167,19 @@ impl Trainer {
                 break;
             }
         }
-        let curve = LrCurve::new(&points, self.run().path());
-        let mut csv = csv::Writer::from_writer(vec![]);
-        // Writing into memory does not fail.
-        curve.points.iter().for_each(|point| csv.serialize(point).unwrap_or_default());
-        let text = csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-        self.run().write_file("lr_find.csv", &text)?;
-        pictures::save_png(&pictures::lr_picture(&curve.points)?, &curve.run.join("lr_find.png"))?;
-        Ok(curve)
+        order(&*self.ranks, Order::End)?;
+        Ok(points)
     }
 
-    /// Runs one step on a batch at a learning rate, and returns the loss.
-    fn step_at(&mut self, step: u64, lr: f64, batch: &Batch) -> Result<f64, TrainError> {
-        let inputs = self.inputs(lr, step, false);
+    /// Runs one step on a batch, and returns the loss.
+    fn step_at(&mut self, step: &StepOrder, batch: &Batch, stop: &AtomicBool) -> Result<f64, TrainError> {
+        if self.sharded.is_some() {
+            order(&*self.ranks, Order::Step(*step))?;
+            let reduced = self.run_shards(step, batch, stop.load(Ordering::Relaxed))?;
+            stop.fetch_or(reduced.stop, Ordering::Relaxed);
+            return Ok(reduced.results.loss.into());
+        }
+        let inputs = self.inputs(step.lr, step.step, false);
         let plan = self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
         self.model.feed(&*self.objective, plan, batch, &inputs)?;
         let values = self.model.session.run_now(plan)?;

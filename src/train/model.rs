@@ -7,13 +7,12 @@ use super::TrainError;
 use super::objective::{Evaluation, Objective};
 use super::outputs::Outputs;
 use super::settings::TrainSettings;
-use super::sharded::Sharded;
 use super::sized::SizedPlans;
 use super::stages::StepInputs;
 use super::step::{Phase, Update, update_graph};
 use crate::data::{Batch, Loader};
 use crate::exec::{AnyEngine, PlanId, Session};
-use crate::graph::{GraphError, Group, StateTable, names};
+use crate::graph::{Group, StateTable, names};
 use crate::interop::torchvision;
 use crate::ops::AVERAGE;
 use crate::plan::PlanOptions;
@@ -49,14 +48,6 @@ fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainError
         }
     }
     Ok(())
-}
-
-/// Whether the plan of a last batch is refused because some BatchNorm would see one value a channel.
-fn without_one_value<T>(plan: Result<T, TrainError>) -> Result<bool, TrainError> {
-    match plan {
-        Err(TrainError::Graph(GraphError::OneValue { .. })) => Ok(true),
-        plan => plan.map(|_| false),
-    }
 }
 
 impl LoadedModel {
@@ -144,47 +135,6 @@ impl LoadedModel {
         let id = self.session.load(&graph, PlanOptions::default())?;
         self.plans.push((key, id));
         Ok(id)
-    }
-
-    /// Prepares all plans of a run over these numbers of training and validation images. Returns true where the last, smaller
-    /// training batch is dropped: it is a single image, of which some BatchNorm would see one value a channel.
-    ///
-    /// # Errors
-    /// When memory runs out or a kernel is refused.
-    pub(super) fn load_plans(
-        &mut self,
-        objective: &dyn Objective,
-        settings: &TrainSettings,
-        sharded: Option<&Sharded>,
-        [train, val]: [usize; 2],
-    ) -> Result<bool, TrainError> {
-        let (options, batch_size) = (PlanOptions::default(), settings.batch_size.min(train));
-        if let Some(sharded) = sharded {
-            self.evaluation_plan_of(objective, settings.batch_size.min(val))?;
-            sharded.load_plans(self, objective, (batch_size, settings))?;
-            return match train % batch_size {
-                0 => Ok(false),
-                last => without_one_value(sharded.load_plans(self, objective, (last, settings))),
-            };
-        }
-        for head_alone in [false, true].into_iter().take(if settings.head_epochs > 0.0 { 2 } else { 1 }) {
-            for last in [true, false].into_iter().take(settings.accumulate.min(2)) {
-                self.training_plan(objective, (batch_size, Phase::new(last, head_alone)), options)?;
-            }
-        }
-        self.evaluation_plan_of(objective, settings.batch_size.min(val))?;
-        match train % batch_size {
-            0 => Ok(false),
-            last => without_one_value(self.training_plan(objective, (last, Phase::Update), options)),
-        }
-    }
-
-    /// Prepares the evaluation plan of a run, unless its pictures have sizes of their own.
-    fn evaluation_plan_of(&mut self, objective: &dyn Objective, n: usize) -> Result<(), TrainError> {
-        if !objective.card().sees_own_pixels() {
-            self.evaluation_plan(objective, n, PlanOptions::default())?;
-        }
-        Ok(())
     }
 
     /// Prepares the evaluation plan for a batch of `n` images (kept for later calls) and gives the size of its batch.

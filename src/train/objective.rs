@@ -56,6 +56,11 @@ pub trait Objective: Send {
         None
     }
 
+    /// Whether [`Evaluation::add`] reads the images of a batch. Ranks then send them to rank 0.
+    fn scores_images(&self) -> bool {
+        true
+    }
+
     /// Whether [`Objective::explain`] is supported.
     fn explains(&self) -> bool {
         false

@@ -12,7 +12,7 @@ use super::settings::{Normalize, Resolved, TrainSettings};
 use super::start::StartFile;
 use super::trainer::{Beginning, HeldRun, Trainer};
 use crate::data::{Decisions, Normalization, Source, limited};
-use crate::exec;
+use crate::exec::{self, gpu};
 use crate::precision::Precision;
 use crate::ranks::{RankError, Ranks};
 use crate::run::{FolderLock, ImageSize, RunDir, resume};
@@ -112,10 +112,14 @@ pub fn open(
     Ok(trainer)
 }
 
-/// The device of the process `local` of a machine, where a list names a device for each.
-fn device_of(devices: &str, local: usize) -> String {
+/// The device of process `local` of a machine: its device of a list, or for `auto` and `gpu` the machine's GPUs in turn.
+pub(crate) fn device_of(devices: &str, local: usize) -> String {
     let names: Vec<&str> = devices.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    names.get(local % names.len().max(1)).map_or_else(|| devices.to_owned(), |name| (*name).to_owned())
+    let name = names.get(local % names.len().max(1)).map_or_else(|| devices.to_owned(), |name| (*name).to_owned());
+    if local == 0 || names.len() > 1 || !["auto", "gpu"].contains(&name.to_lowercase().as_str()) {
+        return name;
+    }
+    gpu::choose_in_turn(local, &gpu::list()).map_or(name, |index| index.to_string())
 }
 
 /// Shards of a run on several ranks whose settings give none: the largest divisor of the batch size up to this number.
@@ -187,7 +191,8 @@ mod tests {
     #[test]
     fn a_list_gives_each_process_of_a_machine_its_device() {
         assert_eq!([0, 1, 2, 3].map(|local| device_of("0, llvmpipe,cpu", local)), ["0", "llvmpipe", "cpu", "0"]);
-        assert_eq!([0, 1].map(|local| device_of("auto", local)), ["auto", "auto"]);
+        assert_eq!([0, 1].map(|local| device_of("llvmpipe", local)), ["llvmpipe", "llvmpipe"]);
+        assert_eq!(device_of("auto", 0), "auto");
     }
 
     #[test]

@@ -15,6 +15,16 @@ impl Outputs {
         Outputs(names.zip(values).collect())
     }
 
+    /// Outputs by name.
+    pub(super) fn of_pairs(pairs: Vec<(String, Vec<f32>)>) -> Self {
+        Outputs(pairs)
+    }
+
+    /// All outputs, by name.
+    pub(super) fn pairs(&self) -> &[(String, Vec<f32>)] {
+        &self.0
+    }
+
     /// The values of an output; none where the plan has no output of this name.
     pub fn get(&self, name: &str) -> &[f32] {
         self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::TrainError;
+use super::orders::StepOrder;
 use super::step::Phase;
 use super::trainer::Trainer;
 use crate::data::Source;
@@ -67,7 +68,11 @@ impl Trainer {
         let all = pixels.iter().sum::<u64>() as f64;
         let validation = self.time_validation()?;
         let size = self.settings.batch_size.min(facts.training_images);
-        let key = (size, Phase::Update);
+        let shards = self.sharded.as_ref().map(|sharded| sharded.shards(size));
+        let (key, shards) = match shards.as_deref() {
+            Some([first, ..]) => ((first.len(), Phase::of_shard(false)), shards.as_ref().map_or(1, Vec::len)),
+            _ => ((size, Phase::Update), 1),
+        };
         let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
         let plan = self.model.session.plan(plan);
         Ok(Rehearsal {
@@ -76,7 +81,7 @@ impl Trainer {
             class_counts: self.class_counts(facts.outputs.len()),
             pixel_shares: (all > 0.0).then(|| pixels.iter().map(|&count| count as f64 / all).collect()),
             memory: plan.memory,
-            flops: plan.flops(),
+            flops: plan.flops() * shards as u64,
             facts,
             settings,
             batches,
@@ -94,11 +99,16 @@ impl Trainer {
         let begin = Instant::now();
         for number in 1..=STEPS + 1 {
             let Some(batch) = epoch.next().transpose()? else { break };
-            let inputs = self.inputs(self.settings.lr, number as u64, false);
-            let plan =
-                self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
-            self.model.feed(&*self.objective, plan, &batch, &inputs)?;
-            self.model.session.run_now(plan)?;
+            let (lr, step) = (self.settings.lr, number as u64);
+            if self.sharded.is_some() {
+                let order = StepOrder { index: number - 1, lr, step, more: false, last: true };
+                self.run_shards(&order, &batch, false)?;
+            } else {
+                let (inputs, key) = (self.inputs(lr, step, false), (batch.len(), Phase::Update));
+                let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
+                self.model.feed(&*self.objective, plan, &batch, &inputs)?;
+                self.model.session.run_now(plan)?;
+            }
             seconds.push(last.elapsed().as_secs_f64());
             for &class in batch.labels.iter().filter(|_| of_pixels) {
                 if let Some(count) = pixels.get_mut(class as usize) {

@@ -21,6 +21,7 @@ use crate::interop::pretrained::table;
 use crate::nn::Network;
 use crate::ops::{AdamOptions, SgdOptions};
 use crate::precision::Precision;
+use crate::ranks::Wire;
 use crate::run::ImageSize;
 use crate::setting::SettingValue;
 
@@ -124,6 +125,9 @@ pub struct TrainSettings {
     pub loader_threads: usize,
     pub precision: Precision,
     pub shards: Option<usize>,
+    pub shares: Option<Vec<usize>>,
+    pub wire: Wire,
+    pub check_every: u64,
 }
 
 /// Weights that a run starts from, as its settings name them.
@@ -251,6 +255,10 @@ impl TrainSettings {
         let shards = self.shards();
         let cut = shards >= 1 && self.batch_size.is_multiple_of(shards);
         rule.range("shards", &shards, cut, "a divisor of batch_size")?;
+        if let Some(shares) = &self.shares {
+            let in_range = !shares.is_empty() && shares.iter().all(|share| (1..=1_000_000).contains(share));
+            rule.range("shares", &format!("{shares:?}"), in_range, "a whole number from 1 for each rank, such as 3,1")?;
+        }
         let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
         rule.range("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
         let schedule = &self.schedule;

@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -19,12 +20,15 @@ use super::settings::TrainSettings;
 use super::stages::StepInputs;
 use super::step::{Phase, Update, port};
 use super::trace::{Pending, Tracer};
-use crate::data::{Batch, Part};
+use crate::data::{Batch, Part, Source};
 use crate::exec::PlanId;
 use crate::graph::Group;
 use crate::plan::PlanOptions;
 use crate::ranks::tree::TreeSum;
-use crate::ranks::{Ranks, all_gather, shards_of, sum_shards};
+use crate::ranks::{Messages, Ranks, Shares, all_gather, sum_shards};
+
+/// Timed shards, and the time after which no further shard is timed.
+const TIMED: (usize, Duration) = (3, Duration::from_secs(5));
 
 /// The images of each shard of a batch of `images`, where a shard of a full batch has `size`. A smaller batch has as many shards as
 /// it fills, of equal sizes or one image more. No shard of a larger batch is a single image, unless all are.
@@ -35,8 +39,8 @@ pub(super) fn cut(images: usize, size: usize) -> Vec<Range<usize>> {
 }
 
 /// The images of the shards that a rank computes.
-fn own_images(cuts: &[Range<usize>], rank: usize, ranks: usize) -> Range<usize> {
-    let own = shards_of(rank, ranks, cuts.len());
+fn own_images(cuts: &[Range<usize>], rank: usize, shares: &Shares) -> Range<usize> {
+    let own = shares.part(rank, cuts.len());
     let images = cuts.last().map_or(0, |shard| shard.end);
     let start = |shard: usize| cuts.get(shard).map_or(images, |shard| shard.start);
     start(own.start)..start(own.end)
@@ -45,6 +49,8 @@ fn own_images(cuts: &[Range<usize>], rank: usize, ranks: usize) -> Range<usize> 
 /// Steps of batches that are cut into shards.
 pub(super) struct Sharded {
     ranks: Arc<dyn Ranks>,
+    shares: Shares,
+    messages: Messages,
     /// Images of a shard of a full batch.
     size: usize,
     update: Update,
@@ -62,6 +68,9 @@ pub(super) struct ShardedBatch<'a> {
     pub head_alone: bool,
     /// Whether this rank asks all ranks to end after the batch.
     pub stop: bool,
+    /// Whether messages have 32 bits, and all that earlier ones have lost: the last batch of an epoch. A batch after which the
+    /// ranks end is exact too.
+    pub exact: bool,
 }
 
 /// The results of a batch.
@@ -93,15 +102,54 @@ impl Sharded {
         let shards = settings.shards();
         (shards > 1).then(|| Sharded {
             ranks: ranks.clone(),
+            shares: Shares::equal(ranks.size()),
+            messages: Messages::new(settings.wire),
             size: settings.batch_size / shards,
             update: settings.update_of(&objective.card().network),
         })
     }
 
-    /// The samples of a batch that this rank reads, where not all.
-    pub fn part(&self) -> Option<Part> {
-        let (size, rank, ranks) = (self.size, self.ranks.rank(), self.ranks.size());
-        (ranks > 1).then(|| Part(Arc::new(move |images| own_images(&cut(images, size), rank, ranks))))
+    /// The images of each shard of a batch of `images`.
+    pub fn shards(&self, images: usize) -> Vec<Range<usize>> {
+        cut(images, self.size)
+    }
+
+    /// Gives the ranks their shares. Returns the samples of a batch that this rank reads.
+    pub fn share(&mut self, shares: Shares) -> Part {
+        self.shares = shares.clone();
+        let (size, rank) = (self.size, self.ranks.rank());
+        Part(Arc::new(move |_, images| own_images(&cut(images, size), rank, &shares)))
+    }
+
+    /// Seconds of a shard of a batch of `images` from a source, the least of some. The states stay as they are.
+    ///
+    /// # Errors
+    /// When an image cannot be read or the device is lost.
+    pub fn time(
+        &self,
+        model: &mut LoadedModel,
+        objective: &dyn Objective,
+        (source, images): (&dyn Source, usize),
+    ) -> Result<f64, TrainError> {
+        let images: Vec<usize> = cut(images, self.size).into_iter().next().unwrap_or_default().collect();
+        let batch = Batch::load(source, &images)?;
+        let plan = model.training_plan(objective, (batch.len(), Phase::of_shard(false)), PlanOptions::default())?;
+        objective.feed(&mut model.session, plan, &batch, batch.len())?;
+        let statistics = model.session.read_group(Group::Statistics)?;
+        let (begin, mut least) = (Instant::now(), f64::INFINITY);
+        for run in 0..=TIMED.0 {
+            let start = Instant::now();
+            model.session.run_now(plan)?;
+            // The first run compiles kernels.
+            if run > 0 {
+                least = least.min(start.elapsed().as_secs_f64());
+            }
+            if run > 0 && begin.elapsed() > TIMED.1 {
+                break;
+            }
+        }
+        model.session.write_group(Group::Statistics, &statistics)?;
+        Ok(least)
     }
 
     /// Prepares the plans for batches of these sizes.
@@ -131,7 +179,7 @@ impl Sharded {
     /// # Errors
     /// When the device is lost, or a rank does not answer.
     pub fn step(
-        &self,
+        &mut self,
         model: &mut LoadedModel,
         objective: &dyn Objective,
         batch: &ShardedBatch<'_>,
@@ -139,8 +187,8 @@ impl Sharded {
         tracer: &mut Tracer,
     ) -> Result<Reduced, TrainError> {
         let cuts = cut(batch.images, self.size);
-        let own = shards_of(self.ranks.rank(), self.ranks.size(), cuts.len());
-        let first = own_images(&cuts, self.ranks.rank(), self.ranks.size()).start;
+        let own = self.shares.part(self.ranks.rank(), cuts.len());
+        let first = own_images(&cuts, self.ranks.rank(), &self.shares).start;
         let within = |shard: usize| cuts[shard].start - first..cuts[shard].end - first;
         let statistics = model.session.read_group(Group::Statistics)?;
         let (mut sum, mut reports) = (TreeSum::new(cuts.len()), Vec::<Report>::new());
@@ -162,7 +210,8 @@ impl Sharded {
             return Ok(Reduced { results, stop, bad: Some((bad, own.contains(&bad).then(|| within(bad)))) });
         }
         let parameters = model.session.states().layout().group_len[Group::Parameters as usize];
-        let mut sum = sum_shards(&*self.ranks, cuts.len(), parameters + statistics.len(), sum)?;
+        let wire = (&mut self.messages, batch.exact || stop);
+        let mut sum = sum_shards(&*self.ranks, (&self.shares, cuts.len()), parameters + statistics.len(), sum, wire)?;
         divide(&mut sum[..parameters], results.totals.weight as f32);
         divide(&mut sum[parameters..], batch.images as f32);
         let moved: Vec<f32> =

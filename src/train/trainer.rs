@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::TrainError;
+use super::agree::agree;
 use super::changed::{self, Resumption};
 use super::diagnose;
 use super::loaders::Loaders;
@@ -13,17 +14,21 @@ use super::log::Log;
 use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome};
+use super::orders::{Order, order};
+use super::plans::load_plans;
+use super::replicas::{compare, share_states};
 use super::results::Results;
 use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::sharded::Sharded;
+use super::shared_evaluation::SharedEvaluation;
+use super::shares;
 use super::stages::StageRates;
-use super::together::{Order, agree, compare, order, share_states};
 use super::trace::Tracer;
 use crate::data::{Decisions, Sampler, Source};
 use crate::ranks::Ranks;
 use crate::run::damage::text_digest;
-use crate::run::facts::RunFacts;
+use crate::run::facts::{RankFacts, RunFacts};
 use crate::run::fingerprint::DataPrint;
 use crate::run::history::EpochRow;
 use crate::run::resume::{ImageOrder, Kept, Origin, Position};
@@ -58,6 +63,10 @@ pub struct Trainer {
     pub(super) stages: Option<StageRates>,
     /// Steps of batches that are cut into shards, where they are.
     pub(super) sharded: Option<Sharded>,
+    /// Evaluations, where several ranks share them.
+    shared_evaluation: Option<SharedEvaluation>,
+    /// The ranks, where there are several.
+    pub(super) rank_facts: Option<RankFacts>,
     /// The processes that train it. Ranks other than 0 follow, and write nothing.
     pub(super) ranks: Arc<dyn Ranks>,
     pub(super) tracer: Tracer,
@@ -103,10 +112,9 @@ impl Trainer {
         let lens = sources.each_ref().map(|source| source.len());
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
-        let sharded = Sharded::of(&settings, &*objective, &ranks);
-        let without_last = model.load_plans(&*objective, &settings, sharded.as_ref(), lens)?;
-        let part = sharded.as_ref().and_then(Sharded::part);
-        let loaders = Loaders::new(sources, &settings, &objective.card().classes, (without_last, part))?;
+        let mut sharded = Sharded::of(&settings, &*objective, &ranks);
+        let without_last = load_plans(&mut model, &*objective, (&settings, sharded.as_ref()), lens)?;
+        let mut loaders = Loaders::new(sources, &settings, &objective.card().classes, without_last)?;
         let order = ImageOrder {
             batch_size: settings.batch_size,
             images: lens[0],
@@ -127,7 +135,25 @@ impl Trainer {
             None => Default::default(),
         };
         agree(&*ranks, &toml, &data)?;
+        let device = model.session.engine().name();
+        let chosen = shares::choose(&*ranks, &settings, &device, ranks_of(&settings, &*ranks), || match &sharded {
+            Some(sharded) => {
+                let images = (&**loaders.train.source(), settings.batch_size.min(lens[0]));
+                sharded.time(&mut model, &*objective, images)
+            }
+            None => Ok(0.0),
+        })?;
+        let shared_evaluation = match &mut sharded {
+            Some(sharded) if ranks.size() > 1 => {
+                loaders.train.read_part(Some(sharded.share(chosen.shares.clone())));
+                let own = loaders.validation(&settings)?;
+                let batch = settings.batch_size.min(lens[1]);
+                Some(SharedEvaluation::new(ranks.clone(), chosen.shares, own, batch))
+            }
+            _ => None,
+        };
         let (run, lock) = make_run(&settings, &toml)?;
+        notes.extend(chosen.line);
         notes.extend(lock.iter().filter_map(FolderLock::note));
         let mut trainer = Trainer {
             objective,
@@ -144,6 +170,8 @@ impl Trainer {
             schedule: LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs),
             stages,
             sharded,
+            shared_evaluation,
+            rank_facts: chosen.facts,
             ranks,
             tracer: Tracer::new(settings.profile),
             start: Instant::now(),
@@ -256,10 +284,8 @@ impl Trainer {
 
     /// Evaluates, and writes metrics and checkpoints. True if training is to end early.
     fn validate(&mut self, epoch: usize, speed: &Speed, observer: &dyn Observer) -> Result<bool, TrainError> {
-        let steps = self.position.steps;
-        order(&*self.ranks, Order::Compare { epoch: epoch as u64, step: steps })?;
-        compare(&*self.ranks, &mut self.model, (epoch, steps))?;
-        let found = self.with_average(Self::evaluate)?;
+        self.compare_ranks(epoch)?;
+        let found = self.evaluate_epoch()?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
         if let Some(first) = self.log.rows().first() {
             // A run of an earlier version keeps the columns that it began with.
@@ -315,8 +341,40 @@ impl Trainer {
         Ok(self.position.stops_early(self.settings.early_stop))
     }
 
+    /// Compares the weights of all ranks.
+    pub(super) fn compare_ranks(&mut self, epoch: usize) -> Result<(), TrainError> {
+        let step = self.position.steps;
+        order(&*self.ranks, Order::Compare { epoch: epoch as u64, step })?;
+        compare(&*self.ranks, &mut self.model, (epoch, step))
+    }
+
+    /// Evaluates the weights of all ranks, or their average. Ranks share the images, unless each image has its own size.
+    fn evaluate_epoch(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
+        if self.shared_evaluation.is_none() || self.objective.card().sees_own_pixels() {
+            return self.with_average(Self::evaluate);
+        }
+        order(&*self.ranks, Order::Evaluate)?;
+        self.with_average(|trainer| match trainer.help_evaluate()? {
+            Some(found) => Ok(found),
+            None => trainer.evaluate(),
+        })
+    }
+
+    /// Computes this rank's part of an evaluation. Rank 0 has the result.
+    pub(super) fn help_evaluate(&mut self) -> Result<Option<Box<dyn Evaluation>>, TrainError> {
+        let Some(shared) = &self.shared_evaluation else { return Ok(None) };
+        shared.run(&mut self.model, &*self.objective)
+    }
+
+    /// Evaluates the weights of this rank on all images.
     pub(super) fn evaluate(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
         let batch_size = self.settings.batch_size.min(self.loaders.val.source().len());
         self.model.evaluate(&*self.objective, &self.loaders.val, batch_size)
     }
+}
+
+/// The ranks of the run that rank 0 resumes.
+fn ranks_of(settings: &TrainSettings, ranks: &dyn Ranks) -> Option<RankFacts> {
+    let run = settings.resume.as_ref().filter(|_| ranks.rank() == 0)?;
+    RunDir::to_resume(run).ok()?.read_facts().ok()??.ranks
 }

@@ -6,15 +6,18 @@ mod error;
 mod folder;
 mod grid;
 mod halving;
+mod over_ranks;
 mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 
 use crate::interop::files::{FileError, read_text};
+use crate::ranks::{Alone, Ranks};
 use crate::run::history::EpochRow;
 use crate::run::{FolderLock, RunDir, RunError, Score};
 use crate::tasks::{self, Task};
@@ -210,35 +213,61 @@ impl Sweep {
         observer: &dyn SweepObserver,
         stop: &AtomicBool,
     ) -> Result<SweepTable, SweepError> {
+        self.run_over(&Alone(0), out, device, (observer, stop))
+    }
+
+    /// The same on rank 0 of several, which hands runs to those that are free; the others call [`Sweep::serve`].
+    ///
+    /// # Errors
+    /// As [`Sweep::run`]; when a rank has another sweep, does not see `out`, or does not answer.
+    pub fn run_over(
+        &self,
+        ranks: &dyn Ranks,
+        out: &Path,
+        device: Option<&str>,
+        (observer, stop): (&dyn SweepObserver, &AtomicBool),
+    ) -> Result<SweepTable, SweepError> {
         std::fs::create_dir_all(out).map_err(|e| FileError::writing(out, e))?;
         let _lock = FolderLock::take(out)?;
         table::check_free(out)?;
         self.check_folders(out)?;
-        let most = self.cells.iter().filter_map(|cell| self.epochs(cell).ok()).max().unwrap_or(1);
-        let mut states = vec![SweepRunState::Begins; self.cells.len()];
-        let mut alive: Vec<usize> = (0..self.cells.len()).collect();
-        let stopped = || stop.load(Ordering::Relaxed);
-        for share in halving::rungs(self.cells.len(), self.halving, most).into_iter().chain([1.0]) {
-            for &index in &alive {
-                if matches!(states[index], SweepRunState::Failed(_)) {
-                    continue;
+        let (states, alive) = match ranks.size() {
+            1 => self.halve(stop, |indices, share, states| {
+                for index in indices {
+                    let state = self.advance(index, share, (out, device), (observer, stop));
+                    states[index] = state.unwrap_or_else(|error| {
+                        let failed = SweepRunState::Failed(error.to_string());
+                        observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
+                        failed
+                    });
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
                 }
-                states[index] = self.advance(index, share, out, device, (observer, stop)).unwrap_or_else(|error| {
-                    let failed = SweepRunState::Failed(error.to_string());
-                    observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
-                    failed
-                });
-                if stopped() {
-                    break;
-                }
-            }
-            if stopped() {
-                break;
-            }
-            if share < 1.0 {
-                alive = halving::survivors(&alive, &states, self.score().as_ref(), self.halving);
-            }
-        }
+                Ok(())
+            })?,
+            _ => self.with_pool(ranks, (out, device), (observer.steps(), stop), |pool| {
+                self.halve(stop, |indices, share, states| {
+                    let mut due = vec![];
+                    for index in indices {
+                        match self.settled(index, share, out) {
+                            Ok(None) => due.push(index),
+                            Ok(Some(state)) => states[index] = state,
+                            Err(error) => states[index] = SweepRunState::Failed(error.to_string()),
+                        }
+                        if !due.contains(&index) {
+                            observer.run(index + 1, self.cells.len(), &self.cells[index].name, &states[index]);
+                        }
+                    }
+                    Ok(pool.train(due, share, stop, |index, ended| {
+                        if let Some(failed) = ended {
+                            states[index] = self.state_of(index, out, failed);
+                        }
+                        observer.run(index + 1, self.cells.len(), &self.cells[index].name, &states[index]);
+                    })?)
+                })
+            })?,
+        };
         let mut table = SweepTable::new(self.score());
         for (index, state) in states.iter().enumerate() {
             // A run that the user stopped has no outcome yet.
@@ -254,34 +283,87 @@ impl Sweep {
         Ok(table)
     }
 
+    /// Trains runs in rungs of successive halving. `rung` trains the given runs to a share of their epochs and sets their states.
+    /// Returns the states of all runs, and the runs that no rung dropped.
+    fn halve(
+        &self,
+        stop: &AtomicBool,
+        mut rung: impl FnMut(Vec<usize>, f64, &mut [SweepRunState]) -> Result<(), SweepError>,
+    ) -> Result<(Vec<SweepRunState>, Vec<usize>), SweepError> {
+        let most = self.cells.iter().filter_map(|cell| self.epochs(cell).ok()).max().unwrap_or(1);
+        let mut states = vec![SweepRunState::Begins; self.cells.len()];
+        let mut alive: Vec<usize> = (0..self.cells.len()).collect();
+        for share in halving::rungs(self.cells.len(), self.halving, most).into_iter().chain([1.0]) {
+            let failed = |index: &usize| matches!(states[*index], SweepRunState::Failed(_));
+            let indices = alive.iter().copied().filter(|index| !failed(index)).collect();
+            rung(indices, share, &mut states)?;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            if share < 1.0 {
+                alive = halving::survivors(&alive, &states, self.score().as_ref(), self.halving);
+            }
+        }
+        Ok((states, alive))
+    }
+
     /// Trains a run up to a share of its epochs, unless it has them already.
     fn advance(
         &self,
         index: usize,
         share: f64,
-        out: &Path,
-        device: Option<&str>,
+        (out, device): (&Path, Option<&str>),
         (observer, stop): (&dyn SweepObserver, &AtomicBool),
     ) -> Result<SweepRunState, TrainError> {
-        let (cell, number, folder) = (&self.cells[index], index + 1, folder(out, index));
-        let epochs = self.epochs(cell)?;
-        let limit = (share * epochs as f64).ceil().max(1.0) as usize;
-        let state = match found(&folder)? {
-            SweepRunState::Paused(rows) if rows.len() < limit || limit == epochs => SweepRunState::Begins,
-            SweepRunState::Begins => {
-                clear(&folder)?;
-                SweepRunState::Begins
-            }
-            state => state,
+        let report = |state: &SweepRunState| {
+            observer.run(index + 1, self.cells.len(), &self.cells[index].name, state);
         };
-        observer.run(number, self.cells.len(), &cell.name, &state);
-        if state != SweepRunState::Begins {
+        if let Some(state) = self.settled(index, share, out)? {
+            report(&state);
             return Ok(state);
         }
-        let until = Until { epoch: limit, inner: observer.steps(), stop, own: AtomicBool::new(false) };
+        report(&SweepRunState::Begins);
+        let state = self.train_part(index, share, (out, device), (observer.steps(), stop), Arc::new(Alone(0)))?;
+        if state == SweepRunState::Diverged {
+            report(&state);
+        }
+        Ok(state)
+    }
+
+    /// The epochs of a run, and how many of them are a share.
+    fn limit(&self, index: usize, share: f64) -> Result<(usize, usize), ConfigError> {
+        let epochs = self.epochs(&self.cells[index])?;
+        Ok((epochs, (share * epochs as f64).ceil().max(1.0) as usize))
+    }
+
+    /// The state of a run that has a share of its epochs already. A run that cannot be resumed is moved aside.
+    fn settled(&self, index: usize, share: f64, out: &Path) -> Result<Option<SweepRunState>, TrainError> {
+        let ((epochs, limit), folder) = (self.limit(index, share)?, folder(out, index));
+        Ok(match found(&folder)? {
+            SweepRunState::Paused(rows) if rows.len() < limit || limit == epochs => None,
+            SweepRunState::Begins => {
+                clear(&folder)?;
+                None
+            }
+            state => Some(state),
+        })
+    }
+
+    /// Trains a run up to a share of its epochs.
+    fn train_part(
+        &self,
+        index: usize,
+        share: f64,
+        (out, device): (&Path, Option<&str>),
+        (steps, stop): (&dyn Observer, &AtomicBool),
+        ranks: Arc<dyn Ranks>,
+    ) -> Result<SweepRunState, TrainError> {
+        let (cell, folder) = (&self.cells[index], folder(out, index));
+        let (epochs, limit) = self.limit(index, share)?;
+        let until = Until { epoch: limit, inner: steps, stop, own: AtomicBool::new(false) };
         let trained = match limit < epochs {
-            true => self.train(cell, &folder, device, &until, &until.own),
-            false => self.train(cell, &folder, device, observer.steps(), stop),
+            true => self.train(cell, &folder, device, (&until, &until.own), ranks),
+            false => self.train(cell, &folder, device, (steps, stop), ranks),
         };
         match trained {
             Ok(outcome) if outcome.interrupted => Ok(SweepRunState::Paused(outcome.rows)),
@@ -293,7 +375,6 @@ impl Sweep {
             Err(TrainError::NotFinite { .. }) => {
                 let marked = std::fs::write(folder.join(DIVERGED), "").map_err(|e| FileError::writing(&folder, e));
                 marked.map_err(RunError::from)?;
-                observer.run(number, self.cells.len(), &cell.name, &SweepRunState::Diverged);
                 Ok(SweepRunState::Diverged)
             }
             Err(error) => Err(error),
@@ -305,8 +386,8 @@ impl Sweep {
         cell: &SweepRun,
         folder: &Path,
         device: Option<&str>,
-        observer: &dyn Observer,
-        stop: &AtomicBool,
+        (observer, stop): (&dyn Observer, &AtomicBool),
+        ranks: Arc<dyn Ranks>,
     ) -> Result<Outcome, TrainError> {
         let mut settings = cell.settings.clone();
         let place = if RunDir::to_resume(folder).is_ok_and(|run| run.is_unfinished()) { "resume" } else { "out" };
@@ -314,7 +395,9 @@ impl Sweep {
         if let Some(device) = device {
             settings.insert("device".into(), device.into());
         }
-        self.task.open(&self.resolve(settings)?, observer)?.train(observer, stop)
+        let mut settings = self.resolve(settings)?;
+        settings.ranks = ranks;
+        self.task.open(&settings, observer)?.train(observer, stop)
     }
 }
 

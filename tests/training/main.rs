@@ -5,6 +5,7 @@ mod craft;
 mod decisions;
 mod doubts;
 mod learning;
+mod linked;
 mod multilabel;
 mod multilabel_scores;
 mod own_loop;
@@ -15,5 +16,6 @@ mod run_dir;
 mod shards;
 #[path = "../support/stop_after.rs"]
 mod stop_after;
+mod sweep_ranks;
 mod trust;
 mod verdict;

@@ -1,79 +1,22 @@
 //! Training on several ranks, here threads of one process: the number of ranks changes no bit.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
 
+use crate::linked::{Thread, linked};
 use crate::stop_after::StopAfter;
-use shadegrad::ranks::{RankError, Ranks};
+use shadegrad::ranks::tree::TreeSum;
+use shadegrad::ranks::{Messages, Ranks, Shares, Wire, sum_shards, traffic};
 use shadegrad::tasks::{Task, task};
 use shadegrad::train::settings::{Given, Resolved};
 use shadegrad::train::{Outcome, TrainError};
-
-/// A rank in a thread.
-struct Thread {
-    rank: usize,
-    send: Vec<Sender<Vec<u8>>>,
-    receive: Vec<Mutex<Receiver<Vec<u8>>>>,
-    /// Flips a bit of the first weight that the rank receives.
-    faulty: AtomicBool,
-}
-
-impl std::fmt::Debug for Thread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "rank {}", self.rank)
-    }
-}
-
-/// Ranks that are linked by channels.
-fn linked(size: usize) -> Vec<Thread> {
-    let mut ranks: Vec<Thread> =
-        (0..size).map(|rank| Thread { rank, send: vec![], receive: vec![], faulty: false.into() }).collect();
-    for to in 0..size {
-        for from in 0..size {
-            let (sender, receiver) = channel();
-            ranks[from].send.push(sender);
-            ranks[to].receive.push(Mutex::new(receiver));
-        }
-    }
-    ranks
-}
-
-impl Ranks for Thread {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-    fn size(&self) -> usize {
-        self.send.len()
-    }
-    fn exchange(&self, send: &[(usize, &[u8])], receive: &mut [(usize, &mut [u8])], _: bool) -> Result<(), RankError> {
-        for (to, message) in send {
-            // A rank that has ended receives nothing.
-            let _ = self.send[*to].send(message.to_vec());
-        }
-        for (from, into) in receive {
-            let gone = RankError::Silent { rank: self.rank, size: self.size(), silent: vec![*from], seconds: 0 };
-            let message = self.receive[*from].lock().expect("not poisoned").recv().map_err(|_| gone)?;
-            assert_eq!(message.len(), into.len(), "rank {} to {}", from, self.rank);
-            into.copy_from_slice(&message);
-            // The weights are the first long message.
-            if into.len() > 1000 && self.faulty.swap(false, Ordering::Relaxed) {
-                into[0] ^= 1;
-            }
-        }
-        Ok(())
-    }
-    fn abort(&self, code: u8) -> ! {
-        panic!("rank {} ends all with {code}", self.rank)
-    }
-}
 
 fn segment() -> &'static dyn Task {
     task("segment").expect("a built-in task")
 }
 
-/// 10 training images: a batch of 8 in four shards, and a last one of 2 in one.
+/// 13 training images: a batch of 8 in four shards, and a last one of 5 in three.
 const SETTINGS: &str = "device = \"cpu\"\nscenes = 13\nepochs = 2\nbatch_size = 8\nshards = 4\naccumulate = 2\nema = 0.9\n\
                         lr = 0.003\naugment = \"light\"\nseed = 5\nimage_size = \"16x16\"\nbase = 2\ndepth = 1\nschedule = \"plateau\"\n";
 
@@ -162,10 +105,184 @@ fn a_rank_with_other_weights_is_named() {
     let place = tempfile::tempdir().expect("a folder");
     let settings = settings(&format!("out = {:?}", place.path().join("a").to_str().expect("a name")));
     let ranks = linked(3);
-    ranks[1].faulty.store(true, Ordering::Relaxed);
+    // The weights are the first long message.
+    ranks[1].faulty.store(1, Ordering::Relaxed);
     for result in train_on(ranks, vec![settings; 3], None, usize::MAX) {
         let error = result.expect_err("refused").to_string();
         assert!(error.contains("rank 1 has other weights than rank 0 after step 1 of epoch 1"), "{error}");
     }
     assert!(!place.path().join("a/last.safetensors").exists(), "such weights are not saved");
+}
+
+/// A run with its settings, changed, on ranks. Returns the outcome of rank 0.
+fn outcome(ranks: Vec<Thread>, settings: &Resolved) -> Outcome {
+    let settings = vec![settings.clone(); ranks.len()];
+    let mut results = train_on(ranks, settings, None, usize::MAX);
+    results.iter().for_each(|result| assert!(result.is_ok(), "{results:?}"));
+    results.remove(0).expect("checked")
+}
+
+fn out(place: &tempfile::TempDir, name: &str) -> String {
+    format!("out = {:?}", place.path().join(name).to_str().expect("a name"))
+}
+
+/// The settings with other values.
+fn changed(more: &str, changes: &[(&str, &str)]) -> Resolved {
+    let text = changes.iter().fold(SETTINGS.to_owned(), |text, (from, to)| text.replace(from, to));
+    let table = toml::from_str(&format!("{more}\n{text}")).expect("settings");
+    segment().resolve(&Given::of_table(table, Path::new("settings"))).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn an_evaluation_over_ranks_has_the_bits_of_one_process() {
+    let place = tempfile::tempdir().expect("a folder");
+    // 64 validation images: five batches of 12, and one of 4.
+    let changes = [("epochs = 2", "epochs = 1"), ("batch_size = 8", "batch_size = 12")];
+    let bits = |outcome: &Outcome| {
+        let row = &outcome.rows[0];
+        let scores = row.scores.iter().filter(|(score, _)| !score.of_training());
+        (row.val_loss.to_bits(), scores.map(|(score, value)| (score.clone(), value.to_bits())).collect::<Vec<_>>())
+    };
+    let one = outcome(linked(1), &changed(&out(&place, "1"), &changes));
+    for size in [2, 3, 4] {
+        let found = outcome(linked(size), &changed(&out(&place, &size.to_string()), &changes));
+        assert_eq!(bits(&found), bits(&one), "{size} ranks");
+    }
+}
+
+#[test]
+fn weights_are_compared_between_epochs_where_asked() {
+    let place = tempfile::tempdir().expect("a folder");
+    let changes =
+        [("batch_size = 8", "batch_size = 4"), ("accumulate = 2", "check_every = 2"), ("base = 2", "base = 4")];
+    let ranks = linked(2);
+    // A message a group of states at the start (weights, their average, two moments), then two a step: the gradients of a segment,
+    // and the sums of the other.
+    let states = 4;
+    ranks[1].faulty.store(states + 2 * 3, Ordering::Relaxed);
+    for result in train_on(ranks, vec![changed(&out(&place, "a"), &changes); 2], None, usize::MAX) {
+        let error = result.expect_err("refused").to_string();
+        assert!(error.contains("rank 1 has other weights than rank 0 after step 4 of epoch 1"), "{error}");
+    }
+}
+
+#[test]
+fn shares_change_no_bit_on_equal_devices() {
+    let place = tempfile::tempdir().expect("a folder");
+    let bytes = |name: &str| std::fs::read(place.path().join(name).join("last.safetensors")).expect("a file");
+    outcome(linked(2), &settings(&out(&place, "equal")));
+    outcome(linked(2), &settings(&format!("{}\nshares = [3, 1]", out(&place, "three"))));
+    assert!(bytes("three") == bytes("equal"));
+    let facts = std::fs::read_to_string(place.path().join("three/run.json")).expect("facts");
+    let facts: serde_json::Value = serde_json::from_str(&facts).expect("JSON");
+    assert_eq!(facts["ranks"]["shares"], serde_json::json!([3, 1]));
+    for (shares, message) in
+        [("[3]", "1 shares (3) for 2 ranks"), ("[1, 9]", "rank 0 has no shard: the shares 1, 9 divide 4")]
+    {
+        let refused = settings(&format!("{}\nshares = {shares}", out(&place, "none")));
+        let error = train(vec![refused; 2], None, usize::MAX).remove(0).expect_err("refused").to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn unlike_devices_get_shares_by_speed_and_keep_them() {
+    let place = tempfile::tempdir().expect("a folder");
+    let changes = [("device = \"cpu\"", "device = \"cpu,llvmpipe\"")];
+    let shares = || {
+        let facts = std::fs::read_to_string(place.path().join("a/run.json")).expect("facts");
+        let facts: serde_json::Value = serde_json::from_str(&facts).expect("JSON");
+        assert!(facts["ranks"]["devices"][1].as_str().is_some_and(|name| name.contains("llvmpipe")), "{facts}");
+        facts["ranks"]["shares"].clone()
+    };
+    outcome(linked(2), &changed(&out(&place, "a"), &changes));
+    let measured = shares();
+    assert_eq!(measured.as_array().expect("a list").iter().filter_map(serde_json::Value::as_u64).sum::<u64>(), 4);
+    // Shares that no measurement gives: the software adapter is slower.
+    let path = place.path().join("a/run.json");
+    let mut facts: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("facts")).expect("JSON");
+    facts["ranks"]["shares"] = serde_json::json!([1, 3]);
+    std::fs::write(&path, facts.to_string()).expect("written");
+    let resumed = out(&place, "a").replace("out", "resume");
+    outcome(linked(2), &changed(&resumed, &[changes[0], ("epochs = 2", "epochs = 3")]));
+    assert_eq!(shares(), serde_json::json!([1, 3]), "those of the run before");
+}
+
+/// The sums of vectors of shards on all ranks, step by step. Returns the sums, and the bytes that each rank sent.
+fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> (Vec<Vec<f32>>, Vec<usize>) {
+    let threads = linked(shares.ranks());
+    let counters: Vec<_> = threads.iter().map(|thread| thread.sent.clone()).collect();
+    let run = |thread: Thread| {
+        let mut messages = Messages::new(wire);
+        let step = |(number, vectors): (usize, &Vec<Vec<f32>>)| {
+            let mut own = TreeSum::new(vectors.len());
+            shares
+                .part(thread.rank(), vectors.len())
+                .for_each(|shard| own.add(shard..shard + 1, vectors[shard].clone()));
+            let exact = exact && number + 1 == vectors.len();
+            let wire = (&mut messages, exact);
+            sum_shards(&thread, (shares, vectors.len()), vectors[0].len(), own, wire).expect("a sum")
+        };
+        vectors.iter().enumerate().map(step).collect::<Vec<_>>()
+    };
+    let mut all: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = threads.into_iter().map(|thread| scope.spawn(|| run(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert!(all.iter().all(|sums| *sums == all[0]), "all ranks have the same sum");
+    (all.remove(0), counters.iter().map(|counter| counter.load(Ordering::Relaxed)).collect())
+}
+
+#[test]
+fn sums_in_16_bits_lose_nothing_over_the_steps() {
+    // The same gradients in each of 6 steps of 6 shards: what is lost would add up.
+    let value = |shard: usize, i: usize| ((shard * 7919 + i * 104_729) % 1000) as f32 / 3e7 - 1e-5;
+    let vectors: Vec<Vec<f32>> = (0..6).map(|shard| (0..5000).map(|i| value(shard, i)).collect()).collect();
+    let (steps, shares) = (vec![vectors.clone(); 6], Shares::new(&[3, 2, 1], 3, 6).expect("shares"));
+    let error = |wire: Wire, exact: bool| {
+        let (found, _) = sums(&shares, &steps, wire, exact);
+        let of_value = |i: usize| {
+            let found: f64 = found.iter().map(|sum| f64::from(sum[i])).sum();
+            let exact: f64 = steps.iter().flatten().map(|vector| f64::from(vector[i])).sum();
+            (found - exact).abs()
+        };
+        (0..5000).map(of_value).fold(0.0, f64::max)
+    };
+    let largest: f64 =
+        (0..5000).map(|i| vectors.iter().map(|vector| f64::from(vector[i])).sum::<f64>().abs()).fold(0.0, f64::max);
+    // Of a value, one step's rounding at most is missing: by each of two senders and by the rank that adds up.
+    let half = error(Wire::F16, false);
+    assert!(half < 3.0 * largest * 2f64.powi(-12), "{half:e}, largest {largest:e}");
+    assert!(half > 10.0 * error(Wire::F32, false), "it is rounded");
+    assert!(error(Wire::F16, true) < largest * 2f64.powi(-20), "the last step brings what was lost");
+}
+
+#[test]
+fn traffic_is_predicted_to_the_byte() {
+    let vectors = |shards: usize, len: usize| vec![vec![vec![1.0; len]; shards]];
+    for (shares, shards, len) in [(vec![1, 1], 8, 3000), (vec![1, 1, 1], 8, 3000), (vec![3, 1], 4, 2_200_000)] {
+        let shares = Shares::new(&shares, shares.len(), shards).expect("shares");
+        for wire in [Wire::F32, Wire::F16] {
+            let (_, sent) = sums(&shares, &vectors(shards, len), wire, false);
+            assert_eq!(sent, traffic((&shares, shards), len, wire), "{shares:?} {wire:?}");
+        }
+    }
+}
+
+#[test]
+fn training_in_16_bits_repeats_and_resumes_after_an_epoch_to_the_bit() {
+    let place = tempfile::tempdir().expect("a folder");
+    let bytes = |name: &str| std::fs::read(place.path().join(name).join("last.safetensors")).expect("a file");
+    let half = |more: &str| settings(&format!("{more}\nwire = \"f16\""));
+    let exact = outcome(linked(2), &settings(&out(&place, "exact")));
+    let first = outcome(linked(2), &half(&out(&place, "a")));
+    outcome(linked(2), &half(&out(&place, "b")));
+    assert!(bytes("a") == bytes("b") && bytes("a") != bytes("exact"));
+    let (exact, first) = (exact.rows[1].val_loss, first.rows[1].val_loss);
+    assert!((exact - first).abs() < 1e-3 * exact, "{first} instead of {exact}");
+    // Two batches an epoch, the second of them exact: the run stops after it.
+    let results = train(vec![half(&out(&place, "c")); 2], None, 2);
+    assert!(results[0].as_ref().is_ok_and(|outcome| outcome.interrupted), "{results:?}");
+    outcome(linked(2), &half(&out(&place, "c").replace("out", "resume")));
+    assert!(bytes("a") == bytes("c"));
 }

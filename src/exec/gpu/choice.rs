@@ -52,6 +52,17 @@ pub fn choose(asked: &str, devices: &[DeviceInfo]) -> Result<Choice, ExecError> 
     found.ok_or_else(|| ExecError::NoDevice { asked: asked.into(), available: available(devices) })
 }
 
+/// The adapter of process `local` of a machine whose processes share its GPUs: each another one, in the order of preference, and
+/// again from the first. A GPU that two backends offer counts once. `None` without a GPU.
+pub fn choose_in_turn(local: usize, devices: &[DeviceInfo]) -> Option<usize> {
+    let usable = |d: &DeviceInfo| d.kind.is_hardware() && d.is_sufficient();
+    let on_vulkan = |d: &DeviceInfo| devices.iter().any(|other| other.name == d.name && other.backend == "Vulkan");
+    let mut found: Vec<usize> = (0..devices.len()).filter(|&i| usable(&devices[i])).collect();
+    found.retain(|&i| devices[i].backend == "Vulkan" || !on_vulkan(&devices[i]));
+    found.sort_by_key(|&i| devices[i].rank());
+    found.get(local % found.len().max(1)).copied()
+}
+
 /// All valid names, in one line.
 pub(super) fn available(devices: &[DeviceInfo]) -> String {
     let adapters = devices.iter().enumerate().map(|(i, d)| format!(", {i}: {} ({}, {})", d.name, d.backend, d.kind));
@@ -80,6 +91,16 @@ mod tests {
             device("NVIDIA GeForce RTX 4090", "DX12", DeviceKind::Discrete),
             device("NVIDIA GeForce RTX 4090", "Vulkan", DeviceKind::Discrete),
         ]
+    }
+
+    #[test]
+    fn processes_of_a_machine_take_its_gpus_in_turn() {
+        let of = |devices: &[DeviceInfo]| [0, 1, 2].map(|local| choose_in_turn(local, devices));
+        assert_eq!(of(&laptop()), [Some(3), Some(1), Some(3)], "the GPU of two backends counts once");
+        assert_eq!(of(&laptop()[..1]), [None; 3], "software is never chosen by itself");
+        let two = ["RTX A", "RTX A"].map(|name| device(name, "Vulkan", DeviceKind::Discrete));
+        assert_eq!(of(&two), [Some(0), Some(1), Some(0)]);
+        assert_eq!(choose("auto", &laptop()).unwrap(), Choice::Adapter(3), "the first process has the one of `auto`");
     }
 
     #[test]

@@ -93,6 +93,10 @@ impl Objective for Classification {
         session.write(plan, port::LABELS, &labels)
     }
 
+    fn scores_images(&self) -> bool {
+        false
+    }
+
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
         Box::new(ClassifyEvaluation::new(self.card.classes.clone(), samples, self.shown.clone()))
     }

@@ -160,6 +160,10 @@ impl Objective for MultiLabelClassification {
         }
     }
 
+    fn scores_images(&self) -> bool {
+        false
+    }
+
     fn begin(&self, _samples: usize) -> Box<dyn Evaluation> {
         let (classes, fixed) = (self.card.classes.clone(), self.thresholds.clone());
         Box::new(MultiLabelEvaluation::new(classes, fixed, self.shown.clone()))

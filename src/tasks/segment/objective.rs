@@ -213,6 +213,10 @@ impl Objective for Segmentation {
         Some(self.evaluate_pictures(plans, &pairs).map(|found| Box::new(found) as Box<dyn Evaluation>))
     }
 
+    fn scores_images(&self) -> bool {
+        false
+    }
+
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
         Box::new(SegmentEvaluation::new(&self.card, samples, self.shown.clone(), self.own_masks.clone()))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::read::{self, TaskSettings};
 use super::{ConfigError, TrainSettings};
-use crate::ranks::{One, Ranks};
+use crate::ranks::{Alone, Ranks};
 
 /// The settings of any task, validated.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Resolved {
         config.validate()?;
         let toml = config.to_toml()?;
         let table = toml::Table::try_from(config).map_err(ConfigError::NoToml)?;
-        Ok(Resolved { common: config.settings(), table, toml, ranks: Arc::new(One) })
+        Ok(Resolved { common: config.settings(), table, toml, ranks: Arc::new(Alone(0)) })
     }
 
     /// The settings as the type that a task declares.
@@ -107,6 +107,17 @@ macro_rules! task_settings {
                 /// the weights do not depend on the number of ranks (mpirun) that share the parts; BatchNorm and Dice see each
                 /// part alone; under mpirun the largest divisor of the batch size up to 8 unless given [default: 1]
                 shards: usize,
+                /// Shares of the ranks (mpirun) in the shards of a batch, such as 3,1: the first rank computes three times as many as
+                /// the second [default: equal; by the measured speed where devices differ]
+                #[value("SHARES")]
+                shares: Vec<usize>,
+                /// Width of the gradients that ranks (mpirun) send each other; in 16 bits, what rounding loses is added to the next
+                /// step, and the number of ranks changes the bits of the weights [default: f32]
+                wire: $crate::ranks::Wire,
+                /// Optimizer steps between two comparisons of the weights of all ranks (mpirun), which are compared after each epoch
+                /// too; 0 for none between [default: 0]
+                #[value("N")]
+                check_every: usize,
                 $($($optional)*)?
             }
             values {
@@ -271,6 +282,9 @@ macro_rules! declare_settings {
                     loader_threads: self.loader_threads,
                     precision: self.precision,
                     shards: self.shards,
+                    shares: self.shares.clone(),
+                    wire: self.wire.unwrap_or($crate::ranks::Wire::F32),
+                    check_every: self.check_every.unwrap_or(0) as u64,
                 }
             }
 

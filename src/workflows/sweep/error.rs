@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::MAX_RUNS;
 use crate::interop::files::FileError;
+use crate::ranks::RankError;
 use crate::run::RunError;
 use crate::train::TrainError;
 use crate::train::settings::ConfigError;
@@ -30,6 +31,12 @@ pub enum SweepError {
         /// Runs asked for.
         runs: usize,
     },
+    /// Ranks cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RankError),
+    /// The system starts no thread.
+    #[error("cannot start the thread that trains: {0}; end other programs and try again")]
+    NoThread(std::io::Error),
     /// A folder cannot be locked, or a table cannot be written.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -1,0 +1,71 @@
+//! Refuses ranks that would not train the same thing.
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainError;
+use crate::data::digest;
+use crate::ranks::{RankError, Ranks, broadcast, gather};
+use crate::run::fingerprint::DataPrint;
+
+/// Settings that ranks may have of their own.
+const OWN: [&str; 5] = ["device", "loader_threads", "out", "profile", "tensorboard"];
+
+/// What must be the same on all ranks.
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    program: String,
+    settings: String,
+    data: DataPrint,
+}
+
+/// Refuses ranks that differ in their program, settings or data. Rank 0 finds the differences, and the others are refused without them.
+///
+/// # Errors
+/// [`RankError::Differ`].
+pub(super) fn agree(ranks: &dyn Ranks, settings: &str, data: &DataPrint) -> Result<(), TrainError> {
+    if ranks.size() == 1 {
+        return Ok(());
+    }
+    let own = Identity { program: program(), settings: settings.to_owned(), data: data.clone() };
+    // Text and numbers always have a JSON form.
+    let messages = gather(ranks, &serde_json::to_vec(&own).unwrap_or_default(), true)?;
+    let others = messages.iter().enumerate().skip(1);
+    let differences: Vec<String> = others
+        .flat_map(|(rank, message)| match serde_json::from_slice(message) {
+            Ok(other) => differences(&own, &other).into_iter().map(|line| format!("rank {rank}: {line}")).collect(),
+            Err(_) => vec![format!("rank {rank} is another version of the program")],
+        })
+        .collect();
+    let mut refused = [u8::from(!differences.is_empty())];
+    // A rank may still read its data.
+    broadcast(ranks, &mut refused, true)?;
+    if refused == [0] { Ok(()) } else { Err(RankError::Differ { differences }.into()) }
+}
+
+/// Version and digest of the running program.
+fn program() -> String {
+    let bytes = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
+    format!("{} {:016x}", env!("CARGO_PKG_VERSION"), digest(&bytes))
+}
+
+/// Differences of a rank from rank 0, in words.
+fn differences(first: &Identity, other: &Identity) -> Vec<String> {
+    let mut lines = vec![];
+    if first.program != other.program {
+        lines.push(format!("the program is {}, on rank 0 {}", other.program, first.program));
+    }
+    let table = |identity: &Identity| toml::from_str::<toml::Table>(&identity.settings).unwrap_or_default();
+    let (first_table, other_table) = (table(first), table(other));
+    let mut keys: Vec<&String> = first_table.keys().chain(other_table.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys.into_iter().filter(|key| !OWN.contains(&key.as_str())) {
+        let [of_first, of_other] = [&first_table, &other_table].map(|table| table.get(key));
+        let value = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
+        if of_first != of_other {
+            lines.push(format!("{key} is {}, on rank 0 {}", value(of_other), value(of_first)));
+        }
+    }
+    lines.extend(first.data.changes(&other.data).into_iter().map(|change| format!("other data than rank 0: {change}")));
+    lines
+}

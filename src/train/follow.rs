@@ -1,0 +1,58 @@
+//! The ranks that follow rank 0: they compute their shards, make the same updates, and write nothing.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::TrainError;
+use super::observer::Outcome;
+use super::orders::{Order, WORDS};
+use super::replicas::compare;
+use super::trainer::Trainer;
+use crate::ranks::broadcast;
+
+impl Trainer {
+    /// Follows the orders of rank 0 until it ends.
+    pub(super) fn follow(mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+        let ranks = self.ranks.clone();
+        let mut batches = None;
+        let mut interrupted = false;
+        loop {
+            let mut words = [0u64; WORDS];
+            broadcast(&*ranks, bytemuck::cast_slice_mut(&mut words), true)?;
+            match Order::of(words) {
+                Order::Epoch { epoch, first } => batches = Some(self.loaders.train.epoch_from(epoch, first as usize)?),
+                Order::Step(order) => {
+                    let batch = batches.as_mut().and_then(Iterator::next).transpose()?.unwrap_or_default();
+                    let reduced = self.run_shards(&order, &batch, stop.load(Ordering::Relaxed))?;
+                    interrupted = reduced.stop;
+                    // Rank 0 reports a loss that is not finite.
+                    if reduced.bad.is_some() {
+                        break;
+                    }
+                    self.loaders.train.recycle(batch);
+                }
+                Order::Compare { epoch, step } => compare(&*ranks, &mut self.model, (epoch as usize, step))?,
+                Order::Evaluate => drop(self.with_average(Self::help_evaluate)?),
+                Order::End => break,
+            }
+        }
+        Ok(Outcome { interrupted, ..Outcome::nothing(self.run.path()) })
+    }
+}
+
+impl Outcome {
+    /// The outcome of a rank that wrote nothing.
+    fn nothing(run: &Path) -> Self {
+        Outcome {
+            run: run.to_owned(),
+            rows: vec![],
+            best: None,
+            verdict: None,
+            pictures: vec![],
+            diverged: false,
+            left_out: vec![],
+            interrupted: false,
+            ended_early: false,
+        }
+    }
+}
