@@ -24,7 +24,7 @@ fn run(out: &Path, epochs: usize) {
         optimizer: Optimizer::Sgd,
         momentum: 0.0,
         schedule: Some(Schedule::Constant),
-        image_size: ImageSize { height: 16, width: 16 },
+        image_size: ImageSize { height: 32, width: 32 },
         base: 4,
         depth: 1,
         ..SegmentConfig::default()
