@@ -35,6 +35,7 @@ impl Batch {
     }
 
     /// Samples `range` of the batch.
+    #[cfg(feature = "tasks")]
     pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Batch {
         fn of<T: Copy>(values: &[T], samples: usize, range: &std::ops::Range<usize>) -> Vec<T> {
             let each = values.len() / samples.max(1);

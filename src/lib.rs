@@ -110,13 +110,6 @@
 //! not set, as on most servers. Set it before the first thread starts; the command `shadegrad` does.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(
-    not(feature = "cli"),
-    allow(
-        dead_code,
-        reason = "without all floors, functions of the lower ones lack users; the default features have them all"
-    )
-)]
 
 pub mod autodiff;
 mod batch;

@@ -1,9 +1,11 @@
 //! Text from outside, such as file names, for terminals and for tables that spreadsheets open.
 
+#[cfg(feature = "tasks")]
 use std::borrow::Borrow;
 
 /// Text with control characters escaped, as `\\n` or `\\u{1b}`. A file name then cannot break a line or control a
 /// terminal.
+#[cfg(feature = "cli")]
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -16,6 +18,7 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Whether a character is a control character, or reverses or hides the text around it.
+#[cfg(feature = "cli")]
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -23,6 +26,7 @@ fn is_control(c: char) -> bool {
 
 /// A table cell that no spreadsheet reads as a formula: text that starts like a formula gets an apostrophe before it.
 /// Numbers stay.
+#[cfg(feature = "tasks")]
 pub fn defused(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.trim().parse::<f64>().is_err();
     if formula { format!("'{cell}") } else { cell.to_owned() }
@@ -55,6 +59,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Names as `a, b or c`.
+#[cfg(feature = "tasks")]
 pub fn one_of<T: Borrow<str>>(names: &[T]) -> String {
     match names {
         [] => "none".into(),

@@ -1,20 +1,26 @@
 //! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the
 //! doctor. They know a task by its trait alone.
 
+#[cfg(feature = "cli")]
 pub(crate) mod auto;
+#[cfg(feature = "cli")]
 pub(crate) mod bench;
 pub(crate) mod compare;
+#[cfg(feature = "cli")]
 pub(crate) mod demo;
 pub(crate) mod doctor;
+#[cfg(feature = "cli")]
 pub(crate) mod drawing;
 pub(crate) mod dry_run;
 mod error;
 pub(crate) mod evaluation;
 pub(crate) mod export;
 pub(crate) mod hub;
+#[cfg(feature = "cli")]
 pub(crate) mod limits;
 pub(crate) mod predict;
 pub(crate) mod preview;
+#[cfg(feature = "cli")]
 pub(crate) mod summary;
 pub(crate) mod sweep;
 #[cfg(feature = "cli")]

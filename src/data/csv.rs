@@ -8,6 +8,7 @@
 //! absolute paths of another machine: see [`super::lists::Index`].
 
 mod columns;
+mod dispute;
 mod files;
 mod records;
 
@@ -23,7 +24,7 @@ use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
 use super::listing::{FileDataset, entries, name_of};
 use super::lists;
-use super::parts::Part;
+use super::parts::{Part, PartFolders};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::text::read_text;
 use super::{ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, names};
@@ -45,15 +46,31 @@ impl Format for Table {
 
     fn looks_for(&self) -> &'static str {
         "a `.csv` or `.tsv` file; or a folder without class folders whose only table it is, or with a table for each part \
-         (`train.csv`, `val.csv`)"
+         (`train.csv`, `val.csv`, or `train/labels.csv`, `val/labels.csv`)"
+    }
+
+    fn has_columns(&self) -> bool {
+        true
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
-        let tables = tables(root)?;
-        if tables.is_empty() || looks_like_classes(root)? {
+        let mut tables: Vec<String> = tables(root)?.iter().map(|table| name_of(table)).collect();
+        if tables.is_empty() {
+            let path = |table: &Path| table.strip_prefix(root).unwrap_or(table).display().to_string();
+            tables = tables_in_parts(root)?.iter().map(|(_, table)| path(table)).collect();
+        }
+        if tables.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Evidence::new(Confidence::Likely, tables.iter().map(|table| name_of(table)))))
+        if looks_like_classes(root)? {
+            for table in self::tables(root)? {
+                if let Some(row) = dispute::contradiction(root, &table)? {
+                    return Ok(Some(Evidence::certain([row])));
+                }
+            }
+            return Ok(None);
+        }
+        Ok(Some(Evidence::new(Confidence::Likely, tables)))
     }
 
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
@@ -66,20 +83,18 @@ impl Format for Table {
 /// # Errors
 /// As of [`open`], and where the folder has no table, or several of which none is named after the training part.
 pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    let named = lists::named_after_parts(root, &["csv", "tsv"])?;
-    let tables = tables(root)?;
-    if tables.len() < 2 || named.iter().all(|(part, _)| *part != Part::Train) {
+    let named = part_tables(root)?;
+    if named.is_empty() {
         return open(&only_table(root)?, options);
     }
-    let (mut rows, mut decisions) = (Vec::new(), Decisions::default());
-    let others = tables.iter().filter(|table| named.iter().all(|(_, path)| path != *table));
-    decisions.left_out.extend(others.map(|table| LeftOut::new(table, Why::NoPart)));
+    let (mut rows, mut decisions) =
+        (Vec::new(), Decisions { left_out: of_no_part(root, &named)?, ..Decisions::default() });
     for (part, path) in named {
         match read(&path, &options.hints) {
             Ok((own, notes)) => {
                 rows.extend(own.into_iter().map(|row| Row { part: row.part.or(Some(part)), ..row }));
                 decisions.notes.extend(notes.into_iter().map(|note| format!("{}: {note}", name_of(&path))));
-                decisions.lists.push(name_of(&path));
+                decisions.lists.push(path.strip_prefix(root).unwrap_or(&path).display().to_string());
             }
             // A test part is often published without labels.
             Err(DataError::Columns { .. }) if part == Part::Test => {
@@ -93,6 +108,49 @@ pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, 
     }
     decisions.split = format!("by the tables {}", decisions.lists.join(", "));
     divided(root, rows, decisions, options)
+}
+
+/// The tables of the parts of a set: `train.csv` and `val.csv` in its folder, or the only tables of `train/` and `val/`. None
+/// where the set has one table.
+///
+/// # Errors
+/// Where a part has two tables.
+pub(super) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
+    let tables = tables(root)?;
+    if tables.is_empty() {
+        return tables_in_parts(root);
+    }
+    let named = lists::named_after_parts(root, &["csv", "tsv"])?;
+    let is_parted = tables.len() > 1 && named.iter().any(|(part, _)| *part == Part::Train);
+    Ok(if is_parted { named } else { Vec::new() })
+}
+
+/// The tables in `root` that are none of `named`.
+pub(super) fn of_no_part(root: &Path, named: &[(Part, PathBuf)]) -> Result<Vec<LeftOut>, DataError> {
+    let others = tables(root)?.into_iter().filter(|table| named.iter().all(|(_, path)| path != table));
+    Ok(others.map(|table| LeftOut::new(&table, Why::NoPart)).collect())
+}
+
+/// The only tables of the folders of the parts.
+fn tables_in_parts(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
+    let PartFolders { train, val, test, .. } = PartFolders::find(root)?;
+    let folders = [(Part::Train, train), (Part::Val, val), (Part::Test, test)];
+    let mut found = Vec::new();
+    for (part, folder) in folders.into_iter().filter_map(|(part, folder)| Some((part, folder?))) {
+        match &tables(&folder)?[..] {
+            [] => {}
+            [table] => found.push((part, table.clone())),
+            several => {
+                let names: Vec<_> = several.iter().map(|table| name_of(table)).collect();
+                let problem = format!("holds several tables ({}); keep the one of its labels", names.join(", "));
+                return Err(DataError::malformed(&folder, problem));
+            }
+        }
+    }
+    if found.iter().all(|(part, _)| *part != Part::Train) {
+        found.clear();
+    }
+    Ok(found)
 }
 
 /// Whether a folder is read by the table in it.

@@ -169,6 +169,7 @@ impl Decisions {
     }
 
     /// The same, with at most [`KEPT`] left-out files for each reason. A set may have a million.
+    #[cfg(feature = "tasks")]
     pub(crate) fn summary(&self) -> Self {
         let mut summary = Self { left_out: Vec::new(), ..self.clone() };
         for group in self.left_out_groups() {
@@ -182,6 +183,7 @@ impl Decisions {
 }
 
 /// Largest number of left-out files for each reason in the facts of a run.
+#[cfg(feature = "tasks")]
 const KEPT: usize = 20;
 
 impl Decisions {

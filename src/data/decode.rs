@@ -25,6 +25,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel, RgbImage, RgbaImage};
 
 use super::bad_image::{BadImage, ImageProblem};
+#[cfg(feature = "tasks")]
 use super::bands::{Bands, greyed};
 use super::depth::SampleDepth;
 use super::text::open_regular;
@@ -98,6 +99,7 @@ pub(crate) fn decode_four(path: &Path, depth: &SampleDepth, upright: bool) -> Re
 ///
 /// # Errors
 /// As [`decode_file`], and a file without four channels where four are wanted.
+#[cfg(feature = "tasks")]
 pub(crate) fn decode_bands(path: &Path, depth: &SampleDepth, channels: usize) -> Result<Bands, DataError> {
     let rgb = || decode_file_at(path, depth);
     Ok(match channels {

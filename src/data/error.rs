@@ -178,6 +178,8 @@ pub enum DataError {
         first: String,
         /// The same of the other format.
         second: String,
+        /// Whether one of them is a table, which a hint about its columns selects.
+        of_table: bool,
     },
     /// Masks in which all pixels are ignored.
     #[error(
@@ -252,6 +254,7 @@ impl DataError {
     pub fn hint(&self) -> Option<MissingHint> {
         match self {
             Self::Columns { .. } => Some(MissingHint::Columns),
+            Self::TwoFormats { of_table: true, .. } => Some(MissingHint::Columns),
             Self::BadImages { checked, bad } if *checked == bad.len() && are_missing(bad) => {
                 Some(MissingHint::ImageRoot)
             }

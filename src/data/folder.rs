@@ -34,7 +34,8 @@ impl Format for ClassFolders {
         if let Some(train) = train {
             let inside = subfolders(&train)?.len();
             let seen = format!("{}/ with {inside} folders", name_of(&train));
-            let confidence = if inside > 0 { Confidence::Certain } else { Confidence::Possible };
+            // A single folder may as well hold the images of a table.
+            let confidence = if inside >= 2 { Confidence::Certain } else { Confidence::Possible };
             return Ok(Some(Evidence::new(confidence, [seen])));
         }
         let mut with_images = Vec::new();
@@ -43,7 +44,9 @@ impl Format for ClassFolders {
                 with_images.push(format!("{}/", name_of(&folder)));
             }
         }
-        let confidence = if with_images.len() >= 2 { Confidence::Certain } else { Confidence::Possible };
+        // Folders such as `train_images` and `test_images` are parts whose labels a table has.
+        let are_parts = with_images.iter().all(|folder| lists::is_part_name(folder.trim_end_matches('/')));
+        let confidence = if with_images.len() >= 2 && !are_parts { Confidence::Certain } else { Confidence::Possible };
         let count = with_images.len();
         let mut seen: Vec<String> = with_images.into_iter().take(3).collect();
         if count > 3 {
@@ -74,7 +77,10 @@ impl Format for ClassFolders {
                     reason: format!("there is {}/ but no train/ beside it", name_of(&val)),
                 })
             }
-            (None, None) => divided(root, options),
+            (None, None) => {
+                require_class_names(&others, root)?;
+                divided(root, options)
+            }
         }
     }
 }
@@ -131,6 +137,25 @@ pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec
         }
     }
     Ok(found)
+}
+
+/// Refuses folders that are all named as parts (`train_images`, `test_images`): the parts would become the classes.
+pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
+    let mut named = Vec::new();
+    for folder in folders {
+        if holds_image(folder)? {
+            named.push(name_of(folder));
+        }
+    }
+    if named.is_empty() || !named.iter().all(|name| lists::is_part_name(name)) {
+        return Ok(());
+    }
+    let problem = format!(
+        "the folders {} are named as parts, not as classes; put a folder for each class into train/ and val/, or a table of \
+         images and labels (.csv) beside them",
+        names::quoted(&named.iter().map(String::as_str).collect::<Vec<_>>())
+    );
+    Err(DataError::malformed(root, problem))
 }
 
 /// Refuses a single part among folders of images. The part may be a class, so none of the folders is left out silently.

@@ -17,6 +17,11 @@ pub(crate) trait Format: Sync {
     /// The files and folders that it is recognized by, for the table of formats.
     fn looks_for(&self) -> &'static str;
 
+    /// Whether hints about columns select the format.
+    fn has_columns(&self) -> bool {
+        false
+    }
+
     /// The evidence in `root` for the format; `None` without any. Only names and first lines are read.
     ///
     /// # Errors

@@ -65,8 +65,9 @@ pub(crate) fn choose<T, O>(
             Some((first, known)) if known.confidence == Confidence::Certain => {
                 if evidence.confidence == Confidence::Certain {
                     let words = |format: &Dyn<T, O>, evidence: &Evidence| format!("{} ({evidence})", format.name());
-                    let (first, second) = (words(first, known), words(format, &evidence));
-                    return Err(DataError::TwoFormats { path: root.into(), first, second });
+                    let (said, second) = (words(first, known), words(format, &evidence));
+                    let of_table = format.has_columns() || first.has_columns();
+                    return Err(DataError::TwoFormats { path: root.into(), first: said, second, of_table });
                 }
             }
             Some((_, known)) if known.confidence >= evidence.confidence => {}

@@ -96,6 +96,11 @@ pub(super) fn named_after_parts(folder: &Path, extensions: &[&str]) -> Result<Ve
     Ok(named.into_iter().map(|(part, _, path)| (part, path)).collect())
 }
 
+/// Whether a name is that of a part or of its list: `train`, `test_images`, `val_list`.
+pub(super) fn is_part_name(stem: &str) -> bool {
+    part_of_list(stem).is_some()
+}
+
 /// The part in the name of a list, and whether the list holds training and validation together.
 fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     const FILLERS: [&str; 11] =

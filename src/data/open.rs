@@ -33,6 +33,7 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
 /// | CSV with 0/1 columns | a table of path and one column per class |
 /// | class folders | `train/CLASS/*.png` with `val/` or `test/` beside it, or `CLASS/*.png` split by seed; an image is in the folder of each of its classes, as a link or as a copy of the same name |
 ///
+/// A folder has one table, or one for each part: `train.csv` and `val.csv`, or a table in `train/` and one in `val/`.
 /// Paths in a table are those of [`open_classification`]. A table may have a column `split` of `train`, `val` and `test`.
 /// Class names are sorted (numbers by value), or have the order of the 0/1 columns, or that of a `classes.txt` beside the
 /// table. All parts share the class list. Each class needs a training image.
@@ -40,8 +41,7 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
 /// # Errors
 /// The message names the path, its content and the expectation. Ambiguous data is refused with both readings.
 pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
-    let of_folder = |root: &Path, options: &OpenOptions| rows::open(&csv::only_table(root)?, options);
-    let (mut splits, evidence) = open(path, options, formats::labels, rows::open, of_folder)?;
+    let (mut splits, evidence) = open(path, options, formats::labels, rows::open, rows::open_folder)?;
     require_every_class(&splits.train, path)?;
     decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
     Ok(splits.noted())

@@ -8,6 +8,7 @@ pub mod cache;
 mod error;
 #[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(feature = "fetch")]
 mod lock;
 mod options;
 mod progress;

@@ -40,6 +40,7 @@ pub fn register(added: Architecture) -> bool {
 }
 
 /// The names of all architectures, for a message.
+#[cfg(feature = "tasks")]
 pub fn names() -> String {
     architectures().iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
 }

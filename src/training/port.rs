@@ -26,6 +26,7 @@ pub const STATISTICS: &str = "statistics";
 /// Input: numbers to predict, of the shape of the output, or probabilities of classes `[N,C]`.
 pub const TARGETS: &str = "targets";
 /// Input `[C]`: weight of each class in the loss.
+#[cfg(feature = "tasks")]
 pub const CLASS_WEIGHTS: &str = "class_weights";
 
 /// The input of this name, made at its first use.

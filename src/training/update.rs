@@ -3,10 +3,13 @@
 use super::port;
 use super::spans::{spans, stage_of};
 use crate::autodiff;
-use crate::graph::{Graph, GraphError, Group, Source, StateTable, Value};
+#[cfg(feature = "tasks")]
+use crate::graph::StateTable;
+use crate::graph::{Graph, GraphError, Group, Source, Value};
 use crate::nn::Stages;
 use crate::ops::{self, AdamOptions, Hyper, SgdOptions, SpanRate};
 use crate::precision::Precision;
+#[cfg(feature = "tasks")]
 use crate::shape::TensorType;
 
 /// Rule by which gradients change parameters.
@@ -49,6 +52,7 @@ pub struct Update {
 
 impl Update {
     /// The rule and clipping alone, in 32 bits.
+    #[cfg(feature = "tasks")]
     pub fn plain(optimizer: Optimizer, clip: Option<f32>) -> Update {
         let (accumulate, average, norms, precision, stages) = (false, false, false, Precision::F32, &[]);
         Update { optimizer, clip, accumulate, average, norms, precision, stages }
@@ -57,6 +61,7 @@ impl Update {
 
 /// What a training graph does with the gradients of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "tasks"), expect(dead_code, reason = "the loop over tasks makes the other phases"))]
 pub enum Phase {
     /// It adds them to those of the batches before.
     Accumulate,
@@ -75,6 +80,7 @@ pub enum Phase {
 
 impl Phase {
     /// The phase of a batch: the last of a step or not, with the head alone or all layers.
+    #[cfg(feature = "tasks")]
     pub fn new(last: bool, head_alone: bool) -> Phase {
         match (last, head_alone) {
             (false, false) => Phase::Accumulate,
@@ -85,6 +91,7 @@ impl Phase {
     }
 
     /// The phase of a shard's gradients, with the head alone or all layers.
+    #[cfg(feature = "tasks")]
     pub fn of_shard(head_alone: bool) -> Phase {
         if head_alone { Phase::HeadShard } else { Phase::Shard }
     }
@@ -109,6 +116,7 @@ impl Phase {
 ///
 /// # Errors
 /// When a parameter does not reach the loss, or an op on the way has no gradient.
+#[cfg(feature = "tasks")]
 pub fn append_update(g: &mut Graph, loss: Value, optimizer: Optimizer, clip: Option<f32>) -> Result<(), GraphError> {
     append_training(g, [loss, loss], &Update::plain(optimizer, clip), Phase::Update)
 }
@@ -149,6 +157,7 @@ pub fn append_training(
 ///
 /// # Errors
 /// When the states are those of another update.
+#[cfg(feature = "tasks")]
 pub fn update_graph(states: StateTable, update: &Update, phase: Phase) -> Result<Graph, GraphError> {
     let mut g = Graph::with_states(states);
     let len = g.completed(Group::Parameters).group_len[Group::Parameters as usize];

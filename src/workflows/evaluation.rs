@@ -76,6 +76,7 @@ pub(super) fn task_of(checkpoint: &Checkpoint) -> Result<&'static dyn Task, Task
 ///
 /// # Errors
 /// When the task has no such average.
+#[cfg(feature = "cli")]
 pub fn mirrored(mut checkpoint: Checkpoint) -> Result<Checkpoint, WorkflowError> {
     let task = task_of(&checkpoint)?;
     let averaged =

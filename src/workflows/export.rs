@@ -5,6 +5,7 @@
 //! | input `images` | `[N,C,H,W]`, red, green and blue, or the channels of the model, from 0 to 1; H and W are those of training |
 //! | output | named and described by the task |
 
+#[cfg(feature = "cli")]
 use std::path::{Path, PathBuf};
 
 use super::WorkflowError;
@@ -65,6 +66,7 @@ pub fn export(from: &Checkpoint) -> Result<Exported, WorkflowError> {
 }
 
 /// Default path of the model of a run: `model.onnx` in its folder.
+#[cfg(feature = "cli")]
 pub fn default_path(run: &Path) -> PathBuf {
     let folder = if run.is_file() { run.parent().unwrap_or(Path::new("")) } else { run };
     folder.join("model.onnx")

@@ -145,7 +145,9 @@ fn images_may_lie_elsewhere() {
     // Columns are of tables: where there is none, and where class folders lie beside one.
     assert!(matches!(open(&dir.path().join("a"), hints), Err(DataError::NoTable { .. })));
     fs::write(dir.path().join("table.csv"), "path,label\na/0.png,1\na/1.png,2\nb/0.png,1\nb/1.png,2\n").unwrap();
-    assert_eq!(open(dir.path(), Hints::default()).unwrap().train.class_names(), ["a", "b"]);
+    let both = open(dir.path(), Hints::default());
+    assert_eq!(both.as_ref().unwrap_err().hint(), Some(MissingHint::Columns));
+    refused(both, &["class folders (a/, b/)", "table.csv: a/0.png is '1', a/1.png is '2'"]);
     assert_eq!(open(dir.path(), columns(None, Some("label"))).unwrap().train.class_names(), ["1", "2"]);
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use shadegrad::data::check::{CheckOptions, check_multi_label};
 use shadegrad::data::{
     DataError, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource, MultiLabelSplits,
-    Normalization, OpenOptions, PrepareOptions, open_multi_label, prepare,
+    Normalization, OpenOptions, PrepareOptions, Why, open_multi_label, prepare,
 };
 
 use crate::{refused, temp};
@@ -103,6 +103,53 @@ fn a_split_column_makes_the_parts() {
     );
     refused(table(&text.replace(",val,", ",later,"), None), &["line 4", "split is 'later'", "train, val or test"]);
     refused(table(&text.replace("bus;car", "bike").replace(",test", ",val"), None), &["'bike'", "no training image"]);
+}
+
+/// `train.csv` and `val.csv`, or a table in each of `train/` and `val/`, are the parts of one set. Columns may have another order.
+#[test]
+fn tables_of_the_parts_are_one_set() {
+    let dir = temp();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let parts = |splits: &MultiLabelSplits| {
+        assert!(!splits.by_seed);
+        assert_eq!(content(&[&splits.train]), expected(&[("a.png", &["car", "tree"]), ("b.png", &["bus"])]));
+        assert_eq!(content(&[&splits.val]), expected(&[("c.png", &["tree"])]));
+    };
+    // The separator is decided from all tables together: the list of val.csv alone has none.
+    write("train.csv", "file,tags\na.png,car;tree\nb.png,bus\n");
+    write("val.csv", "tags,file\ntree,c.png\n");
+    write("test.csv", "file\nd.png\n");
+    write("sample_submission.csv", "file,tags\nd.png,car\n");
+    let splits = open(dir.path()).unwrap();
+    parts(&splits);
+    assert_eq!(splits.decisions.split, "by the tables train.csv, val.csv");
+    let why: Vec<&Why> = splits.decisions.left_out.iter().map(|one| &one.why).collect();
+    assert_eq!(why, [&Why::NoPart, &Why::UnlabeledTest]);
+    write("val.csv", "tags,file\ntree,a.png\n");
+    refused(open(dir.path()), &["val.csv", "line 2", "another split", "on line 2 of", "train.csv"]);
+    write("val.csv", "labels,file\ntree,c.png\n");
+    refused(open(dir.path()), &["val.csv: has the columns labels,file", "train.csv has the columns file,tags"]);
+    // Roboflow's multi-label exports.
+    let dir = temp();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("train/_classes.csv", "filename, bus, car, tree\na.png, 0, 1, 1\nb.png, 1, 0, 0\n");
+    write("valid/_classes.csv", "filename, bus, car, tree\nc.png, 0, 0, 1\n");
+    for name in ["train/a.png", "train/b.png", "valid/c.png"] {
+        write(name, "");
+    }
+    let splits = open(dir.path()).unwrap();
+    parts(&splits);
+    assert!(splits.val.name(0).contains("valid"), "{}", splits.val.name(0));
+    write("valid/more.csv", "filename, bus, car, tree\nd.png, 0, 0, 1\n");
+    refused(open(dir.path()), &["valid", "several tables", "_classes.csv, more.csv"]);
 }
 
 #[test]

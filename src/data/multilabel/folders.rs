@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::{MultiLabelSet, MultiLabelSplits, split};
 use crate::data::dataset::place_of;
 use crate::data::decisions::{Decisions, LeftOut, Why};
-use crate::data::folder::{ClassFolders, beside};
+use crate::data::folder::{ClassFolders, beside, require_class_names};
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::listing::{Walk, name_of, subfolders};
@@ -56,7 +56,10 @@ impl Format for SharedFolders {
                 );
                 Err(DataError::malformed(root, problem))
             }
-            (None, None) => divided(root, options),
+            (None, None) => {
+                require_class_names(&others, root)?;
+                divided(root, options)
+            }
         }
     }
 }

@@ -24,9 +24,9 @@ pub(super) struct Labels {
     pub notes: Vec<String>,
 }
 
-/// The class list in the `classes.txt` beside a table, one name per line.
-pub(super) fn class_list(table: &Path) -> Result<Option<Vec<String>>, DataError> {
-    let path = table.with_file_name("classes.txt");
+/// The class list in the `classes.txt` of a folder, one name per line.
+pub(super) fn class_list(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
+    let path = folder.join("classes.txt");
     if !path.is_file() {
         return Ok(None);
     }
@@ -42,10 +42,10 @@ pub(super) fn class_list(table: &Path) -> Result<Option<Vec<String>>, DataError>
 }
 
 /// Finds the column or columns of labels and reads them.
-pub(super) fn read(table: &Table<'_>, classes: Option<Vec<String>>) -> Result<Labels, DataError> {
+pub(super) fn read(table: &Table, classes: Option<Vec<String>>) -> Result<Labels, DataError> {
     let columns = table.label_columns();
     let lists: Vec<usize> = columns.iter().copied().filter(|&column| table.is_named_list(column)).collect();
-    let malformed = |problem: String| Err(DataError::malformed(table.path, problem));
+    let malformed = |problem: String| Err(DataError::malformed(&table.path, problem));
     let names = |columns: &[usize]| quoted(&columns.iter().map(|&c| table.column_name(c)).collect::<Vec<_>>());
     match (&lists[..], &columns[..]) {
         (_, []) => malformed("has no column of labels; expected path,labels, or path and a 0/1 column a class".into()),
@@ -75,7 +75,7 @@ pub(super) fn read(table: &Table<'_>, classes: Option<Vec<String>>) -> Result<La
 
 /// Labels of a column of lists.
 fn of_lists(
-    table: &Table<'_>,
+    table: &Table,
     column: usize,
     classes: Option<Vec<String>>,
     mut notes: Vec<String>,
@@ -124,14 +124,14 @@ fn flag(cell: &str) -> Option<Flag> {
     }
 }
 
-fn is_flags(table: &Table<'_>, column: usize) -> bool {
+fn is_flags(table: &Table, column: usize) -> bool {
     (0..table.len()).all(|row| flag(table.cell(row, column)).is_some())
 }
 
 /// Labels of 0/1 columns. The classes are in the order of the columns, or in that of `classes.txt`.
-fn of_flags(table: &Table<'_>, columns: &[usize], listed: Option<Vec<String>>) -> Result<Labels, DataError> {
+fn of_flags(table: &Table, columns: &[usize], listed: Option<Vec<String>>) -> Result<Labels, DataError> {
     let names: Vec<String> = columns.iter().map(|&column| table.column_name(column).to_owned()).collect();
-    let malformed = |problem: String| DataError::malformed(table.path, problem);
+    let malformed = |problem: String| DataError::malformed(&table.path, problem);
     if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
         return Err(malformed(format!("has two columns '{}'; remove or rename one", names[twice])));
     }

@@ -28,7 +28,12 @@ impl Format for LabelTable {
 
     fn looks_for(&self) -> &'static str {
         "a `.csv` or `.tsv` file with a column of lists, a line for each label, or a column of 0 and 1 for each class; or a \
-         folder whose only table it is, without class folders"
+         folder without class folders whose only table it is, or with a table for each part (`train.csv`, `val.csv`, or \
+         `train/labels.csv`, `val/labels.csv`)"
+    }
+
+    fn has_columns(&self) -> bool {
+        true
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
@@ -36,7 +41,7 @@ impl Format for LabelTable {
     }
 
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
-        open(&csv::only_table(root)?, options)
+        open_folder(root, options)
     }
 }
 
@@ -49,25 +54,51 @@ struct Image {
     row: usize,
 }
 
+/// Opens the only table of a folder, or the tables of its parts.
+pub(in crate::data) fn open_folder(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+    let tables = csv::part_tables(root)?;
+    if tables.is_empty() {
+        return open(&csv::only_table(root)?, options);
+    }
+    let (table, decisions) = Table::read_parts(root, tables, &options.hints)?;
+    divided(root, root, &table, decisions, options)
+}
+
 /// Opens a table. Without validation rows the rows of the split `test` are the validation part.
 pub(in crate::data) fn open(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let table = Table::read(path, &options.hints)?;
-    let mut labels = labels::read(&table, labels::class_list(path)?)?;
+    divided(path, path.parent().unwrap_or(Path::new("")), &table, Decisions::default(), options)
+}
+
+/// Divides the rows of a table by their parts, or by seed. `folder` may hold a class list.
+fn divided(
+    path: &Path,
+    folder: &Path,
+    table: &Table,
+    mut decisions: Decisions,
+    options: &OpenOptions,
+) -> Result<MultiLabelSplits, DataError> {
+    let mut labels = labels::read(table, labels::class_list(folder)?)?;
     require_classes(&labels.classes, path)?;
-    let images = images(&table, &mut labels)?;
+    let images = images(table, &mut labels)?;
     let Labels { classes, format, notes, .. } = labels;
     let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
-    let mut decisions = Decisions { notes, ..Decisions::default() };
-    let Some(column) = table.split_name() else {
-        return split::stratified(&set(images, &classes, &depth), options, path, format, decisions);
+    decisions.notes.extend(notes);
+    decisions.split = match table.split_name() {
+        _ if table.is_of_parts() && images.iter().all(|image| image.part == Part::Train) => String::new(),
+        _ if table.is_of_parts() => format!("by the tables {}", decisions.lists.join(", ")),
+        Some(column) => format!("by the column '{column}'"),
+        None => String::new(),
     };
-    decisions.split = format!("by the column '{column}'");
+    if decisions.split.is_empty() {
+        return split::stratified(&set(images, &classes, &depth), options, path, format, decisions);
+    }
     let (train, held_out): (Vec<Image>, Vec<Image>) = images.into_iter().partition(|image| image.part == Part::Train);
     let (test, val): (Vec<Image>, Vec<Image>) = held_out.into_iter().partition(|image| image.part == Part::Test);
     let (val, test) = if val.is_empty() { (test, val) } else { (val, test) };
     for (images, split) in [(&train, "train"), (&val, "validation")] {
         if images.is_empty() {
-            let reason = format!("the split column has no {split} row; name them train and val");
+            let reason = format!("no row is of its part ({split}); name the parts train and val");
             return Err(DataError::EmptySplit { path: path.to_path_buf(), split, reason });
         }
     }
@@ -83,7 +114,7 @@ fn set(images: Vec<Image>, classes: &Arc<[String]>, depth: &Arc<SampleDepth>) ->
 
 /// Images in the order of their first rows. Rows of the same image are joined if each has one label. Otherwise their
 /// labels must agree.
-fn images(table: &Table<'_>, labels: &mut Labels) -> Result<Vec<Image>, DataError> {
+fn images(table: &Table, labels: &mut Labels) -> Result<Vec<Image>, DataError> {
     let mut images: Vec<Image> = Vec::new();
     let mut seen: HashMap<PathBuf, usize> = HashMap::new();
     let (mut joined, mut repeated) = (0, 0);
@@ -95,9 +126,9 @@ fn images(table: &Table<'_>, labels: &mut Labels) -> Result<Vec<Image>, DataErro
             continue;
         };
         let first = &mut images[at];
-        let line = table.line(first.row);
+        let there = table.place(first.row);
         if first.part != part {
-            return Err(table.fail(row, format!("the image is in another split than on line {line}; keep one line")));
+            return Err(table.fail(row, format!("the image is in another split than {there}; keep one line")));
         }
         if first.labels == own {
             repeated += 1;
@@ -105,7 +136,7 @@ fn images(table: &Table<'_>, labels: &mut Labels) -> Result<Vec<Image>, DataErro
             joined += 1;
             first.labels.extend(own);
         } else {
-            return Err(table.fail(row, contradiction(&labels.classes, &own, &first.labels, line)));
+            return Err(table.fail(row, contradiction(&labels.classes, &own, &first.labels, &there)));
         }
     }
     if joined > 0 {
@@ -121,13 +152,13 @@ fn images(table: &Table<'_>, labels: &mut Labels) -> Result<Vec<Image>, DataErro
 }
 
 /// The message for two rows of one image with different lists.
-fn contradiction(classes: &[String], here: &[u32], there: &[u32], line: u64) -> String {
+fn contradiction(classes: &[String], here: &[u32], there: &[u32], place: &str) -> String {
     let names = |labels: &[u32]| match labels {
         [] => "no label".into(),
         labels => quoted(&labels.iter().map(|&label| &classes[label as usize]).collect::<Vec<_>>()),
     };
     format!(
-        "the image has {} here and {} on line {line}: the labels can be those of one of the lines or of both together; keep \
+        "the image has {} here and {} {place}: the labels can be those of one of the lines or of both together; keep \
          one line with all its labels",
         names(here),
         names(there)

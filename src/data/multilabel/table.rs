@@ -4,17 +4,20 @@ use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
-use crate::data::csv::{Files, Found, LABEL_NAMES, Raw, TableText, part_of_value};
+use crate::data::csv::{Files, Found, LABEL_NAMES, Raw, TableText, of_no_part, part_of_value};
+use crate::data::decisions::{LeftOut, Why};
+use crate::data::listing::name_of;
 use crate::data::parts::Part;
 use crate::data::text::read_text;
-use crate::data::{DataError, Hints};
+use crate::data::{DataError, Decisions, Hints, names};
 
 /// Names of a column of label lists; the names of a label column count too.
 const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
 
-/// A table with known columns. Rows count from 0, without the header.
-pub(super) struct Table<'a> {
-    pub path: &'a Path,
+/// A table with known columns, or the tables of several parts under each other. Rows count from 0, without the headers.
+pub(super) struct Table {
+    /// The table, or the folder of several.
+    pub path: PathBuf,
     /// Names of the columns; empty if the table has no header.
     header: Vec<String>,
     rows: Vec<StringRecord>,
@@ -22,6 +25,17 @@ pub(super) struct Table<'a> {
     split: Option<usize>,
     /// The only column of labels, if a hint names it.
     labels: Option<usize>,
+    /// The files that rows come from, in the order of the rows.
+    sources: Vec<Source>,
+}
+
+/// A file of a table.
+struct Source {
+    path: PathBuf,
+    /// The part of all its rows, where the file itself is that of a part.
+    part: Option<Part>,
+    /// Its first row in the table.
+    first: usize,
     files: Files,
 }
 
@@ -29,9 +43,71 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-impl<'a> Table<'a> {
+impl Table {
+    /// Reads the tables of the parts of the set at `root`, with the columns in the order of the first.
+    ///
+    /// # Errors
+    /// As of [`Table::read`], and where a table has other columns than the first.
+    pub fn read_parts(
+        root: &Path,
+        tables: Vec<(Part, PathBuf)>,
+        hints: &Hints,
+    ) -> Result<(Self, Decisions), DataError> {
+        let left_out = of_no_part(root, &tables)?;
+        let (mut joined, mut decisions): (Option<Table>, _) = (None, Decisions { left_out, ..Decisions::default() });
+        for (part, path) in tables {
+            let mut table = match Table::read(&path, hints) {
+                Ok(table) => table,
+                // A test part is often published without labels.
+                Err(DataError::Columns { .. }) if part == Part::Test => {
+                    decisions.left_out.push(LeftOut::new(&path, Why::UnlabeledTest));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            decisions.lists.push(path.strip_prefix(root).unwrap_or(&path).display().to_string());
+            table.sources[0].part = Some(part);
+            match &mut joined {
+                None => joined = Some(Table { path: root.to_path_buf(), ..table }),
+                Some(first) => first.append(table)?,
+            }
+        }
+        let joined = joined.ok_or_else(|| DataError::NoTable { path: root.to_path_buf() })?;
+        Ok((joined, decisions))
+    }
+
+    /// Appends the rows of another table.
+    fn append(&mut self, mut other: Table) -> Result<(), DataError> {
+        let place = |name: &String| other.header.iter().position(|own| own == name);
+        let order: Option<Vec<usize>> = match self.header.is_empty() && other.header.is_empty() {
+            true => Some((0..self.rows[0].len()).collect()),
+            false => self.header.iter().map(place).collect(),
+        };
+        let width = other.rows[0].len();
+        let Some(order) = order.filter(|order| order.len() == width) else {
+            let [first, own] = [&*self, &other].map(|table| match table.header.is_empty() {
+                true => format!("{} columns without names", table.rows[0].len()),
+                false => format!("the columns {}", names::shortened(&table.header.join(","))),
+            });
+            let problem = format!(
+                "has {own}, but {} has {first}; give the tables of all parts the same columns",
+                name_of(&self.sources[0].path)
+            );
+            return Err(DataError::malformed(&other.path, problem));
+        };
+        for row in &mut other.rows {
+            let mut ordered: StringRecord = order.iter().map(|&column| row.get(column).unwrap_or("")).collect();
+            ordered.set_position(row.position().cloned());
+            *row = ordered;
+        }
+        let first = self.rows.len();
+        self.sources.extend(other.sources.into_iter().map(|source| Source { first, ..source }));
+        self.rows.extend(other.rows);
+        Ok(())
+    }
+
     /// Reads a table and finds its columns. Without a header they are path, labels and an optional split.
-    pub fn read(path: &'a Path, hints: &Hints) -> Result<Self, DataError> {
+    pub fn read(path: &Path, hints: &Hints) -> Result<Self, DataError> {
         let mut files = Files::of_table(path, hints)?;
         let (mut rows, found, split) = columns(path, &mut files, hints)?;
         let width = rows[0].len();
@@ -41,7 +117,8 @@ impl<'a> Table<'a> {
             return Err(DataError::malformed(path, "has no line below its header; expected a line an image"));
         }
         files.list_for(rows.iter().filter_map(|row| row.get(found.path)))?;
-        let table = Table { path, header, rows, image: found.path, split, labels: found.label, files };
+        let (path, source) = (path.to_path_buf(), Source { path: path.to_path_buf(), part: None, first: 0, files });
+        let table = Table { path, header, rows, image: found.path, split, labels: found.label, sources: vec![source] };
         match (0..table.len()).find(|&row| table.rows[row].len() != width) {
             None => Ok(table),
             Some(row) => {
@@ -58,14 +135,34 @@ impl<'a> Table<'a> {
         self.rows.len()
     }
 
-    /// 1-based line of a row in the file.
-    pub fn line(&self, row: usize) -> u64 {
+    /// The file of a row.
+    fn source(&self, row: usize) -> &Source {
+        let after = self.sources.partition_point(|source| source.first <= row);
+        &self.sources[after - 1]
+    }
+
+    /// Whether the rows come from the tables of several parts.
+    pub fn is_of_parts(&self) -> bool {
+        self.sources.iter().any(|source| source.part.is_some())
+    }
+
+    /// 1-based line of a row in its file.
+    fn line(&self, row: usize) -> u64 {
         self.rows[row].position().map_or(0, csv::Position::line)
+    }
+
+    /// Place of a row, as `on line 3`, with the file where there are several.
+    pub fn place(&self, row: usize) -> String {
+        let line = self.line(row);
+        match &self.sources[..] {
+            [_] => format!("on line {line}"),
+            _ => format!("on line {line} of {}", self.source(row).path.display()),
+        }
     }
 
     /// An error in a row.
     pub fn fail(&self, row: usize, problem: String) -> DataError {
-        DataError::CsvRow { path: self.path.to_path_buf(), line: self.line(row), problem }
+        DataError::CsvRow { path: self.source(row).path.clone(), line: self.line(row), problem }
     }
 
     /// A cell, trimmed.
@@ -97,13 +194,13 @@ impl<'a> Table<'a> {
     pub fn image_path(&self, row: usize) -> Result<PathBuf, DataError> {
         match self.cell(row, self.image) {
             "" => Err(self.fail(row, "names no image; expected its path".into())),
-            name => self.files.path(name).map_err(|problem| self.fail(row, problem)),
+            name => self.source(row).files.path(name).map_err(|problem| self.fail(row, problem)),
         }
     }
 
     /// The remark that names were found in another case than their files have, once all images are found.
     pub fn note(&self) -> Option<String> {
-        self.files.note()
+        self.sources.iter().find_map(|source| source.files.note())
     }
 
     /// Name of the column of parts, if any.
@@ -113,6 +210,9 @@ impl<'a> Table<'a> {
 
     /// Part of the image of a row; training if the table has no column of parts.
     pub fn part(&self, row: usize) -> Result<Part, DataError> {
+        if let Some(part) = self.source(row).part {
+            return Ok(part);
+        }
         let Some(column) = self.split else { return Ok(Part::Train) };
         let cell = self.cell(row, column);
         part_of_value(self.split_name().unwrap_or_default(), cell).ok_or_else(|| {

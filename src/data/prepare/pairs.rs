@@ -140,6 +140,7 @@ pub(crate) fn no_pixels<'a>(classes: impl Iterator<Item = (&'a str, u64)>, part:
 
 impl PreparedPairs {
     /// A note on each class that the part (`train`, `val`, `test`) lacks.
+    #[cfg(feature = "tasks")]
     pub(crate) fn missing_classes(&self, part: &str) -> Vec<String> {
         let classes = self.classes().names.iter().map(String::as_str).zip(self.facts.class_pixels.iter().copied());
         no_pixels(classes, part)

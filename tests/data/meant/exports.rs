@@ -41,6 +41,60 @@ fn tables_of_the_parts_are_one_set() {
     assert_eq!(shadegrad::data::open_classification(dir.path(), &options).unwrap().val.len(), 2);
     fs::rename(dir.path().join("train.csv"), dir.path().join("rows.csv")).unwrap();
     refused(open(dir.path()), &["several tables"]);
+    // A table in the folder of each part names images beside it.
+    let dir = temp();
+    for (part, names) in [("train", ["a", "b", "c"]), ("val", ["d", "e", "f"])] {
+        let folder = dir.path().join(part);
+        names.iter().for_each(|name| save(&folder.join(format!("images/{name}.png")), &picture(8, 8, 1)));
+        let rows = names.iter().zip(["cat", "dog", "cat"]).map(|(name, label)| format!("images/{name}.png,{label}\n"));
+        write(&folder.join("labels.csv"), format!("file,label\n{}", rows.collect::<String>()));
+    }
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (3, 3, false));
+    assert!((0..3).all(|index| splits.val.image(index).is_ok()));
+    assert_eq!(splits.decisions.split, "by the tables train/labels.csv, val/labels.csv");
+}
+
+/// `train_images/` and `test_images/` are no classes: the table beside them has the labels.
+#[test]
+fn folders_named_as_parts_are_no_classes() {
+    let dir = temp();
+    for k in 0..6 {
+        save(&dir.path().join(format!("train_images/{k:04}.png")), &picture(8, 8, k));
+        save(&dir.path().join(format!("test_images/9{k:03}.png")), &picture(8, 8, k + 9));
+    }
+    refused(open(dir.path()), &["'test_images' and 'train_images'", "named as parts, not as classes", ".csv"]);
+    let rows: String = (0..6).map(|k| format!("{k:04},{}\n", k % 2)).collect();
+    write(&dir.path().join("train.csv"), format!("id_code,diagnosis\n{rows}"));
+    write(&dir.path().join("test.csv"), "id_code\n9001\n");
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.class_names(), splits.train.len() + splits.val.len()), (&["0".into(), "1".into()][..], 6));
+}
+
+/// A table beside class folders either has their classes, under any names, or is refused with a row that says otherwise.
+#[test]
+fn a_table_that_contradicts_class_folders_is_refused() {
+    let dir = temp();
+    class_folders(dir.path(), &["north", "south"], 4);
+    let table = |label: &dyn Fn(&str, usize) -> String| {
+        let rows = |side: &str| (0..4).map(|k| format!("{side}/{k}.png,{}\n", label(side, k))).collect::<String>();
+        write(&dir.path().join("labels.csv"), format!("file,kind\n{}{}", rows("north"), rows("south")));
+    };
+    table(&|side, _| if side == "north" { "1".into() } else { "0".into() });
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["north", "south"]);
+    table(&|_, k| ["cat", "dog"][k % 2].into());
+    let both = ["class folders (north/, south/)", "labels.csv: north/0.png is 'cat', north/1.png is 'dog'"];
+    refused(open(dir.path()), &both);
+    table(&|_, _| "cat".into());
+    refused(open(dir.path()), &["labels.csv: north/0.png and south/0.png are both 'cat'"]);
+    // Columns that a hint names decide. A table of other facts has no labels.
+    table(&|_, k| ["cat", "dog"][k % 2].into());
+    let hints = Hints { label_column: Some("kind".into()), ..Hints::default() };
+    let options = OpenOptions { hints, ..OpenOptions::default() };
+    let splits = shadegrad::data::open_classification(dir.path(), &options).unwrap();
+    assert_eq!(splits.train.class_names(), ["cat", "dog"]);
+    fs::rename(dir.path().join("labels.csv"), dir.path().join("photographers.csv")).unwrap();
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["north", "south"]);
 }
 
 /// An image with two labels in a table of one label an image, and labels that are lists.

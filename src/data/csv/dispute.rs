@@ -1,0 +1,77 @@
+//! Tables beside class folders. A table may repeat the classes of the folders, list other facts, or give other labels.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use csv::StringRecord;
+
+use super::columns::{Columns, LABEL_NAMES, Labels, is_one};
+use super::{Files, TableText};
+use crate::data::listing::{name_of, relative, stem_of};
+use crate::data::lists::is_part_name;
+use crate::data::parts::part_of;
+use crate::data::text::read_text;
+use crate::data::{DataError, Hints, names};
+
+/// Number of rows that are looked at.
+const SAMPLE: usize = 1000;
+
+/// The evidence that a table labels the images of class folders in another way than the folders do: a folder with two labels, or a
+/// label in two folders. Labels may differ from the names of the folders, as numbers do.
+///
+/// A table labels images if it is named after a part or `labels`, if a column is named as one of labels, or if it has columns
+/// of 0 and 1.
+pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>, DataError> {
+    let text = read_text(table)?;
+    let Ok(records) = TableText::new(table, &text).records() else { return Ok(None) };
+    let mut files = Files::of_table(table, &Hints::default())?;
+    let Ok(columns) = Columns::find(table, &records, &mut files, &Hints::default()) else { return Ok(None) };
+    let is_label = |column: &String| LABEL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(column));
+    let is_named = is_part_name(&stem_of(table)) || stem_of(table).eq_ignore_ascii_case("labels");
+    let has_label = columns.header.iter().flatten().any(is_label) || matches!(columns.labels, Labels::OneHot(_));
+    if !is_named && !has_label {
+        return Ok(None);
+    }
+    let rows = &records[usize::from(columns.header.is_some())..];
+    let rows = &rows[..rows.len().min(SAMPLE)];
+    files.list_for(rows.iter().filter_map(|row| row.get(columns.path)))?;
+    let mut pairs: Vec<(String, String, String)> = Vec::new();
+    for row in rows {
+        let Ok(image) = files.path(row.get(columns.path).unwrap_or_default()) else { continue };
+        if image.is_file() {
+            let path = relative(root, &image);
+            pairs.push((folder_of(&path), label_of(row, &columns.labels), path));
+        }
+    }
+    let first = |at: fn(&(String, String, String)) -> &String| -> HashMap<&String, &(String, String, String)> {
+        pairs.iter().rev().map(|pair| (at(pair), pair)).collect()
+    };
+    let (of_folder, of_label) = (first(|pair| &pair.0), first(|pair| &pair.1));
+    let place = name_of(table);
+    Ok(pairs.iter().find_map(|(folder, label, path)| {
+        let (_, known, sibling) = of_folder[folder];
+        if known != label {
+            let [a, b] = [known, label].map(|label| names::shortened(label));
+            return Some(format!("{place}: {sibling} is '{a}', {path} is '{b}'"));
+        }
+        let (elsewhere, _, image) = of_label[label];
+        (elsewhere != folder).then(|| format!("{place}: {image} and {path} are both '{}'", names::shortened(label)))
+    }))
+}
+
+/// The class folder of a path below the root: its first folder that is no part.
+fn folder_of(path: &str) -> String {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/');
+    folders.into_iter().find(|folder| part_of(&folder.to_lowercase()).is_none()).unwrap_or_default().to_owned()
+}
+
+/// The label of a row; several are joined.
+fn label_of(row: &StringRecord, labels: &Labels) -> String {
+    match labels {
+        Labels::Column(column) => row.get(*column).unwrap_or_default().to_owned(),
+        Labels::OneHot(flags) => {
+            let is_set = |(at, _): &&(usize, String)| is_one(row.get(*at).unwrap_or_default());
+            flags.iter().filter(is_set).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
