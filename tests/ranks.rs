@@ -67,7 +67,7 @@ fn ranks_of_mpi_give_the_bits_of_one_process() {
 fn ranks_that_train_a_resnet_give_the_bits_of_one_process() {
     // 11 million weights: two buckets of messages, and more.
     let settings = "device = \"cpu\"\nscenes = 13\nepochs = 1\nbatch_size = 8\nshards = 8\naccumulate = 2\nema = 0.9\nlr = 0.003\n\
-                    augment = \"light\"\nseed = 5\nimage_size = 16\nmodel = \"resnet18\"\n";
+                    augment = \"light\"\nseed = 5\nimage_size = 36\nmodel = \"resnet18\"\n";
     same_bits("classify", settings);
 }
 
