@@ -1,7 +1,6 @@
 //! Rewrites that save passes over memory. Each can be switched off. They change the results of a graph by rounding
 //! only.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::graph::{Graph, Node, Op, Value};
@@ -92,11 +91,6 @@ pub fn fuse(graph: &mut Graph, options: FuseOptions) {
     f.finish();
 }
 
-fn downcast<T: Op>(node: &Node) -> Option<&T> {
-    let any: &dyn Any = node.op.as_ref();
-    any.downcast_ref()
-}
-
 /// Nodes during a rewrite. An absorbed node becomes `None`.
 struct Fusion<'g> {
     graph: &'g mut Graph,
@@ -135,7 +129,7 @@ impl<'g> Fusion<'g> {
     }
 
     fn op<T: Op + Clone>(&self, n: usize) -> Option<T> {
-        downcast::<T>(self.nodes[n].as_ref()?).cloned()
+        self.nodes[n].as_ref()?.op_as::<T>().cloned()
     }
 
     /// The node of type `T` that produces `v`, if `v` has one use.

@@ -10,6 +10,7 @@ mod op;
 mod reach;
 mod state;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -65,6 +66,14 @@ pub struct Node {
     pub outputs: Vec<Value>,
     /// The layer that it belongs to, such as `layer1.0.conv1`.
     pub scope: String,
+}
+
+impl Node {
+    /// The operation, if it is a `T`.
+    pub(crate) fn op_as<T: Op>(&self) -> Option<&T> {
+        let any: &dyn Any = self.op.as_ref();
+        any.downcast_ref()
+    }
 }
 
 /// A static computation.

@@ -42,7 +42,7 @@ pub use dice::{DiceOptions, dice_loss};
 pub use dropout::dropout;
 pub use flip::flip;
 pub use loss::{CrossEntropyOptions, Reduction, softmax_cross_entropy};
-pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, update_loss_scale};
+pub use loss_scale::{LOSS_SCALE, loss_scale, loss_scale_is_lowest, loss_scale_of, update_loss_scale};
 pub use memory::{assign, fill, flatten, pack_parameters, reshape};
 pub use metrics::{argmax, confusion};
 pub use norm::{batch_norm, group_norm};
@@ -54,7 +54,7 @@ pub use region::{Region, concat, crop_pad};
 pub use regression::{Regression, regression_loss};
 pub use resize::{Coordinates, Interpolation, resize};
 pub use softmax::{log_softmax, softmax};
-pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, relu, scale, sigmoid, sqrt, unary};
+pub use unary::{UnaryOp, abs, add_scalar, exp, log, neg, pow, rectified, relu, scale, sigmoid, sqrt, unary};
 
 pub(crate) use nodes::*;
 pub(crate) use pool::MaxPoolGrad;

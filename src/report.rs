@@ -4,6 +4,7 @@ mod chart;
 mod confusion;
 mod group;
 mod html;
+mod layers;
 #[cfg(feature = "cli")]
 mod live;
 mod page;
@@ -109,7 +110,7 @@ impl Report {
     /// # Errors
     /// When it cannot be read.
     pub fn picture(&mut self, path: &Path, caption: &str) -> Result<(), ReportError> {
-        self.page.add(&html::picture(&read_picture(path)?, caption, caption));
+        self.page.picture(&read_picture(path)?, caption, caption);
         Ok(())
     }
 

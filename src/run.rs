@@ -11,6 +11,7 @@ pub(crate) mod folder;
 pub(crate) mod history;
 pub(crate) mod image_size;
 mod journal;
+pub mod layers;
 pub(crate) mod lock;
 pub(crate) mod mistakes;
 pub(crate) mod names;

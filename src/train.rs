@@ -10,6 +10,7 @@ pub(crate) mod first_step;
 mod follow;
 pub(crate) mod half;
 mod health;
+mod layers;
 mod loaders;
 mod log;
 pub(crate) mod lr_finder;

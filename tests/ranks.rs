@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use support::Place;
 
-/// 10 training images: a batch of 8 in eight shards, and a last one of 2.
+/// 13 training images: a batch of 8 in eight shards, and a last one of 5.
 const SETTINGS: &str = "device = \"cpu\"\nscenes = 13\nbatch_size = 8\nshards = 8\naccumulate = 2\nema = 0.9\nlr = 0.003\n\
                         augment = \"light\"\nseed = 5\nimage_size = \"16x16\"\nbase = 2\ndepth = 1\n";
 

@@ -34,14 +34,15 @@ pub(super) struct Args {
     /// Average the predictions for each image and its mirror image (flips at test time)
     #[arg(long)]
     tta: bool,
-    /// Write a picture of the parts of each image that decide about a class, beside the image: gradcam, or occlusion. For
-    /// classify and multi-label
+    /// Write a picture of what the network looks at in each image: gradcam, the parts that decide about a class; occlusion, the
+    /// parts that it needs (not for segment); features, what its layers compute. For classify, multi-label and segment
     #[arg(long, value_name = "METHOD", num_args = 0..=1, default_missing_value = "gradcam", value_parser = choice::<Method>())]
     explain: Option<Method>,
     /// Class that --explain is about [default: the most probable one of each image]
     #[arg(long, value_name = "NAME", requires = "explain")]
     class: Option<String>,
-    /// Layer whose feature map Grad-CAM takes, such as layer3 [default: the encoder's last one of at least 4x4 pixels]
+    /// Layer whose feature map Grad-CAM takes, such as layer3 [default: the encoder's last one of at least 4x4 pixels]; layers that
+    /// features draws [default: the first, and the last of each size]
     #[arg(long, value_name = "LAYER", requires = "explain")]
     layer: Option<String>,
     /// Side of the grey patch of an occlusion map, in pixels of the network's images [default: a fifth of their side]
@@ -65,7 +66,10 @@ fn explain(args: &Args) -> Result<Option<Explain>, CliError> {
     match method {
         Method::GradCam if args.patch.is_some() => return refuse("--patch", "occlusion"),
         Method::GradCam if args.stride.is_some() => return refuse("--stride", "occlusion"),
-        Method::Occlusion if args.layer.is_some() => return refuse("--layer", "gradcam"),
+        Method::Occlusion if args.layer.is_some() => return refuse("--layer", "gradcam or features"),
+        Method::Features if args.class.is_some() => return refuse("--class", "gradcam or occlusion"),
+        Method::Features if args.patch.is_some() => return refuse("--patch", "occlusion"),
+        Method::Features if args.stride.is_some() => return refuse("--stride", "occlusion"),
         _ => {}
     }
     let Args { class, layer, patch, stride, .. } = args;

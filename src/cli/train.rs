@@ -14,8 +14,8 @@ use super::ranks::{self, Follower};
 use super::{CliError, complain, print};
 use crate::ranks::Ranks;
 use crate::report::command;
-use crate::run::Next;
 use crate::run::pictures::take_missing;
+use crate::run::{FindingKind, Next, Verdict};
 use crate::train::Outcome;
 use crate::workflows::dry_run::values;
 
@@ -177,6 +177,15 @@ fn report(outcome: &Outcome, task: &str, data: Option<&Path>) -> Result<ExitCode
     for step in outcome.verdict.iter().flat_map(|verdict| &verdict.next).filter(|step| **step != Next::Predict) {
         print(format_args!("          {}", command(step, task, &outcome.run, &data)))?;
     }
-    print(format_args!("or:       the same command with --resume {run} and more --epochs trains on"))?;
+    if trains_on(outcome.verdict.as_ref()) {
+        print(format_args!("or:       the same command with --resume {run} and more --epochs trains on"))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether more epochs may help: nothing found says that they harm.
+fn trains_on(verdict: Option<&Verdict>) -> bool {
+    use FindingKind::{Diverged, Memorizes, Overfits, RateTooHigh};
+    let harmful = [Diverged, Overfits, Memorizes, RateTooHigh];
+    verdict.is_none_or(|verdict| !verdict.findings.iter().any(|finding| harmful.contains(&finding.kind)))
 }

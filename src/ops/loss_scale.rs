@@ -30,6 +30,11 @@ pub fn loss_scale_is_lowest(state: &[f32]) -> bool {
     state.first().is_some_and(|&e| e <= (LIMITS[0] - START) as f32)
 }
 
+/// The scale, given the state.
+pub fn loss_scale_of(state: &[f32]) -> f64 {
+    f64::from(START as f32 + state.first().copied().unwrap_or(0.0)).exp2()
+}
+
 fn state(g: &mut Graph) -> Result<Value, GraphError> {
     g.state(LOSS_SCALE, TensorType::flat(LANES), Group::Moments, Init::Constant(0.0), false)
 }

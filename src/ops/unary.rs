@@ -1,7 +1,7 @@
 //! Functions of one variable, element by element, with a number that is fixed when the graph is built.
 
 use super::{expect_inputs, first, row_consts, vectors};
-use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
+use crate::graph::{Graph, GraphError, Lowering, Node, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::TensorType;
 
@@ -125,6 +125,12 @@ pub fn unary(g: &mut Graph, x: Value, f: UnaryOp) -> Result<Value, GraphError> {
 /// Only those of x, see [`Graph::add`].
 pub fn relu(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Relu)
+}
+
+/// The results of all `max(x, 0)` of a graph, in their order.
+pub fn rectified(g: &Graph) -> Vec<Value> {
+    let is_relu = |node: &&Node| node.op_as::<Unary>().is_some_and(|unary| unary.0 == UnaryOp::Relu);
+    g.nodes().iter().filter(is_relu).flat_map(|node| node.outputs.clone()).collect()
 }
 
 /// Appends `1 / (1 + e^−x)`.

@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use crate::run::pictures::{Place, photographs};
+
 /// Text for an element or a quoted attribute.
 pub(super) fn escaped(text: impl Display) -> String {
     let text = text.to_string();
@@ -105,12 +107,30 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     html
 }
 
-/// A picture as wide as the page, or in its native size in a box that scrolls.
-pub(super) fn picture(png: &[u8], alt: &str, caption: &str) -> String {
+/// A picture as wide as the page, or in its native size in a box that scrolls. `id` is unique on the page.
+///
+/// A figure that names its photographs is drawn twice from one copy: as a whole, with a lightness that suits the page, and its
+/// photographs above it as they are.
+pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String {
     let (uri, alt, caption) = (data_uri(png), escaped(alt), escaped(caption));
+    let image = match photographs(png) {
+        Some(([width, height], places)) if !places.is_empty() => {
+            let rect = |Place { x, y, width, height }: Place| {
+                format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>")
+            };
+            let rects: String = places.into_iter().map(rect).collect();
+            format!(
+                "<svg class=\"sheet\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
+                 aria-label=\"{alt}\"><defs><image id=\"{id}\" width=\"{width}\" height=\"{height}\" href=\"{uri}\"/>\
+                 <clipPath id=\"{id}p\">{rects}</clipPath></defs><use href=\"#{id}\" class=\"paper\"/>\
+                 <use href=\"#{id}\" clip-path=\"url(#{id}p)\"/></svg>"
+            )
+        }
+        _ => format!("<img src=\"{uri}\" alt=\"{alt}\">"),
+    };
     format!(
         "<figure class=\"picture\"><label><input type=\"checkbox\"> full size</label>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{alt}\"><img src=\"{uri}\" alt=\"{alt}\"></div>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{alt}\">{image}</div>\
          <figcaption>{caption}</figcaption></figure>\n"
     )
 }

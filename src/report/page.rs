@@ -2,7 +2,7 @@
 
 use std::fmt::Arguments;
 
-use super::html::{escaped, push};
+use super::html::{escaped, picture, push};
 
 /// Style sheet of the page.
 const STYLE: &str = include_str!("style.css");
@@ -31,6 +31,12 @@ impl Page {
     pub fn id(&mut self) -> String {
         self.ids += 1;
         format!("s{}", self.ids)
+    }
+
+    /// A picture with a caption.
+    pub fn picture(&mut self, png: &[u8], alt: &str, caption: &str) {
+        let id = self.id();
+        self.add(&picture(&id, png, alt, caption));
     }
 
     /// A heading of level 2 to 6.

@@ -10,6 +10,7 @@ use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
 use crate::run::history::EpochRow;
+use crate::run::layers::LayerRow;
 use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
 use crate::run::{RunDir, Score, Trust};
@@ -45,6 +46,8 @@ pub(super) struct Record {
     pub samples: Option<Vec<u8>>,
     /// Grad-CAM of validation images, as PNG.
     pub gradcam: Option<Vec<u8>>,
+    /// Its layers after each epoch.
+    pub layers: Vec<LayerRow>,
     /// The confusion matrix as PNG, for runs without counts.
     pub confusion_picture: Option<Vec<u8>>,
 }
@@ -98,6 +101,7 @@ impl Record {
             defaults: facts.as_ref().map_or(vec![], |facts| defaults(&facts.task)),
             samples: read_if_there(&run.samples_path())?,
             gradcam: read_if_there(&run.gradcam_path())?,
+            layers: run.read_layers()?,
             confusion_picture,
             tables: tables.filter_map(Result::transpose).collect::<Result<_, ReportError>>()?,
             facts,

@@ -2,7 +2,8 @@
 
 use super::chart::{Chart, Line, charts};
 use super::confusion;
-use super::html::{Row, data_uri, escaped, picture, table};
+use super::html::{Row, data_uri, escaped, table};
+use super::layers;
 use super::page::Page;
 use super::record::{Record, TableRows, duration};
 use super::{trust, verdict};
@@ -39,7 +40,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
         page.add(&confusion::classes(run).unwrap_or_default());
     } else if let Some(png) = &run.confusion_picture {
         page.heading(level, "Confusion matrix");
-        page.add(&picture(png, "Confusion matrix", "Truth in rows, prediction in columns"));
+        page.picture(png, "Confusion matrix", "Truth in rows, prediction in columns");
     }
     for (caption, TableRows { head, rows }) in &run.tables {
         let row =
@@ -50,16 +51,25 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     if let Some(png) = &run.samples {
         page.heading(level, "Predictions");
         let alt = format!("Validation images with predictions of {}", run.name);
-        page.add(&picture(png, &alt, "Validation images after the best epoch"));
+        page.picture(png, &alt, "Validation images after the best epoch");
     }
     if let Some(png) = &run.gradcam {
         page.heading(level, "What it looks at");
         let alt = format!("Grad-CAM of validation images of {}", run.name);
-        let caption = "Each image beside its map: yellow parts raise the predicted class most, grey parts do not. Wrong \
-                       predictions come first.";
-        page.add(&picture(png, &alt, caption));
+        let caption =
+            "Each image beside its map: yellow parts raise the class that the caption names most, grey parts do not.";
+        page.picture(png, &alt, caption);
     }
     mistakes(page, run, level);
+    if !run.layers.is_empty() {
+        page.heading(level, "Layers");
+        page.add(
+            "<p>Each row is a layer, each column an epoch, measured on one batch at its end. A faint row of gradients learns \
+             little beside the others. A dead unit is a channel whose ReLU is 0 everywhere in the batch: it learns nothing more. \
+             Many of them point to a learning rate that is too high.</p>\n",
+        );
+        page.add(&layers::strips(&run.layers));
+    }
     if let Some(decisions) = run.facts.as_ref().and_then(|facts| facts.decisions.as_ref()) {
         data(page, decisions, level);
     }

@@ -14,7 +14,11 @@ pub(crate) fn command(next: &Next, task: &str, run: &Path, data: &str) -> String
     let (run, config) = (word(&run.to_string_lossy()), word(&config.to_string_lossy()));
     match next {
         Next::Train(settings) => {
-            let flags = settings.iter().map(|(key, value)| format!(" --{} {}", key.replace('_', "-"), word(value)));
+            let flag = |(key, value): &(String, String)| match value.as_str() {
+                "true" => format!(" --{}", key.replace('_', "-")),
+                value => format!(" --{} {}", key.replace('_', "-"), word(value)),
+            };
+            let flags = settings.iter().map(flag);
             format!("shadegrad train {task} --config {config}{}", flags.collect::<String>())
         }
         Next::Continue { epochs } => format!("shadegrad train {task} --resume {run} --epochs {epochs}"),
@@ -46,11 +50,11 @@ mod tests {
     fn commands_can_be_pasted() {
         let run = Path::new("my runs/a");
         let of = |next| command(&next, "classify", run, "it's");
-        let settings = [("weight_decay", "1e-4"), ("augment", "[{ flip = \"horizontal\" }]")];
+        let settings = [("pretrained", "true"), ("weight_decay", "1e-4"), ("augment", "[{ flip = \"horizontal\" }]")];
         let train = Next::Train(settings.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect());
         assert_eq!(
             of(train),
-            "shadegrad train classify --config 'my runs/a/config.toml' --weight-decay 1e-4 --augment '[{ flip = \"horizontal\" }]'"
+            "shadegrad train classify --config 'my runs/a/config.toml' --pretrained --weight-decay 1e-4 --augment '[{ flip = \"horizontal\" }]'"
         );
         assert_eq!(of(Next::Continue { epochs: 8 }), "shadegrad train classify --resume 'my runs/a' --epochs 8");
         assert_eq!(of(Next::CheckData), r"shadegrad data check --task classify 'it'\''s'");

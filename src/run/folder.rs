@@ -11,9 +11,10 @@
 //! | `resume.safetensors` | state of an unfinished run, for `--resume` | after each epoch, or when stopped |
 //! | `finished.safetensors` | state of a finished run, for `--resume` with more epochs | at the end |
 //! | `norms.csv` | norms of gradients and weights, a row a step, with `--log-norms` | after each epoch |
+//! | `layers.csv` | norms of weights and gradients and the share of dead units, a row a layer | after each epoch |
 //! | `trace.json` | where the time of the first steps goes, with `--profile` | after 50 steps, or the first epoch |
 //! | `samples.png` | validation images with predictions | after each better epoch |
-//! | `curves.png`, `confusion.png`, `gradcam.png` | pictures | at the end |
+//! | `curves.png`, `curves.svg`, `confusion.png`, `gradcam.png` | pictures | at the end |
 //! | `confusion.csv` | counts, truth in rows | at the end |
 //! | `trust.json` | scores of each class, calibration, boundary F1 | at the end |
 //! | `iou.csv` | IoU of each class, of segmentation | at the end |
@@ -38,6 +39,7 @@ const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 const RESUME: &str = "resume.safetensors";
 const FINISHED: &str = "finished.safetensors";
+pub(super) const LAYERS: &str = "layers.csv";
 pub(super) const NORMS: &str = "norms.csv";
 const FACTS: &str = "run.json";
 pub(super) const TRUST: &str = "trust.json";

@@ -5,9 +5,12 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
+use serde::Serialize;
+
 use super::error::RunError;
-use super::folder::{EVENTS, NORMS, RunDir};
+use super::folder::{EVENTS, LAYERS, NORMS, RunDir};
 use super::history::{EpochRow, NormRow};
+use super::layers::LayerRow;
 use super::score::Score;
 use super::tensorboard;
 use crate::interop::files::{FileError, open_plain, read_text, write_atomic};
@@ -98,15 +101,28 @@ impl RunDir {
         EpochRow::read_csv(file, &known).map_err(|source| RunError::Metrics { path, source })
     }
 
+    /// Appends to `layers.csv`, after the column names if it is new.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn append_layers(&self, rows: &[LayerRow]) -> Result<(), RunError> {
+        self.append_rows(LAYERS, rows)
+    }
+
     /// Appends to `norms.csv`, after the column names if it is new.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn append_norms(&self, rows: &[NormRow]) -> Result<(), RunError> {
+        self.append_rows(NORMS, rows)
+    }
+
+    /// Appends rows to a table, after the column names if it is new.
+    fn append_rows<R: Serialize>(&self, table: &str, rows: &[R]) -> Result<(), RunError> {
         if rows.is_empty() {
             return Ok(());
         }
-        append(&self.path().join(NORMS), |first| {
+        append(&self.path().join(table), |first| {
             let mut csv = csv::WriterBuilder::new().has_headers(first).from_writer(vec![]);
             rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::from)?;
             csv.into_inner().map_err(csv::IntoInnerError::into_error)

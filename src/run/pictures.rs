@@ -8,10 +8,12 @@ mod canvas;
 mod comparison;
 mod confusion;
 mod curves;
+mod drawn;
 mod fonts;
 mod heat;
 mod script;
 mod sheet;
+mod vector;
 
 use std::path::Path;
 
@@ -20,11 +22,12 @@ use thiserror::Error;
 
 pub use axis::{Axis, Scale, drawable};
 pub use canvas::Color;
-pub use comparison::{PictureTable, VOID, marked, painted, tinted};
+pub use comparison::{PictureTable, VOID, faded, marked, painted, tinted};
 pub use confusion::confusion_picture;
-pub use curves::{curves_picture, lr_picture};
+pub use curves::{curves_picture, curves_svg, lr_picture};
+pub use drawn::{Drawn, Place, photographs};
 pub use fonts::take_missing;
-pub use heat::heat_overlay;
+pub use heat::{heat_overlay, shaded};
 pub use sheet::{Cell, Sheet, prediction_cell};
 
 use crate::interop::files::{FileError, write_atomic};
@@ -54,6 +57,9 @@ pub enum PictureError {
     /// The picture cannot be encoded.
     #[error("cannot encode a picture as PNG: {0}")]
     Encode(image::ImageError),
+    /// The figure cannot be encoded.
+    #[error("cannot encode a figure as PNG: {0}")]
+    EncodeFigure(png::EncodingError),
     /// The mask cannot be encoded.
     #[error("cannot encode a mask as PNG: {0}")]
     EncodeMask(png::EncodingError),

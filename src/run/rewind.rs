@@ -5,21 +5,23 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::RunError;
-use super::folder::{CONFUSION, EVENTS, NORMS, RunDir, TRUST, remove_if_there};
+use super::folder::{CONFUSION, EVENTS, LAYERS, NORMS, RunDir, TRUST, remove_if_there};
 use super::{mistakes, tensorboard};
 use crate::interop::files::{FileError, write_atomic};
 
 /// Results of the best epoch, besides the folder of mistakes and the tables that the task's card names.
-const RESULTS: [&str; 7] = ["curves.png", "samples.png", "gradcam.png", "confusion.png", CONFUSION, "iou.csv", TRUST];
+const RESULTS: [&str; 8] =
+    ["curves.png", "curves.svg", "samples.png", "gradcam.png", "confusion.png", CONFUSION, "iou.csv", TRUST];
 
 impl RunDir {
-    /// Removes the norms of steps after `steps`, the events of epochs from `epoch` on, and the results. Results are written
+    /// Removes the norms of steps after `steps`, the rows of layers and the events of epochs from `epoch` on, and the results. Results are written
     /// at the end of a run. If the resumed run is interrupted too, results of the first part would pass for its own.
     ///
     /// # Errors
     /// When a file cannot be read or the disk refuses.
     pub fn rewind(&self, epoch: usize, steps: u64) -> Result<(), RunError> {
         self.keep_start(NORMS, |norms| norms_until(norms, steps))?;
+        self.keep_start(LAYERS, |layers| layers_before(layers, epoch))?;
         self.keep_start(EVENTS, |events| tensorboard::length_before(events, epoch as u64))?;
         self.drop_results()
     }
@@ -57,9 +59,19 @@ impl RunDir {
     }
 }
 
+/// Length of the lines of a `layers.csv` before an epoch, with the names of the columns.
+fn layers_before(csv: &[u8], epoch: usize) -> usize {
+    lines_while(csv, 0, |of| of < epoch as u64)
+}
+
 /// Length of the lines of a `norms.csv` up to a step, with the names of the columns.
 fn norms_until(csv: &[u8], steps: u64) -> usize {
-    let step = |line: &[u8]| std::str::from_utf8(line).ok()?.split(',').nth(1)?.parse::<u64>().ok();
+    lines_while(csv, 1, |step| step <= steps)
+}
+
+/// Length of the first line, and of those after it while a column has a number that is kept.
+fn lines_while(csv: &[u8], column: usize, keeps: impl Fn(u64) -> bool) -> usize {
+    let number = |line: &[u8]| std::str::from_utf8(line).ok()?.split(',').nth(column)?.parse::<u64>().ok();
     let lines = csv.split_inclusive(|&byte| byte == b'\n').enumerate();
-    lines.take_while(|(i, line)| *i == 0 || step(line).is_some_and(|step| step <= steps)).map(|(_, l)| l.len()).sum()
+    lines.take_while(|(i, line)| *i == 0 || number(line).is_some_and(&keeps)).map(|(_, l)| l.len()).sum()
 }

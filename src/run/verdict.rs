@@ -17,6 +17,7 @@ use super::confusion::ConfusionMatrix;
 use super::history::EpochRow;
 use super::score::Score;
 use super::task_card::TaskCard;
+use super::trust::Calibration;
 
 /// The verdict on a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,8 @@ pub struct Evidence<'a> {
     pub yardstick: &'a Yardstick,
     /// Counts of the best epoch, if the task has them.
     pub confusion: Option<&'a ConfusionMatrix>,
+    /// Confidence compared with accuracy in the best epoch, if the task has it.
+    pub calibration: Option<&'a Calibration>,
     /// The loss grew far above that of the first batch.
     pub diverged: bool,
 }

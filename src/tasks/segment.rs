@@ -2,7 +2,9 @@
 
 pub(crate) mod boundary;
 mod evaluation;
+mod explain;
 mod grid;
+mod input;
 pub(crate) mod metrics;
 mod objective;
 mod own_masks;

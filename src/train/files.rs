@@ -105,6 +105,7 @@ impl Trainer {
         });
         let settings = self.origin.settings.as_deref().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
         let confusion = self.run.read_confusion().ok().flatten().map(|(_, matrix)| matrix);
+        let trust = found.trust();
         let evidence = Evidence {
             task: self.objective.task_card(),
             training_images: facts.training_images,
@@ -115,6 +116,7 @@ impl Trainer {
             best,
             yardstick: &yardstick,
             confusion: confusion.as_ref(),
+            calibration: trust.as_ref().and_then(|trust| trust.calibration.as_ref()),
             diverged,
         };
         facts.verdict = evidence.verdict();
@@ -134,6 +136,9 @@ impl Trainer {
         let panel = self.objective.task_card().panels.first();
         let mut results = Results::new(&self.run);
         results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel, Some(epoch))?));
+        // Not named among the results: it shows what the picture shows.
+        let svg = || Ok::<_, TrainError>(pictures::curves_svg(self.log.rows(), panel, Some(epoch))?);
+        results.file("curves.svg", |run| Ok(run.write_file("curves.svg", &svg()?).map(|()| false)?));
         if let Some(found) = self.log.found() {
             let written = found.write(&mut results, epoch);
             results.done("results", written);

@@ -3,8 +3,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
-use image::RgbImage;
-
 use super::TrainError;
 use super::outputs::Outputs;
 use super::results::Results;
@@ -14,6 +12,7 @@ use crate::data::{Batch, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
 use crate::run::card::ModelCard;
+use crate::run::pictures::Drawn;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::task_card::TaskCard;
 use crate::run::{Score, Trust, Yardstick};
@@ -76,7 +75,7 @@ pub trait Objective: Send {
         session: &mut Session<AnyEngine>,
         found: &dyn Evaluation,
         (source, batch): (&dyn Source, usize),
-    ) -> Result<Option<RgbImage>, TrainError> {
+    ) -> Result<Option<Drawn>, TrainError> {
         let _ = (session, found, source, batch);
         Ok(None)
     }

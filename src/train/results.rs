@@ -1,9 +1,8 @@
 //! Pictures and tables at the end of a run. A failure is noted with its reason, and the others are still written.
 
-use image::RgbImage;
-
 use super::TrainError;
-use crate::run::{RunDir, pictures};
+use crate::run::RunDir;
+use crate::run::pictures::Drawn;
 
 /// Results of a run under way.
 pub struct Results<'a> {
@@ -31,12 +30,12 @@ impl<'a> Results<'a> {
     }
 
     /// Draws a picture and writes it under a name.
-    pub fn picture(&mut self, name: &'static str, draw: impl FnOnce() -> Result<RgbImage, TrainError>) {
+    pub fn picture<D: Into<Drawn>>(&mut self, name: &'static str, draw: impl FnOnce() -> Result<D, TrainError>) {
         if self.only.is_some_and(|only| only != name) {
             return;
         }
         let path = self.run.path().join(name);
-        let outcome = draw().and_then(|picture| Ok(pictures::save_png(&picture, &path)?));
+        let outcome = draw().and_then(|picture| Ok(picture.into().save(&path)?));
         if self.done(name, outcome) {
             self.written.push(name);
         }

@@ -9,6 +9,7 @@ use super::TrainError;
 use super::agree::agree;
 use super::changed::{self, Resumption};
 use super::diagnose;
+use super::layers::LayerProbe;
 use super::loaders::Loaders;
 use super::log::Log;
 use super::model::LoadedModel;
@@ -70,6 +71,10 @@ pub struct Trainer {
     /// The processes that train it. Ranks other than 0 follow, and write nothing.
     pub(super) ranks: Arc<dyn Ranks>,
     pub(super) tracer: Tracer,
+    /// Shows the layers at the end of epochs; made at its first use.
+    pub(super) probe: Option<LayerProbe>,
+    /// Why the layers are not recorded, if they cannot be.
+    pub(super) layers_left_out: Option<String>,
     pub(super) start: Instant,
 }
 
@@ -174,6 +179,8 @@ impl Trainer {
             rank_facts: chosen.facts,
             ranks,
             tracer: Tracer::new(settings.profile),
+            probe: None,
+            layers_left_out: None,
             start: Instant::now(),
             settings,
         };
@@ -264,6 +271,7 @@ impl Trainer {
             self.save_state(&self.run.finished_path())?;
         }
         let (pictures, mut left_out) = self.write_results()?;
+        left_out.extend(self.layers_left_out.take());
         let first_loss = self.position.first_loss.map_or(f64::INFINITY, |loss| loss.0);
         let limit = DIVERGED * first_loss.max(LEAST_LOSS);
         let diverged = self.log.best_row().is_some_and(|best| best.val_loss > limit);
@@ -334,6 +342,7 @@ impl Trainer {
         observer.epoch(&row, self.settings.epochs);
         self.log.push(row);
         self.run.write_json_lines(self.log.rows())?;
+        self.record_layers(epoch);
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
         if epoch < self.settings.epochs {
             self.save_position()?;

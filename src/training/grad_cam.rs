@@ -5,7 +5,9 @@
 //! L_hw = max(0, Σ_c α_c · A_hwc).
 //!
 //! [`GradCam::graph`] is an ordinary inference graph with gradients as further nodes. The input [`OUTPUT_WEIGHTS`] chooses y, so
-//! that one plan serves all classes: y = Σ weight · output.
+//! that one plan serves all classes: y = Σ weight · output. Segmentation takes for y the sum of a class's logits over a set of pixels
+//! ([`class_pixels`]; Vinogradova et al. 2020, "Towards Interpretable Semantic Segmentation via Gradient-Weighted Class Activation
+//! Mapping").
 
 use super::port;
 use crate::autodiff;
@@ -91,6 +93,40 @@ impl GradCam {
         fuse(&mut g, FuseOptions::default());
         Ok(Some(GradCam { graph: g, layer, size }))
     }
+}
+
+/// The weights of Seg-Grad-CAM: 1 for the logit of a class at the pixels that the network gives to it, and at all pixels where it gives
+/// none. `logits` are `[pixels,classes]`, and the first of the largest ones decides. `choose` gets the number of pixels of each class
+/// and returns the class.
+pub fn class_pixels<T: Copy + PartialOrd>(
+    logits: &[T],
+    classes: usize,
+    choose: impl FnOnce(&[usize]) -> usize,
+) -> PixelWeights {
+    let first_largest = |row: &[T]| (1..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });
+    let predicted: Vec<usize> = logits.chunks_exact(classes).map(first_largest).collect();
+    let mut counts = vec![0; classes];
+    predicted.iter().for_each(|&class| counts[class] += 1);
+    let class = choose(&counts);
+    let mut weights = vec![0.0; logits.len()];
+    for (row, &of) in weights.chunks_exact_mut(classes).zip(&predicted) {
+        row[class] = f32::from(u8::from(counts[class] == 0 || of == class));
+    }
+    let share = counts[class] as f64 / predicted.len().max(1) as f64;
+    PixelWeights { class, predicted, share, weights }
+}
+
+/// What [`class_pixels`] returns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PixelWeights {
+    /// The class.
+    pub class: usize,
+    /// The class of each pixel.
+    pub predicted: Vec<usize>,
+    /// Share of the pixels that the network gives to the class.
+    pub share: f64,
+    /// The weights `[pixels,classes]`.
+    pub weights: Vec<f32>,
 }
 
 /// The map `[H,W]` of one image from its feature map and its gradient, both `[H,W,C]`.

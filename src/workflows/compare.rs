@@ -7,7 +7,6 @@ use super::error::Incomparable;
 use super::evaluation::{EvalOptions, MIRRORED, data_source, measure, task_of};
 use crate::interop::files::write_atomic;
 use crate::run::card::ModelCard;
-use crate::run::pictures;
 use crate::run::{Checkpoint, RunError};
 use crate::tasks::data::{Chosen, Compared, DataSource};
 use crate::tasks::tasks;
@@ -40,7 +39,7 @@ impl Comparison {
             text("classes.csv", &classes.csv())?;
             names.push("classes.csv");
         }
-        pictures::save_png(&figure.draw()?, &folder.join("comparison.png"))?;
+        figure.draw()?.save(&folder.join("comparison.png"))?;
         Ok(names)
     }
 }

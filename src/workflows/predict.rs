@@ -80,7 +80,7 @@ impl Predictions {
     pub fn explained(mut self, checkpoint: &Checkpoint, how: Explain) -> Result<Self, WorkflowError> {
         let task = task_of(checkpoint)?;
         if !self.predictor.explains() {
-            return Err(task.unsupported("explain predictions; classify and multi-label do").into());
+            return Err(task.unsupported("explain predictions; classify, multi-label and segment do").into());
         }
         if checkpoint.card.network.is_mirrored() {
             return Err(task.unsupported("explain averages over mirror images").into());

@@ -138,7 +138,7 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
         }
         sheet.row(row);
     }
-    Ok(sheet.draw()?)
+    Ok(sheet.draw()?.picture)
 }
 
 /// Bytes that a pixel of a sample takes while it is changed: the sample, what is read of its file, and two changed pictures.

@@ -38,6 +38,7 @@ fn predictions_are_explained() {
     let place = with_run();
     occlusion_is_the_drop_of_the_probability(&place);
     gradcam_takes_the_last_map_of_four_pixels(&place);
+    features_are_those_of_each_size(&place);
     flags_that_do_not_fit_are_refused(&place);
 }
 
@@ -76,6 +77,26 @@ fn gradcam_takes_the_last_map_of_four_pixels(place: &Place) {
     assert!(rows.iter().flatten().all(|&v| v >= 0.0) && rows.iter().flatten().any(|&v| v > 0.0), "{rows:?}");
 }
 
+/// The first layer, then the last one before each halving.
+fn features_are_those_of_each_size(place: &Place) {
+    let told = place.run(&format!("predict run {IMAGE} --device cpu --json --explain features --out maps")).fine();
+    let json: Json = serde_json::from_str(&told.stdout).expect("an object");
+    assert!(json["probability"].as_f64().is_some(), "the prediction itself is there: {json}");
+    let layers = json["explanation"]["layers"].as_array().expect("layers");
+    let numbers = |layer: &Json| ["height", "width", "channels"].map(|key| layer[key].as_u64().unwrap_or(0));
+    let found: Vec<_> = layers.iter().map(|l| (l["layer"].as_str().unwrap_or(""), numbers(l))).collect();
+    let expected = [
+        ("conv1", [16, 16, 64]),
+        ("bn1", [16, 16, 64]),
+        ("layer1.1", [8, 8, 64]),
+        ("layer2.1", [4, 4, 128]),
+        ("layer3.1", [2, 2, 256]),
+    ];
+    assert_eq!(found, expected);
+    let picture = image::load_from_memory(&place.bytes("maps/00-features.png")).expect("a picture");
+    assert!(picture.width() > 3 * 384 && picture.height() > 3 * 384, "image, filters and five layers in three rows");
+}
+
 fn flags_that_do_not_fit_are_refused(place: &Place) {
     let refused = |flags: &str, parts: &[&str]| {
         place.run(&format!("predict run {IMAGE} --device cpu {flags}")).refused(parts);
@@ -84,6 +105,8 @@ fn flags_that_do_not_fit_are_refused(place: &Place) {
     refused("--explain --layer layer4", &["no layer `layer4` has a feature map of more than one pixel", "layer3.1"]);
     refused("--explain occlusion --patch 33", &["patch 33: expected 1 to 32 pixels"]);
     refused("--explain --patch 8", &["--patch: needs --explain occlusion"]);
+    refused("--explain features --class disc", &["--class: needs --explain gradcam or occlusion"]);
+    refused("--explain features --layer none", &["no layer `none` has a feature map", "conv1"]);
     refused("--explain --tta", &["does not explain averages over mirror images"]);
     assert!(!place.has("runs"), "a refused explanation makes no folder");
     let flags = "--device cpu --scenes 10 --epochs 1 --image-size 16x16 --base 4 --depth 1";

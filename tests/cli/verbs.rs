@@ -26,8 +26,10 @@ fn run_directory(place: &Place) {
     let files = ["best.safetensors", "confusion.png", "config.toml", "curves.png", "last.safetensors", "metrics.csv"];
     let others = [
         "confusion.csv",
+        "curves.svg",
         "finished.safetensors",
         "gradcam.png",
+        "layers.csv",
         "metrics.jsonl",
         "run.json",
         "samples.png",

@@ -4,6 +4,7 @@
 mod craft;
 mod decisions;
 mod doubts;
+mod layers;
 mod learning;
 mod linked;
 mod multilabel;

@@ -71,7 +71,7 @@ fn stop_and_resume((device, precision): (&str, Precision), stops: impl IntoItera
         assert!(!second.interrupted && second.rows.len() == 3, "after step {stop}");
         assert_eq!(second.best.map(|b| b.epoch), outcome.best.as_ref().map(|b| b.epoch), "after step {stop}");
         assert_eq!(metrics(&run), metrics(&whole), "after step {stop}; learning rates were {lr:?}");
-        for name in ["last.safetensors", "best.safetensors", "norms.csv", "iou.csv", "samples.png"] {
+        for name in ["last.safetensors", "best.safetensors", "norms.csv", "layers.csv", "iou.csv", "samples.png"] {
             assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs after step {stop}");
         }
         std::fs::remove_dir_all(&run).expect("removes");

@@ -1,8 +1,8 @@
 //! The rules of a verdict: for each, a run that shows it and one that does not.
 
 use shadegrad::run::{
-    Baseline, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, Score, TRAIN_ACCURACY, TaskCard, Verdict,
-    Yardstick,
+    Baseline, Calibration, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, Score, TRAIN_ACCURACY, TaskCard,
+    Verdict, Yardstick,
 };
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
@@ -18,7 +18,10 @@ struct Run {
     images: [usize; 2],
     sigma: f64,
     baseline: f64,
+    /// Standard error of the gain over the baseline, image by image.
+    gain_sigma: Option<f64>,
     confusion: Option<ConfusionMatrix>,
+    calibration: Option<Calibration>,
     diverged: bool,
 }
 
@@ -32,7 +35,9 @@ impl Run {
             images: [1000, 1000],
             sigma: 0.01,
             baseline: 0.5,
+            gain_sigma: None,
             confusion: None,
+            calibration: None,
             diverged: false,
         }
     }
@@ -53,7 +58,7 @@ impl Run {
         let value = |row: &EpochRow| row.score(&decisive).expect("scored");
         let best = rows.iter().reduce(|a, b| if value(b) > value(a) { b } else { a }).expect("an epoch");
         let outputs = ["ants", "bees"].map(String::from);
-        let baseline = Baseline { name: "always “ants”".into(), value: self.baseline };
+        let baseline = Baseline { name: "always “ants”".into(), value: self.baseline, gain_sigma: self.gain_sigma };
         let yardstick = Yardstick { sigma: Some(self.sigma), baseline: Some(baseline) };
         let evidence = Evidence {
             task: &self.task,
@@ -65,6 +70,7 @@ impl Run {
             best,
             yardstick: &yardstick,
             confusion: self.confusion.as_ref(),
+            calibration: self.calibration.as_ref(),
             diverged: self.diverged,
         };
         evidence.verdict().expect("a verdict")
@@ -118,9 +124,34 @@ fn a_small_set_learned_by_heart_is_named_with_its_numbers() {
     assert!(texts[1].contains("97.5 %") && texts[1].contains("62.0 %"), "{texts:?}");
     assert!(texts[2].contains("61 per class"), "{texts:?}");
     assert!(texts[3].contains("11 points"), "{texts:?}");
-    assert_eq!(verdict.next[0], train(&[("augment", "light")]));
-    assert_eq!(verdict.next[1], train(&[("pretrained", "true"), ("finetune", "true")]));
+    assert_eq!(verdict.next[0], train(&[("pretrained", "true"), ("finetune", "true")]), "helps most with few images");
+    assert_eq!(verdict.next[1], train(&[("augment", "light")]));
     assert_eq!(verdict.next[2], train(&[("weight_decay", "1e-4"), ("early_stop", "3")]));
+    let many = Run { images: [1000, 153], ..run };
+    assert_eq!(many.verdict().next[0], train(&[("augment", "light")]));
+}
+
+/// PSNR differs more between photographs than between models: the gain over the grey picture is counted image by image.
+#[test]
+fn a_gain_on_each_image_is_better_than_a_guess() {
+    let epochs = [[1.0, 0.9, 0.5, 0.6], [0.6, 0.6, 0.7, 0.75], [0.45, 0.5, 0.8, 0.8], [0.42, 0.5, 0.83, 0.81]];
+    let run = |gain_sigma| Run { sigma: 0.05, baseline: 0.75, gain_sigma, ..Run::of(&epochs) };
+    assert_eq!(run(None).kinds()[0], FindingKind::NoBetterThanBaseline);
+    assert!(!run(Some(0.01)).kinds().contains(&FindingKind::NoBetterThanBaseline));
+    assert_eq!(run(Some(0.04)).kinds()[0], FindingKind::NoBetterThanBaseline);
+}
+
+/// A run that still improves goes on before its rate or its data are doubted.
+#[test]
+fn a_guess_that_still_improves_goes_on() {
+    let epochs =
+        [[0.70, 0.70, 0.50, 0.50], [0.66, 0.67, 0.50, 0.50], [0.62, 0.63, 0.51, 0.505], [0.57, 0.58, 0.52, 0.51]];
+    let run = Run::of(&epochs);
+    assert_eq!(run.kinds()[..2], [FindingKind::NoBetterThanBaseline, FindingKind::NotConverged]);
+    assert_eq!(run.verdict().next[..2], [Next::Continue { epochs: 8 }, Next::FindRate]);
+    let flat =
+        [[0.70, 0.70, 0.50, 0.50], [0.66, 0.69, 0.50, 0.505], [0.63, 0.69, 0.51, 0.50], [0.62, 0.69, 0.52, 0.50]];
+    assert_eq!(Run::of(&flat).verdict().next[0], Next::FindRate);
 }
 
 /// The kind that a run shows, and that the good run does not.
@@ -153,17 +184,58 @@ fn each_rule_finds_its_run_and_no_other() {
     }
 }
 
+/// Counts of two classes, truth in rows.
+fn matrix(counts: [[u32; 2]; 2]) -> Option<ConfusionMatrix> {
+    let mut matrix = ConfusionMatrix::new(2);
+    for (truth, row) in counts.into_iter().enumerate() {
+        for (prediction, count) in row.into_iter().enumerate() {
+            (0..count).for_each(|_| matrix.add(truth, prediction).expect("a class"));
+        }
+    }
+    Some(matrix)
+}
+
+#[test]
+fn the_pair_with_most_errors_is_named() {
+    let text = |counts| {
+        let found = Run { confusion: matrix(counts), ..good() }.verdict().findings;
+        found.into_iter().find(|finding| finding.kind == FindingKind::Confuses).map(|finding| finding.text)
+    };
+    assert_eq!(
+        text([[38, 12], [6, 44]]).expect("found"),
+        "most errors: 24.0 % of the images of “ants” are taken for “bees”"
+    );
+    assert_eq!(
+        text([[95, 5], [20, 80]]).expect("found"),
+        "most errors: 20.0 % of the images of “bees” are taken for “ants”"
+    );
+    assert_eq!(text([[95, 5], [5, 95]]), None, "less than a tenth");
+    assert_eq!(text([[8, 2], [2, 8]]), None, "two images prove nothing");
+}
+
+#[test]
+fn probabilities_above_the_accuracy_are_found() {
+    let predictions = |confidence: f64, right: usize| (0..100).map(move |index| (confidence, index < right));
+    let run = |confidence, right| Run { calibration: Calibration::of(predictions(confidence, right)), ..good() };
+    let sure = run(0.97, 81).verdict();
+    let text =
+        "overconfident: the mean confidence is 97.0 % at an accuracy of 81.0 %, so that probabilities are too high";
+    assert!(sure.findings.iter().any(|finding| finding.text == text), "{sure:?}");
+    assert!(sure.findings[0].kind == FindingKind::Learns, "{sure:?}");
+    for fine in [run(0.83, 81), run(0.6, 81)] {
+        assert!(!fine.kinds().contains(&FindingKind::Overconfident), "{:?}", fine.verdict());
+    }
+}
+
+/// One epoch with a higher training loss may be chance.
+#[test]
+fn a_single_rise_says_nothing_about_the_rate() {
+    let run = Run::of(&[[1.0, 0.9, 0.5, 0.6], [1.2, 1.0, 0.5, 0.6], [0.9, 0.9, 0.6, 0.65], [0.8, 0.95, 0.6, 0.64]]);
+    assert!(!run.kinds().contains(&FindingKind::RateTooHigh), "{:?}", run.verdict());
+}
+
 #[test]
 fn rare_classes_are_found_by_their_scores() {
-    let matrix = |counts: [[u32; 2]; 2]| {
-        let mut matrix = ConfusionMatrix::new(2);
-        for (truth, row) in counts.into_iter().enumerate() {
-            for (prediction, count) in row.into_iter().enumerate() {
-                (0..count).for_each(|_| matrix.add(truth, prediction).expect("a class"));
-            }
-        }
-        Some(matrix)
-    };
     let run = Run { task: Segment.card(), confusion: matrix([[900, 10], [80, 10]]), ..good() };
     assert!(run.kinds().contains(&FindingKind::UnequalClasses), "{:?}", run.verdict());
     assert!(run.verdict().next.contains(&train(&[("class_weights", "median")])));

@@ -4,6 +4,7 @@ use ab_glyph::{Font, GlyphId, PxScale, ScaleFont, point};
 use image::RgbImage;
 use tiny_skia::{FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
+use super::drawn::{Drawn, Place};
 use super::fonts::{Letter, letters};
 use super::{PictureError, palette};
 
@@ -61,6 +62,7 @@ impl TextStyle {
 
 pub(super) struct Canvas {
     pixels: Pixmap,
+    photographs: Vec<Place>,
 }
 
 impl Canvas {
@@ -77,7 +79,7 @@ impl Canvas {
         let mut pixels = Pixmap::new(w, h).ok_or_else(too_large)?;
         let Color(r, g, b) = palette::PAPER;
         pixels.fill(tiny_skia::Color::from_rgba8(r, g, b, 255));
-        Ok(Self { pixels })
+        Ok(Self { pixels, photographs: vec![] })
     }
 
     pub fn fill_rect(&mut self, x: f32, y: f32, width: f32, height: f32, color: Color) {
@@ -119,6 +121,7 @@ impl Canvas {
 
     /// Copies a picture. Each pixel becomes a square of side `zoom`.
     pub fn picture(&mut self, picture: &RgbImage, x: u32, y: u32, zoom: u32) {
+        self.keep(Place { x, y, width: picture.width() * zoom, height: picture.height() * zoom });
         let width = self.pixels.width();
         for dy in 0..picture.height() * zoom {
             for dx in 0..picture.width() * zoom {
@@ -169,6 +172,17 @@ impl Canvas {
                 });
             }
         }
+    }
+
+    /// Notes a part whose colors have a meaning: they stay on a dark page.
+    pub fn keep(&mut self, place: Place) {
+        self.photographs.push(place);
+    }
+
+    /// The finished figure with the places of its photographs.
+    pub fn figure(mut self) -> Drawn {
+        let photographs = std::mem::take(&mut self.photographs);
+        Drawn { picture: self.finish(), photographs }
     }
 
     /// The finished picture.

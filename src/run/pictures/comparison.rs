@@ -4,6 +4,7 @@ use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
+use super::drawn::{Drawn, Place};
 use super::{PictureError, palette};
 
 /// A figure: named columns, rows of pictures, and a legend.
@@ -57,7 +58,7 @@ impl PictureTable {
     ///
     /// # Errors
     /// When there are no rows, or the figure is larger than a picture can be.
-    pub fn draw(&self) -> Result<RgbImage, PictureError> {
+    pub fn draw(&self) -> Result<Drawn, PictureError> {
         let cells = || self.rows.iter().flatten();
         let widest = cells().map(|cell| cell.picture.width() * cell.zoom).max();
         let Some(cell) = widest.filter(|&w| w > 0) else { return Err(PictureError::Empty { what: WHAT }) };
@@ -91,10 +92,11 @@ impl PictureTable {
         for ((name, [r, g, b]), (x, line)) in self.legend.iter().zip(legend) {
             let at = y + line + 8.0;
             canvas.fill_rect(x, at, 24.0, 24.0, Color(*r, *g, *b));
+            canvas.keep(Place { x: x as u32, y: at as u32, width: 24, height: 24 });
             canvas.frame(x, at, 24.0, 24.0, 1.0, palette::LINE);
             canvas.text(name, x + 34.0, at + 12.0, ink(TEXT));
         }
-        Ok(canvas.finish())
+        Ok(canvas.figure())
     }
 
     /// Left edge and line of each entry of the legend.
@@ -148,6 +150,15 @@ pub fn tinted(image: &RgbImage, mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
     tinted
 }
 
+/// An image in which pixels that are not kept are pale and grey.
+pub fn faded(image: &RgbImage, kept: &[bool]) -> RgbImage {
+    let mut faded = image.clone();
+    for (pixel, _) in faded.pixels_mut().zip(kept).filter(|(_, kept)| !**kept) {
+        *pixel = mixed(grey(*pixel), palette::PAPER, 0.7);
+    }
+    faded
+}
+
 /// An image in grey with the pixels of kind 1 in red and those of other kinds than 0 in white.
 pub fn marked(image: &RgbImage, kinds: &[u8]) -> RgbImage {
     let mut marked = image.clone();
@@ -171,4 +182,18 @@ pub(super) fn grey(Rgb([r, g, b]): Rgb<u8>) -> Color {
 fn mixed(from: Color, to: Color, share: f32) -> Rgb<u8> {
     let Color(r, g, b) = from.mix(to, share);
     Rgb([r, g, b])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_pixels_keep_their_colors_and_others_are_pale() {
+        let image = RgbImage::from_pixel(2, 1, Rgb([200, 10, 30]));
+        let faded = faded(&image, &[true, false]);
+        assert_eq!(faded.get_pixel(0, 0), image.get_pixel(0, 0));
+        let Rgb([r, g, b]) = *faded.get_pixel(1, 0);
+        assert!(r == g && g == b && r > 190, "{r} {g} {b}");
+    }
 }

@@ -4,6 +4,7 @@ use image::RgbImage;
 
 use super::axis::{Axis, Scale, drawable};
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
+use super::vector::{Surface, Vector};
 use super::{PictureError, palette};
 use crate::run::Score;
 use crate::run::history::{EpochRow, LrPoint};
@@ -74,10 +75,30 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
 /// # Errors
 /// When there are no rows.
 pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>, best: Option<u32>) -> Result<RgbImage, PictureError> {
+    let mut canvas = Canvas::new("the curves", WIDTH as u64, HEIGHT as u64)?;
+    draw_curves(&mut canvas, rows, panel, best)?;
+    Ok(canvas.finish())
+}
+
+/// The same as SVG, light or dark as the page that shows it.
+///
+/// # Errors
+/// When there are no rows.
+pub fn curves_svg(rows: &[EpochRow], panel: Option<&Panel>, best: Option<u32>) -> Result<String, PictureError> {
+    let mut drawing = Vector::new(WIDTH, HEIGHT);
+    draw_curves(&mut drawing, rows, panel, best)?;
+    Ok(drawing.finish())
+}
+
+fn draw_curves(
+    canvas: &mut dyn Surface,
+    rows: &[EpochRow],
+    panel: Option<&Panel>,
+    best: Option<u32>,
+) -> Result<(), PictureError> {
     if rows.is_empty() {
         return Err(PictureError::Empty { what: "the curves" });
     }
-    let mut canvas = Canvas::new("the curves", WIDTH as u64, HEIGHT as u64)?;
     let epochs: Vec<f64> = rows.iter().map(|row| f64::from(row.epoch)).collect();
     fn series<'a>(rows: &[EpochRow], index: usize, name: &'a str, value: &dyn Fn(&EpochRow) -> f64) -> Series<'a> {
         let color = COLORS[index % COLORS.len()];
@@ -95,7 +116,7 @@ pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>, best: Option<u32
         left: 0.0,
         width: half,
     };
-    loss.draw(&mut canvas, &epochs);
+    loss.draw(canvas, &epochs);
     if let Some(panel) = panel {
         let mut lines = vec![];
         let there = |(_, score): &&(_, Score)| rows.iter().any(|row| row.score(score).is_some());
@@ -112,13 +133,13 @@ pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>, best: Option<u32
             left: half,
             width: half,
         };
-        plot.draw(&mut canvas, &epochs);
+        plot.draw(canvas, &epochs);
     }
-    Ok(canvas.finish())
+    Ok(())
 }
 
 impl Plot<'_> {
-    fn draw(&self, canvas: &mut Canvas, epochs: &[f64]) {
+    fn draw(&self, canvas: &mut dyn Surface, epochs: &[f64]) {
         let frame = Frame {
             left: self.left + 146.0,
             right: self.left + self.width - 36.0,
@@ -142,7 +163,7 @@ impl Plot<'_> {
         self.draw_legend(canvas, frame.right);
     }
 
-    fn draw_axes(&self, canvas: &mut Canvas, frame: &Frame) {
+    fn draw_axes(&self, canvas: &mut dyn Surface, frame: &Frame) {
         let small = |anchor| TextStyle::new(LABEL, palette::FAINT, anchor);
         for value in frame.y.ticks() {
             let y = frame.at_y(value).round() + 0.5;
@@ -175,7 +196,7 @@ impl Plot<'_> {
     }
 
     /// Draws names right-aligned on the line of the title, where no curve passes.
-    fn draw_legend(&self, canvas: &mut Canvas, right: f32) {
+    fn draw_legend(&self, canvas: &mut dyn Surface, right: f32) {
         let mut x = right;
         for series in self.series.iter().rev() {
             let text = self.legend(series);
@@ -207,7 +228,7 @@ impl Frame {
     }
 
     /// Draws a line. A value that is not finite interrupts it.
-    fn draw_series(&self, canvas: &mut Canvas, epochs: &[f64], series: &Series<'_>) {
+    fn draw_series(&self, canvas: &mut dyn Surface, epochs: &[f64], series: &Series<'_>) {
         let points: Vec<_> = epochs.iter().copied().zip(series.values.iter().copied()).collect();
         for run in points.split(|(_, value)| !drawable(*value)) {
             let run: Vec<_> = run.iter().map(|&(e, v)| (self.at_x(e), self.at_y(v))).collect();
@@ -223,6 +244,42 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::score::{TRAIN_ACCURACY, Unit};
+
+    /// Pixels of a series in the picture lie where the SVG has its points.
+    #[test]
+    fn the_svg_has_the_points_of_the_picture() {
+        let row = |epoch: u32, loss: f64| EpochRow {
+            epoch,
+            train_loss: loss,
+            val_loss: 2.0 * loss,
+            scores: vec![(TRAIN_ACCURACY, 1.0 - loss / 4.0)],
+            lr: 0.1,
+            images_per_s: 1.0,
+            data_wait: 0.0,
+            seconds: 1.0,
+        };
+        let rows = [row(1, 1.0), row(2, 0.5), row(3, 0.7)];
+        let panel = Panel::new("Accuracy <&>", "correct", &[("training", TRAIN_ACCURACY)]);
+        assert_eq!(panel.unit(), Unit::Percent);
+        let picture = curves_picture(&rows, Some(&panel), Some(2)).expect("a picture");
+        let svg = curves_svg(&rows, Some(&panel), Some(2)).expect("an SVG");
+        assert!(svg.contains("Accuracy &lt;&amp;&gt;") && svg.ends_with("</svg>\n"), "{svg}");
+        for color in [palette::BLUE, palette::ORANGE] {
+            let Color(r, g, b) = color;
+            let fill = format!("fill=\"#{r:02x}{g:02x}{b:02x}\"/>");
+            let discs: Vec<&str> = svg.lines().filter(|l| l.starts_with("<circle") && l.ends_with(&fill)).collect();
+            assert!(discs.len() >= 3, "{discs:?}");
+            for disc in discs {
+                let number = |key: &str| -> f32 {
+                    let rest = disc.split(key).nth(1).expect("the attribute");
+                    rest.split('"').next().and_then(|text| text.parse().ok()).expect("a number")
+                };
+                let (x, y) = (number("cx=\""), number("cy=\""));
+                assert_eq!(picture.get_pixel(x as u32, y as u32).0, [r, g, b], "{disc}");
+            }
+        }
+    }
 
     /// The batch at which the loss explodes is drawn at the edge.
     #[test]

@@ -31,6 +31,16 @@ pub fn heat_overlay(picture: &RgbImage, map: &[f64], [h, w]: [usize; 2]) -> RgbI
     overlay
 }
 
+/// Values `[h,w]` as a picture of a pixel each, from violet at the least value to yellow at the largest. Equal values are violet.
+pub fn shaded(values: &[f64], [h, w]: [usize; 2]) -> RgbImage {
+    let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
+    let share = |v: f64| if high > low { (v - low) / (high - low) } else { 0.0 };
+    RgbImage::from_fn(w as u32, h as u32, |x, y| {
+        let Color(r, g, b) = shade(share(values[y as usize * w + x as usize]) as f32);
+        Rgb([r, g, b])
+    })
+}
+
 /// The value of a map at a pixel of a picture. Both cover the same area; the map is constant beyond the centers of its border.
 fn at(map: &[f64], [h, w]: [usize; 2], pixel: [u32; 2], size: [u32; 2]) -> f64 {
     let place = |k: usize, cells: usize| {

@@ -6,6 +6,7 @@ use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
 use super::canvas::{Anchor, Canvas, Color, TextStyle, fit, text_width};
+use super::drawn::Drawn;
 use super::{PictureError, palette};
 
 const MARGIN: f32 = 28.0;
@@ -53,7 +54,7 @@ impl Sheet {
     ///
     /// # Errors
     /// When there are no cells or columns, or the sheet is larger than a picture can be.
-    pub fn draw(&self) -> Result<RgbImage, PictureError> {
+    pub fn draw(&self) -> Result<Drawn, PictureError> {
         let what = "the sheet of images";
         if self.cells.is_empty() || self.columns == 0 || self.cell_size == 0 {
             return Err(PictureError::Empty { what });
@@ -75,7 +76,7 @@ impl Sheet {
             let y = top + (index / columns) as f32 * row_height;
             cell.draw(&mut canvas, x, y, self.cell_size);
         }
-        Ok(canvas.finish())
+        Ok(canvas.figure())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Finding, FindingKind};
+use super::rules::{Finding, FindingKind, few_training_images, not_converged};
 use super::{Evidence, Setup};
 
 /// A next step.
@@ -46,9 +46,18 @@ fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
     let setup = run.setup();
     match kind {
         FindingKind::Diverged => vec![slower(setup, 10.0), Next::FindRate],
-        FindingKind::NoBetterThanBaseline => [Some(Next::FindRate), checked(setup)].into_iter().flatten().collect(),
+        FindingKind::NoBetterThanBaseline => {
+            // A run that still improves is not over.
+            let on = not_converged(run).map(|_| longer(run));
+            [on, Some(Next::FindRate), checked(setup)].into_iter().flatten().collect()
+        }
         FindingKind::Overfits | FindingKind::Memorizes => {
-            [augmented(setup), pretrained(setup), Some(early(setup))].into_iter().flatten().collect()
+            let steps = match few_training_images(setup, run.training_images, run.outputs.len()) {
+                // Published weights help most where images are few.
+                Some(_) => [pretrained(setup), augmented(setup), Some(early(setup))],
+                None => [augmented(setup), pretrained(setup), Some(early(setup))],
+            };
+            steps.into_iter().flatten().collect()
         }
         FindingKind::RateTooHigh => vec![slower(setup, 3.0), Next::FindRate],
         FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],
@@ -56,7 +65,8 @@ fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
         FindingKind::PartsDiffer => checked(setup).into_iter().collect(),
         FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
-        FindingKind::FewValidationImages | FindingKind::Learns => vec![],
+        FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
+        FindingKind::Confuses | FindingKind::FewValidationImages | FindingKind::Learns => vec![],
     }
 }
 
@@ -107,6 +117,12 @@ fn longer(run: &Evidence<'_>) -> Next {
         "cosine" | "polynomial" | "one-cycle" => with(&[("epochs", &epochs.to_string())]),
         _ => Next::Continue { epochs },
     }
+}
+
+/// Targets that ask for less confidence.
+fn smoothed(run: Setup<'_>) -> Option<Next> {
+    let plain = run.setting("label_smoothing").parse::<f64>().is_ok_and(|share| share == 0.0);
+    (plain && run.setting("loss") != "focal").then(|| with(&[("label_smoothing", "0.1")]))
 }
 
 /// More weight for rare classes.

@@ -30,6 +30,10 @@ pub enum FindingKind {
     FewImages,
     /// Rare classes score far below the others.
     UnequalClasses,
+    /// Many samples of a class are taken for one other class.
+    Confuses,
+    /// The probabilities are far above the accuracy.
+    Overconfident,
     /// The validation set is too small for small differences.
     FewValidationImages,
     /// The score is above the baseline, and nothing above was found.
@@ -49,7 +53,7 @@ pub struct Finding {
 type Rule = fn(&Evidence<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(FindingKind, Rule); 11] = [
+const RULES: [(FindingKind, Rule); 13] = [
     (FindingKind::Diverged, diverged),
     (FindingKind::NoBetterThanBaseline, no_better_than_baseline),
     (FindingKind::Overfits, overfits),
@@ -60,12 +64,19 @@ const RULES: [(FindingKind, Rule); 11] = [
     (FindingKind::PartsDiffer, parts_differ),
     (FindingKind::FewImages, few_images),
     (FindingKind::UnequalClasses, unequal_classes),
+    (FindingKind::Confuses, confuses),
+    (FindingKind::Overconfident, overconfident),
     (FindingKind::FewValidationImages, few_validation_images),
 ];
 
 /// Findings that say nothing against the training itself.
-const NEUTRAL: [FindingKind; 3] =
-    [FindingKind::FewImages, FindingKind::UnequalClasses, FindingKind::FewValidationImages];
+const NEUTRAL: [FindingKind; 5] = [
+    FindingKind::FewImages,
+    FindingKind::UnequalClasses,
+    FindingKind::Confuses,
+    FindingKind::Overconfident,
+    FindingKind::FewValidationImages,
+];
 
 /// What the rules find.
 pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
@@ -90,7 +101,7 @@ fn diverged(run: &Evidence<'_>) -> Option<String> {
 fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
     let (score, value) = run.decisive()?;
     let baseline = run.yardstick.baseline.as_ref()?;
-    let sigma = run.yardstick.sigma.unwrap_or(0.0);
+    let sigma = baseline.gain_sigma.or(run.yardstick.sigma).unwrap_or(0.0);
     (score.merit(value) < score.merit(baseline.value) + 2.0 * sigma).then(|| {
         format!(
             "no better than a guess: {} {} is less than two standard errors ({}) above {}, which gives {}",
@@ -134,12 +145,12 @@ fn memorizes(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The training loss rose by 2 % or more in a third of the epochs.
+/// The training loss rose by 2 % or more in a third of the epochs, and in two at least.
 fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
     let losses: Vec<f64> = run.rows.iter().map(|row| row.train_loss).collect();
     let rises = losses.windows(2).filter(|pair| pair[1] > 1.02 * pair[0]).count();
     let changes = losses.len().saturating_sub(1);
-    (changes >= 3 && 3 * rises >= changes).then(|| {
+    (changes >= 3 && rises >= 2 && 3 * rises >= changes).then(|| {
         format!("the learning rate is too high: the training loss rose in {rises} of {changes} epochs after the first")
     })
 }
@@ -160,7 +171,7 @@ fn learns_slowly(run: &Evidence<'_>) -> Option<String> {
 }
 
 /// Both losses fell by 3 % or more over the last quarter, and the last epoch is the best.
-fn not_converged(run: &Evidence<'_>) -> Option<String> {
+pub(super) fn not_converged(run: &Evidence<'_>) -> Option<String> {
     let last = run.rows.last()?;
     let before = &run.rows[(3 * run.rows.len() / 4).min(run.rows.len().saturating_sub(2))];
     let falls = last.val_loss < 0.97 * before.val_loss && last.train_loss < 0.97 * before.train_loss;
@@ -228,6 +239,37 @@ fn unequal_classes(run: &Evidence<'_>) -> Option<String> {
         card.score.name(),
         scores[worst].unwrap_or(0.0),
     ))
+}
+
+/// A tenth or more of a class, and three samples at least, are taken for one other class. The pair with most such samples is named.
+fn confuses(run: &Evidence<'_>) -> Option<String> {
+    let (matrix, card) = (run.confusion?, run.task.confusion.as_ref()?);
+    let classes = 0..matrix.classes();
+    let pairs = classes.clone().flat_map(|truth| classes.clone().map(move |other| (truth, other)));
+    let count = |&(truth, other): &(usize, usize)| matrix.count(truth, other);
+    let often =
+        |pair: &(usize, usize)| pair.0 != pair.1 && count(pair) >= 3 && 10 * count(pair) >= matrix.row_total(pair.0);
+    let (truth, other) = pairs.filter(often).max_by_key(count)?;
+    let name = |class: usize| run.outputs.get(class).map_or("?", String::as_str);
+    Some(format!(
+        "most errors: {:.1} % of the {} of “{}” are taken for “{}”",
+        100.0 * matrix.count(truth, other) as f64 / matrix.row_total(truth) as f64,
+        card.unit,
+        name(truth),
+        name(other)
+    ))
+}
+
+/// The expected calibration error is 5 points or more, and the mean confidence above the accuracy.
+fn overconfident(run: &Evidence<'_>) -> Option<String> {
+    let calibration = run.calibration?;
+    (calibration.ece >= 0.05 && calibration.confidence > calibration.accuracy).then(|| {
+        format!(
+            "overconfident: the mean confidence is {:.1} % at an accuracy of {:.1} %, so that probabilities are too high",
+            100.0 * calibration.confidence,
+            100.0 * calibration.accuracy
+        )
+    })
 }
 
 fn few_validation_images(run: &Evidence<'_>) -> Option<String> {

@@ -20,6 +20,10 @@ pub struct Baseline {
     pub name: String,
     /// Its score.
     pub value: f64,
+    /// Standard error of the gain over it, image by image. Images differ more than models do, so that it is far below that of the score.
+    /// `None`: that of the score counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_sigma: Option<f64>,
 }
 
 /// Resamples of a bootstrap.

@@ -135,6 +135,7 @@ impl Evaluation for ClassifyEvaluation {
         let baseline = largest.filter(|_| total > 0).map(|class| Baseline {
             name: format!("always “{}”", one_line(&self.classes[class])),
             value: self.confusion.row_total(class) as f64 / total as f64,
+            gain_sigma: None,
         });
         Ok(Yardstick { sigma: binomial(self.accuracy(), total), baseline })
     }

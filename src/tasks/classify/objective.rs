@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use image::RgbImage;
-
 use super::evaluation::ClassifyEvaluation;
 use super::graphs::{append_loss, evaluation_graph};
 use super::{Classify, ClassifyConfig};
@@ -14,6 +12,7 @@ use crate::graph::{Graph, GraphError, StateTable};
 use crate::label::IGNORED;
 use crate::ops::CrossEntropyOptions;
 use crate::run::card::ModelCard;
+use crate::run::pictures::Drawn;
 use crate::run::task_card::TaskCard;
 use crate::tasks::data::typed_one;
 use crate::tasks::explain::sheet;
@@ -110,7 +109,7 @@ impl Objective for Classification {
         session: &mut Session<AnyEngine>,
         found: &dyn Evaluation,
         (source, batch): (&dyn Source, usize),
-    ) -> Result<Option<RgbImage>, TrainError> {
+    ) -> Result<Option<Drawn>, TrainError> {
         let shown = typed_one::<ClassifyEvaluation>(found).map(ClassifyEvaluation::explained).transpose()?;
         sheet(session, &self.card, source, batch, shown.unwrap_or_default())
     }

@@ -10,7 +10,7 @@ use crate::exec::{AnyEngine, Session};
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
-use crate::tasks::explain::{CamPlan, Classifier, Explain, explain};
+use crate::tasks::explain::{Classifier, Explain, Plans, explain};
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
@@ -22,8 +22,8 @@ const BATCH: usize = 16;
 pub struct ClassifyPredictor {
     objective: Classification,
     model: LoadedModel,
-    /// The plan of Grad-CAM, made at its first use.
-    cam: Option<CamPlan>,
+    /// Plans for explanations.
+    plans: Plans,
 }
 
 impl ClassifyPredictor {
@@ -34,7 +34,7 @@ impl ClassifyPredictor {
     pub fn new(checkpoint: &Checkpoint, engine: Box<AnyEngine>) -> Result<Self, TaskError> {
         let objective = Classification::trained(checkpoint.card.clone())?;
         let model = LoadedModel::trained(&objective, engine, checkpoint)?;
-        Ok(ClassifyPredictor { objective, model, cam: None })
+        Ok(ClassifyPredictor { objective, model, plans: Plans::default() })
     }
 
     /// Probabilities of all classes for at most 16 normalized images of the card's size, `[N,H,W,channels]`.
@@ -87,8 +87,8 @@ impl Classifier for ClassifyPredictor {
         &mut self.model.session
     }
 
-    fn cam(&mut self) -> &mut Option<CamPlan> {
-        &mut self.cam
+    fn plans(&mut self) -> &mut Plans {
+        &mut self.plans
     }
 
     fn batch(&self) -> usize {

@@ -113,15 +113,19 @@ impl Evaluation for ColorizeEvaluation {
 
     fn yardstick(&self) -> Result<Yardstick, TrainError> {
         let values: Vec<f64> = self.images.iter().map(|scores| scores.psnr).collect();
-        let mut grey_scores = vec![];
+        let (mut grey_scores, mut gains) = (vec![], vec![]);
         if let Some(set) = &self.set {
             for index in spread(set.len(), COUNTED) {
                 let truth = truth(set, index)?;
-                grey_scores.push(psnr(&truth, &grey(&truth)).map_err(TaskError::from)?);
+                let grey = psnr(&truth, &grey(&truth)).map_err(TaskError::from)?;
+                grey_scores.push(grey);
+                gains.extend(values.get(index).map(|value| value - grey));
             }
         }
         let mean = grey_scores.iter().sum::<f64>() / grey_scores.len() as f64;
-        let baseline = (!grey_scores.is_empty()).then(|| Baseline { name: "the grey picture".into(), value: mean });
+        let gain_sigma = of_mean(&gains);
+        let baseline =
+            (!grey_scores.is_empty()).then(|| Baseline { name: "the grey picture".into(), value: mean, gain_sigma });
         Ok(Yardstick { sigma: of_mean(&values), baseline })
     }
 

@@ -10,6 +10,7 @@ use crate::nn::Network;
 use crate::plan::PlanOptions;
 use crate::run::card::ModelCard;
 use crate::train::TrainError;
+use crate::train::objective::filled;
 use crate::train::outputs::Outputs;
 use crate::train::step::port;
 use crate::training::grad_cam::{self, FEATURE_GRADIENT, FEATURES, FeatureMap, GradCam, OUTPUT_WEIGHTS, OUTPUTS};
@@ -23,6 +24,7 @@ pub(crate) struct CamPlan {
     batch: usize,
     /// Numbers of an image.
     each: usize,
+    /// Numbers of the outputs for an image.
     outputs: usize,
     layer: String,
     size: [usize; 3],
@@ -55,8 +57,20 @@ impl CamPlan {
             _ => ExplainError::TooSmall { height: h, width: w },
         };
         let Some(GradCam { graph, layer, size }) = cam else { return Ok(Err(missing)) };
+        let output = graph.outputs().iter().find(|(name, _)| name == OUTPUTS);
+        let outputs = output.map_or(0, |(_, value)| graph.ty(*value).shape.elements() / batch.max(1));
         let plan = session.load(&graph, PlanOptions::default())?;
-        Ok(Ok(CamPlan { plan, batch, each: h * w * c, outputs: network.outputs(), layer, size }))
+        Ok(Ok(CamPlan { plan, batch, each: h * w * c, outputs, layer, size }))
+    }
+
+    /// The network's outputs for at most a batch of images, from normalized pixels.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn outputs(&self, session: &mut Session<AnyEngine>, pixels: &[f32]) -> Result<Vec<f32>, ExecError> {
+        let images = pixels.len() / self.each;
+        let made = self.run(session, pixels, &[])?;
+        Ok(made.get(OUTPUTS)[..images * self.outputs].to_vec())
     }
 
     /// The map `[H,W]` of each image for its class, from normalized pixels.
@@ -69,22 +83,37 @@ impl CamPlan {
         pixels: &[f32],
         classes: &[usize],
     ) -> Result<Vec<Vec<f64>>, ExecError> {
+        let mut weights = vec![0.0; classes.len() * self.outputs];
+        classes.iter().enumerate().for_each(|(row, class)| weights[row * self.outputs + class] = 1.0);
+        self.weighted_maps(session, pixels, &weights)
+    }
+
+    /// The map `[H,W]` of each image for the sum of its outputs, each times its weight.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn weighted_maps(
+        &self,
+        session: &mut Session<AnyEngine>,
+        pixels: &[f32],
+        weights: &[f32],
+    ) -> Result<Vec<Vec<f64>>, ExecError> {
         let (mut maps, [h, w, c]) = (vec![], self.size);
-        for (pixels, classes) in pixels.chunks(self.batch * self.each).zip(classes.chunks(self.batch)) {
-            let mut images = pixels.to_vec();
-            images.resize(self.batch * self.each, 0.0);
-            let mut weights = vec![0.0; self.batch * self.outputs];
-            classes.iter().enumerate().for_each(|(row, class)| weights[row * self.outputs + class] = 1.0);
-            session.write(self.plan, port::IMAGES, &images)?;
-            session.write(self.plan, OUTPUT_WEIGHTS, &weights)?;
-            let values = session.run_now(self.plan)?;
-            let made = Outputs::new(session, self.plan, values);
-            debug_assert_eq!(made.get(OUTPUTS).len(), weights.len());
+        for (pixels, weights) in pixels.chunks(self.batch * self.each).zip(weights.chunks(self.batch * self.outputs)) {
+            let made = self.run(session, pixels, weights)?;
             let each = |name| made.get(name).chunks_exact(h * w * c);
-            let rows = each(FEATURES).zip(each(FEATURE_GRADIENT)).take(classes.len());
+            let rows = each(FEATURES).zip(each(FEATURE_GRADIENT)).take(weights.len() / self.outputs);
             maps.extend(rows.map(|(features, gradient)| grad_cam::grad_cam(features, gradient, c)));
         }
         Ok(maps)
+    }
+
+    /// Runs the plan for at most a batch. Weights that are not given are 0.
+    fn run(&self, session: &mut Session<AnyEngine>, pixels: &[f32], weights: &[f32]) -> Result<Outputs, ExecError> {
+        session.write(self.plan, port::IMAGES, &filled(pixels, self.batch * self.each))?;
+        session.write(self.plan, OUTPUT_WEIGHTS, &filled(weights, self.batch * self.outputs))?;
+        let values = session.run_now(self.plan)?;
+        Ok(Outputs::new(session, self.plan, values))
     }
 
     /// Height and width of a map.

@@ -1,6 +1,6 @@
 //! A classifier that can be explained.
 
-use super::cam::CamPlan;
+use super::Plans;
 use crate::data::Bands;
 use crate::exec::{AnyEngine, Session};
 use crate::run::card::ModelCard;
@@ -15,8 +15,8 @@ pub(in crate::tasks) trait Classifier {
     /// The states of its network.
     fn session(&mut self) -> &mut Session<AnyEngine>;
 
-    /// Its plan of Grad-CAM, once there is one.
-    fn cam(&mut self) -> &mut Option<CamPlan>;
+    /// Its plans for explanations.
+    fn plans(&mut self) -> &mut Plans;
 
     /// Images per batch.
     fn batch(&self) -> usize;

@@ -21,11 +21,11 @@ pub(in crate::tasks) fn enlarged(picture: RgbImage, side: u32) -> RgbImage {
 }
 
 /// Whether any part of a map raises its class.
-pub(super) fn raised(map: &[f64]) -> bool {
+pub(in crate::tasks) fn raised(map: &[f64]) -> bool {
     map.iter().any(|&v| v > 0.0)
 }
 
 /// Rows of a map.
-pub(super) fn rows(values: &[f64], width: usize) -> Vec<&[f64]> {
+pub(in crate::tasks) fn rows(values: &[f64], width: usize) -> Vec<&[f64]> {
     values.chunks(width.max(1)).collect()
 }

@@ -4,12 +4,14 @@ use crate::choices;
 use crate::tasks::TaskError;
 
 choices! {
-    /// How the parts of an image that decide are found.
+    /// How a prediction is explained.
     pub enum Method default GradCam {
         /// Grad-CAM (Selvaraju et al. 2017): the last feature maps, weighted by the gradient of the class
         GradCam = "gradcam",
         /// Occlusion (Zeiler & Fergus 2014): the drop of the class's probability under a grey patch, place by place
         Occlusion = "occlusion",
+        /// Feature maps of layers, and the filters of the first one
+        Features = "features",
     }
 }
 
@@ -20,8 +22,9 @@ pub struct Explain {
     pub method: Method,
     /// The class; by default the most probable one of each image.
     pub class: Option<String>,
-    /// For Grad-CAM a pattern of names of layers, such as `layer3`, whose last feature map is taken; by default that of the
-    /// encoder's last layer with at least 4×4 pixels.
+    /// A pattern of names of layers, such as `layer3`. Grad-CAM takes the last feature map of these layers; by default that of the
+    /// encoder's last layer with at least 4×4 pixels. Of feature maps, all of these layers are drawn; by default the first one, and the
+    /// last one of each size.
     pub layer: Option<String>,
     /// For occlusion the side of the patch in pixels of the network's images; by default a fifth of their side.
     pub patch: Option<usize>,
@@ -55,6 +58,12 @@ pub enum ExplainError {
         height: usize,
         /// Width in pixels.
         width: usize,
+    },
+    /// A method that the task does not have.
+    #[error("{method} explains the class of an image: a segmentation model has gradcam and features")]
+    Method {
+        /// The method.
+        method: &'static str,
     },
     /// A patch that does not fit.
     #[error("{name} {value}: expected 1 to {most} pixels, {reason}")]

@@ -1,13 +1,11 @@
 //! The sheet of Grad-CAM maps of a run.
 
-use image::RgbImage;
-
 use super::cam::CamPlan;
 use super::map::{enlarged, raised};
 use crate::data::{Batch, Source, one_line};
 use crate::exec::{AnyEngine, Session};
 use crate::run::card::ModelCard;
-use crate::run::pictures::{Cell, Sheet, heat_overlay};
+use crate::run::pictures::{Cell, Drawn, Sheet, heat_overlay};
 use crate::train::TrainError;
 
 /// An image of a validation set whose prediction a run explains.
@@ -37,7 +35,7 @@ pub(in crate::tasks) fn sheet(
     source: &dyn Source,
     batch: usize,
     shown: Vec<Shown>,
-) -> Result<Option<RgbImage>, TrainError> {
+) -> Result<Option<Drawn>, TrainError> {
     if shown.is_empty() {
         return Ok(None);
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use image::RgbImage;
-
 use super::evaluation::MultiLabelEvaluation;
 use super::labels::THRESHOLDS;
 use super::results::explained;
@@ -17,6 +15,7 @@ use crate::label::IGNORED;
 use crate::nn::Mode;
 use crate::ops::{self, BinaryCrossEntropyOptions};
 use crate::run::card::ModelCard;
+use crate::run::pictures::Drawn;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
 use crate::tasks::TaskError;
@@ -178,7 +177,7 @@ impl Objective for MultiLabelClassification {
         session: &mut Session<AnyEngine>,
         found: &dyn Evaluation,
         (source, batch): (&dyn Source, usize),
-    ) -> Result<Option<RgbImage>, TrainError> {
+    ) -> Result<Option<Drawn>, TrainError> {
         let shown = typed_one::<MultiLabelEvaluation>(found).map(explained).transpose()?;
         sheet(session, &self.card, source, batch, shown.unwrap_or_default())
     }

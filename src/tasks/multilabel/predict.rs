@@ -11,7 +11,7 @@ use crate::exec::{AnyEngine, Session};
 use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
-use crate::tasks::explain::{CamPlan, Classifier, Explain, explain};
+use crate::tasks::explain::{Classifier, Explain, Plans, explain};
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
@@ -24,8 +24,8 @@ pub struct MultiLabelPredictor {
     objective: MultiLabelClassification,
     model: LoadedModel,
     thresholds: Vec<f32>,
-    /// The plan of Grad-CAM, made at its first use.
-    cam: Option<CamPlan>,
+    /// Plans for explanations.
+    plans: Plans,
 }
 
 impl MultiLabelPredictor {
@@ -38,7 +38,7 @@ impl MultiLabelPredictor {
         let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         let thresholds =
             objective.thresholds().map_or(vec![DEFAULT_THRESHOLD; checkpoint.card.classes.len()], <[f32]>::to_vec);
-        Ok(MultiLabelPredictor { objective, model, thresholds, cam: None })
+        Ok(MultiLabelPredictor { objective, model, thresholds, plans: Plans::default() })
     }
 
     /// Probabilities of all labels for at most 16 normalized images of the card's size, `[N,H,W,3]`.
@@ -108,8 +108,8 @@ impl Classifier for MultiLabelPredictor {
         &mut self.model.session
     }
 
-    fn cam(&mut self) -> &mut Option<CamPlan> {
-        &mut self.cam
+    fn plans(&mut self) -> &mut Plans {
+        &mut self.plans
     }
 
     fn batch(&self) -> usize {

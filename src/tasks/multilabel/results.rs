@@ -68,7 +68,10 @@ impl Evaluation for MultiLabelEvaluation {
         });
         // A random order has the share of positive images as its average precision.
         let baseline = self.scored.mean_prevalence();
-        Ok(Yardstick { sigma, baseline: baseline.map(|value| Baseline { name: "a random order".into(), value }) })
+        Ok(Yardstick {
+            sigma,
+            baseline: baseline.map(|value| Baseline { name: "a random order".into(), value, gain_sigma: None }),
+        })
     }
 
     fn trust(&self) -> Option<Trust> {

@@ -287,11 +287,11 @@ impl Evaluation for SegmentEvaluation {
         let sigma =
             bootstrap(self.counted.len(), |drawn| sum(&mut drawn.iter().map(|&image| &self.counted[image])).mean_iou());
         let all = sum(&mut self.counted.iter());
-        let baseline = all
-            .largest()
-            .map(|(class, value)| Baseline {
-                name: format!("“{}” everywhere", one_line(&self.classes[class])), value
-            });
+        let baseline = all.largest().map(|(class, value)| Baseline {
+            name: format!("“{}” everywhere", one_line(&self.classes[class])),
+            value,
+            gain_sigma: None,
+        });
         Ok(Yardstick { sigma, baseline })
     }
 

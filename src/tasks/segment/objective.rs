@@ -5,11 +5,12 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::evaluation::SegmentEvaluation;
+use super::explain::sheet;
 use super::own_masks::OwnMasks;
 use super::scores::task_card;
 use super::settings::{SegmentConfig, SegmentLoss};
 use super::tiles::{Logits, Tiles};
-use crate::data::{Bands, Batch, DataError, PreparedPairs};
+use crate::data::{Bands, Batch, DataError, PreparedPairs, Source};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, GraphError, StateTable, Value};
@@ -17,9 +18,11 @@ use crate::label::{IGNORED, IGNORED_BYTE};
 use crate::nn::Mode;
 use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 use crate::run::card::ModelCard;
+use crate::run::pictures::Drawn;
 use crate::run::task_card::TaskCard;
 use crate::shape::TensorType;
 use crate::tasks::TaskError;
+use crate::tasks::data::typed_one;
 use crate::train::objective::filled;
 use crate::train::settings::TaskSettings;
 use crate::train::step::{Phase, Update, append_training, port};
@@ -96,6 +99,23 @@ impl Segmentation {
         Ok([self.card.network.apply(g, images, mode)?, labels])
     }
 
+    /// Pairs whose predictions are shown.
+    pub(super) fn shown(&self) -> Option<&PreparedPairs> {
+        self.shown.as_deref()
+    }
+
+    /// A picture of a set, with the channels that the network takes.
+    ///
+    /// # Errors
+    /// When it can no longer be read.
+    pub(super) fn bands(&self, pairs: &PreparedPairs, index: usize) -> Result<Bands, DataError> {
+        let (set, at) = (pairs.dataset(), pairs.original_index(index));
+        match self.card.channels() {
+            4 => Ok(set.bands(at)?.into()),
+            _ => Ok(Bands { rgb: set.image(at)?, fourth: None }),
+        }
+    }
+
     /// Evaluates pictures at their own sizes.
     fn evaluate_pictures(
         &self,
@@ -109,14 +129,7 @@ impl Segmentation {
         let together = (DECODED / largest.unwrap_or(1).max(1)).clamp(1, 16);
         for first in (0..pairs.len()).step_by(together) {
             let indices = first..(first + together).min(pairs.len());
-            let read = |index: usize| {
-                let (set, at) = (pairs.dataset(), pairs.original_index(index));
-                let image = match self.card.channels() {
-                    4 => set.bands(at)?.into(),
-                    _ => Bands { rgb: set.image(at)?, fourth: None },
-                };
-                Ok::<_, DataError>((index, image))
-            };
+            let read = |index: usize| Ok::<_, DataError>((index, self.bands(pairs, index)?));
             for (index, image) in indices.into_par_iter().map(read).collect::<Result<Vec<_>, _>>()? {
                 let mut picture = found.picture(index)?;
                 tiles.run(self, plans, &image, |top, rows| picture.add(top, rows))?;
@@ -219,5 +232,18 @@ impl Objective for Segmentation {
 
     fn begin(&self, samples: usize) -> Box<dyn Evaluation> {
         Box::new(SegmentEvaluation::new(&self.card, samples, self.shown.clone(), self.own_masks.clone()))
+    }
+
+    fn explains(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    fn explain(
+        &self,
+        session: &mut Session<AnyEngine>,
+        found: &dyn Evaluation,
+        _: (&dyn Source, usize),
+    ) -> Result<Option<Drawn>, TrainError> {
+        typed_one::<SegmentEvaluation>(found).map_or(Ok(None), |found| sheet(session, self, found))
     }
 }

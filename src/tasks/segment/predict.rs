@@ -5,14 +5,17 @@ use rayon::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::Segmentation;
+use super::explain::explain;
+use super::input::pixels;
 use super::picture::first_largest;
 use super::tiles::Tiles;
 use super::upscale::classes_at;
-use crate::data::{Bands, Batch, one_line, stretch_into};
+use crate::data::{Bands, Batch, one_line};
 use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::run::pictures::{mask_png, png_bytes};
 use crate::tasks::TaskError;
+use crate::tasks::explain::{Explain, Plans};
 use crate::tasks::predict::{Prediction, Predictor};
 use crate::train::outputs::Outputs;
 use crate::train::step::port;
@@ -20,9 +23,11 @@ use crate::train::{LoadedModel, Objective, TrainError};
 
 /// A trained segmentation model.
 pub struct SegmentPredictor {
-    objective: Segmentation,
-    model: LoadedModel,
+    pub(super) objective: Segmentation,
+    pub(super) model: LoadedModel,
     tiles: Tiles,
+    /// Plans for explanations.
+    pub(super) plans: Plans,
 }
 
 impl SegmentPredictor {
@@ -34,7 +39,7 @@ impl SegmentPredictor {
         let objective = Segmentation::trained(checkpoint.card.clone(), None)?;
         let model = LoadedModel::trained(&objective, engine, checkpoint)?;
         let tiles = Tiles::new(&objective);
-        Ok(SegmentPredictor { objective, model, tiles })
+        Ok(SegmentPredictor { objective, model, tiles, plans: Plans::default() })
     }
 
     /// The class of each pixel, for one normalized image of the card's size.
@@ -65,24 +70,15 @@ impl SegmentPredictor {
             self.tiles.run(&self.objective, &mut self.model.sized(), bands, put)?;
             return Ok(mask);
         }
-        let ([h, w], inputs) = (card.image_size, card.inputs());
-        let seen = |image: &RgbImage| {
-            let mut bytes = vec![0; 3 * h * w];
-            stretch_into(image, w as u32, h as u32, &mut bytes);
-            bytes
-        };
-        let mut pixels = vec![0.0; inputs.channels() * h * w];
-        inputs.write(&seen(image), &mut pixels);
-        if let Some(fourth) = bands.fourth_as_rgb() {
-            inputs.write_fourth(&seen(&fourth), &mut pixels);
-        }
+        let [h, w] = card.image_size;
+        let pixels = pixels(bands, &card);
         let size = (image.height() as usize, width);
         classes_at(self.forward(pixels)?.get(port::LOGITS), [h, w, classes], size, &mut mask);
         Ok(mask)
     }
 
     /// Class numbers (`mask`) and the image tinted with the classes' colors (`overlay`), both of the image's size.
-    fn one(&mut self, image: Bands) -> Result<Prediction, TaskError> {
+    pub(super) fn one(&mut self, image: Bands) -> Result<Prediction, TaskError> {
         let (mask, card) = (self.mask(&image)?, self.objective.card().clone());
         let mut overlay = image.rgb;
         for (pixel, &class) in overlay.pixels_mut().zip(mask.iter()) {
@@ -127,6 +123,14 @@ impl Predictor for SegmentPredictor {
 
     fn predict_bands(&mut self, images: Vec<Bands>) -> Result<Vec<Prediction>, TaskError> {
         images.into_iter().map(|image| self.one(image)).collect()
+    }
+
+    fn explains(&self) -> bool {
+        true
+    }
+
+    fn explain(&mut self, images: Vec<Bands>, how: &Explain) -> Result<Vec<Prediction>, TaskError> {
+        images.iter().map(|image| explain(self, image, how)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! one rank alone.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use crate::data::digest;
 use crate::interop::files::FileError;
 use crate::ranks::{Alone, RankError, Ranks, all_gather, broadcast};
 use crate::run::history::EpochRow;
-use crate::train::{Observer, StepProgress};
+use crate::train::{Observer, StepProgress, TrainError};
 
 /// Time between two looks for free ranks.
 const LOOK: Duration = Duration::from_millis(5);
@@ -120,6 +121,14 @@ impl Pool<'_> {
     }
 }
 
+/// Why a run failed, if it did. A panic costs its run alone, too.
+fn failure<R>(run: impl FnOnce() -> Result<R, TrainError>) -> Option<String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(trained) => trained.err().map(|error| error.to_string()),
+        Err(_) => Some("it ended with a panic, which is a bug; the standard error has its place".into()),
+    }
+}
+
 /// Receives the end of a run.
 fn receive(ranks: &dyn Ranks, from: usize) -> Result<Ended, RankError> {
     let mut words: Words = [0; 3];
@@ -156,8 +165,8 @@ impl Sweep {
         thread::scope(|scope| {
             let train = move || {
                 for (index, share) in handed {
-                    let trained = self.train_part(index, share, (out, device), (steps, stop), Arc::new(Alone(0)));
-                    let failed = trained.err().map(|error| error.to_string());
+                    let run = || self.train_part(index, share, (out, device), (steps, stop), Arc::new(Alone(0)));
+                    let failed = failure(run);
                     // Rank 0 may have ended with an error.
                     let _ = sender.send(Ended { index, failed, stopped: stop.load(Ordering::Relaxed) });
                 }
@@ -208,8 +217,7 @@ impl Sweep {
                     let (index, share) = (index as usize, f64::from_bits(share));
                     let steps = Serving { ranks, stop };
                     let alone = Arc::new(Alone(ranks.local()));
-                    let trained = self.train_part(index, share, (out, device), (&steps, stop), alone);
-                    let failed = trained.err().map(|error| error.to_string());
+                    let failed = failure(|| self.train_part(index, share, (out, device), (&steps, stop), alone));
                     send(ranks, &Ended { index, failed, stopped: stop.load(Ordering::Relaxed) })?;
                 }
                 [STOP, ..] => stop.store(true, Ordering::Relaxed),

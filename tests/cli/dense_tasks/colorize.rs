@@ -57,8 +57,8 @@ fn every_verb_works_on_runs_with_and_without_skips() {
 }
 
 fn run_directory(place: &Place, run: &str, skips: &str) {
-    let files = ["best.safetensors", "config.toml", "curves.png", "finished.safetensors"];
-    let others = ["last.safetensors", "metrics.csv", "metrics.jsonl", "run.json", "samples.png"];
+    let files = ["best.safetensors", "config.toml", "curves.png", "curves.svg", "finished.safetensors"];
+    let others = ["last.safetensors", "layers.csv", "metrics.csv", "metrics.jsonl", "run.json", "samples.png"];
     assert_eq!(place.list(run), [&files[..], &others].concat());
     for picture in ["curves", "samples"] {
         is_a_figure(place, &format!("{run}/{picture}.png"));

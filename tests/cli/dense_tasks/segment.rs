@@ -66,6 +66,7 @@ fn a_segmentation_run_works_with_every_verb() {
     checkpoint(&place);
     evaluation(&place, &counts);
     prediction(&place);
+    explanations(&place);
     comparison(&place, mean);
     other_classes(&place);
 }
@@ -77,9 +78,12 @@ fn run_directory(place: &Place, counts: &Counts) {
         "confusion.csv",
         "confusion.png",
         "curves.png",
+        "curves.svg",
         "finished.safetensors",
+        "gradcam.png",
         "iou.csv",
         "last.safetensors",
+        "layers.csv",
         "metrics.csv",
         "metrics.jsonl",
         "run.json",
@@ -87,7 +91,7 @@ fn run_directory(place: &Place, counts: &Counts) {
         "trust.json",
     ];
     assert_eq!(place.list("run"), files, "and no temporary file is left");
-    for picture in ["confusion", "curves", "samples"] {
+    for picture in ["confusion", "curves", "gradcam", "samples"] {
         is_a_figure(place, &format!("run/{picture}.png"));
     }
     let expected = ious(counts);
@@ -151,6 +155,40 @@ fn evaluation(place: &Place, counts: &Counts) {
         assert_eq!(eval(3), eval(4), "{part}");
         assert_eq!(eval(3), eval(32), "{part}");
     }
+}
+
+/// Seg-Grad-CAM and feature maps of an image of the size that the network takes; the fixture of PyTorch has the numbers of the maps.
+fn explanations(place: &Place) {
+    let explained = |flags: &str| {
+        let told = place.run(&format!("predict run set/val/images/100.png --device cpu --json {flags}")).fine();
+        let json: serde_json::Value = serde_json::from_str(&told.stdout).expect("an object");
+        (json["explanation"].clone(), json["files"].as_array().map(Vec::len))
+    };
+    let (all, files) = explained("--explain --out cam");
+    assert_eq!(files, Some(3), "mask, overlay and map");
+    is_a_figure(place, "cam/100-gradcam.png");
+    let (classes, _) = written(place, "cam/100-mask.png");
+    let share = |class: u8| classes.iter().filter(|&&of| of == class).count() as f64 / classes.len() as f64;
+    let of_class = |name: &str| share(CLASSES.iter().position(|class| *class == name).expect("a class") as u8);
+    let (most, bar) = (all["class"].as_str().expect("a class"), explained("--explain --class bar --out bar").0);
+    assert!(CLASSES.iter().all(|class| of_class(class) <= of_class(most)), "{most} has the most pixels: {all}");
+    for (explanation, class) in [(&all, most), (&bar, "bar")] {
+        assert_eq!((&explanation["class"], &explanation["layer"]), (&class.into(), &"bottom".into()));
+        assert_eq!(explanation["share"], of_class(class), "{class}");
+        let map: Vec<Vec<f64>> = serde_json::from_value(explanation["map"].clone()).expect("rows");
+        assert!(map.iter().flatten().all(|&v| v >= 0.0), "{explanation}");
+    }
+    assert_ne!(all["map"], bar["map"], "each class has its own map");
+    let (features, files) = explained("--explain features --layer down* --out maps");
+    assert_eq!(files, Some(3));
+    is_a_figure(place, "maps/100-features.png");
+    let layers = features["layers"].as_array().expect("layers");
+    assert!(layers.iter().all(|layer| layer["layer"].as_str().is_some_and(|name| name.starts_with("down"))));
+    assert_eq!(layers[0]["layer"], "down0.conv1");
+    assert_eq!((&layers[0]["height"], &layers[0]["width"]), (&32.into(), &32.into()));
+    place
+        .run("predict run set/val/images/100.png --device cpu --explain occlusion")
+        .refused(&["a segmentation model has gradcam and features"]);
 }
 
 fn prediction(place: &Place) {
