@@ -20,6 +20,7 @@
 //! Every random number is `f(seed, epoch, sample, use)` (`random.rs`). Samples do not depend on threads or on earlier
 //! reads.
 
+mod aside;
 pub mod augment;
 mod bad_image;
 mod bands;
@@ -96,7 +97,8 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use kept::Kept;
 pub use limited::limited;
 #[cfg(feature = "cli")]
-pub(crate) use listing::images_below;
+#[cfg(feature = "cli")]
+pub(crate) use listing::Walk;
 pub use loader::{Epoch, Loader, LoaderOptions, Part};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
 pub use mix::{Mix, Mixed};

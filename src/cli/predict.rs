@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::flags::{choice, tile, tiled};
 use super::{CliError, complain, complain_of_damage, print};
-use crate::data::images_below;
+use crate::data::{Walk, Why};
 use crate::run::{Checkpoint, ImageSize};
 use crate::tasks::{Explain, Method};
 use crate::text::escaped;
@@ -76,15 +76,17 @@ fn explain(args: &Args) -> Result<Option<Explain>, CliError> {
     Ok(Some(Explain { method, class: class.clone(), layer: layer.clone(), patch: *patch, stride: *stride }))
 }
 
-/// The images of files and folders, in the order given. In a folder, they are the images that training would read.
+/// The images of files and folders, in the order given. In a folder, they are the images that training would read: masks
+/// beside them are left out, and counted on stderr.
 fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
-    let mut images = Vec::new();
+    let (mut images, mut masks) = (Vec::new(), 0);
     for path in paths {
         if !path.is_dir() {
             images.push(path.clone());
             continue;
         }
-        let found = images_below(path)?;
+        let Walk { images: found, left_out } = Walk::pictures(path)?;
+        masks += left_out.iter().filter(|one| one.why == Why::Mask).count();
         if found.is_empty() {
             return Err(CliError::Usage(format!(
                 "{}: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file",
@@ -92,6 +94,11 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             )));
         }
         images.extend(found);
+    }
+    if masks > 0 {
+        complain(format_args!(
+            "note: {masks} masks beside these images are left out; give their files to predict for them"
+        ));
     }
     Ok(images)
 }

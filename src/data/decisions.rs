@@ -78,6 +78,8 @@ pub enum Why {
     NoPart,
     /// A test part whose folders are not classes of the training part.
     UnlabeledTest,
+    /// A mask beside the picture that it belongs to.
+    Mask,
     /// An annotation without area: a point, a line, a box.
     NoArea,
     /// A visualization, or a copy that another file of the format replaces.
@@ -98,6 +100,7 @@ impl fmt::Display for Why {
             Why::TableBesideFolders => "tables or lists beside class folders",
             Why::NoPart => "tables that are not named after a part",
             Why::UnlabeledTest => "test images without known classes",
+            Why::Mask => "masks beside their pictures",
             Why::NoArea => "annotations without an area",
             Why::Duplicate => "copies that the format also has in another form",
         })

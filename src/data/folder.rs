@@ -255,7 +255,7 @@ fn read(
     let mut items = Vec::new();
     let mut deeper = true;
     for (label, (class, folder)) in classes.iter().enumerate() {
-        let Walk { images, left_out } = Walk::below(folder)?;
+        let Walk { images, left_out } = Walk::pictures(folder)?;
         if images.is_empty() && all_needed {
             return Err(DataError::empty_class(class, folder, &left_out));
         }

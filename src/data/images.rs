@@ -139,7 +139,7 @@ impl Format for ImageFolders {
         let mut walk = |folder: Option<&PathBuf>| -> Result<Option<Vec<PathBuf>>, DataError> {
             let Some(folder) = folder else { return Ok(None) };
             names.push(format!("{}/", name_of(folder)));
-            let Walk { images, left_out } = Walk::below(folder)?;
+            let Walk { images, left_out } = Walk::pictures(folder)?;
             decisions.left_out.extend(left_out);
             Ok(Some(images))
         };
@@ -162,11 +162,11 @@ impl Format for ImageFolders {
                 return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
             }
             (None, None) => {
-                let Walk { images, left_out } = Walk::below(path)?;
+                let Walk { images, left_out } = Walk::pictures(path)?;
                 decisions.left_out.extend(left_out);
                 let lists = list_tables::find(path)?;
                 if !lists.is_empty() {
-                    return by_lists(path, images, &lists, decisions);
+                    return by_lists(path, images, &lists, options, decisions);
                 }
                 divided(path, images, options, &mut decisions)?
             }
@@ -215,11 +215,12 @@ fn divided(
     hold_out(images, options)
 }
 
-/// Divides images by lists of their names.
+/// Divides images by lists of their names. Without a list of validation or test images the listed ones are divided by seed.
 fn by_lists(
     root: &Path,
     images: Vec<PathBuf>,
     lists: &[ListFile],
+    options: &SetOptions,
     mut decisions: Decisions,
 ) -> Result<ImageSplits, DataError> {
     let files: Vec<_> = images.iter().map(PathBuf::as_path).enumerate().collect();
@@ -235,6 +236,10 @@ fn by_lists(
     }
     if parts[1].is_empty() {
         parts.swap(1, 2);
+    }
+    if parts[1].is_empty() {
+        let (train, val) = divided(root, std::mem::take(&mut parts[0]), options, &mut decisions)?;
+        return finish(root, [train, val, Vec::new()], true, "images of a list, split by seed", decisions);
     }
     finish(root, parts, false, "images divided by lists", decisions)
 }

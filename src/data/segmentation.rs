@@ -19,7 +19,7 @@ pub(crate) mod found;
 mod gathered;
 pub(crate) mod label_studio;
 pub(crate) mod labelme;
-mod mask;
+pub(crate) mod mask;
 mod orientation;
 mod pairing;
 pub(crate) mod pets;

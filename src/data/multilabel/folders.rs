@@ -171,7 +171,7 @@ fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Res
     names::sort(&mut folders, |(name, _)| name);
     let mut files = Vec::new();
     for (class, (name, folder)) in folders.iter().enumerate() {
-        let Walk { images, left_out } = Walk::below(folder)?;
+        let Walk { images, left_out } = Walk::pictures(folder)?;
         if images.is_empty() {
             return Err(DataError::empty_class(name, folder, &left_out));
         }

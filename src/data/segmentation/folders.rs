@@ -69,7 +69,7 @@ impl Half {
 ///
 /// # Errors
 /// Where there are no pairs.
-pub(super) fn find(root: &Path) -> Result<Found, DataError> {
+pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
     let Walk { images, left_out } = Walk::below(root)?;
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {

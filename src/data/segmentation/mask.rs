@@ -37,6 +37,15 @@ impl MaskSource {
         }
     }
 
+    /// Its files; none of shapes.
+    pub fn files(&self) -> &[PathBuf] {
+        match self {
+            MaskSource::File(path) => std::slice::from_ref(path),
+            MaskSource::Joined(paths) => paths,
+            MaskSource::Drawn(_) => &[],
+        }
+    }
+
     /// Stored size and orientation from the header. Shapes have no orientation.
     pub fn head(&self) -> Option<Head> {
         match self {

@@ -99,10 +99,12 @@ impl Surface for Vector {
             Anchor::End => "end",
         };
         let turned = if upright { format!(" transform=\"rotate(-90 {x:.1} {y:.1})\"") } else { String::new() };
-        // The anchor is the middle of the capital letters.
+        // The anchor is the middle of the capital letters. A page has other fonts: the text keeps the width that the plot counts on.
+        let width = self.text_width(text, size);
         let _ = writeln!(
             self.body,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" dy=\"0.36em\" font-size=\"{size}\" fill=\"{}\" text-anchor=\"{anchor}\"{turned}>{}</text>",
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" dy=\"0.36em\" font-size=\"{size}\" textLength=\"{width:.1}\" \
+             lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\" text-anchor=\"{anchor}\"{turned}>{}</text>",
             hex(color),
             escaped(text)
         );

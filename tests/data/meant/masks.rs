@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
-use shadegrad::data::{PrepareOptions, prepare};
+use shadegrad::data::{OpenOptions, PrepareOptions, SetOptions, Why, open_images, open_multi_label, prepare};
 
 use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
-use crate::{picture, refused, save, temp};
+use crate::{open, picture, refused, save, temp};
 
 /// Greys at edges between two classes are no classes, and beside them 255 may be ignored or a class.
 #[test]
@@ -111,4 +111,39 @@ fn parts_with_ignored_pixels_only_are_refused() {
     let sets = [splits.train, splits.val];
     let prepared = prepare(&sets, &PrepareOptions::new(8, 8), &|_, _| ());
     refused(prepared.map(|_| ()), &["every pixel of the 2 masks", "im 4.png", "ignored"]);
+}
+
+/// Masks beside pictures are no pictures of their own: not for colorization, and not in class folders.
+#[test]
+fn masks_are_no_pictures() {
+    let dir = temp();
+    pairs(dir.path(), ["a", "b", "c", "d"], |_| stripes(&[0, 1]));
+    let splits = open_images(dir.path(), &SetOptions::default()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 4);
+    let left_out: Vec<&Why> = splits.decisions.left_out.iter().map(|one| &one.why).collect();
+    assert_eq!(left_out, [&Why::Mask; 4]);
+    // A list names each picture once, and without a second list the seed divides them.
+    write(&dir.path().join("train.txt"), "a\nb\nc\n");
+    let splits = open_images(dir.path(), &SetOptions::default()).unwrap();
+    assert_eq!((splits.train.len() + splits.val.len(), splits.by_seed), (3, true));
+    std::fs::remove_file(dir.path().join("train.txt")).unwrap();
+    // The pictures of a folder `masks` may be photographs: of people with masks.
+    let photo = |k: u8| RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 4) as u8, (y * 4) as u8, k]));
+    ["a", "b", "c", "d"].iter().for_each(|name| save(&dir.path().join(format!("masks/{name}.png")), &photo(9)));
+    let splits = open_images(dir.path(), &SetOptions::default()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 8);
+    // Class folders with a mask beside each picture.
+    let dir = temp();
+    for class in ["benign", "malignant"] {
+        for k in 0..3 {
+            save(&dir.path().join(format!("{class}/{k}.png")), &photo(k));
+            save_grey(&dir.path().join(format!("{class}/{k}_mask.png")), &stripes(&[0, 255]));
+        }
+    }
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 6);
+    let pixels = |k: usize| splits.train.image(k).unwrap().dimensions();
+    assert!((0..splits.train.len()).all(|k| pixels(k) == (64, 64)), "the pictures are 64x64, the masks are not");
+    let splits = open_multi_label(dir.path(), &OpenOptions::default()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 3);
 }

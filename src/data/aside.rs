@@ -1,0 +1,55 @@
+//! Masks beside pictures: colorization, class folders and prediction leave them out.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::DataError;
+use super::decisions::{LeftOut, Why};
+use super::decode::decode_file;
+use super::listing::Walk;
+use super::segmentation::folders;
+use super::segmentation::mask::MaskSource;
+
+/// Number of masks whose pixels are looked at.
+const SAMPLE: usize = 4;
+/// Number of colors that cover nearly all pixels of a mask. A photograph has more.
+const COLORS: usize = 32;
+/// The share of pixels that they cover. Antialiased edges have the others.
+const COVERED: f64 = 0.9;
+
+impl Walk {
+    /// The image files below a folder without masks. A mask has the name of an image, as segmentation pairs them
+    /// (`x_mask.png` beside `x.jpg`, `masks/x.png` beside `images/x.jpg`), and few colors.
+    ///
+    /// # Errors
+    /// As [`Walk::below`].
+    pub fn pictures(folder: &Path) -> Result<Self, DataError> {
+        let mut walk = Self::below(folder)?;
+        let masks = masks_of(folder);
+        let (masks, images): (Vec<PathBuf>, _) = walk.images.into_iter().partition(|path| masks.contains(path));
+        walk.images = images;
+        walk.left_out.extend(masks.iter().map(|path| LeftOut::new(path, Why::Mask)));
+        Ok(walk)
+    }
+}
+
+/// The masks of the pairs below a folder; none if their pixels are not those of masks.
+fn masks_of(folder: &Path) -> BTreeSet<PathBuf> {
+    let Ok(found) = folders::find(folder) else { return BTreeSet::new() };
+    let sources = found.parts().into_iter().flatten().map(|pair| &pair.mask);
+    let masks: BTreeSet<PathBuf> = sources.flat_map(MaskSource::files).cloned().collect();
+    let step = masks.len().div_ceil(SAMPLE).max(1);
+    // A mask that cannot be decoded is no picture either.
+    let is_flat = |path: &PathBuf| decode_file(path).map_or(true, |image| has_few_colors(image.as_raw()));
+    if masks.iter().step_by(step).all(is_flat) { masks } else { BTreeSet::new() }
+}
+
+/// Whether a few colors cover nearly all of some RGB pixels.
+fn has_few_colors(samples: &[u8]) -> bool {
+    let mut counts: HashMap<&[u8], usize> = HashMap::new();
+    samples.chunks_exact(3).for_each(|pixel| *counts.entry(pixel).or_default() += 1);
+    let mut counts: Vec<usize> = counts.into_values().collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let covered: usize = counts.iter().take(COLORS).sum();
+    covered as f64 >= COVERED * (samples.len() / 3) as f64
+}
