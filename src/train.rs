@@ -10,6 +10,7 @@ pub(crate) mod first_step;
 mod follow;
 pub(crate) mod half;
 mod health;
+mod layer_probe;
 mod layers;
 mod loaders;
 mod log;

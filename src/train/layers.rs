@@ -2,12 +2,13 @@
 //! shows it. No state of the training changes by a bit.
 
 use super::TrainError;
+use super::layer_probe::LayerProbe;
 use super::outputs::Outputs;
 use super::stages::StepInputs;
 use super::step::{Phase, port};
 use super::trainer::Trainer;
 use crate::data::Batch;
-use crate::exec::{ExecError, PlanId};
+use crate::exec::ExecError;
 use crate::fuse::{FuseOptions, fuse};
 use crate::graph::{Graph, Group, Value};
 use crate::nn::Mode;
@@ -19,15 +20,6 @@ use crate::run::pictures::spread;
 
 /// Images of the batch: few, since an epoch may have few steps.
 const IMAGES: usize = 8;
-
-/// The batch and the plans that show the layers.
-pub(super) struct LayerProbe {
-    batch: Batch,
-    gradients: PlanId,
-    forward: PlanId,
-    /// The layer before each ReLU, in the order of the plan's outputs.
-    rectified: Vec<String>,
-}
 
 impl Trainer {
     /// Adds a row for each layer to `layers.csv`. After a failure the run goes on without them: they decide nothing.

@@ -9,7 +9,7 @@ use super::TrainError;
 use super::agree::agree;
 use super::changed::{self, Resumption};
 use super::diagnose;
-use super::layers::LayerProbe;
+use super::layer_probe::LayerProbe;
 use super::loaders::Loaders;
 use super::log::Log;
 use super::model::LoadedModel;

@@ -7,18 +7,17 @@
 use image::RgbImage;
 use serde_json::json;
 
-use super::Segmentation;
-use super::evaluation::SegmentEvaluation;
 use super::input::{pixels, seen};
-use super::predict::SegmentPredictor;
-use crate::data::{Bands, one_line};
+use crate::data::{Bands, DataError, one_line};
 use crate::exec::{AnyEngine, Session};
 use crate::run::card::ModelCard;
 use crate::run::pictures::{Drawn, PictureTable, faded, heat_overlay};
 use crate::tasks::TaskError;
-use crate::tasks::explain::{CamPlan, Explain, ExplainError, Method, SIDE, enlarged, features, place_of, raised, rows};
+use crate::tasks::explain::{
+    CamPlan, Explain, ExplainError, Method, Plans, SIDE, enlarged, features, place_of, raised, rows,
+};
 use crate::tasks::predict::Prediction;
-use crate::train::{Objective, TrainError};
+use crate::train::TrainError;
 use crate::training::grad_cam::{PixelWeights, class_pixels};
 
 /// The map of an image.
@@ -71,31 +70,34 @@ fn title(plan: &CamPlan) -> String {
     format!("Seg-Grad-CAM of {} ({h} × {w})", plan.layer())
 }
 
-/// The map of an image for the asked class, else for the one with most pixels, as a picture and JSON.
-pub(super) fn explain(of: &mut SegmentPredictor, image: &Bands, how: &Explain) -> Result<Prediction, TaskError> {
-    let card = of.objective.card().clone();
+/// The map of an image for the asked class, else for the one with most pixels, as a picture and JSON beside its prediction.
+pub(super) fn explain(
+    (session, plans): (&mut Session<AnyEngine>, &mut Plans),
+    card: &ModelCard,
+    image: &Bands,
+    how: &Explain,
+    mut prediction: Prediction,
+) -> Result<Prediction, TaskError> {
     match how.method {
         Method::GradCam => {}
         Method::Features => {
-            let (prediction, input) = (of.one(image.clone())?, (&pixels(image, &card)[..], seen(&image.rgb, &card)));
-            let kept = of.plans.features.take();
-            let (plan, prediction) = features((kept, &mut of.model.session), &card, input, how, prediction)?;
-            of.plans.features = Some(plan);
+            let (pixels, seen) = (pixels(image, card), seen(&image.rgb, card));
+            let (plan, prediction) =
+                features((plans.features.take(), session), card, (&pixels[..], seen), how, prediction)?;
+            plans.features = Some(plan);
             return Ok(prediction);
         }
         Method::Occlusion => return Err(ExplainError::Method { method: how.method.name() }.into()),
     }
-    let asked = how.class.as_ref().map(|class| place_of(&card, class)).transpose()?;
-    let session = &mut of.model.session;
-    let plan = match of.plans.cam.take() {
+    let asked = how.class.as_ref().map(|class| place_of(card, class)).transpose()?;
+    let plan = match plans.cam.take() {
         Some(plan) => plan,
-        None => CamPlan::new(session, &card, 1, how.layer.as_deref())??,
+        None => CamPlan::new(session, card, 1, how.layer.as_deref())??,
     };
     let choose = |counts: &[usize]| asked.unwrap_or_else(|| largest(counts));
-    let found = Found::new((&plan, session), &card, image, choose)?;
+    let found = Found::new((&plan, session), card, image, choose)?;
     let mut picture = table(title(&plan));
-    picture.row(found.row(&plan, &card));
-    let mut prediction = of.one(image.clone())?;
+    picture.row(found.row(&plan, card));
     let (class, share) = (&card.classes[found.explained.class], found.explained.share);
     let map = rows(&found.map, plan.size()[1]);
     let entry = json!({
@@ -103,27 +105,26 @@ pub(super) fn explain(of: &mut SegmentPredictor, image: &Bands, how: &Explain) -
     });
     prediction.json.insert("explanation".into(), entry);
     prediction.files.push((how.method.name(), picture.draw()?.png()?));
-    of.plans.cam = Some(plan);
+    plans.cam = Some(plan);
     Ok(prediction)
 }
 
-/// Maps of the validation images that a run shows. Each explains the largest class among those shown least so far. `None` where nothing
-/// is shown, or every feature map has one pixel.
+/// Maps of the images `shown`, which `read` reads. Each explains the largest class among those shown least so far. `None` where every
+/// feature map has one pixel.
 ///
 /// # Errors
 /// When an image cannot be read, or the device is lost.
 pub(super) fn sheet(
     session: &mut Session<AnyEngine>,
-    objective: &Segmentation,
-    found: &SegmentEvaluation,
+    card: &ModelCard,
+    shown: impl Iterator<Item = usize>,
+    read: impl Fn(usize) -> Result<Bands, DataError>,
 ) -> Result<Option<Drawn>, TrainError> {
-    let card = objective.card();
-    let Some(pairs) = objective.shown().filter(|_| !found.shown.is_empty()) else { return Ok(None) };
     let Ok(plan) = CamPlan::new(session, card, 1, None)? else { return Ok(None) };
     let mut picture = table(title(&plan));
     let mut times = vec![0; card.classes.len()];
-    for (index, _) in &found.shown {
-        let image = objective.bands(pairs, *index)?;
+    for index in shown {
+        let image = read(index)?;
         let choose = |counts: &[usize]| {
             let there = (0..counts.len()).filter(|&class| counts[class] > 0);
             there.max_by_key(|&class| (std::cmp::Reverse(times[class]), counts[class])).unwrap_or(0)

@@ -244,6 +244,11 @@ impl Objective for Segmentation {
         found: &dyn Evaluation,
         _: (&dyn Source, usize),
     ) -> Result<Option<Drawn>, TrainError> {
-        typed_one::<SegmentEvaluation>(found).map_or(Ok(None), |found| sheet(session, self, found))
+        let (Some(found), Some(pairs)) = (typed_one::<SegmentEvaluation>(found), self.shown()) else { return Ok(None) };
+        if found.shown.is_empty() {
+            return Ok(None);
+        }
+        let shown = found.shown.iter().map(|(index, _)| *index);
+        sheet(session, &self.card, shown, |index| self.bands(pairs, index))
     }
 }

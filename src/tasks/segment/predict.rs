@@ -130,7 +130,12 @@ impl Predictor for SegmentPredictor {
     }
 
     fn explain(&mut self, images: Vec<Bands>, how: &Explain) -> Result<Vec<Prediction>, TaskError> {
-        images.iter().map(|image| explain(self, image, how)).collect()
+        let one = |image: Bands| {
+            let prediction = self.one(image.clone())?;
+            let card = self.objective.card();
+            explain((&mut self.model.session, &mut self.plans), card, &image, how, prediction)
+        };
+        images.into_iter().map(one).collect()
     }
 }
 
