@@ -28,9 +28,6 @@ fn network(g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError
 }
 
 /// Trains, and returns the share of correctly classified validation images.
-///
-/// # Errors
-/// If the device fails.
 pub fn train(quick: bool) -> Result<f64, Box<dyn Error>> {
     // Drawings of ten kinds of street object.
     let (images, epochs) = if quick { (600, 4) } else { (6000, 10) };

@@ -7,6 +7,7 @@ mod folder;
 mod grid;
 mod halving;
 mod over_ranks;
+mod run;
 mod table;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ use crate::train::{Observer, Outcome, TrainError};
 pub use error::SweepError;
 use folder::{clear, folder, found};
 use halving::Until;
+pub use run::SweepRun;
+use run::{SEED, by_seed};
 pub use table::{SweepRow, SweepTable};
 
 /// Largest number of runs of a sweep. A larger grid needs a sample.
@@ -76,17 +79,6 @@ pub enum SweepRunState {
     Diverged,
     /// It failed otherwise, for this reason. The next start of the sweep tries it again.
     Failed(String),
-}
-
-/// One run of a sweep.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SweepRun {
-    /// The settings that distinguish it, such as `optimizer=adam lr=0.001`.
-    pub name: String,
-    /// The settings that distinguish it.
-    pub own: toml::Table,
-    /// All its settings.
-    pub settings: toml::Table,
 }
 
 /// A sweep: its task and its runs.
@@ -142,7 +134,7 @@ impl Sweep {
         };
         let chosen = grid::sample(runs, taken, seed);
         let rows = chosen.into_iter().flat_map(|index| by_seed(row(index), &file.seeds));
-        let cells: Vec<SweepRun> = rows.map(|row| cell(&file.base, row)).collect();
+        let cells: Vec<SweepRun> = rows.map(|row| SweepRun::new(&file.base, row)).collect();
         let sweep = Sweep { task, path: path.to_owned(), cells, halving: file.halving };
         if sweep.halving == 1 {
             return Err(bad("halving = 1: expected 0 for off, or 2 or more".into()));
@@ -403,48 +395,3 @@ impl Sweep {
 
 /// Name of the file that marks a diverged run.
 const DIVERGED: &str = "diverged";
-
-/// Key of the seed.
-const SEED: &str = "seed";
-
-/// A row for each seed, or the row itself.
-fn by_seed(row: toml::Table, seeds: &[u64]) -> Vec<toml::Table> {
-    if seeds.is_empty() {
-        return vec![row];
-    }
-    let seeded = |seed: &u64| {
-        let mut row = row.clone();
-        row.insert(SEED.into(), toml::Value::Integer(i64::try_from(*seed).unwrap_or(i64::MAX)));
-        row
-    };
-    seeds.iter().map(seeded).collect()
-}
-
-fn cell(base: &toml::Table, own: toml::Table) -> SweepRun {
-    let mut settings = base.clone();
-    settings.extend(own.clone());
-    SweepRun { name: name(&own), own, settings }
-}
-
-/// Settings as a line of text.
-fn name(own: &toml::Table) -> String {
-    own.iter().map(|(key, value)| format!("{key}={}", text(value))).collect::<Vec<_>>().join(" ")
-}
-
-/// A value as a table shows it.
-fn text(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-impl SweepRun {
-    /// Changes settings. The name of the run changes with them.
-    pub fn set(&mut self, settings: &toml::Table) {
-        self.settings.extend(settings.clone());
-        for (key, value) in settings {
-            if let Some(own) = self.own.get_mut(key) {
-                *own = value.clone();
-            }
-        }
-        self.name = name(&self.own);
-    }
-}

@@ -83,7 +83,7 @@ impl Sweep {
             let settings = self.kept(&folder.join("config.toml")).ok()?;
             let keys = self.cells.iter().flat_map(|cell| cell.own.keys());
             let own: toml::Table = keys.filter_map(|key| Some((key.clone(), settings.get(key)?.clone()))).collect();
-            Some((number, SweepRun { name: super::name(&own), own, settings }, state))
+            Some((number, SweepRun { name: super::run::name(&own), own, settings }, state))
         };
         numbers.into_iter().filter(|&number| number > self.cells.len()).filter_map(cell).collect()
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::halving::merit;
-use super::{SweepError, SweepRun, SweepRunState, text};
+use super::run::text;
+use super::{SweepError, SweepRun, SweepRunState};
 use crate::interop::files::{read_text, write_atomic};
 use crate::run::table::Table;
 use crate::run::{RunError, Score};
