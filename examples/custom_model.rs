@@ -28,7 +28,7 @@ fn network(g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError
 }
 
 /// Trains, and returns the share of correctly classified validation images.
-pub fn train(quick: bool) -> Result<f64, Box<dyn Error>> {
+pub(crate) fn train(quick: bool) -> Result<f64, Box<dyn Error>> {
     // Drawings of ten kinds of street object.
     let (images, epochs) = if quick { (600, 4) } else { (6000, 10) };
     let scenes = |seed, count| Arc::new(SceneDataset::new(seed, count, SIZE as u32)) as Arc<dyn ClassificationDataset>;

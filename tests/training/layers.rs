@@ -36,7 +36,7 @@ fn weights(run: &Path, layer: &str) -> Vec<f64> {
     let file = TensorFile::read(&run.join("last.safetensors")).expect("a checkpoint");
     match &file.tensors[&format!("{layer}.weight")].data {
         TensorData::F32(values) => values.iter().map(|&v| f64::from(v)).collect(),
-        other => panic!("{other:?}"),
+        other @ TensorData::I64(_) => panic!("{other:?}"),
     }
 }
 
