@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Child;
+use std::process::{Child, ChildStdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,16 +14,19 @@ use crate::support::Place;
 /// A watch of a folder, ended when it is dropped.
 struct Watching {
     child: Child,
+    /// Without a reader of its output the server ends.
+    _output: BufReader<ChildStdout>,
     address: String,
 }
 
 impl Watching {
     fn start(place: &Place, folders: &str) -> Self {
         let mut child = place.start(&format!("watch {folders}"));
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("reads");
+        output.read_line(&mut line).expect("reads");
         let address = line.trim().strip_prefix("open:    http://").unwrap_or_else(|| panic!("{line}")).to_owned();
-        Watching { child, address }
+        Watching { child, _output: output, address }
     }
 
     /// Status, head and body of the answer to a path with a question.
