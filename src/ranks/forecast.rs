@@ -1,4 +1,4 @@
-//! What messages cost, before there are ranks.
+//! A forecast of the bytes and seconds that messages among ranks take in a step, without starting the ranks.
 
 use super::sum::{exchanges, traffic};
 use super::{Shares, Wire};

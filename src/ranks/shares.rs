@@ -66,7 +66,7 @@ impl Shares {
         (0..self.ranks()).map(|rank| self.part(rank, n)).collect()
     }
 
-    /// The fewest items of which every rank has exactly its share.
+    /// The length of a round: the smallest number of items that the shares divide exactly.
     pub fn round(&self) -> usize {
         let divisor = |a: usize, b: usize| {
             let (mut a, mut b) = (a, b);
@@ -79,7 +79,7 @@ impl Shares {
         self.0.iter().sum::<usize>() / common
     }
 
-    /// The rank that has item `number` of a sequence that is cut into rounds.
+    /// The rank that has item `number` of a sequence. Each round of it is divided by the shares.
     pub fn owner(&self, number: usize) -> usize {
         let (round, all) = (self.round(), self.parts(self.round()));
         all.iter().position(|part| part.contains(&(number % round))).unwrap_or(0)

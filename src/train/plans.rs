@@ -9,7 +9,7 @@ use super::step::Phase;
 use crate::graph::GraphError;
 use crate::plan::PlanOptions;
 
-/// Whether the plan of a last batch is refused because some BatchNorm would see one value a channel.
+/// Whether a last batch gives some BatchNorm one value a channel. Its plan is then refused.
 fn without_one_value<T>(plan: Result<T, TrainError>) -> Result<bool, TrainError> {
     match plan {
         Err(TrainError::Graph(GraphError::OneValue { .. })) => Ok(true),
