@@ -21,6 +21,7 @@ pub(crate) mod observer;
 pub(crate) mod open;
 mod orders;
 pub(crate) mod outputs;
+mod part_pixels;
 mod plans;
 pub(crate) mod rehearsal;
 mod replicas;
