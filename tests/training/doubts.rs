@@ -105,7 +105,14 @@ fn each_rule_finds_its_training_and_names_the_numbers() {
         let place = kinds.iter().position(|found| *found == kind);
         let place = place.unwrap_or_else(|| panic!("{kind:?}: {texts:?}"));
         assert!(texts[place].contains(text), "{kind:?}: {texts:?}");
-        assert!(answer.is_none_or(|answer| next.contains(&answer)), "{kind:?}: {next:?}");
+        let answers = |answer: &Next| match answer {
+            // One training answers several doubts.
+            Next::Train(own) => {
+                next.iter().any(|step| matches!(step, Next::Train(all) if own.iter().all(|one| all.contains(one))))
+            }
+            other => next.contains(other),
+        };
+        assert!(answer.as_ref().is_none_or(answers), "{kind:?}: {next:?}");
     }
 }
 
@@ -128,13 +135,6 @@ fn one_training_answers_several_doubts() {
     let bad = Plan { images: [20, 5], steps: 5, ..Plan::good().with("normalize = \"none\"").with("lr = 0.5") };
     let (kinds, _, next) = bad.found();
     assert!(kinds.len() > 3, "{kinds:?}");
-    let own = [
-        ("batch_size", "4"),
-        ("lr", "0.001"),
-        ("normalize", "auto"),
-        ("epochs", "100"),
-        ("pretrained", "true"),
-        ("finetune", "true"),
-    ];
+    let own = [("batch_size", "4"), ("lr", "0.001"), ("normalize", "auto"), ("epochs", "100")];
     assert_eq!(next, [set(&own), Next::FindRate]);
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{FEW_STEPS, Finding, FindingKind, few_steps, few_training_images, low_rate, not_converged};
+use super::rules::{FEW_STEPS, Finding, FindingKind, few_training_images, low_rate, not_converged};
 use super::{Evidence, Setup};
 use crate::run::score::{TRAIN_ACCURACY, Unit};
 
@@ -54,11 +54,12 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
     match kind {
         FindingKind::Diverged => vec![slower(setup, 10.0), Next::FindRate],
         FindingKind::NoBetterThanBaseline => {
-            if found(FindingKind::PartsDiffer) || found(FindingKind::UnequalClasses) {
+            let causes = [FindingKind::FewSteps, FindingKind::PartsDiffer, FindingKind::UnequalClasses];
+            if causes.into_iter().any(found) {
                 return vec![];
             }
             // A run that still improves is not over. Where the training images are learned, the rate is right.
-            let on = not_converged(run).or(few_steps(run)).map(|_| longer(run));
+            let on = not_converged(run).map(|_| longer(run));
             let learned =
                 run.rows.last().and_then(|row| row.score(&TRAIN_ACCURACY)).is_some_and(|right| right >= LEARNED);
             let rate = if learned { checked(setup) } else { Some(Next::FindRate) };
@@ -86,7 +87,10 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
-        FindingKind::Confuses | FindingKind::FewValidationImages | FindingKind::Learns => vec![],
+        FindingKind::Confuses
+        | FindingKind::Underconfident
+        | FindingKind::FewValidationImages
+        | FindingKind::Learns => vec![],
     }
 }
 

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::yardstick::binomial;
 use super::{Evidence, spread};
 use crate::run::score::TRAIN_ACCURACY;
-use course::{diverged, learns_slowly, memorizes, overfits, rate_too_high};
+use course::{diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
 
-pub(super) use course::{FEW_STEPS, few_steps, low_rate, not_converged, too_few};
+pub(super) use course::{FEW_STEPS, low_rate, not_converged, too_few};
 pub(super) use data::{few_training_images, other_pixels, small_validation_set};
 
 /// What a rule found.
@@ -21,7 +21,7 @@ pub(super) use data::{few_training_images, other_pixels, small_validation_set};
 pub enum FindingKind {
     /// The loss grew far above that of the first batch.
     Diverged,
-    /// The score is less than two standard errors above the baseline, of four epochs or more less than three.
+    /// The score is less than two standard errors above the baseline.
     NoBetterThanBaseline,
     /// The validation loss rises while the training loss falls.
     Overfits,
@@ -45,6 +45,8 @@ pub enum FindingKind {
     Confuses,
     /// The probabilities are far above the accuracy.
     Overconfident,
+    /// The probabilities are far below the accuracy.
+    Underconfident,
     /// The validation set is too small for small differences.
     FewValidationImages,
     /// The score is above the baseline, and nothing above was found.
@@ -64,31 +66,31 @@ pub struct Finding {
 type Rule = fn(&Evidence<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(FindingKind, Rule); 14] = [
+const RULES: [(FindingKind, Rule); 15] = [
     (FindingKind::Diverged, diverged),
+    (FindingKind::FewSteps, few_steps),
     (FindingKind::NoBetterThanBaseline, no_better_than_baseline),
     (FindingKind::PartsDiffer, parts_differ),
     (FindingKind::Overfits, overfits),
     (FindingKind::Memorizes, memorizes),
     (FindingKind::RateTooHigh, rate_too_high),
     (FindingKind::LearnsSlowly, learns_slowly),
-    (FindingKind::FewSteps, few_steps),
     (FindingKind::NotConverged, not_converged),
     (FindingKind::FewImages, few_images),
     (FindingKind::UnequalClasses, unequal_classes),
     (FindingKind::Confuses, confuses),
     (FindingKind::Overconfident, overconfident),
+    (FindingKind::Underconfident, underconfident),
     (FindingKind::FewValidationImages, few_validation_images),
 ];
 
-/// Epochs from which on the best one is above a baseline by chance more often.
-const MANY: usize = 4;
 /// Findings that say nothing against the training itself.
-const NEUTRAL: [FindingKind; 5] = [
+const NEUTRAL: [FindingKind; 6] = [
     FindingKind::FewImages,
     FindingKind::UnequalClasses,
     FindingKind::Confuses,
     FindingKind::Overconfident,
+    FindingKind::Underconfident,
     FindingKind::FewValidationImages,
 ];
 
@@ -104,7 +106,7 @@ pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
     let mut idle = vec![];
     if has(FindingKind::NoBetterThanBaseline) {
         // The errors and the confidence of a guess are noise.
-        idle.extend([FindingKind::Confuses, FindingKind::Overconfident]);
+        idle.extend([FindingKind::Confuses, FindingKind::Overconfident, FindingKind::Underconfident]);
         if has(FindingKind::PartsDiffer) || learned_alone(run).is_some() {
             idle.extend([FindingKind::Overfits, FindingKind::Memorizes]);
         }
@@ -113,7 +115,15 @@ pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
         idle.extend([FindingKind::Confuses, FindingKind::UnequalClasses]);
     }
     if has(FindingKind::FewSteps) {
-        idle.extend([FindingKind::Confuses, FindingKind::NotConverged]);
+        idle.extend([
+            FindingKind::Confuses,
+            FindingKind::NotConverged,
+            FindingKind::Overconfident,
+            FindingKind::Underconfident,
+        ]);
+    }
+    if unsettled(run).is_some() {
+        idle.extend([FindingKind::Overfits, FindingKind::Memorizes, FindingKind::PartsDiffer]);
     }
     found.retain(|finding| !idle.contains(&finding.kind));
     if found.iter().all(|finding| NEUTRAL.contains(&finding.kind)) {
@@ -126,13 +136,11 @@ fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
     let (score, value) = run.decisive()?;
     let baseline = run.yardstick.baseline.as_ref()?;
     let sigma = baseline.gain_sigma.or(run.yardstick.sigma).unwrap_or(0.0);
-    // The best of many epochs is above the mean of its scatter.
-    let (count, errors) = if run.rows.len() < MANY { ("two", 2.0) } else { ("three", 3.0) };
     if score.merit(value) < score.merit(baseline.value) - 2.0 * sigma {
         let (value, guess) = (score.format(value), score.format(baseline.value));
         return Some(format!("worse than a guess: {} {value}, where {} gives {guess}", score.name, baseline.name));
     }
-    (score.merit(value) < score.merit(baseline.value) + errors * sigma).then(|| {
+    (score.merit(value) < score.merit(baseline.value) + 2.0 * sigma).then(|| {
         let learned = learned_alone(run).map_or(String::new(), |right| {
             format!(
                 "; {:.1} % of the training images are right, so that the labels do not follow from what the network sees in them",
@@ -140,10 +148,10 @@ fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
             )
         });
         format!(
-            "no better than a guess: {} {} is less than {count} standard errors ({}) above {}, which gives {}{learned}",
+            "no better than a guess: {} {} is less than two standard errors ({}) above {}, which gives {}{learned}",
             score.name,
             score.format(value),
-            spread(score, errors * sigma),
+            spread(score, 2.0 * sigma),
             baseline.name,
             score.format(baseline.value)
         )
@@ -157,14 +165,14 @@ fn learned_alone(run: &Evidence<'_>) -> Option<f64> {
     (right > baseline.value + 0.2).then_some(right)
 }
 
-/// A tenth or more of a class, and three samples at least, are taken for one other class. The pair with most such samples is named.
+/// More than a twentieth of a class, and three samples at least, are taken for one other class. The pair with most such samples is named.
 fn confuses(run: &Evidence<'_>) -> Option<String> {
     let (matrix, card) = (run.confusion?, run.task.confusion.as_ref()?);
     let classes = 0..matrix.classes();
     let pairs = classes.clone().flat_map(|truth| classes.clone().map(move |other| (truth, other)));
     let count = |&(truth, other): &(usize, usize)| matrix.count(truth, other);
     let often =
-        |pair: &(usize, usize)| pair.0 != pair.1 && count(pair) >= 3 && 10 * count(pair) >= matrix.row_total(pair.0);
+        |pair: &(usize, usize)| pair.0 != pair.1 && count(pair) >= 3 && 20 * count(pair) > matrix.row_total(pair.0);
     let (truth, other) = pairs.filter(often).max_by_key(count)?;
     let name = |class: usize| run.outputs.get(class).map_or("?", String::as_str);
     Some(format!(
@@ -184,6 +192,19 @@ fn overconfident(run: &Evidence<'_>) -> Option<String> {
     (calibration.ece >= 0.05 && calibration.confidence > calibration.accuracy + 2.0 * sigma).then(|| {
         format!(
             "overconfident: the mean confidence is {:.1} % at an accuracy of {:.1} %, so that probabilities are too high",
+            100.0 * calibration.confidence,
+            100.0 * calibration.accuracy
+        )
+    })
+}
+
+/// The expected calibration error is 5 points or more, and the mean confidence two standard errors below the accuracy.
+fn underconfident(run: &Evidence<'_>) -> Option<String> {
+    let calibration = run.calibration?;
+    let sigma = binomial(calibration.accuracy, run.validation_images as u64)?;
+    (calibration.ece >= 0.05 && calibration.confidence < calibration.accuracy - 2.0 * sigma).then(|| {
+        format!(
+            "underconfident: the mean confidence is {:.1} % at an accuracy of {:.1} %; label smoothing and mixup lower probabilities",
             100.0 * calibration.confidence,
             100.0 * calibration.accuracy
         )
