@@ -156,10 +156,10 @@ fn weights_are_compared_between_epochs_where_asked() {
     let changes =
         [("batch_size = 8", "batch_size = 4"), ("accumulate = 2", "check_every = 2"), ("base = 2", "base = 4")];
     let ranks = linked(2);
-    // A message a group of states at the start (weights, their average, two moments), then two a step: the gradients of the weights of
+    // A message a group of states at the start (weights, their average, two moments), then four a step: of two buckets the gradients of
     // a segment, and the sums of the other.
     let states = 4;
-    ranks[1].faulty.store(states + 2 * 3, Ordering::Relaxed);
+    ranks[1].faulty.store(states + 4 * 3, Ordering::Relaxed);
     for result in train_on(ranks, vec![changed(&out(&place, "a"), &changes); 2], None, usize::MAX) {
         let error = result.expect_err("refused").to_string();
         assert!(error.contains("rank 1 has other weights than rank 0 after step 4 of epoch 1"), "{error}");
