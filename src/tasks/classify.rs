@@ -18,7 +18,9 @@ pub use predict::ClassifyPredictor;
 pub use settings::{AugmentFrom, ClassifyConfig};
 pub use weights::{EvaluatedWeights, WeightsOptions, evaluate_weights};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, resumed_classes, typed};
+use super::data::{
+    Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, on_demand_line, resumed_classes, typed,
+};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -147,6 +149,7 @@ impl Classify {
                 val.len(),
             )]
             .into_iter()
+            .chain(on_demand_line([&train, &val]))
             .chain(originals)
             .chain(pixel_lines)
             .collect(),
@@ -292,8 +295,7 @@ impl ImageSet for ClassifiedImages {
 
 /// How augmentation gets its images, in words, with the memory of decoded ones.
 fn originals_line(train: &PreparedClasses) -> String {
-    let bytes = |index: usize| 3 * u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
-    let all: u64 = (0..train.len()).map(bytes).sum();
+    let all = 3 * train.own_pixels();
     let [kept, all] = [all.min(ORIGINALS), all].map(|bytes| bytes.div_ceil(1 << 20));
     format!("augment: from the original images; {kept} of {all} MiB stay decoded")
 }

@@ -21,7 +21,7 @@ pub use output::ColorOutput;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, on_demand_line, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -145,7 +145,10 @@ impl Task for Colorize {
             objective: Box::new(Colorization::training(card, &config, weights, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
             stem: format!("{}-unet{}", self.name(), if config.skips { "" } else { "-noskip" }),
-            lines: std::iter::once(format!("data:    {}, {counts}", splits.format)).chain(pixel_lines).collect(),
+            lines: std::iter::once(format!("data:    {}, {counts}", splits.format))
+                .chain(on_demand_line([&train, &val]))
+                .chain(pixel_lines)
+                .collect(),
             decisions,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })

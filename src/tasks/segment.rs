@@ -31,7 +31,7 @@ pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
 use set::{SegmentedImages, whole};
 
-use super::data::{Chosen, DataSource, Part, fourth_channel, resumed_classes};
+use super::data::{Chosen, DataSource, Part, fourth_channel, on_demand_line, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -142,6 +142,7 @@ impl Task for Segment {
                 format!("classes: {}, from {}", classes.len(), classes.source),
             ]
             .into_iter()
+            .chain(on_demand_line([&train, &val]))
             .chain(crop_lines)
             .chain(pixel_lines)
             .collect(),
@@ -254,10 +255,9 @@ fn sources(
 
 /// How crops are cut, in words, and the memory of decoded pictures.
 fn crop_line(train: &PreparedPairs, crops: &Crops, channels: usize) -> String {
-    let pixels = |index: usize| u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
-    let largest = (0..train.len()).max_by_key(|&index| pixels(index)).unwrap_or(0);
-    let (height, width) = train.own_size(largest);
-    let all = (1 + channels.max(3) as u64) * (0..train.len()).map(pixels).sum::<u64>();
+    let pixels = |&(height, width): &(u32, u32)| u64::from(height) * u64::from(width);
+    let (height, width) = train.own_sizes().iter().copied().max_by_key(pixels).unwrap_or_default();
+    let all = (1 + channels.max(3) as u64) * train.own_pixels();
     let ([least, most], (h, w)) = (crops.scale, crops.size);
     let scaled = if crops.scale == [1.0; 2] { String::new() } else { format!(" scaled by {least} to {most}") };
     let kept = all.min(ORIGINALS).div_ceil(1 << 20);
