@@ -127,6 +127,9 @@ pub enum ImageProblem {
     /// A line of a list with a fault.
     #[error("{0}; correct the list or add the file")]
     Listed(String),
+    /// An annotation with a fault; the text has its remedy.
+    #[error("{0}")]
+    Annotation(String),
     /// A mask of another size than its image.
     #[error("is {}x{} pixels, but its image {image} is {}x{}; both must have the same size", mask_size.0, mask_size.1, image_size.0, image_size.1)]
     SizesDiffer {

@@ -230,10 +230,10 @@ impl Task for Classify {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);
             let name = train.class_names()[train.label(index) as usize].clone();
-            Ok(Sample { index, name, rgb, mask: vec![] })
+            Ok(Sample { index, name, rgb, mask: vec![], size: (side, side) })
         };
         let mix = Some(mix).filter(crate::data::Mix::is_on);
-        Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
+        Ok(Samples { count, size: config.size(), legend: vec![], crops: None, keeps: KEEPS, mix, read: Box::new(read) })
     }
 
     fn takes_squares(&self) -> bool {

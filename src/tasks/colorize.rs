@@ -187,9 +187,9 @@ impl Task for Colorize {
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * size.height * size.width];
             cover_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
-            Ok(Sample { index, name: train.name(index), rgb, mask: vec![] })
+            Ok(Sample { index, name: train.name(index), rgb, mask: vec![], size: (size.height, size.width) })
         };
-        Ok(Samples { count, size, legend: vec![], keeps: KEEPS, mix: None, read: Box::new(read) })
+        Ok(Samples { count, size, legend: vec![], crops: None, keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {

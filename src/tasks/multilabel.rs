@@ -177,9 +177,9 @@ impl Task for MultiLabel {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);
             let names: Vec<&String> = train.labels(index).iter().map(|&l| &train.class_names()[l as usize]).collect();
-            Ok(Sample { index, name: labels::joined(&names), rgb, mask: vec![] })
+            Ok(Sample { index, name: labels::joined(&names), rgb, mask: vec![], size: (side, side) })
         };
-        Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
+        Ok(Samples { count, size: config.size(), legend: vec![], crops: None, keeps: KEEPS, mix, read: Box::new(read) })
     }
 
     fn takes_squares(&self) -> bool {

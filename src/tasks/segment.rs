@@ -193,17 +193,29 @@ impl Task for Segment {
         let mut from = DataSource::of(settings, config.image_size);
         let train = open_data(&from)?.train;
         from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Stretched);
-        let size = from.size;
+        let (size, crops) = (from.size, config.crops());
         let classes = train.classes();
         let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
         let (count, area) = (train.len(), size.height * size.width);
         let read = move |index: usize| {
+            if crops.is_some() {
+                let (image, mask) = (train.image(index)?, train.mask(index)?);
+                let size = (image.height() as usize, image.width() as usize);
+                return Ok(Sample {
+                    index,
+                    name: train.name(index),
+                    rgb: image.into_raw(),
+                    mask: mask.into_raw(),
+                    size,
+                });
+            }
             let (mut rgb, mut mask) = (vec![0; 3 * area], vec![0; area]);
             stretch_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
             nearest_into(&train.mask(index)?, size.width as u32, size.height as u32, &mut mask);
-            Ok(Sample { index, name: train.name(index), rgb, mask })
+            Ok(Sample { index, name: train.name(index), rgb, mask, size: (size.height, size.width) })
         };
-        Ok(Samples { count, size, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
+        let size = config.crop.unwrap_or(size);
+        Ok(Samples { count, size, crops, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
