@@ -1,36 +1,43 @@
 //! `shadegrad train TASK --dry-run`
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::color::heading;
 use super::flags::TaskArgs;
 use super::progress::{Progress, VERBOSE, clock};
+use super::ranks::Follower;
 use super::{CliError, print};
 use crate::data::one_line;
+use crate::ranks::Ranks;
 use crate::run::Next;
 use crate::setting::Kind;
 use crate::tasks::Task;
 use crate::text::word;
 use crate::train::settings::Given;
 use crate::workflows::auto::Chosen;
-use crate::workflows::dry_run::{From, SettingValue};
-use crate::workflows::{ClassShare, DryRun, dry_run};
+use crate::workflows::dry_run::{From, RankWork, SettingValue, dry_run_on, follow_dry_run};
+use crate::workflows::{ClassShare, DryRun};
 
 /// Classes that are listed.
 const CLASSES: usize = 12;
 /// Characters of a line of defaults.
 const WIDTH: usize = 110;
 
-/// Prints what the training would do.
-pub(super) fn run(args: &TaskArgs, json: bool) -> Result<ExitCode, CliError> {
+/// Prints what the training would do. Ranks other than 0 compute their shards and print nothing.
+pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     let (given, choices) = args.fitted()?;
     if given.settings.contains_key("resume") {
         let problem = "--dry-run --resume: a resumed run keeps its data and its settings; remove one of the two flags";
         return Err(CliError::Usage(problem.into()));
     }
+    if ranks.rank() > 0 {
+        follow_dry_run(ranks, args.task, &given, &Follower)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let progress = Progress::new();
-    let mut found = dry_run(args.task, &given, &progress)?;
+    let mut found = dry_run_on(ranks, args.task, &given, &progress)?;
     found.lines.extend(chosen(&choices));
     for setting in &mut found.settings {
         if choices.iter().any(|choice| choice.key == setting.key) {
@@ -109,6 +116,10 @@ fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
     let [height, width] = found.image_size;
     let parameters = parameters(found.parameters);
     print(format_args!("network: {}, {parameters}, images of {height}x{width}", found.network))?;
+    for (rank, RankWork { device, shards, bytes }) in found.ranks.iter().enumerate() {
+        let (shard, megabytes) = (if *shards == 1 { "shard" } else { "shards" }, *bytes as f64 / 1e6);
+        print(format_args!("rank {rank}:  {device}, {shards} {shard} of a batch, sends {megabytes:.3} MB"))?;
+    }
     let memory = found.memory;
     let mb = |bytes: usize| bytes as f64 / 1e6;
     print(format_args!(

@@ -24,11 +24,11 @@ pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
-    if args.switch("dry_run") {
-        ranks::refuse_several("train --dry-run")?;
-        return super::dry_run::run(args, args.switch("json"));
-    }
     let ranks = ranks::start()?;
+    if args.switch("dry_run") {
+        let result = super::dry_run::run(args, args.switch("json"), &ranks);
+        return ranks::end_all(&*ranks, result);
+    }
     let result = if ranks.rank() == 0 { lead(args, &ranks) } else { follow(args, &ranks) };
     ranks::end_all(&*ranks, result)
 }

@@ -9,6 +9,7 @@ use super::decisions::Decisions;
 use super::listing::{entries, name_of, relative, stem_of};
 use super::names::{composed, shortened};
 use super::parts::{Part, part_of};
+use super::segmentation::pairing;
 use super::text::read_text;
 use super::{BadImage, DataError, ImageProblem};
 
@@ -109,6 +110,9 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     let mut found = None;
     for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
         let bare = word.strip_suffix("list").or(word.strip_suffix("set")).unwrap_or(word);
+        // `train-jpg` and `val2017` hold images too.
+        let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit());
+        let word = if ["jpg", "jpeg", "png", "pred"].contains(&bare) { "images" } else { word };
         let this = match bare {
             // `default.txt` is CVAT's list of an undivided set.
             "trainval" | "default" => Some((Part::Train, true)),
@@ -271,6 +275,22 @@ impl Index {
             self.other_case.get_or_init(|| (name.to_string(), number));
         }
         found
+    }
+
+    /// The file whose name ends a path of another machine, such as `/label-studio/data/upload/1/x.jpg` for `images/x.jpg`. Folders
+    /// of other names than those of images and parts may tell files apart, so such files are not found.
+    pub fn find_of_other_machine(&self, listed: &str) -> Match {
+        let listed = listed.trim().replace('\\', "/");
+        let is_absolute = listed.starts_with('/') || listed.chars().nth(1) == Some(':');
+        let Some((_, name)) = listed.rsplit_once('/').filter(|_| is_absolute) else { return Match::None };
+        match self.find(name) {
+            Match::One(number) => {
+                let path = self.files.iter().find(|(known, _)| *known == number).map(|(_, path)| path);
+                let is_plain = path.is_some_and(|path| pairing::read(Path::new(path)).rest.is_empty());
+                if is_plain { Match::One(number) } else { Match::None }
+            }
+            found => found,
+        }
     }
 
     /// The remark that names were found in another case than their files have, with the first of them.

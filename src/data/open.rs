@@ -106,6 +106,6 @@ fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classe
     decisions.classes = ClassReading::named(classes);
     decisions.notes.extend(names::case_twins(classes).map(|(a, b)| {
         let [a, b] = [a, b].map(names::one_line);
-        format!("the classes '{a}' and '{b}' differ in case alone; give both one name if they are the same")
+        format!("the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone; give both one name if they are the same")
     }));
 }

@@ -70,7 +70,15 @@ impl Half {
 /// # Errors
 /// Where there are no pairs.
 pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
-    let Walk { images, left_out } = Walk::below(root)?;
+    pair(root, Walk::below(root)?)
+}
+
+/// Pairs the files of `walk`, which are those below `root`.
+///
+/// # Errors
+/// Where there are no pairs.
+pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError> {
+    let Walk { images, left_out } = walk;
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
