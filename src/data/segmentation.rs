@@ -24,6 +24,7 @@ pub(crate) mod mask;
 mod orientation;
 pub(crate) mod pairing;
 pub(crate) mod pets;
+mod proof;
 mod raw;
 pub(crate) mod roboflow;
 mod set;
@@ -82,6 +83,7 @@ pub(crate) fn complete(
         (None, None, Some(threshold)) => classes::by_threshold(threshold, path)?,
         (None, None, None) => detect::detect(path, &found.parts())?,
     };
+    proof::require_two_classes(path, &coding, &found.train)?;
     splits(path, found, coding, options)
 }
 

@@ -6,6 +6,7 @@ use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::Coding;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
+use super::raw::{RawMask, Samples, Stored};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
@@ -98,6 +99,10 @@ impl Format for Voc {
         if lists.is_empty() {
             whole(&images, &masks, &mut found);
         }
+        if format == self.name() && !proves_classes(&found) {
+            // Other sets have the layout too.
+            found.known = None;
+        }
         found.decisions.notes.extend([&images, &masks].into_iter().find_map(|files| files.index.note()));
         for name in ["SegmentationClass", "SegmentationClassVisualization", "SegmentationObject"] {
             if home.join(name).is_dir() && (name != "SegmentationClass" || home.join(MASKS[0]).is_dir()) {
@@ -158,6 +163,42 @@ impl Named {
             }
         }
     }
+}
+
+/// Masks that are looked at for Pascal VOC's colors.
+const PROOFS: usize = 20;
+
+/// Whether names or colors are those of Pascal VOC: `2007_000032`, or palettes and colors of its map.
+fn proves_classes(found: &Found) -> bool {
+    let is_number = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
+    let named = |pair: &&Pair| {
+        let stem = stem_of(&pair.image);
+        stem.split_once('_').is_some_and(|(year, number)| is_number(year, 4) && is_number(number, 6))
+    };
+    let pairs = || found.parts().into_iter().flatten().take(PROOFS);
+    let drawn = || pairs().filter_map(|pair| pair.mask.read(&pair.image, pair.upright, Samples::Numbers).ok());
+    pairs().any(|pair| named(&pair)) || drawn().any(|raw| has_own_colors(&raw))
+}
+
+/// Whether the colors of a mask are those of Pascal VOC's map, and one of them is a class other than the background.
+fn has_own_colors(raw: &RawMask) -> bool {
+    let mut classes = 0;
+    let mut own = |color: [u8; 3], value: Option<u8>| match (0..NAMES.len() as u8).find(|&id| voc_color(id) == color) {
+        Some(0) => true,
+        Some(id) => {
+            classes += 1;
+            value.is_none_or(|value| value == id)
+        }
+        None => color == BORDER || value == Some(IGNORED),
+    };
+    let all = match &raw.stored {
+        Stored::Values(_, None) => false,
+        Stored::Values(values, Some(palette)) => {
+            values.iter().all(|&value| palette.get(usize::from(value)).is_some_and(|&color| own(color, Some(value))))
+        }
+        Stored::Colors(colors) => colors.iter().all(|&color| own(color, None)),
+    };
+    all && classes > 0
 }
 
 fn coding() -> Coding {

@@ -147,3 +147,28 @@ fn masks_are_no_pictures() {
     let splits = open_multi_label(dir.path(), &OpenOptions::default()).unwrap();
     assert_eq!(splits.train.len() + splits.val.len(), 3);
 }
+
+#[test]
+fn a_training_part_of_one_class_is_refused() {
+    let dir = temp();
+    pairs(dir.path(), NAMES, |_| stripes(&[0, 100]));
+    write(&dir.path().join("classes.toml"), "threshold = 200\n");
+    refused(segmentation(dir.path()).map(|_| ()), &["the class 'background' alone in its training part"]);
+}
+
+/// The folders of Pascal VOC with masks of other classes.
+#[test]
+fn the_layout_alone_does_not_make_pascal_vocs_classes() {
+    let names = |stem: fn(usize) -> String, values: &[u8]| {
+        let dir = temp();
+        for k in 0..6 {
+            save(&dir.path().join(format!("JPEGImages/{}.png", stem(k))), &picture(WIDTH, HEIGHT, 1));
+            save_grey(&dir.path().join(format!("SegmentationClass/{}.png", stem(k))), &stripes(values));
+        }
+        segmentation(dir.path()).unwrap().train.classes().names.clone()
+    };
+    let own: fn(usize) -> String = |k| format!("img{k}");
+    assert_eq!(names(own, &[0, 1]), ["class 0", "class 1"]);
+    assert_eq!(names(own, &[0, 255]), ["background", "foreground"]);
+    assert_eq!(names(|k| format!("2007_{k:06}"), &[0, 1, 255])[1], "aeroplane");
+}
