@@ -36,6 +36,7 @@ mod csv;
 mod dataset;
 mod decisions;
 mod decode;
+mod disagree;
 mod depth;
 mod error;
 mod folder;
@@ -71,6 +72,8 @@ mod store;
 mod text;
 mod tiff;
 mod truncation;
+mod unused_lists;
+mod clue;
 
 use std::path::Path;
 
@@ -98,6 +101,8 @@ pub(crate) use kept::Kept;
 pub use limited::limited;
 #[cfg(feature = "cli")]
 #[cfg(feature = "cli")]
+#[cfg(feature = "tasks")]
+pub(crate) use listing::MARK as OUTPUT_MARK;
 pub(crate) use listing::Walk;
 pub use loader::{Epoch, Loader, LoaderOptions, Part};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
@@ -126,12 +131,14 @@ pub struct OpenOptions {
     pub seed: u64,
     /// Hints for reading the data.
     pub hints: Hints,
+    /// Whether the set is for a trained model, which has the classes. The set may then have a single one of them.
+    pub for_model: bool,
 }
 
 impl Default for OpenOptions {
-    /// 20 % for validation, seed 0, no hints.
+    /// 20 % for validation, seed 0, no hints, for training.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, hints: Hints::default() }
+        Self { val_split: 0.2, seed: 0, hints: Hints::default(), for_model: false }
     }
 }
 

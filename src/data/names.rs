@@ -51,6 +51,37 @@ pub(crate) fn case_twins(names: &[String]) -> Option<(&str, &str)> {
     words.into_iter().find_map(|name| known.insert(name.to_lowercase(), name).map(|first| (first, name.as_str())))
 }
 
+/// A name that differs from `name` in case, blanks or leading zeros alone.
+pub(crate) fn nearest(name: &str, names: &[String]) -> Option<String> {
+    let folded = |name: &str| {
+        let bare = name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        let digits = bare.trim_start_matches('0');
+        if value(&bare).is_some() && digits.is_empty() { "0".to_owned() } else { digits.to_owned() }
+    };
+    names.iter().find(|known| folded(known) == folded(name)).cloned()
+}
+
+/// Two names that differ in blanks and in characters without a picture alone: `a` and `a\u{200b}`, or `a b` and `a  b`.
+pub(crate) fn invisible_twins(names: &[String]) -> Option<(&str, &str)> {
+    let seen = |name: &str| {
+        let visible = name.chars().filter(|c| !c.is_control() && !is_invisible(*c));
+        visible.filter(|c| !c.is_whitespace()).collect::<String>()
+    };
+    let mut known: HashMap<String, &str> = HashMap::new();
+    names.iter().find_map(|name| known.insert(seen(name), name).map(|first| (first, name.as_str())))
+}
+
+/// Characters that take no room: zero-width blanks and joiners, marks of direction, the soft hyphen.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
+/// Whether a label is a word for "no value", as tables write it.
+pub(crate) fn says_nothing(name: &str) -> bool {
+    const WORDS: [&str; 8] = ["na", "n/a", "nan", "null", "none", "nil", "undefined", "#n/a"];
+    WORDS.contains(&name.trim().to_lowercase().as_str())
+}
+
 /// Sorts by class name: by value if all names are numbers (`1, 2, 10`), else by name.
 pub(crate) fn sort<T>(items: &mut [T], name: impl Fn(&T) -> &str) {
     if items.iter().all(|item| value(name(item)).is_some()) {
@@ -114,5 +145,7 @@ mod tests {
         assert_eq!(same_number(&names(&["1", "01", "x"])), None);
         assert_eq!(case_twins(&names(&["cat", "dog", "Cat"])), Some(("cat", "Cat")));
         assert_eq!(case_twins(&names(&["A", "a", "b"])), None);
+        assert_eq!(invisible_twins(&names(&["a", "b", "a\u{200b}"])), Some(("a", "a\u{200b}")));
+        assert_eq!(invisible_twins(&names(&["a b", "ab c"])), None);
     }
 }

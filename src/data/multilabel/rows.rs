@@ -58,7 +58,10 @@ struct Image {
 pub(in crate::data) fn open_folder(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let tables = csv::part_tables(root)?;
     if tables.is_empty() {
-        return open(&csv::only_table(root)?, options);
+        let only = csv::only_table(root)?;
+        let mut splits = open(&only, options)?;
+        splits.decisions.left_out.extend(csv::of_no_part(root, &[(Part::Train, only)])?);
+        return Ok(splits);
     }
     let (table, decisions) = Table::read_parts(root, tables, &options.hints)?;
     divided(root, root, &table, decisions, options)
@@ -79,8 +82,10 @@ fn divided(
     options: &OpenOptions,
 ) -> Result<MultiLabelSplits, DataError> {
     let mut labels = labels::read(table, labels::class_list(folder)?)?;
-    require_classes(&labels.classes, path)?;
+    require_classes(&labels.classes, path, options)?;
     let images = images(table, &mut labels)?;
+    decisions.left_out.extend(csv::unlisted(images.iter().map(|image| image.path.as_path()))?);
+    decisions.notes.extend(csv::missing(path, images.iter().map(|image| (image.path.as_path(), table.line(image.row)))));
     let Labels { classes, format, notes, .. } = labels;
     let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
     decisions.notes.extend(notes);
