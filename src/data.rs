@@ -10,7 +10,7 @@
 //! | step | action |
 //! |---|---|
 //! | open | recognizes the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
-//! | prepare | decodes every image once on all cores, reports the unreadable ones, keeps the resized ones in memory |
+//! | prepare | decodes every image once on all cores, reports the unreadable ones, keeps the resized ones in memory; of a set that does not fit, a sample |
 //! | source | normalizes a sample, and applies the augmentation ([`augment`]) |
 //! | loader | fills batches on background threads |
 //!
@@ -29,6 +29,7 @@ mod bounds;
 mod center_crop;
 pub mod check;
 mod cifar;
+mod clue;
 pub mod color;
 pub mod color_bins;
 pub mod correct;
@@ -36,8 +37,8 @@ mod csv;
 mod dataset;
 mod decisions;
 mod decode;
-mod disagree;
 mod depth;
+mod disagree;
 mod error;
 mod folder;
 mod format;
@@ -73,7 +74,6 @@ mod text;
 mod tiff;
 mod truncation;
 mod unused_lists;
-mod clue;
 
 use std::path::Path;
 
@@ -114,7 +114,7 @@ pub use open::{open_classification, open_multi_label, open_segmentation};
 pub use prepare::{
     ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, PairFacts,
     Place, PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn,
-    SampleSet, SegmentationSource, prepare,
+    SAMPLED, SampleSet, SegmentationSource, prepare,
 };
 #[cfg(feature = "tasks")]
 pub(crate) use resize::square_with_margin;

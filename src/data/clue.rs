@@ -29,8 +29,12 @@ const CONTAINERS: [(usize, &[u8], &str, &str); 13] = [
 const UNPACK: &str = "unpack it";
 const SAVE: &str = "save its images as PNG files in a folder for each class";
 /// Extensions of files that have no first bytes of their kind.
-const NAMES: [(&str, &str); 4] =
-    [("tfrecord", "a TFRecord file"), ("tfrecords", "a TFRecord file"), ("npz", "NumPy arrays"), ("mdb", "an LMDB database")];
+const NAMES: [(&str, &str); 4] = [
+    ("tfrecord", "a TFRecord file"),
+    ("tfrecords", "a TFRecord file"),
+    ("npz", "NumPy arrays"),
+    ("mdb", "an LMDB database"),
+];
 /// Number of files that are looked at.
 const LOOKED_AT: usize = 40;
 
@@ -70,7 +74,9 @@ fn container(root: &Path) -> Option<String> {
 
 fn kind_of(path: &Path) -> Option<(&'static str, &'static str)> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-    if let Some((_, kind)) = NAMES.iter().find(|(known, _)| *known == extension || path.to_string_lossy().contains(".tfrecord")) {
+    if let Some((_, kind)) =
+        NAMES.iter().find(|(known, _)| *known == extension || path.to_string_lossy().contains(".tfrecord"))
+    {
         return Some((kind, SAVE));
     }
     let mut bytes = Vec::new();

@@ -92,6 +92,10 @@ pub enum Why {
     Mask,
     /// An annotation without area: a point, a line, a box.
     NoArea,
+    /// Annotations of another kind: captions, keypoints, stuff.
+    OtherAnnotations,
+    /// An image without annotation, or with one that its annotator skipped.
+    Unannotated,
     /// A visualization, or a copy that another file of the format replaces.
     Duplicate,
 }
@@ -119,6 +123,8 @@ impl fmt::Display for Why {
             Why::UnlabeledTest => "test images without known classes",
             Why::Mask => "masks beside their pictures",
             Why::NoArea => "annotations without an area",
+            Why::OtherAnnotations => "annotations of other kinds than instances",
+            Why::Unannotated => "images whose tasks have no annotation, or a skipped one",
             Why::Duplicate => "copies that the format also has in another form",
         })
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
-use super::format::{Confidence, Evidence, Format};
 use super::disagree::disagreement;
+use super::format::{Confidence, Evidence, Format};
 use super::listing::{
-    FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, name_of, relative, subfolders, system_folders,
-    unread,
+    FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, name_of, relative, subfolders,
+    system_folders, unread,
 };
 use super::lists::{self, Dealt, ListFile};
 use super::names;

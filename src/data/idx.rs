@@ -41,10 +41,10 @@ impl Format for Idx {
 
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
         let home = home(root)?;
-        require_one_set(&home)?;
         let mut splits = open(&home, options)?;
         if names(&home)?.iter().any(|name| name.to_lowercase().starts_with("emnist")) {
-            let note = "EMNIST's files hold each picture transposed (rows and columns exchanged): it is read as it is stored";
+            let note =
+                "EMNIST's files hold each picture transposed (rows and columns exchanged): it is read as it is stored";
             splits.decisions.notes.push(note.into());
         }
         Ok(splits)
@@ -78,16 +78,6 @@ fn several(root: &Path, sets: &[String]) -> DataError {
     DataError::malformed(root, format!("holds several sets of idx files ({sets}); give a folder with the files of one"))
 }
 
-/// Refuses several sets in one folder, as EMNIST's archive has them: `emnist-letters-train-images…` and `emnist-digits-…`.
-fn require_one_set(folder: &Path) -> Result<(), DataError> {
-    let prefix = |name: String| Some(name.to_lowercase().split_once("train-images").map(|(prefix, _)| prefix)?.to_owned());
-    let sets: BTreeSet<String> = names(folder)?.into_iter().filter_map(prefix).collect();
-    if sets.len() < 2 {
-        return Ok(());
-    }
-    Err(several(folder, &sets.into_iter().map(|prefix| format!("{prefix}…")).collect::<Vec<_>>()))
-}
-
 fn names(folder: &Path) -> Result<Vec<String>, DataError> {
     Ok(entries(folder)?.iter().map(|path| name_of(path)).collect())
 }
@@ -102,6 +92,20 @@ fn parts(root: &Path) -> Result<[([Option<PathBuf>; 2], &'static str); 2], DataE
         };
         files.iter().find(named).cloned()
     };
+    let trainings: Vec<String> = files
+        .iter()
+        .map(|file| name_of(file))
+        .filter(|name| {
+            let name = name.to_lowercase().replace('.', "-");
+            name.contains("images-idx3-ubyte") && name.contains("train")
+        })
+        .collect();
+    let sets: BTreeSet<&str> = trainings.iter().map(|name| name.trim_end_matches(".gz")).collect();
+    if sets.len() > 1 {
+        let names: Vec<&str> = sets.into_iter().collect();
+        let problem = format!("holds several sets ({}); put the files of each into a folder", names.join(", "));
+        return Err(DataError::malformed(root, problem));
+    }
     let pair = |part: &[&str]| [find(part, "images-idx3-ubyte"), find(part, "labels-idx1-ubyte")];
     Ok([(pair(&["train"]), "train"), (pair(&["t10k", "test"]), "test")])
 }

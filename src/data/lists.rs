@@ -9,6 +9,7 @@ use super::decisions::{Decisions, LeftOut, Why};
 use super::listing::{entries, name_of, relative, stem_of};
 use super::names::{composed, shortened};
 use super::parts::{Part, part_of};
+use super::segmentation::pairing;
 use super::text::read_text;
 use super::{BadImage, DataError, ImageProblem};
 
@@ -63,10 +64,12 @@ fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
     let columns = |path: &Path| -> Result<Vec<(usize, String, String)>, DataError> {
         let text = read_text(path)?;
         let lines = text.lines().enumerate();
-        let columns = lines.filter_map(|(at, line)| line.trim().split_once(' ').map(|(a, b)| (at + 1, a.into(), b.into())));
+        let columns =
+            lines.filter_map(|(at, line)| line.trim().split_once(' ').map(|(a, b)| (at + 1, a.into(), b.into())));
         Ok(columns.collect())
     };
-    let names: HashMap<String, String> = columns(&images)?.into_iter().map(|(_, number, name)| (number, name)).collect();
+    let names: HashMap<String, String> =
+        columns(&images)?.into_iter().map(|(_, number, name)| (number, name)).collect();
     let mut lists = [Part::Train, Part::Test].map(|part| ListFile { path: split.clone(), part, lines: Vec::new() });
     for (line, number, mark) in columns(&split)? {
         let Some(name) = names.get(&number) else {
@@ -148,8 +151,9 @@ pub(super) fn part_in_name(stem: &str) -> Option<Part> {
 /// The part in the name of a list, and whether the list holds training and validation together.
 fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     const FILLERS: [&str; 28] = [
-        "list", "lists", "images", "image", "imgs", "img", "files", "ids", "names", "set", "split", "pairs", "seg", "data",
-        "dataset", "folder", "photos", "pictures", "raw", "jpg", "jpeg", "png", "tif", "tiff", "x", "v", "part", "kaggle",
+        "list", "lists", "images", "image", "imgs", "img", "files", "ids", "names", "set", "split", "pairs", "seg",
+        "data", "dataset", "folder", "photos", "pictures", "raw", "jpg", "jpeg", "png", "tif", "tiff", "x", "v",
+        "part", "kaggle",
     ];
     const SUFFIXES: [&str; 4] = ["list", "set", "images", "data"];
     let lower = stem.to_lowercase();
@@ -240,7 +244,10 @@ pub(crate) fn deal(
 
 /// The remark that images without list train.
 pub(crate) fn rest_trains(images: usize, lists: &[String]) -> String {
-    format!("there is no list of training images: the {images} images that {} does not name are for training", lists.join(", "))
+    format!(
+        "there is no list of training images: the {images} images that {} does not name are for training",
+        lists.join(", ")
+    )
 }
 
 /// The remark that the second column of lists is not read.
@@ -379,6 +386,22 @@ impl Index {
             self.other_case.get_or_init(|| (name.to_string(), number));
         }
         found
+    }
+
+    /// The file whose name ends a path of another machine, such as `/label-studio/data/upload/1/x.jpg` for `images/x.jpg`. Folders
+    /// of other names than those of images and parts may tell files apart, so such files are not found.
+    pub fn find_of_other_machine(&self, listed: &str) -> Match {
+        let listed = listed.trim().replace('\\', "/");
+        let is_absolute = listed.starts_with('/') || listed.chars().nth(1) == Some(':');
+        let Some((_, name)) = listed.rsplit_once('/').filter(|_| is_absolute) else { return Match::None };
+        match self.find(name) {
+            Match::One(number) => {
+                let path = self.files.iter().find(|(known, _)| *known == number).map(|(_, path)| path);
+                let is_plain = path.is_some_and(|path| pairing::read(Path::new(path)).rest.is_empty());
+                if is_plain { Match::One(number) } else { Match::None }
+            }
+            found => found,
+        }
     }
 
     /// Looks up the name at the start of a line, and returns what stands after it.

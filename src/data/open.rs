@@ -122,16 +122,17 @@ fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classe
     decisions.format = format.into();
     decisions.classes = ClassReading::named(classes);
     decisions.notes.extend(names::case_twins(classes).map(|(a, b)| {
-        let [a, b] = [a, b].map(names::one_line);
-        format!("the classes '{a}' and '{b}' differ in case alone; give both one name if they are the same")
-    }));
-    decisions.notes.extend(names::invisible_twins(classes).map(|(a, b)| {
         let [a, b] = [a, b].map(|name| name.escape_debug().to_string());
-        format!("the classes '{a}' and '{b}' differ in blanks or characters that are not seen; give both one name")
+        format!(
+            "the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone; give both one name if they are \
+             the same"
+        )
     }));
     let empty: Vec<&String> = classes.iter().filter(|name| names::says_nothing(name)).collect();
     if !empty.is_empty() {
         let words = names::quoted(&empty);
-        decisions.notes.push(format!("{words}: a class of this name may stand for images without label; remove them if so"));
+        decisions
+            .notes
+            .push(format!("{words}: a class of this name may stand for images without label; remove them if so"));
     }
 }

@@ -111,7 +111,8 @@ impl<'a> Raw<'a> {
             && self.name_files(label, files)?
             && !self.name_files(at, files)?
         {
-            let problem = format!("the column of labels, '{}', names the files", names::shortened(&self.first()[label]));
+            let problem =
+                format!("the column of labels, '{}', names the files", names::shortened(&self.first()[label]));
             return Err(self.unknown(&problem));
         }
         let says_name = |hinted: Option<(usize, bool)>| hinted.is_some_and(|(_, by_name)| by_name);
@@ -133,7 +134,9 @@ impl<'a> Raw<'a> {
         let first = self.sample.first().into_iter().flatten();
         let lost = first.filter_map(|name| Some((name, files.with_zeros(name)?))).next();
         let lost = lost.map(|(name, file)| {
-            format!(": '{name}' is none, but {file} is there; the zeros before the number are lost, so write them again")
+            format!(
+                ": '{name}' is none, but {file} is there; the zeros before the number are lost, so write them again"
+            )
         });
         self.unknown(&format!("no column names image files{}", lost.unwrap_or_default()))
     }
@@ -262,10 +265,13 @@ impl<'a> Raw<'a> {
         let only_flags = others.iter().all(|column| flags.contains(column) || are_numbers(column));
         match &columns.header {
             Some(header) if flags.len() >= 2 && only_flags => {
-                let flags = self.one_hot(&flags).unwrap_or(if flags.len() == others.len() { flags } else { Vec::new() });
+                let flags =
+                    self.one_hot(&flags).unwrap_or(if flags.len() == others.len() { flags } else { Vec::new() });
                 match flags.is_empty() {
                     true => Err(self.unknown("several columns may hold the labels")),
-                    false => Ok(Labels::OneHot(flags.into_iter().map(|column| (column, header[column].clone())).collect())),
+                    false => {
+                        Ok(Labels::OneHot(flags.into_iter().map(|column| (column, header[column].clone())).collect()))
+                    }
                 }
             }
             _ => Err(self.unknown("several columns may hold the labels")),
@@ -290,7 +296,8 @@ impl<'a> Raw<'a> {
         if is_one_hot(all) {
             return Some(flags.to_vec());
         }
-        let mut fitting = (1..all).filter(|choice| choice.count_ones() > 1 && choice & !used == 0 && is_one_hot(*choice));
+        let mut fitting =
+            (1..all).filter(|choice| choice.count_ones() > 1 && choice & !used == 0 && is_one_hot(*choice));
         let choice = fitting.next().filter(|_| fitting.next().is_none())?;
         Some(flags.iter().enumerate().filter(|(at, _)| choice >> at & 1 == 1).map(|(_, column)| *column).collect())
     }

@@ -33,7 +33,8 @@ pub(in crate::data) fn missing<'a>(table: &Path, named: impl Iterator<Item = (&'
     let stem = stem_of(first);
     let zeros = |name: &str| name.trim_start_matches('0').to_owned();
     let near = first.parent().and_then(|folder| entries(folder).ok()).unwrap_or_default().into_iter();
-    let near = near.filter(|path| is_image(path)).find(|path| stem_of(path) == stem || zeros(&stem_of(path)) == zeros(&stem));
+    let near =
+        near.filter(|path| is_image(path)).find(|path| stem_of(path) == stem || zeros(&stem_of(path)) == zeros(&stem));
     let near = near.map(|path| format!("; {} is there", path.display())).unwrap_or_default();
     Some(format!(
         "{count} rows of {} name a file that is not there, the first on line {line}: {}{near}",
@@ -140,7 +141,11 @@ impl Files {
                     let [a, b] = [a, b].map(|at| images[at].display());
                     return Err(format!("'{}' may be {a} or {b}; write the path of one", names::shortened(name)));
                 }
-                Match::None => {}
+                Match::None => {
+                    if let Match::One(at) = index.find_of_other_machine(name) {
+                        return Ok(images[at].clone());
+                    }
+                }
             }
         }
         Ok(self.folder.join(name))

@@ -73,7 +73,9 @@ impl<'a> TableText<'a> {
             };
             return Self { table, text: text.lines().map(row).collect::<String>().into(), declared: Some(b'\t') };
         }
-        if let Some(text) = table.extension().filter(|e| e.eq_ignore_ascii_case("jsonl")).and_then(|_| table_of_json(text)) {
+        if let Some(text) =
+            table.extension().filter(|e| e.eq_ignore_ascii_case("jsonl")).and_then(|_| table_of_json(text))
+        {
             return Self { table, text: text.into(), declared: Some(b',') };
         }
         let mut lines = text.split_inclusive('\n').peekable();

@@ -16,8 +16,8 @@ use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::listing::{Walk, name_of, subfolders};
 use crate::data::lists::{self, Dealt, ListFile};
-use crate::data::parts::{Part, PartFolders};
 use crate::data::names::nearest;
+use crate::data::parts::{Part, PartFolders};
 use crate::data::split::require_classes;
 use crate::data::{DataError, OpenOptions, SampleDepth, names, unused_lists};
 

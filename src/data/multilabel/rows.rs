@@ -85,7 +85,9 @@ fn divided(
     require_classes(&labels.classes, path, options)?;
     let images = images(table, &mut labels)?;
     decisions.left_out.extend(csv::unlisted(images.iter().map(|image| image.path.as_path()))?);
-    decisions.notes.extend(csv::missing(path, images.iter().map(|image| (image.path.as_path(), table.line(image.row)))));
+    decisions
+        .notes
+        .extend(csv::missing(path, images.iter().map(|image| (image.path.as_path(), table.line(image.row)))));
     let Labels { classes, format, notes, .. } = labels;
     let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
     decisions.notes.extend(notes);

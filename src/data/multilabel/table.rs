@@ -219,7 +219,8 @@ impl Table {
     /// Part of the image of a row; training if the table has no column of parts.
     pub fn part(&self, row: usize) -> Result<Part, DataError> {
         let of_table = self.source(row).part;
-        let cell = self.split.map(|column| self.cell(row, column)).filter(|cell| of_table.is_none() || !cell.is_empty());
+        let cell =
+            self.split.map(|column| self.cell(row, column)).filter(|cell| of_table.is_none() || !cell.is_empty());
         let Some(cell) = cell else { return Ok(of_table.unwrap_or(Part::Train)) };
         part_of_value(self.split_name().unwrap_or_default(), cell).ok_or_else(|| {
             let problem = format!(

@@ -1,7 +1,8 @@
 //! COCO's JSON: one file with polygons and run lengths of many images.
 //!
 //! Pixels without annotation are background. Annotations are drawn in the order of the file; later ones cover earlier
-//! ones. Crowd regions (`iscrowd`) have their class.
+//! ones. Crowd regions (`iscrowd`) are drawn as their class, with a note. Categories of the same name are one class. Where
+//! files give an id different names, names decide.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::folders;
 use super::found::{Found, Pair};
+use super::gathered::{require_no_masks, twins};
 use super::mask::MaskSource;
 use super::shapes::{Area, Drawing, Shape, coding, unpack_runs, with_background};
 use crate::data::decisions::{LeftOut, Why};
@@ -45,28 +47,29 @@ impl Format for Coco {
     }
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
-        let files = files(root)?;
+        let (files, others) = of_instances(files(root)?);
         let walk = Walk::below(root)?;
+        require_no_masks(root, &walk.images, self.name())?;
         let mut read = Vec::new();
         for (part, path) in files {
             let text = read_text(&path)?;
             let written: Written = serde_json::from_str(&text).map_err(|error| unreadable(&path, &text, &error))?;
             read.push((part, path, written));
         }
-        let (names, ids) = classes(&read)?;
+        let (names, ids, notes) = classes(&read);
         let mut found = Found { known: Some(coding(&names, &name_of(&read[0].1), &read[0].1)?), ..Found::default() };
         found.decisions.left_out = walk.left_out;
+        found.decisions.left_out.extend(others.iter().map(|path| LeftOut::new(path, Why::OtherAnnotations)));
+        found.decisions.notes.extend(notes);
+        found.decisions.notes.extend(twins(&names));
         let index = Index::new(root, walk.images.iter().map(PathBuf::as_path));
         let mut pairs = Vec::new();
         let mut taken = vec![false; walk.images.len()];
-        for (part, path, written) in read {
+        for ((part, path, written), ids) in read.into_iter().zip(ids) {
             let files = Files { root, index: &index, images: &walk.images };
-            let own = files.pairs(&path, written, &ids, &mut found)?;
+            let own = files.pairs(&path, written, &ids, (&mut found, &mut taken))?;
             found.has_val |= part == Some(Part::Val);
-            for (at, pair) in own {
-                taken[at] = true;
-                pairs.push((part, pair));
-            }
+            pairs.extend(own.into_iter().map(|pair| (part, pair)));
         }
         found.decisions.notes.extend(index.note());
         let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
@@ -145,6 +148,20 @@ struct WrittenAnnotation {
     image_id: Id,
     category_id: Id,
     segmentation: Option<WrittenArea>,
+    /// 1 for a region of many objects.
+    #[serde(default)]
+    iscrowd: Crowd,
+}
+
+/// A number or a truth value: 0 and false are no crowd.
+#[derive(Debug, Default)]
+struct Crowd(bool);
+
+impl<'de> Deserialize<'de> for Crowd {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(from)?;
+        Ok(Self(value.as_bool().unwrap_or_else(|| value.as_f64().is_some_and(|number| number != 0.0))))
+    }
 }
 
 impl WrittenAnnotation {
@@ -231,29 +248,57 @@ fn part_in(stem: &str) -> Option<Part> {
 
 type Read = (Option<Part>, PathBuf, Written);
 
-/// Names of the classes, and the train id of each category, over all files. A category without annotations, such as the
-/// root of a tree of categories, is no class.
-fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<Id, u8>), DataError> {
-    let used: BTreeSet<&Id> =
-        read.iter().flat_map(|(_, _, written)| &written.annotations).map(|one| &one.category_id).collect();
-    let mut categories: BTreeMap<Id, String> = BTreeMap::new();
+/// The files of instances, and those that describe the same pictures in another form: COCO's captions, keypoints and stuff.
+fn of_instances(files: Vec<(Option<Part>, PathBuf)>) -> (Vec<(Option<Part>, PathBuf)>, Vec<PathBuf>) {
+    const OTHERS: [&str; 5] = ["captions_", "person_keypoints_", "stuff_", "image_info_", "panoptic_"];
+    let starts = |path: &Path, fronts: &[&str]| fronts.iter().any(|front| stem_of(path).starts_with(front));
+    if !files.iter().any(|(_, path)| starts(path, &["instances_"])) {
+        return (files, Vec::new());
+    }
+    let (others, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, path)| starts(path, &OTHERS));
+    (files, others.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The train id of each category of a file.
+type Ids = HashMap<Id, u8>;
+
+/// Names of the classes over all files, the train ids of the categories of each file, and notes. A category without
+/// annotations, such as the root of a tree of categories, is no class.
+fn classes(read: &[Read]) -> (Vec<String>, Vec<Ids>, Vec<String>) {
+    let mut notes = Vec::new();
+    // By id, with the name and the file that gave it.
+    let mut categories: BTreeMap<(Id, String), &Path> = BTreeMap::new();
+    let mut used: BTreeSet<String> = BTreeSet::new();
     for (_, path, written) in read {
+        let own: HashMap<&Id, &String> = written.categories.iter().map(|one| (&one.id, &one.name)).collect();
+        used.extend(written.annotations.iter().filter_map(|one| own.get(&one.category_id)).map(ToString::to_string));
         for WrittenCategory { id, name } in &written.categories {
-            match categories.get(id) {
-                Some(known) if known != name => {
-                    let problem = format!("category {id} is '{name}' here and '{known}' in another file");
-                    return Err(DataError::malformed(path, problem));
-                }
-                _ => categories.insert(id.clone(), name.clone()),
-            };
+            categories.entry((id.clone(), name.clone())).or_insert(path);
         }
     }
-    let names: Vec<String> =
-        categories.iter().filter(|(id, _)| used.contains(id)).map(|(_, name)| name.clone()).collect();
+    let listed: Vec<(&Id, &String, &Path)> = categories.iter().map(|((id, name), path)| (id, name, *path)).collect();
+    let renamed = listed.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    if let Some([(id, a, first), (_, b, second)]) = renamed {
+        let [first, second] = [first, second].map(|path| name_of(path));
+        notes.push(format!("category {id} is '{a}' in {first} and '{b}' in {second}: names decide"));
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (id, name, _) in listed.iter().filter(|(_, name, _)| used.contains(*name)) {
+        match names.contains(name) {
+            false => names.push((*name).clone()),
+            true if renamed.is_none() => {
+                notes.push(format!("category {id} has the name '{name}' of another: one class"))
+            }
+            true => {}
+        }
+    }
     let names = with_background(names);
     let place = |name: &String| names.iter().position(|known| known == name).unwrap_or(0) as u8;
-    let ids = categories.iter().map(|(id, name)| (id.clone(), place(name))).collect();
-    Ok((names, ids))
+    let of_file = |(_, _, written): &Read| -> Ids {
+        written.categories.iter().map(|one| (one.id.clone(), place(&one.name))).collect()
+    };
+    let ids = read.iter().map(of_file).collect();
+    (names, ids, notes)
 }
 
 struct Files<'a> {
@@ -268,9 +313,9 @@ impl Files<'_> {
         &self,
         path: &Path,
         written: Written,
-        ids: &HashMap<Id, u8>,
-        found: &mut Found,
-    ) -> Result<Vec<(usize, Pair)>, DataError> {
+        ids: &Ids,
+        (found, taken): (&mut Found, &mut [bool]),
+    ) -> Result<Vec<Pair>, DataError> {
         let Written { images, annotations, .. } = written;
         let boxes = annotations.iter().filter(|one| !one.has_area()).count();
         if boxes > 0 && boxes == annotations.len() {
@@ -285,6 +330,11 @@ impl Files<'_> {
                 .notes
                 .push(format!("{}: {boxes} boxes without polygons are left out", relative(self.root, path)));
         }
+        let crowds = annotations.iter().filter(|one| one.iscrowd.0 && one.has_area()).count();
+        if crowds > 0 {
+            let file = relative(self.root, path);
+            found.decisions.notes.push(format!("{file}: {crowds} crowd regions are drawn as their class"));
+        }
         let mut of_image: HashMap<Id, Vec<WrittenAnnotation>> = HashMap::new();
         for one in annotations {
             of_image.entry(one.image_id.clone()).or_default().push(one);
@@ -292,16 +342,15 @@ impl Files<'_> {
         let mut pairs = Vec::new();
         for WrittenImage { id, file_name, width, height } in images {
             let name = format!("{}, image {id} ({file_name})", path.display());
-            let mut fault = |text: String| {
-                found.faults.push(BadImage { image: name.clone(), problem: ImageProblem::Listed(text) });
-            };
+            let mut fault = |problem| found.faults.push(BadImage { image: name.clone(), problem });
             let at = match self.find(path, &file_name) {
                 Ok(at) => at,
                 Err(problem) => {
-                    fault(problem);
+                    fault(ImageProblem::Listed(problem));
                     continue;
                 }
             };
+            taken[at] = true;
             let shapes: Result<Vec<_>, String> = of_image
                 .remove(&id)
                 .unwrap_or_default()
@@ -311,9 +360,9 @@ impl Files<'_> {
             match shapes {
                 Ok(shapes) => {
                     let drawing = Drawing { name, size: Some((width, height)), shapes };
-                    pairs.push((at, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
+                    pairs.push(Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing))));
                 }
-                Err(problem) => fault(problem),
+                Err(problem) => fault(ImageProblem::Annotation(problem)),
             }
         }
         Ok(pairs)
@@ -326,6 +375,7 @@ impl Files<'_> {
             Some(Match::One(at)) => Match::One(at),
             _ => match self.index.find(file_name) {
                 Match::Several(..) => self.by_part(path, file_name),
+                Match::None => self.index.find_of_other_machine(file_name),
                 found => found,
             },
         };
@@ -349,23 +399,29 @@ impl Files<'_> {
 }
 
 /// The shape of an annotation; `None` if it has no area.
-fn shape(one: WrittenAnnotation, ids: &HashMap<Id, u8>, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
+fn shape(one: WrittenAnnotation, ids: &Ids, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
     if !one.has_area() {
         return None;
     }
     let Some(&id) = ids.get(&one.category_id) else {
-        return Some(Err(format!("an annotation has category {}, which is not listed", one.category_id)));
+        return Some(Err(format!(
+            "an annotation has category {}, which is not among the categories; add it to them, or correct the annotation",
+            one.category_id
+        )));
     };
     let area = match one.segmentation? {
         WrittenArea::Polygons(polygons) => {
             let corners = |flat: &Vec<f64>| flat.as_chunks::<2>().0.to_vec();
             if polygons.iter().any(|flat| flat.len() < 6 || flat.len() % 2 == 1) {
-                return Some(Err("a polygon has fewer than three corners or a coordinate too many".into()));
+                return Some(Err(
+                    "a polygon has fewer than three corners or a coordinate too many; correct the annotation".into(),
+                ));
             }
             Area::Polygons(polygons.iter().map(corners).collect())
         }
         WrittenArea::Runs { size, .. } if size != [height, width] => {
-            let problem = format!("run lengths of {}x{} on an image of {width}x{height}", size[1], size[0]);
+            let problem =
+                format!("run lengths of {}x{} on an image of {width}x{height}; correct the sizes", size[1], size[0]);
             return Some(Err(problem));
         }
         WrittenArea::Runs { counts: WrittenRuns::Plain(runs), .. } => Area::Runs(runs),

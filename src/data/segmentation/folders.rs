@@ -70,7 +70,15 @@ impl Half {
 /// # Errors
 /// Where there are no pairs.
 pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
-    let Walk { images, left_out } = Walk::below(root)?;
+    pair(root, Walk::below(root)?)
+}
+
+/// Pairs the files of `walk`, which are those below `root`.
+///
+/// # Errors
+/// Where there are no pairs.
+pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError> {
+    let Walk { images, left_out } = walk;
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
@@ -147,7 +155,11 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
                 Match::One(item) => {
                     listed[item] = true;
                     if index.find(line) == Match::None {
-                        second.push((item, line[without_numbers(line).len()..].trim().to_string(), list.place(*number)));
+                        second.push((
+                            item,
+                            line[without_numbers(line).len()..].trim().to_string(),
+                            list.place(*number),
+                        ));
                     }
                     let pair = pairs[item].clone();
                     match list.part {

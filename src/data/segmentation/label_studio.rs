@@ -1,7 +1,8 @@
 //! Label Studio's JSON export: polygons in percent of the picture, and brush strokes as run lengths.
 //!
-//! Pixels without region are background. Regions are drawn in the order of the file; later ones cover earlier ones. Of
-//! several annotations of a picture, the first that is not cancelled counts. Boxes and points are left out.
+//! Pixels without region are background. Regions are drawn in the order of the file; later ones cover earlier ones. Boxes
+//! and points are left out, and so are tasks without annotation and skipped ones. Of several annotations of a task the ground
+//! truth counts, else the first, with a note.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -14,6 +15,7 @@ use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
 use super::shapes::{Area, Drawing, Shape, with_background};
+use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of};
 use crate::data::text::{open_regular, read_text};
@@ -63,16 +65,24 @@ impl Format for LabelStudio {
         }
         let used: BTreeSet<&str> = regions().filter_map(Region::label).collect();
         let names = with_background(used.into_iter().map(String::from));
-        let mut gathered = Gathered::new(root, &names, "the labels of the regions")?;
-        let mut without_area = 0;
+        let mut gathered = Gathered::new(root, &names, "the labels of the regions", self.name())?;
+        let (mut without_area, mut several) = (0, 0);
         for (path, task) in &tasks {
             let name = format!("{}, task {} ({})", path.display(), task.id, task.image());
             let Some(at) = gathered.image(task.names()) else {
                 gathered.fault(name, ImageProblem::NoImage);
                 continue;
             };
+            gathered.take(at);
+            let Some(annotation) = task.annotation() else {
+                let unannotated = LeftOut::new(gathered.path(at), Why::Unannotated);
+                gathered.found.decisions.left_out.push(unannotated);
+                continue;
+            };
+            several += usize::from(task.annotations.iter().filter(|one| !one.was_cancelled).count() > 1);
             let (mut shapes, mut size, mut problem) = (Vec::new(), None, None);
-            for region in task.regions() {
+            for region in &annotation.result {
+                problem = problem.or(region.problem());
                 let Some(label) = region.label() else { continue };
                 let id = names.iter().position(|name| name == label).unwrap_or(0) as u8;
                 size = size.or(region.width.zip(region.height));
@@ -83,13 +93,17 @@ impl Format for LabelStudio {
                 }
             }
             match problem {
-                Some(problem) => gathered.fault(name, ImageProblem::Listed(problem)),
+                Some(problem) => gathered.fault(name, ImageProblem::Annotation(problem)),
                 None => {
                     let file = task.names().into_iter().next_back().unwrap_or_default();
                     let part = pairing::read(Path::new(&file)).part;
                     gathered.add(at, part, Drawing { name, size, shapes });
                 }
             }
+        }
+        if several > 0 {
+            let note = format!("{several} tasks have several annotations: the ground truth counts, else the first");
+            gathered.found.decisions.notes.push(note);
         }
         if without_area > 0 {
             let note = format!("{without_area} boxes or points have no area and are left out");
@@ -112,6 +126,8 @@ struct Task {
 struct Annotation {
     #[serde(default)]
     was_cancelled: bool,
+    #[serde(default)]
+    ground_truth: bool,
     result: Vec<Region>,
 }
 
@@ -123,6 +139,9 @@ struct Region {
     width: Option<u32>,
     #[serde(rename = "original_height")]
     height: Option<u32>,
+    /// Degrees by which the annotator turned the picture.
+    #[serde(default)]
+    image_rotation: f64,
     #[serde(default)]
     value: Marked,
 }
@@ -156,11 +175,17 @@ impl Task {
                 _ => {}
             }
         }
-        Ok(Self { id, data, annotations: vec![Annotation { was_cancelled: false, result }] })
+        Ok(Self { id, data, annotations: vec![Annotation { was_cancelled: false, ground_truth: false, result }] })
+    }
+
+    /// The annotation that counts.
+    fn annotation(&self) -> Option<&Annotation> {
+        let mut kept = self.annotations.iter().filter(|one| !one.was_cancelled);
+        kept.clone().find(|one| one.ground_truth).or_else(|| kept.next())
     }
 
     fn regions(&self) -> impl Iterator<Item = &Region> {
-        self.annotations.iter().find(|one| !one.was_cancelled).into_iter().flat_map(|one| &one.result)
+        self.annotation().into_iter().flat_map(|one| &one.result)
     }
 
     /// The address of the picture: the entry `image`, else the first text with a `/` or a `.`.
@@ -173,7 +198,9 @@ impl Task {
     /// Possible names of the picture. Names of uploads start with eight hexadecimal digits and a hyphen.
     fn names(&self) -> Vec<String> {
         let image = self.image();
-        let image = image.split_once("?d=").map_or(image, |(_, path)| path).replace("%20", " ");
+        // Local storage has the path in the query; addresses of cloud storage end with a signature.
+        let path = image.split_once("?d=").map_or_else(|| image.split('?').next().unwrap_or(image), |(_, path)| path);
+        let image = path.replace("%20", " ");
         let name = image.rsplit('/').next().unwrap_or_default().to_string();
         let is_prefix = |front: &str| front.len() == 8 && front.bytes().all(|b| b.is_ascii_hexdigit());
         let bare = name.split_once('-').filter(|(front, _)| is_prefix(front)).map(|(_, rest)| rest.to_string());
@@ -187,7 +214,20 @@ impl Region {
         let Some(kind) = KINDS.into_iter().find(|kind| region.get(kind).is_some()) else { return Ok(None) };
         let side = |key: &str| region.get(key).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
         let (width, height) = (side("original_width"), side("original_height"));
-        Ok(Some(Self { kind: kind.into(), width, height, value: serde_json::from_value(region)? }))
+        let image_rotation = region.get("image_rotation").and_then(Value::as_f64).unwrap_or_default();
+        Ok(Some(Self { kind: kind.into(), width, height, image_rotation, value: serde_json::from_value(region)? }))
+    }
+
+    /// Why the region cannot be drawn as one class of the picture.
+    fn problem(&self) -> Option<String> {
+        match self.value.polygonlabels.as_deref() {
+            Some([a, b, ..]) => Some(format!("a region has two labels, '{a}' and '{b}'; leave one")),
+            Some([_]) if self.image_rotation != 0.0 => Some(format!(
+                "a region was drawn on the picture turned by {} degrees; turn the picture back and draw it again",
+                self.image_rotation
+            )),
+            _ => None,
+        }
     }
 
     fn label(&self) -> Option<&str> {

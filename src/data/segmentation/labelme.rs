@@ -1,7 +1,7 @@
-//! LabelMe's JSON: a file beside each image, with polygons, rectangles and circles in pixels.
+//! LabelMe's JSON: a file beside each image, with polygons, rectangles, circles and masks in pixels.
 //!
 //! Pixels without shape are background. Shapes are drawn in the order of the file; later ones cover earlier ones.
-//! Points and lines have no area and are left out.
+//! Points and lines have no area and are left out. Pixels of `__ignore__` are ignored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,11 @@ use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
 use super::shapes::{Area, Drawing, Shape, with_background};
+use super::supervisely::{base64, bitmap};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, relative, subfolders};
 use crate::data::text::{open_regular, read_text};
-use crate::data::{DataError, ImageProblem, SetOptions};
+use crate::data::{DataError, IGNORED, ImageProblem, SetOptions};
 
 /// LabelMe's JSON.
 pub(crate) struct LabelMe;
@@ -53,30 +54,57 @@ impl Format for LabelMe {
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, &read)?;
-        let mut gathered = Gathered::new(root, &names, "the labels of the shapes")?;
-        let mut without_area = 0;
+        let mut gathered = Gathered::new(root, &names, "the labels of the shapes", self.name())?;
+        let (mut without_area, mut ignored) = (0, 0);
         for (path, written) in read {
             let file = path.display().to_string();
-            let Some(at) = gathered.image(image_names(root, path, &written)) else {
-                gathered.fault(file, ImageProblem::NoImage);
-                continue;
+            let [named, same] = image_names(root, path, &written);
+            let at = match [gathered.image(named), gathered.image(same)] {
+                [Some(named), Some(same)] if named != same => {
+                    let [named, same] = [named, same].map(|at| relative(root, gathered.path(at)));
+                    let problem = format!(
+                        "imagePath names {named}, but {same} has the name of the file; correct imagePath, or rename one of them"
+                    );
+                    gathered.fault(file, ImageProblem::Annotation(problem));
+                    continue;
+                }
+                [Some(at), _] | [None, Some(at)] => at,
+                [None, None] => {
+                    gathered.fault(file, ImageProblem::NoImage);
+                    continue;
+                }
             };
-            let mut shapes = Vec::new();
+            gathered.take(at);
+            let (mut shapes, mut damaged) = (Vec::new(), None);
             for shape in &written.shapes {
+                let id = match shape.label.as_str() {
+                    IGNORED_LABEL => IGNORED,
+                    label => names.iter().position(|name| name == label).unwrap_or(0) as u8,
+                };
                 match area(shape) {
-                    Some(area) => {
-                        let id = names.iter().position(|name| *name == shape.label).unwrap_or(0) as u8;
-                        shapes.push(Shape { id, area });
-                    }
-                    None => without_area += 1,
+                    Ok(Some(area)) => shapes.push(Shape { id, area }),
+                    Ok(None) => without_area += 1,
+                    Err(problem) => damaged = Some(problem),
                 }
             }
+            if let Some(problem) = damaged {
+                gathered.fault(file, ImageProblem::Annotation(problem));
+                continue;
+            }
+            ignored += shapes.iter().filter(|shape| shape.id == IGNORED).count();
             let Some(size) = written.image_width.zip(written.image_height) else {
-                gathered.fault(file, ImageProblem::Listed("imageWidth or imageHeight is missing".into()));
+                gathered.fault(file, ImageProblem::Annotation("imageWidth or imageHeight is missing; add it".into()));
                 continue;
             };
             let part = pairing::read(path.strip_prefix(root).unwrap_or(path)).part;
             gathered.add(at, part, Drawing { name: file, size: Some(size), shapes });
+        }
+        if ignored > 0 {
+            gathered
+                .found
+                .decisions
+                .notes
+                .push(format!("the pixels of {ignored} shapes of {IGNORED_LABEL} are ignored"));
         }
         if without_area > 0 {
             let note = format!("{without_area} points or lines have no area and are left out");
@@ -103,7 +131,13 @@ struct WrittenShape {
     points: Vec<[f64; 2]>,
     #[serde(default)]
     shape_type: Option<String>,
+    /// PNG in base64, of a shape of type `mask`. `points` are the first and the last pixel of its rectangle.
+    #[serde(default)]
+    mask: Option<String>,
 }
+
+/// The label of pixels that labelme2voc ignores.
+const IGNORED_LABEL: &str = "__ignore__";
 
 /// The JSON files with shapes below `root`.
 fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
@@ -137,10 +171,10 @@ fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, Dat
         read.iter().flat_map(|(_, written)| &written.shapes).map(|shape| &shape.label).collect();
     let list = root.join("labels.txt");
     if !list.is_file() {
-        return Ok(with_background(used.into_iter().cloned()));
+        return Ok(with_background(used.into_iter().filter(|label| *label != IGNORED_LABEL).cloned()));
     }
     let text = read_text(&list)?;
-    let special = ["__ignore__", "_background_"];
+    let special = [IGNORED_LABEL, "_background_"];
     let listed = text.lines().map(str::trim).filter(|name| !name.is_empty() && !special.contains(name));
     let names = with_background(listed.map(String::from));
     match used.into_iter().find(|label| !names.contains(label) && !special.contains(&label.as_str())) {
@@ -149,22 +183,31 @@ fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, Dat
     }
 }
 
-/// Possible paths of the image of a file: beside it with the same name, or at its `imagePath`.
-fn image_names(root: &Path, path: &Path, written: &Written) -> Vec<String> {
+/// Possible paths of the image of a file: at its `imagePath`, and of the same name.
+fn image_names(root: &Path, path: &Path, written: &Written) -> [Vec<String>; 2] {
     let named = written.image_path.rsplit(['/', '\\']).next().unwrap_or_default();
     let beside = path.parent().map(|folder| relative(root, &folder.join(named)));
-    let names = beside.into_iter().chain([relative(root, &path.with_extension("")), named.to_string()]);
-    names.filter(|name| !name.is_empty()).collect()
+    let named: Vec<String> = beside.into_iter().chain([named.to_string()]).collect();
+    let named = if written.image_path.is_empty() { vec![] } else { named };
+    [named, vec![relative(root, &path.with_extension(""))]]
 }
 
 /// The area of a shape; `None` for points, lines and shapes of other kinds.
-fn area(shape: &WrittenShape) -> Option<Area> {
-    match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
+///
+/// # Errors
+/// Where a mask is damaged, in words.
+fn area(shape: &WrittenShape) -> Result<Option<Area>, String> {
+    Ok(match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
         ("polygon", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),
         ("rectangle", &[[x0, y0], [x1, y1]]) => {
             Some(Area::Polygons(vec![vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]]))
         }
         ("circle", &[[x, y], [rim_x, rim_y]]) => Some(Area::Disc([x, y], (rim_x - x).hypot(rim_y - y))),
+        ("mask", &[[left, top], ..]) => {
+            let damaged = |what: &str| format!("the mask of '{}' is damaged: {what}", shape.label);
+            let png = shape.mask.as_deref().and_then(base64).ok_or_else(|| damaged("it is not base64"))?;
+            Some(bitmap(png, [left, top].map(|side| side.round() as i64)).map_err(|error| damaged(&error))?)
+        }
         _ => None,
-    }
+    })
 }

@@ -58,7 +58,7 @@ impl Format for Supervisely {
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, objects().map(|object| object.title.as_str()))?;
-        let mut gathered = Gathered::new(root, &names, "the classes of the project")?;
+        let mut gathered = Gathered::new(root, &names, "the classes of the project", self.name())?;
         let mut without_area = 0;
         for (path, written) in read {
             let file = path.display().to_string();
@@ -78,7 +78,7 @@ impl Format for Supervisely {
                 }
             }
             if let Some(problem) = problem {
-                gathered.fault(file, ImageProblem::Listed(problem));
+                gathered.fault(file, ImageProblem::Annotation(problem));
                 continue;
             }
             let size = Some((written.size.width, written.size.height));
@@ -165,24 +165,31 @@ impl WrittenBitmap {
         let mut png = Vec::new();
         let unpacked = ZlibDecoder::new(packed.as_slice()).take(MAX_BITMAP).read_to_end(&mut png);
         unpacked.map_err(|_| damaged("it is not compressed by zlib"))?;
-        let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
-        let mut limits = image::Limits::default();
-        limits.max_alloc = Some(MAX_BITMAP * 8);
-        reader.limits(limits);
-        let picture = reader.decode().map_err(|e| damaged(&e.to_string()))?;
-        let (width, height) = (picture.width(), picture.height());
-        // With an alpha channel, that is the mask.
-        let set = match picture {
-            picture if picture.color().has_alpha() => picture.into_rgba8().pixels().map(|p| p.0[3] > 0).collect(),
-            DynamicImage::ImageRgb8(rgb) => rgb.pixels().map(|p| p.0 != [0; 3]).collect(),
-            picture => picture.into_luma8().pixels().map(|p| p.0[0] > 0).collect(),
-        };
-        Ok(Area::Bitmap { origin: self.origin, size: (width, height), set })
+        bitmap(png, self.origin).map_err(|error| damaged(&error))
     }
 }
 
+/// The pixels of a PNG that are not 0. With an alpha channel, that is the mask.
+///
+/// # Errors
+/// Where the PNG cannot be decoded, in words.
+pub(super) fn bitmap(png: Vec<u8>, origin: [i64; 2]) -> Result<Area, String> {
+    let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(MAX_BITMAP * 8);
+    reader.limits(limits);
+    let picture = reader.decode().map_err(|error| error.to_string())?;
+    let size = (picture.width(), picture.height());
+    let set = match picture {
+        picture if picture.color().has_alpha() => picture.into_rgba8().pixels().map(|p| p.0[3] > 0).collect(),
+        DynamicImage::ImageRgb8(rgb) => rgb.pixels().map(|p| p.0 != [0; 3]).collect(),
+        picture => picture.into_luma8().pixels().map(|p| p.0[0] > 0).collect(),
+    };
+    Ok(Area::Bitmap { origin, size, set })
+}
+
 /// The bytes of base64 text; `None` if it has other characters.
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0u32, 0);
     for c in text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=') {
         let value = match c {

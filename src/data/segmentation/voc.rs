@@ -113,14 +113,21 @@ fn home(root: &Path) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
     let mut candidates = vec![root.to_path_buf()];
     for outer in [root.to_path_buf(), root.join("VOCdevkit")] {
         if outer.is_dir() {
-            // The latest year.
             candidates.extend(subfolders(&outer)?.into_iter().rev());
         }
     }
-    Ok(candidates.into_iter().filter(|home| home.join("JPEGImages").is_dir()).find_map(|home| {
+    let with_masks = |home: PathBuf| {
         let masks = MASKS.iter().map(|name| home.join(name)).find(|masks| masks.is_dir())?;
         Some((home, masks))
-    }))
+    };
+    let mut homes = candidates.into_iter().filter(|home| home.join("JPEGImages").is_dir()).filter_map(with_masks);
+    let (first, second) = (homes.next(), homes.next());
+    if let (Some((first, _)), Some((second, _))) = (&first, &second) {
+        let [first, second] = [first, second].map(|home| relative(root, home));
+        let problem = format!("holds two sets, {second}/ and {first}/; give the folder of one, or merge them");
+        return Err(DataError::malformed(root, problem));
+    }
+    Ok(first)
 }
 
 /// The image files of a folder.

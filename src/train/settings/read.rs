@@ -255,7 +255,9 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
 /// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
 /// is damaged, and what it lacks is known.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
-    if let Some(task) = read_text(path, MAX_CONFIG_BYTES).ok().and_then(|text| task_in(&text)).filter(|task| task != S::TASK) {
+    if let Some(task) =
+        read_text(path, MAX_CONFIG_BYTES).ok().and_then(|text| task_in(&text)).filter(|task| task != S::TASK)
+    {
         return Err(ConfigError::OtherTask { run: run.to_owned(), task, expected: S::TASK });
     }
     let kept = RunDir::to_resume(run)

@@ -11,7 +11,13 @@ const TRAIN: &str =
 
 fn notes(outcome: &Outcome) -> String {
     let object: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
-    object["notes"].as_array().expect("notes").iter().map(|note| note.as_str().expect("text")).collect::<Vec<_>>().join("\n")
+    object["notes"]
+        .as_array()
+        .expect("notes")
+        .iter()
+        .map(|note| note.as_str().expect("text"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -27,7 +33,10 @@ fn eval_says_which_images_trained_the_model() {
     // Another split is drawn from the other images.
     let changed = notes(&place.run("eval run --device cpu --seed 3 --json").fine());
     assert!(changed.contains("trained the model, such as") && changed.contains("not those of the run"), "{changed}");
-    place.run("eval run --device cpu --seed 3").fine().printed(&["note: the validation images are not those of the run"]);
+    place
+        .run("eval run --device cpu --seed 3")
+        .fine()
+        .printed(&["note: the validation images are not those of the run"]);
     place.run("compare run run --device cpu --out side").fine().printed(&["not those of the run"]);
     fs::rename(place.path("photos"), place.path("moved")).expect("renames");
     let moved = notes(&place.run("eval run --data moved --device cpu --seed 3 --json").fine());
@@ -61,7 +70,8 @@ fn what_shadegrad_wrote_is_no_data() {
     place.run("export run --hub photos/hub --license mit").fine();
     let checked = place.run("data check --task classify photos --json").fine();
     let object: Value = serde_json::from_str(&checked.stdout).expect("JSON");
-    let classes: Vec<&str> = object["classes"].as_array().expect("classes").iter().filter_map(|c| c["name"].as_str()).collect();
+    let classes: Vec<&str> =
+        object["classes"].as_array().expect("classes").iter().filter_map(|c| c["name"].as_str()).collect();
     assert_eq!(classes, ["disc", "grass"]);
     for folder in ["seen", "clean", "hub"] {
         assert!(checked.stdout.contains(&format!("photos/{folder}")), "{folder} is named: {}", checked.stdout);

@@ -55,7 +55,7 @@ fn labels_that_look_alike_or_say_nothing_are_noted() {
     let dir = temp();
     table(dir.path(), "path,label", |i| format!("img/{i}.png,{}", ["a", "b", "a\u{200b}", "NA"][i % 4]));
     let notes = notes(&open(dir.path()).unwrap());
-    assert!(notes.contains(r"'a' and 'a\u{200b}' differ in blanks or characters that are not seen"), "{notes}");
+    assert!(notes.contains(r"'a' and 'a\u{200b}' differ in case, blanks or invisible characters"), "{notes}");
     assert!(notes.contains("'NA': a class of this name may stand for images without label"), "{notes}");
 }
 
@@ -77,7 +77,9 @@ fn the_columns_that_are_one_hot_are_the_classes() {
 #[test]
 fn a_row_without_file_is_told_with_a_file_of_a_similar_name() {
     let dir = temp();
-    table(dir.path(), "path,label", |i| format!("img/{i}.{},{}", if i == 3 { "jpg" } else { "png" }, ["a", "b"][i % 2]));
+    table(dir.path(), "path,label", |i| {
+        format!("img/{i}.{},{}", if i == 3 { "jpg" } else { "png" }, ["a", "b"][i % 2])
+    });
     let notes = notes(&open(dir.path()).unwrap());
     assert!(notes.contains("1 rows of labels.csv name a file that is not there, the first on line 5"), "{notes}");
     assert!(notes.contains("img/3.png is there"), "{notes}");
@@ -95,7 +97,10 @@ fn the_column_of_parts_may_be_in_one_table_alone() {
     let rows = |range: std::ops::Range<usize>, valid: &str| {
         range.map(|i| format!("{i}.png,{}{valid}\n", ["car", "car tree", "tree"][i % 3])).collect::<String>()
     };
-    write(&dir.path().join("train.csv"), "fname,labels,is_valid\n".to_owned() + &rows(0..4, ",False") + &rows(4..6, ",True"));
+    write(
+        &dir.path().join("train.csv"),
+        "fname,labels,is_valid\n".to_owned() + &rows(0..4, ",False") + &rows(4..6, ",True"),
+    );
     write(&dir.path().join("test.csv"), "fname,labels\n".to_owned() + &rows(6..8, ""));
     let splits = open_multi_label(dir.path(), &OpenOptions::default()).unwrap();
     let test = splits.test.as_ref().map_or(0, shadegrad::data::MultiLabelSet::len);
@@ -135,9 +140,11 @@ fn what_a_folder_holds_instead_is_named() {
     let name = |i: usize| format!("{}.{}.png", ["cat", "dog"][i % 2], i / 2);
     pictures(&dir.path().join("train"), (0..6).map(name));
     refused(open(dir.path()), &["cat.0.png, dog.0.png", "table of path,label"]);
-    for (name, bytes, kind) in
-        [("a.zip", "PK\u{3}\u{4}", "a ZIP archive"), ("data/x.parquet", "PAR1", "a Parquet file"), ("m.npz", "x", "NumPy arrays")]
-    {
+    for (name, bytes, kind) in [
+        ("a.zip", "PK\u{3}\u{4}", "a ZIP archive"),
+        ("data/x.parquet", "PAR1", "a Parquet file"),
+        ("m.npz", "x", "NumPy arrays"),
+    ] {
         let dir = temp();
         write(&dir.path().join(name), bytes);
         refused(open(dir.path()), &[name, kind]);

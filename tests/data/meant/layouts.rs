@@ -175,7 +175,8 @@ fn lists_beside_the_folder_of_images_divide_it() {
     fs::remove_dir_all(dir.path().join("meta")).unwrap();
     // The form of the CUB birds.
     let names = ["a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png"];
-    let numbered = |value: &dyn Fn(usize) -> String| (0..6).map(|i| format!("{} {}\n", i + 1, value(i))).collect::<String>();
+    let numbered =
+        |value: &dyn Fn(usize) -> String| (0..6).map(|i| format!("{} {}\n", i + 1, value(i))).collect::<String>();
     write(&dir.path().join("images.txt"), numbered(&|i| names[i].into()));
     write(&dir.path().join("train_test_split.txt"), numbered(&|i| u8::from(i % 3 != 2).to_string()));
     let splits = open(dir.path()).unwrap();
@@ -231,7 +232,8 @@ fn a_few_bright_images_among_dark_ones_are_noted() {
     let save16 = |name: &str, highest: u16| {
         let path = dir.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let image: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_fn(8, 8, |x, _| Luma([highest / 8 * (x as u16 + 1)]));
+        let image: ImageBuffer<Luma<u16>, Vec<u16>> =
+            ImageBuffer::from_fn(8, 8, |x, _| Luma([highest / 8 * (x as u16 + 1)]));
         image.save(path).unwrap();
     };
     (0..4).for_each(|i| save16(&format!("a/{i}.png"), 4000));
