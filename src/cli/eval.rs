@@ -33,8 +33,8 @@ pub(super) struct Args {
     /// Average the predictions for each image and its mirror image (flips at test time)
     #[arg(long)]
     tta: bool,
-    /// Print one JSON object: the loss, notes on the images, the scores under their names in metrics.csv, and as `trust` the scores of each class,
-    /// top-5 accuracy, calibration and boundary F1
+    /// Print one JSON object: the loss, notes on the images, the scores under their names in metrics.csv, and as `trust` the
+    /// scores of each class, top-5 accuracy, calibration and boundary F1
     #[arg(long)]
     json: bool,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)

@@ -94,7 +94,7 @@ fn named_labels(root: &Path) -> Option<String> {
     for path in images.take(10_000) {
         let stem = stem_of(&path);
         let word = stem.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['.', '_', '-', ' ']);
-        if word.len() < stem.len() && !word.is_empty() {
+        if word.len() < stem.len() && !word.is_empty() && !lists::is_part_name(word) {
             words.entry(word.to_owned()).or_insert((0, path)).0 += 1;
         }
     }

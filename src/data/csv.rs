@@ -224,9 +224,12 @@ fn labeled_lists(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
     }
     let Some((_, first)) = named.iter().find(|(part, _)| *part == Part::Train) else { return Ok(Vec::new()) };
     let text = read_text(first)?;
-    let rows: Vec<(&str, &str)> = text.lines().take(200).filter_map(records::name_and_label).collect();
-    let lines = text.lines().take(200).filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count();
-    if rows.len() < lines || rows.is_empty() {
+    let lines = text.lines().take(200).filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines: Vec<&str> = lines.collect();
+    let rows: Vec<(&str, &str)> = lines.iter().filter_map(|line| records::name_and_label(line)).collect();
+    // The first line may name the columns.
+    let named_columns = usize::from(lines.first().is_some_and(|line| records::name_and_label(line).is_none()));
+    if rows.len() + named_columns < lines.len() || rows.is_empty() {
         return Ok(Vec::new());
     }
     let mut files = Files::of_table(first, &Hints::default())?;
@@ -256,7 +259,10 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
 /// Divides the rows of the tables at `table` by their parts, or by seed.
 fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &OpenOptions) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
-    decisions.left_out.extend(unlisted(rows.iter().map(|row| row.path.as_path()))?);
+    // The rows of a test table without labels are not known.
+    if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
+        decisions.left_out.extend(unlisted(rows.iter().map(|row| row.path.as_path()))?);
+    }
     let classes: Arc<[String]> = class_names(&rows).into();
     require_classes(&classes, table, options)?;
     if rows.iter().all(|row| row.part.is_none()) {

@@ -305,7 +305,8 @@ fn require_same_labels(
     match disagreement(&pairs) {
         Some(rows) => {
             let problem = format!(
-                "the second column of its lists contradicts its class folders: {rows}; remove the column if it is no label, or                  write the labels as a table (.csv) and give that"
+                "the second column of its lists contradicts its class folders: {rows}; remove the column if it is no label, or \
+                 write the labels as a table (.csv) and give that"
             );
             Err(DataError::malformed(root, problem))
         }

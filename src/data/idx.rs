@@ -29,7 +29,8 @@ impl Format for Idx {
     }
 
     fn looks_for(&self) -> &'static str {
-        "`*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST, Fashion-MNIST, KMNIST, EMNIST)"
+        "`*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST, Fashion-MNIST, KMNIST, EMNIST), here, in \
+         `raw/` or in `MNIST/raw/`"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {

@@ -109,7 +109,7 @@ impl<'a> Raw<'a> {
         let Some(at) = found else { return Ok(None) };
         if let (None, Some((label, _))) = (path, label)
             && self.name_files(label, files)?
-            && !self.name_files(at, files)?
+            && (at == label || !self.name_files(at, files)?)
         {
             let problem =
                 format!("the column of labels, '{}', names the files", names::shortened(&self.first()[label]));

@@ -69,7 +69,10 @@ impl<'a> TableText<'a> {
             let row = |line: &str| match name_and_label(line) {
                 Some((name, label)) => format!("{name}\t{label}\n"),
                 None if line.starts_with('#') => "\n".to_string(),
-                None => format!("{}\n", line.trim()),
+                None => match line.trim().rsplit_once([' ', '\t', ',', ';']) {
+                    Some((a, b)) => format!("{}\t{b}\n", a.trim_end()),
+                    None => format!("{}\n", line.trim()),
+                },
             };
             return Self { table, text: text.lines().map(row).collect::<String>().into(), declared: Some(b'\t') };
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::labels::{self, Labels};
 use super::table::Table;
 use super::{MultiLabelSet, MultiLabelSplits, split};
-use crate::data::decisions::Decisions;
+use crate::data::decisions::{Decisions, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::names::quoted;
@@ -84,13 +84,14 @@ fn divided(
     let mut labels = labels::read(table, labels::class_list(folder)?)?;
     require_classes(&labels.classes, path, options)?;
     let images = images(table, &mut labels)?;
-    decisions.left_out.extend(csv::unlisted(images.iter().map(|image| image.path.as_path()))?);
-    decisions
-        .notes
-        .extend(csv::missing(path, images.iter().map(|image| (image.path.as_path(), table.line(image.row)))));
     let Labels { classes, format, notes, .. } = labels;
     let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
     decisions.notes.extend(notes);
+    let paths = || images.iter().map(|image| image.path.as_path());
+    decisions.notes.extend(csv::missing(path, paths().zip(images.iter().map(|image| table.line(image.row)))));
+    if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
+        decisions.left_out.extend(csv::unlisted(paths())?);
+    }
     decisions.split = match table.split_name() {
         _ if table.is_of_parts() && images.iter().all(|image| image.part == Part::Train) => String::new(),
         _ if table.is_of_parts() => format!("by the tables {}", decisions.lists.join(", ")),

@@ -79,6 +79,13 @@ impl Table {
     /// Appends the rows of another table.
     fn append(&mut self, mut other: Table) -> Result<(), DataError> {
         // The column of parts may be in one of them alone.
+        if let (None, Some(name)) = (self.split, other.split.and_then(|column| other.header.get(column)))
+            && !self.header.is_empty()
+        {
+            self.split = Some(self.header.len());
+            self.header.push(name.clone());
+            self.rows.iter_mut().for_each(|row| row.push_field(""));
+        }
         let place = |(at, name): (usize, &String)| match other.header.iter().position(|own| own == name) {
             None if self.split == Some(at) => Some(usize::MAX),
             found => found,
@@ -88,10 +95,7 @@ impl Table {
             false => self.header.iter().enumerate().map(place).collect(),
         };
         let width = other.rows[0].len();
-        let taken = |order: &[usize]| {
-            let extra = other.split.filter(|column| !order.contains(column));
-            order.iter().filter(|&&column| column < width).count() + usize::from(extra.is_some())
-        };
+        let taken = |order: &[usize]| order.iter().filter(|&&column| column < width).count();
         let Some(order) = order.filter(|order| taken(order) == width) else {
             let [first, own] = [&*self, &other].map(|table| match table.header.is_empty() {
                 true => format!("{} columns without names", table.rows[0].len()),

@@ -11,12 +11,10 @@ use shadegrad::data::{
 use super::{pairs, segmentation, stripes, write};
 use crate::{class_folders, open, picture, refused, save, temp};
 
-/// `count` pictures `0.png`, `1.png`, … that all differ.
+/// `count` pictures `0.png`, `1.png`, …, of a size that depends on the folder.
 fn pictures(folder: &Path, count: usize) {
-    for i in 0..count {
-        let tone = folder.display().to_string().bytes().fold(i as u8, u8::wrapping_add);
-        save(&folder.join(format!("{i}.png")), &picture(9, 7, tone));
-    }
+    let width = folder.display().to_string().bytes().map(u32::from).sum::<u32>() % 29;
+    (0..count).for_each(|i| save(&folder.join(format!("{i}.png")), &picture(9 + width, 7, i as u8)));
 }
 
 fn left_out(splits: &Splits) -> String {
@@ -65,13 +63,13 @@ fn a_table_of_the_part_beside_folders_of_parts_is_read() {
     let dir = temp();
     pictures(&dir.path().join("train-jpg"), 6);
     save(&dir.path().join("test-jpg/t.png"), &picture(9, 7, 99));
-    let rows: String = (0..6).map(|i| format!("{i},{}\n", ["haze road", "road", "clear"][i % 3])).collect();
+    let rows: String = (0..6).map(|i| format!("{i},{}\n", ["haze;road", "road", "clear"][i % 3])).collect();
     write(&dir.path().join("train_v2.csv"), format!("image_name,tags\n{rows}"));
     write(&dir.path().join("sample_submission_v2.csv"), "image_name,tags\nt,clear\n");
     let splits = multi_label(dir.path());
     assert_eq!(splits.train.class_names(), ["clear", "haze", "road"]);
     assert!(splits.decisions.left_out_lines().join(";").contains("sample_submission_v2.csv"));
-    write(&dir.path().join("train_v2.csv"), format!("image_name,label\n{}", rows.replace("haze road", "haze")));
+    write(&dir.path().join("train_v2.csv"), format!("image_name,label\n{}", rows.replace("haze;road", "haze")));
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.class_names(), ["clear", "haze", "road"]);
     assert!(left_out(&splits).contains("samples of a submission: "), "{}", left_out(&splits));
@@ -194,7 +192,7 @@ fn lists_of_names_and_labels_are_tables() {
     assert_eq!(splits.train.class_names(), ["0", "1"]);
     assert_eq!(labels_of(&*splits.val), [("4.png".into(), "0".into()), ("5.png".into(), "1".into())]);
     ["train.txt", "val.txt"].map(|name| fs::remove_file(dir.path().join(name)).unwrap());
-    write(&dir.path().join("labels.txt"), "0.png\tcat\n1.png\tcat\n2.png\tdog\n3.png\tdog\n");
+    write(&dir.path().join("labels.txt"), "file\tlabel\n0.png\tcat\n1.png\tcat\n2.png\tdog\n3.png\tdog\n");
     assert_eq!(open(dir.path()).unwrap().train.class_names(), ["cat", "dog"]);
 }
 
@@ -207,7 +205,7 @@ fn lists_that_are_not_used_are_named() {
     write(&dir.path().join("notes.txt"), "0 and 1 are mine\n");
     let splits = open(dir.path()).unwrap();
     assert!(left_out(&splits).contains("split.json"), "{}", left_out(&splits));
-    assert!(!left_out(&splits).contains(".txt"), "{}", left_out(&splits));
+    assert!(!left_out(&splits).contains("classes.txt") && !left_out(&splits).contains("notes.txt"));
     let dir = temp();
     pairs(dir.path(), super::NAMES, |_| stripes(&[0, 1]));
     write(&dir.path().join("metadata.csv"), "image,split\nim 0.png,train\nim 1.png,val\n");
