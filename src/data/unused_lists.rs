@@ -58,9 +58,11 @@ fn names_images(path: &Path, index: &Index) -> bool {
     let is_class_list = CLASS_LISTS.contains(&stem_of(path).to_lowercase().as_str());
     let mut named = BTreeSet::new();
     for line in text.lines() {
-        let words = line.split(['"', '\'', ',', ';', '\t', ' ', '[', ']', '{', '}']).filter(|word| !word.is_empty());
-        let whole = Some(line.trim()).filter(|line| line.contains(' '));
-        for word in words.chain(whole).take(MAX_NAMES) {
+        let fields = line.split(['"', '\'', ',', ';', '\t', '[', ']', '{', '}']).map(str::trim);
+        // Names may hold blanks, or stand between them.
+        let words =
+            fields.flat_map(|field| std::iter::once(field).chain(field.split(' ').filter(move |word| *word != field)));
+        for word in words.filter(|word| !word.is_empty()).take(MAX_NAMES) {
             // A number may be that of a class or of a row.
             let is_bare = value(word).is_some() && (is_class_list || word != line.trim());
             if let (false, Match::One(item)) = (is_bare, index.find(word)) {

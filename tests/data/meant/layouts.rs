@@ -191,7 +191,7 @@ fn lists_of_names_and_labels_are_tables() {
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.class_names(), ["0", "1"]);
     assert_eq!(labels_of(&*splits.val), [("4.png".into(), "0".into()), ("5.png".into(), "1".into())]);
-    ["train.txt", "val.txt"].map(|name| fs::remove_file(dir.path().join(name)).unwrap());
+    ["train.txt", "val.txt"].iter().for_each(|name| fs::remove_file(dir.path().join(name)).unwrap());
     write(&dir.path().join("labels.txt"), "file\tlabel\n0.png\tcat\n1.png\tcat\n2.png\tdog\n3.png\tdog\n");
     assert_eq!(open(dir.path()).unwrap().train.class_names(), ["cat", "dog"]);
 }
