@@ -22,6 +22,7 @@ pub(crate) mod open;
 mod orders;
 pub(crate) mod outputs;
 mod own_shards;
+mod part_pixels;
 mod plans;
 mod reduction;
 pub(crate) mod rehearsal;

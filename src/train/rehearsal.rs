@@ -10,6 +10,7 @@ use super::step::Phase;
 use super::trainer::Trainer;
 use crate::data::Source;
 use crate::plan::{MemoryUse, PlanOptions};
+use crate::run::PartPixels;
 use crate::run::facts::RunFacts;
 use crate::run::task_card::TaskCard;
 
@@ -30,6 +31,8 @@ pub(crate) struct Rehearsal {
     pub settings: toml::Table,
     /// Training and validation images of each class, where images have classes.
     pub class_counts: Option<Vec<[usize; 2]>>,
+    /// Pixels of both parts, where they can be compared.
+    pub pixels: Option<PartPixels>,
     /// Shares of the classes among the pixels of the timed batches, where labels are of pixels.
     pub pixel_shares: Option<Vec<f64>>,
     /// The ranks, where there are several.
@@ -96,6 +99,7 @@ impl Trainer {
             task: self.objective.task_card().clone(),
             network: self.objective.card().network.architecture().name,
             class_counts: self.class_counts(facts.outputs.len()),
+            pixels: self.part_pixels(),
             ranks,
             pixel_shares: (all > 0.0).then(|| pixels.iter().map(|&count| count as f64 / all).collect()),
             memory: plan.memory,
@@ -168,7 +172,7 @@ impl Trainer {
     }
 
     /// Training and validation images of each of `classes` classes.
-    fn class_counts(&self, classes: usize) -> Option<Vec<[usize; 2]>> {
+    pub(super) fn class_counts(&self, classes: usize) -> Option<Vec<[usize; 2]>> {
         let mut counts = vec![[0; 2]; classes];
         for (part, loader) in [&self.loaders.train, &self.loaders.val].into_iter().enumerate() {
             let source: &dyn Source = &**loader.source();

@@ -102,6 +102,8 @@ pub enum From {
     Data,
     /// The weights that training starts from.
     Weights,
+    /// Fine-tuning, which has defaults of its own.
+    Finetuning,
     /// The device.
     Device,
     /// The default.
@@ -203,6 +205,10 @@ fn open(
     match open(&table) {
         Err(TrainError::Pretrained(PretrainedError::Offline { .. })) if !settings.common.offline => {
             ["init", "pretrained"].iter().for_each(|key| drop(table.remove(*key)));
+            // All published weights were trained on pixels normalized by the numbers of ImageNet.
+            if table.get("normalize").is_some_and(|normalize| normalize.as_str() == Some("auto")) {
+                table.insert("normalize".into(), "imagenet".into());
+            }
             let note = "start:   published weights, which the training fetches first; random ones stand for them here";
             Ok((open(&table)?, Some(note.to_owned())))
         }
@@ -211,7 +217,7 @@ fn open(
 }
 
 fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal, lines: Vec<String>) -> DryRun {
-    let Rehearsal { facts, class_counts, pixel_shares, memory, speed, batches, steps, .. } = of;
+    let Rehearsal { facts, class_counts, pixels, pixel_shares, memory, speed, batches, steps, .. } = of;
     let class = |(index, name): (usize, &String)| {
         let count = class_counts.as_ref().map(|counts| counts[index]);
         ClassShare {
@@ -229,6 +235,7 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
         training_images: facts.training_images,
         validation_images: facts.validation_images,
         class_counts: class_counts.as_deref(),
+        pixels: pixels.as_ref(),
         steps,
     };
     let doubts = prospect.doubts();
@@ -269,6 +276,9 @@ fn expected(speed: Speed, batches: usize, epochs: usize) -> ExpectedTime {
     }
 }
 
+/// Settings whose defaults are other ones in fine-tuning.
+const FINETUNED: [&str; 4] = ["head_epochs", "lr_decay_layers", "schedule", "warmup"];
+
 /// All settings with their values and origins. `decided` holds those that the data, the weights and the device decided.
 pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decided: &toml::Table) -> Vec<SettingValue> {
     let starts = settings.common.start().is_some();
@@ -286,6 +296,7 @@ pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decide
             },
             Origin::Given => From::Given,
             Origin::File(_) => From::File,
+            Origin::Code if settings.common.finetune && FINETUNED.contains(&key) => From::Finetuning,
             Origin::Code => From::Default,
         };
         Some(SettingValue { key, value, from })

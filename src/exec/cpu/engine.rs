@@ -141,7 +141,9 @@ impl<T: Real> Engine for CpuEngine<T> {
     type Scalar = T;
 
     fn name(&self) -> String {
-        format!("CPU ({} threads, {})", rayon::current_num_threads(), std::any::type_name::<T>())
+        let threads = rayon::current_num_threads();
+        let unit = if threads == 1 { "thread" } else { "threads" };
+        format!("CPU ({threads} {unit}, {})", std::any::type_name::<T>())
     }
 
     fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
