@@ -82,6 +82,12 @@ pub enum Why {
     Mask,
     /// An annotation without area: a point, a line, a box.
     NoArea,
+    /// An annotation file of another task.
+    OtherAnnotations,
+    /// An image that nobody annotated.
+    Unannotated,
+    /// A picture that belongs to another one, such as its superpixels.
+    Accessory,
     /// A visualization, or a copy that another file of the format replaces.
     Duplicate,
 }
@@ -99,9 +105,12 @@ impl fmt::Display for Why {
             Why::InNoList => "images that no list names",
             Why::TableBesideFolders => "tables or lists beside class folders",
             Why::NoPart => "tables that are not named after a part",
-            Why::UnlabeledTest => "test images without known classes",
+            Why::UnlabeledTest => "test images without known classes or masks",
             Why::Mask => "masks beside their pictures",
             Why::NoArea => "annotations without an area",
+            Why::OtherAnnotations => "annotation files of other tasks",
+            Why::Unannotated => "images without annotation",
+            Why::Accessory => "pictures that belong to another one",
             Why::Duplicate => "copies that the format also has in another form",
         })
     }

@@ -65,6 +65,11 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
     named_after_parts(folder, &["txt", "lst"])?.into_iter().map(|(part, path)| ListFile::read(&path, part)).collect()
 }
 
+/// The list at `path`, of whatever name.
+pub(crate) fn in_file(path: &Path, part: Part) -> Result<ListFile, DataError> {
+    ListFile::read(path, part)
+}
+
 /// The files directly in `folder` that are named after a part and have one of `extensions`.
 ///
 /// # Errors
@@ -271,6 +276,26 @@ impl Index {
             self.other_case.get_or_init(|| (name.to_string(), number));
         }
         found
+    }
+
+    /// [`Index::find`] for a path or an address of another machine: its longest ending that files have. A file in another
+    /// part than the path says is no match.
+    pub fn find_elsewhere(&self, listed: &str, part_of: impl Fn(&Path) -> Option<Part>) -> Match {
+        let listed = listed.replace('\\', "/");
+        let endings =
+            std::iter::once(listed.as_str()).chain(listed.match_indices('/').map(|(at, _)| &listed[at + 1..]));
+        let found = endings.filter(|ending| !ending.is_empty()).map(|ending| self.find(ending));
+        let found = found.into_iter().find(|found| *found != Match::None).unwrap_or(Match::None);
+        let said = part_of(Path::new(&listed));
+        let other = |number: usize| {
+            let path = self.files.iter().find(|(known, _)| *known == number).map(|(_, path)| path.as_str());
+            let lies_in = path.and_then(|path| part_of(Path::new(path)));
+            said.is_some() && lies_in.is_some() && said != lies_in
+        };
+        match found {
+            Match::One(number) if other(number) => Match::None,
+            found => found,
+        }
     }
 
     /// The remark that names were found in another case than their files have, with the first of them.

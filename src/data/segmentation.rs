@@ -7,6 +7,7 @@
 //! Finding does not stop at the first fault. Images without mask, masks without image and list lines without file are
 //! collected and reported together.
 
+mod bitmap;
 pub(crate) mod camvid;
 pub(crate) mod cityscapes;
 mod class_list;
@@ -19,7 +20,9 @@ pub(crate) mod found;
 mod gathered;
 pub(crate) mod label_studio;
 pub(crate) mod labelme;
+mod leftovers;
 pub(crate) mod mask;
+mod name_lists;
 mod orientation;
 mod pairing;
 pub(crate) mod pets;
@@ -27,21 +30,24 @@ mod raw;
 pub(crate) mod roboflow;
 mod set;
 mod shapes;
+mod strangers;
 pub(crate) mod supervisely;
 mod values;
 pub(crate) mod voc;
 mod written;
 pub(crate) mod yolo;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::{GrayImage, RgbImage, RgbaImage};
+use rayon::prelude::*;
 
-use super::decode::{decode_file_as, decode_four};
+use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
 use super::split::{by_seed, hold_out};
-use super::{BadImage, DataError, SetOptions};
+use super::{BadImage, DataError, DecodeLimits, SetOptions, frames};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
@@ -79,9 +85,49 @@ pub(crate) fn complete(
         }
         (Some(coding), ..) | (None, Some(coding), None) => coding,
         (None, None, Some(threshold)) => classes::by_threshold(threshold, path)?,
-        (None, None, None) => detect::detect(path, &found.parts())?,
+        (None, None, None) => {
+            let home = found.home.as_deref().unwrap_or(path);
+            let (listed, notes) = name_lists::find(home)?;
+            found.decisions.notes.extend(notes);
+            match listed {
+                Some(coding) => coding,
+                None => {
+                    let (coding, notes) = detect::detect(path, &found.parts())?;
+                    found.decisions.notes.extend(notes);
+                    coding
+                }
+            }
+        }
     };
+    found.decisions.notes.extend(name_twins(&coding.classes.names));
+    found.decisions.notes.extend(several_pages(&found));
     splits(path, found, coding, options)
+}
+
+/// The remark that two class names differ in case or blanks alone.
+fn name_twins(names: &[String]) -> Option<String> {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    let words = names.iter().filter(|name| name.trim().chars().nth(1).is_some());
+    let twins = words.into_iter().find_map(|name| {
+        let bare = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        known.insert(bare, name).map(|first| (first, name))
+    });
+    let (a, b) = twins?;
+    Some(format!("the classes '{a}' and '{b}' differ in case or blanks alone; give both one name if they are the same"))
+}
+
+/// The remark that masks hold several pages, of which the first is read.
+fn several_pages(found: &Found) -> Option<String> {
+    const KINDS: [&str; 3] = ["tif", "tiff", "gif"];
+    let files = found.parts().into_iter().flatten().flat_map(|pair| pair.mask.files());
+    let files: Vec<&PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|e| KINDS.iter().any(|kind| e.eq_ignore_ascii_case(kind))))
+        .collect();
+    let limits = DecodeLimits::default();
+    let has_several = |path: &&&PathBuf| read_bytes(path, &limits).is_ok_and(|bytes| frames::are_several(&bytes));
+    let several: Vec<&&PathBuf> = files.par_iter().filter(has_several).collect();
+    let first = several.first()?;
+    Some(format!("{} masks hold several pages, such as {}; the first page is read", several.len(), first.display()))
 }
 
 /// Settings in a file beside a set: in the root, else in the folder of the set below it.

@@ -1,9 +1,11 @@
 //! Ambiguous data is read in the intended way, or refused with both readings and the setting that decides. Each case was
 //! once misread silently.
 
+mod annotations;
 mod classes;
 mod exports;
 mod files;
+mod layouts;
 mod lists;
 mod masks;
 mod pixels;

@@ -1,9 +1,9 @@
 //! COCO's JSON: one file with polygons and run lengths of many images.
 //!
 //! Pixels without annotation are background. Annotations are drawn in the order of the file; later ones cover earlier
-//! ones. Crowd regions (`iscrowd`) have their class.
+//! ones. Crowd regions (`iscrowd`) have their class and lie below the other annotations. Categories are aligned by name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use serde::{Deserialize, Deserializer};
 use super::folders;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
+use super::pairing;
 use super::shapes::{Area, Drawing, Shape, coding, unpack_runs, with_background};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{Walk, entries, name_of, relative, stem_of, subfolders};
 use crate::data::lists::{Index, Match};
 use crate::data::parts::{Part, part_of};
-use crate::data::text::read_text;
+use crate::data::text::{json_problem, read_text, start_of};
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// COCO's JSON.
@@ -45,7 +46,7 @@ impl Format for Coco {
     }
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
-        let files = files(root)?;
+        let (files, others): (Vec<_>, Vec<_>) = by_kind(files(root)?);
         let walk = Walk::below(root)?;
         let mut read = Vec::new();
         for (part, path) in files {
@@ -53,23 +54,22 @@ impl Format for Coco {
             let written: Written = serde_json::from_str(&text).map_err(|error| unreadable(&path, &text, &error))?;
             read.push((part, path, written));
         }
-        let (names, ids) = classes(&read)?;
+        let Classes { names, ids, notes } = classes(root, &read)?;
         let mut found = Found { known: Some(coding(&names, &name_of(&read[0].1), &read[0].1)?), ..Found::default() };
         found.decisions.left_out = walk.left_out;
+        found.decisions.left_out.extend(others.iter().map(|(_, path)| LeftOut::new(path, Why::OtherAnnotations)));
+        found.decisions.notes = notes;
         let index = Index::new(root, walk.images.iter().map(PathBuf::as_path));
         let mut pairs = Vec::new();
-        let mut taken = vec![false; walk.images.len()];
-        for (part, path, written) in read {
+        let mut taken: Vec<Option<String>> = vec![None; walk.images.len()];
+        for ((part, path, written), ids) in read.into_iter().zip(&ids) {
             let files = Files { root, index: &index, images: &walk.images };
-            let own = files.pairs(&path, written, &ids, &mut found)?;
             found.has_val |= part == Some(Part::Val);
-            for (at, pair) in own {
-                taken[at] = true;
-                pairs.push((part, pair));
-            }
+            let own = files.pairs(&path, written, ids, &mut taken, &mut found)?;
+            pairs.extend(own.into_iter().map(|pair| (part, pair)));
         }
         found.decisions.notes.extend(index.note());
-        let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
+        let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| taken.is_none()).map(|(path, _)| path);
         found.decisions.left_out.extend(unlisted.map(|path| LeftOut::new(path, Why::InNoList)));
         pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
         folders::divide(root, pairs, &mut found)?;
@@ -145,9 +145,23 @@ struct WrittenAnnotation {
     image_id: Id,
     category_id: Id,
     segmentation: Option<WrittenArea>,
+    #[serde(default)]
+    iscrowd: Option<Crowd>,
+}
+
+/// Whether a region holds several objects: 0, 1, `false` or `true`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "iscrowd: expected 0 or 1")]
+enum Crowd {
+    Number(f64),
+    Flag(bool),
 }
 
 impl WrittenAnnotation {
+    fn is_crowd(&self) -> bool {
+        matches!(self.iscrowd, Some(Crowd::Flag(true))) || matches!(self.iscrowd, Some(Crowd::Number(n)) if n != 0.0)
+    }
+
     /// Whether it is more than a box: some tools write an empty list of polygons for one.
     fn has_area(&self) -> bool {
         match &self.segmentation {
@@ -159,7 +173,11 @@ impl WrittenAnnotation {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "segmentation: expected polygons [[x, y, x, y, ...]] or run lengths {counts, size: [height, width]} with \
+                 counts from 0 to 4294967295"
+)]
 enum WrittenArea {
     Polygons(Vec<Vec<f64>>),
     Runs { counts: WrittenRuns, size: [u32; 2] },
@@ -178,15 +196,29 @@ struct WrittenCategory {
     name: String,
 }
 
-/// The fault of a file that is not as expected. Panoptic files have other annotations.
+/// The fault of a file that is not as expected. Panoptic files and captions have other annotations.
 fn unreadable(path: &Path, text: &str, error: &serde_json::Error) -> DataError {
-    let problem = match text.contains("\"segments_info\"") {
-        true => "is of COCO's panoptic form, whose segments are in PNG files; convert it to polygons or run lengths \
-                 (panopticapi has a converter), or write masks of one class number a pixel"
-            .into(),
-        false => format!("is not as COCO's JSON: {error}; export it again, or correct that line"),
+    let has = |key: &str| text.contains(&format!("\"{key}\""));
+    let problem = if has("segments_info") {
+        "is of COCO's panoptic form, whose segments are in PNG files; convert it to polygons or run lengths (panopticapi \
+         has a converter), or write masks of one class number a pixel"
+            .into()
+    } else if has("caption") && !has("segmentation") {
+        "holds captions, no polygons; give COCO's instances file".into()
+    } else {
+        format!("is not as COCO's JSON: {}; export it again, or correct that line", json_problem(text, error))
     };
     DataError::malformed(path, problem)
+}
+
+/// Stems of COCO's files that are about other tasks. `instances_*.json` has the objects.
+const OTHER_KINDS: [&str; 5] = ["captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_"];
+
+/// Files of objects, and files of other tasks beside them. Without `instances_*.json` all files count.
+fn by_kind(files: Vec<(Option<Part>, PathBuf)>) -> (Vec<(Option<Part>, PathBuf)>, Vec<(Option<Part>, PathBuf)>) {
+    let starts = |path: &Path, front: &str| stem_of(path).to_lowercase().starts_with(front);
+    let has_instances = files.iter().any(|(_, path)| starts(path, "instances_"));
+    files.into_iter().partition(|(_, path)| !has_instances || !OTHER_KINDS.iter().any(|kind| starts(path, kind)))
 }
 
 /// Annotation files, and the part in their names or folders.
@@ -208,14 +240,8 @@ fn files(root: &Path) -> Result<Vec<(Option<Part>, PathBuf)>, DataError> {
 
 /// Whether the start of a JSON file has COCO's keys.
 fn looks_like_coco(path: &Path) -> bool {
-    use std::io::Read;
     const LOOKED_AT: u64 = 1 << 16;
-    let Ok((file, _)) = crate::data::text::open_regular(path) else { return false };
-    let mut start = Vec::new();
-    if file.take(LOOKED_AT).read_to_end(&mut start).is_err() {
-        return false;
-    }
-    let start = String::from_utf8_lossy(&start);
+    let Some(start) = start_of(path, LOOKED_AT) else { return false };
     let has = |key: &str| start.contains(&format!("\"{key}\""));
     (has("images") || has("annotations"))
         && !has("shapes")
@@ -231,29 +257,55 @@ fn part_in(stem: &str) -> Option<Part> {
 
 type Read = (Option<Part>, PathBuf, Written);
 
-/// Names of the classes, and the train id of each category, over all files. A category without annotations, such as the
-/// root of a tree of categories, is no class.
-fn classes(read: &[Read]) -> Result<(Vec<String>, HashMap<Id, u8>), DataError> {
-    let used: BTreeSet<&Id> =
-        read.iter().flat_map(|(_, _, written)| &written.annotations).map(|one| &one.category_id).collect();
-    let mut categories: BTreeMap<Id, String> = BTreeMap::new();
+/// The classes of all files.
+struct Classes {
+    names: Vec<String>,
+    /// For each file the train id of each category.
+    ids: Vec<HashMap<Id, u8>>,
+    notes: Vec<String>,
+}
+
+/// Names of the classes, and the train id of each category. Categories of one name are one class. A category without
+/// annotations, such as the root of a tree of categories, is no class.
+fn classes(root: &Path, read: &[Read]) -> Result<Classes, DataError> {
+    let mut notes = Vec::new();
+    let mut used: BTreeMap<(&Id, &str), &Path> = BTreeMap::new();
     for (_, path, written) in read {
+        let mut own: HashMap<&Id, &str> = HashMap::new();
         for WrittenCategory { id, name } in &written.categories {
-            match categories.get(id) {
-                Some(known) if known != name => {
-                    let problem = format!("category {id} is '{name}' here and '{known}' in another file");
-                    return Err(DataError::malformed(path, problem));
-                }
-                _ => categories.insert(id.clone(), name.clone()),
-            };
+            if let Some(other) = own.insert(id, name).filter(|other| *other != name.as_str()) {
+                let problem = format!("category {id} is '{other}' and '{name}'; give each category an id");
+                return Err(DataError::malformed(path, problem));
+            }
+        }
+        for one in &written.annotations {
+            if let Some(name) = own.get(&one.category_id) {
+                used.entry((&one.category_id, name)).or_insert(path);
+            }
         }
     }
-    let names: Vec<String> =
-        categories.iter().filter(|(id, _)| used.contains(id)).map(|(_, name)| name.clone()).collect();
+    let mut ids_of: BTreeMap<&str, &Id> = BTreeMap::new();
+    let mut names: Vec<String> = Vec::new();
+    for (id, name) in used.keys() {
+        match ids_of.get(name) {
+            Some(first) => notes.push(format!("categories {first} and {id} are both '{name}': one class")),
+            None => names.push((*name).to_string()),
+        }
+        ids_of.entry(name).or_insert(id);
+    }
+    let shared = used.iter().zip(used.iter().skip(1)).find(|(((a, _), _), ((b, _), _))| a == b);
+    if let Some((((id, first), at), ((_, second), other))) = shared {
+        let [at, other] = [at, other].map(|path| relative(root, path));
+        let note = format!("category {id} is '{first}' in {at} and '{second}' in {other}: classes are aligned by name");
+        notes.push(note);
+    }
     let names = with_background(names);
     let place = |name: &String| names.iter().position(|known| known == name).unwrap_or(0) as u8;
-    let ids = categories.iter().map(|(id, name)| (id.clone(), place(name))).collect();
-    Ok((names, ids))
+    let ids_in = |(_, _, written): &Read| -> HashMap<Id, u8> {
+        written.categories.iter().map(|one| (one.id.clone(), place(&one.name))).collect()
+    };
+    let ids = read.iter().map(ids_in).collect();
+    Ok(Classes { names, ids, notes })
 }
 
 struct Files<'a> {
@@ -263,37 +315,24 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The images of a file with their drawings, each with its index.
+    /// The images of a file with their drawings. `taken` gets the entry that names each image.
     fn pairs(
         &self,
         path: &Path,
         written: Written,
         ids: &HashMap<Id, u8>,
+        taken: &mut [Option<String>],
         found: &mut Found,
-    ) -> Result<Vec<(usize, Pair)>, DataError> {
+    ) -> Result<Vec<Pair>, DataError> {
         let Written { images, annotations, .. } = written;
-        let boxes = annotations.iter().filter(|one| !one.has_area()).count();
-        if boxes > 0 && boxes == annotations.len() {
-            let problem = format!(
-                "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
-            );
-            return Err(DataError::malformed(path, problem));
-        }
-        if boxes > 0 {
-            found
-                .decisions
-                .notes
-                .push(format!("{}: {boxes} boxes without polygons are left out", relative(self.root, path)));
-        }
-        let mut of_image: HashMap<Id, Vec<WrittenAnnotation>> = HashMap::new();
-        for one in annotations {
-            of_image.entry(one.image_id.clone()).or_default().push(one);
-        }
+        let mut of_image = self.annotations(path, annotations, &mut found.decisions.notes)?;
+        let mut entries: HashMap<Id, usize> = HashMap::new();
+        images.iter().for_each(|image| *entries.entry(image.id.clone()).or_default() += 1);
         let mut pairs = Vec::new();
         for WrittenImage { id, file_name, width, height } in images {
             let name = format!("{}, image {id} ({file_name})", path.display());
             let mut fault = |text: String| {
-                found.faults.push(BadImage { image: name.clone(), problem: ImageProblem::Listed(text) });
+                found.faults.push(BadImage { image: name.clone(), problem: ImageProblem::Annotation(text) });
             };
             let at = match self.find(path, &file_name) {
                 Ok(at) => at,
@@ -302,6 +341,16 @@ impl Files<'_> {
                     continue;
                 }
             };
+            if let Some(other) = taken[at].replace(format!("image {id} of {}", relative(self.root, path))) {
+                fault(format!("{other} is the same file; keep one of the two entries"));
+                continue;
+            }
+            if entries.get(&id).is_some_and(|count| *count > 1) {
+                fault(format!(
+                    "several images have the id {id}, so its annotations may belong to any; give each an id"
+                ));
+                continue;
+            }
             let shapes: Result<Vec<_>, String> = of_image
                 .remove(&id)
                 .unwrap_or_default()
@@ -311,30 +360,75 @@ impl Files<'_> {
             match shapes {
                 Ok(shapes) => {
                     let drawing = Drawing { name, size: Some((width, height)), shapes };
-                    pairs.push((at, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
+                    pairs.push(Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing))));
                 }
                 Err(problem) => fault(problem),
             }
         }
+        of_image.retain(|id, _| !entries.contains_key(id));
+        if let Some(id) = of_image.keys().min() {
+            let count: usize = of_image.values().map(Vec::len).sum();
+            let note = format!(
+                "{}: {count} annotations belong to images that are not listed, such as image {id}; they are left out",
+                relative(self.root, path)
+            );
+            found.decisions.notes.push(note);
+        }
         Ok(pairs)
+    }
+
+    /// The annotations of each image, crowd regions first.
+    ///
+    /// # Errors
+    /// Where all are boxes.
+    fn annotations(
+        &self,
+        path: &Path,
+        annotations: Vec<WrittenAnnotation>,
+        notes: &mut Vec<String>,
+    ) -> Result<HashMap<Id, Vec<WrittenAnnotation>>, DataError> {
+        let boxes = annotations.iter().filter(|one| !one.has_area()).count();
+        if boxes > 0 && boxes == annotations.len() {
+            let problem = format!(
+                "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
+            );
+            return Err(DataError::malformed(path, problem));
+        }
+        let file = relative(self.root, path);
+        if boxes > 0 {
+            notes.push(format!("{file}: {boxes} boxes without polygons are left out"));
+        }
+        let crowds = annotations.iter().filter(|one| one.has_area() && one.is_crowd()).count();
+        if crowds > 0 {
+            notes.push(format!("{file}: {crowds} crowd regions (iscrowd) have their class and lie below the objects"));
+        }
+        let mut of_image: HashMap<Id, Vec<WrittenAnnotation>> = HashMap::new();
+        for one in annotations {
+            of_image.entry(one.image_id.clone()).or_default().push(one);
+        }
+        of_image.values_mut().for_each(|list| list.sort_by_key(|one| !one.is_crowd()));
+        Ok(of_image)
     }
 
     /// The index of the image file that an entry names, beside the annotations if possible.
     fn find(&self, path: &Path, file_name: &str) -> Result<usize, String> {
+        let is_elsewhere = file_name.starts_with('/') || file_name.contains(":/") || file_name.contains(":\\");
+        let file_name = if is_elsewhere { file_name.split(['?', '#']).next().unwrap_or_default() } else { file_name };
         let beside = path.parent().map(|folder| relative(self.root, &folder.join(file_name)));
         let found = match beside.map(|name| self.index.find(&name)) {
             Some(Match::One(at)) => Match::One(at),
             _ => match self.index.find(file_name) {
                 Match::Several(..) => self.by_part(path, file_name),
+                Match::None if is_elsewhere => self.index.find_elsewhere(file_name, |path| pairing::read(path).part),
                 found => found,
             },
         };
         match found {
             Match::One(at) => Ok(at),
-            Match::None => Err(format!("{file_name} is not there")),
+            Match::None => Err(format!("{file_name} is not there; add the file, or correct file_name")),
             Match::Several(a, b) => {
                 let [a, b] = [a, b].map(|at| relative(self.root, &self.images[at]));
-                Err(format!("{file_name} may be {a} or {b}"))
+                Err(format!("{file_name} may be {a} or {b}; write its folder into file_name"))
             }
         }
     }
@@ -354,24 +448,34 @@ fn shape(one: WrittenAnnotation, ids: &HashMap<Id, u8>, (width, height): (u32, u
         return None;
     }
     let Some(&id) = ids.get(&one.category_id) else {
-        return Some(Err(format!("an annotation has category {}, which is not listed", one.category_id)));
+        let problem = format!(
+            "an annotation has category {0}, which is not listed; add category {0} to categories, or correct category_id",
+            one.category_id
+        );
+        return Some(Err(problem));
     };
     let area = match one.segmentation? {
         WrittenArea::Polygons(polygons) => {
             let corners = |flat: &Vec<f64>| flat.as_chunks::<2>().0.to_vec();
             if polygons.iter().any(|flat| flat.len() < 6 || flat.len() % 2 == 1) {
-                return Some(Err("a polygon has fewer than three corners or a coordinate too many".into()));
+                return Some(Err(
+                    "a polygon has fewer than three corners or an odd number of coordinates; remove or correct it"
+                        .into(),
+                ));
             }
             Area::Polygons(polygons.iter().map(corners).collect())
         }
         WrittenArea::Runs { size, .. } if size != [height, width] => {
-            let problem = format!("run lengths of {}x{} on an image of {width}x{height}", size[1], size[0]);
+            let problem = format!(
+                "run lengths of {}x{} on an image of {width}x{height}; size is [height, width] and must be that of the image",
+                size[1], size[0]
+            );
             return Some(Err(problem));
         }
         WrittenArea::Runs { counts: WrittenRuns::Plain(runs), .. } => Area::Runs(runs),
         WrittenArea::Runs { counts: WrittenRuns::Packed(packed), .. } => match unpack_runs(&packed) {
             Ok(runs) => Area::Runs(runs),
-            Err(problem) => return Some(Err(problem)),
+            Err(problem) => return Some(Err(format!("{problem}; export the file again"))),
         },
     };
     Some(Ok(Shape { id, area }))

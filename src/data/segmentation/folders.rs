@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::found::{Found, Pair};
+use super::leftovers::Leftovers;
 use super::mask::MaskSource;
 use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
+use super::strangers;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_tables;
@@ -43,13 +45,18 @@ impl Format for ByName {
 /// Key of a pair: part, other folders, and the name without the marks of masks and images.
 type Key = (Option<Part>, String, String);
 
-struct Half {
-    path: PathBuf,
-    reading: Reading,
+pub(super) struct Half {
+    pub path: PathBuf,
+    pub reading: Reading,
     base: String,
 }
 
 impl Half {
+    /// Its part and the other folders.
+    pub fn folder(&self) -> (Option<Part>, &str) {
+        (self.reading.part, &self.reading.rest)
+    }
+
     fn key(&self) -> Key {
         (self.reading.part, self.reading.rest.clone(), self.base.clone())
     }
@@ -74,10 +81,14 @@ pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
-        let problem = format!(
-            "no pairs of image and mask found ({images} images, {masks} masks); expected images/ and masks/ (or labels/, \
-             annotations/) with equal names, x.jpg beside x_mask.png, CamVid's train.txt, Pascal VOC or Cityscapes"
-        );
+        let problem = match strangers::find(root)? {
+            Some(stranger) => format!("no pairs of image and mask found; {stranger}"),
+            None => format!(
+                "no pairs of image and mask found ({images} images, {masks} masks); expected images/ and masks/ (or \
+                 labels/, annotations/) with equal names, x.jpg beside x_mask.png, CamVid's train.txt, Pascal VOC or \
+                 Cityscapes"
+            ),
+        };
         return Err(DataError::malformed(root, problem));
     }
     let mut found = Found { has_val: names_validation(root)?, ..Found::default() };
@@ -90,8 +101,9 @@ pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
         let mask = name_of(Path::new(&mask));
         found.decisions.notes.push(format!("names of images and masks differ in case, such as {image} and {mask}"));
     }
+    let pairs = pairs.into_iter().chain(more).chain(other_case).collect();
+    let Leftovers { mut pairs, images, masks } = Leftovers { pairs, images, masks }.resolve(root, &mut found)?;
     let fault = |half: Half, problem| BadImage { image: half.path.display().to_string(), problem };
-    let mut pairs: Vec<_> = pairs.into_iter().chain(more).chain(other_case).collect();
     pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
     let joined = pairs.iter().filter(|(_, pair)| matches!(pair.mask, MaskSource::Joined(_))).count();
     if joined > 0 {
@@ -102,6 +114,25 @@ pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
     divide(root, pairs, &mut found)?;
     found.faults.sort_by(|a, b| a.image.cmp(&b.image));
     Ok(found)
+}
+
+/// The first image below `root` with its mask, as [`find`] pairs them by name, without folders of masks that an
+/// annotation format writes for its own shapes.
+///
+/// # Errors
+/// Where a folder cannot be listed.
+pub(in crate::data) fn first_pair(root: &Path) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
+    const OWN: [&str; 6] = ["panoptic", "stuff", "masks_machine", "masks_human", "masks_instances", "instance_masks"];
+    let (images, mut masks) = halves(root, Walk::below(root)?.images);
+    let is_own = |half: &Half| {
+        let inside = relative(root, &half.path).to_lowercase();
+        inside.split('/').any(|folder| OWN.iter().any(|own| folder.starts_with(own)))
+    };
+    masks.retain(|half| !is_own(half));
+    let (pairs, images, masks) = join(images, masks, Half::key, &mut Vec::new());
+    let (more, ..) = join(images, masks, Half::loose_key, &mut Vec::new());
+    let first = pairs.into_iter().chain(more).next();
+    Ok(first.and_then(|(_, pair)| Some((pair.image, pair.mask.files().first()?.clone()))))
 }
 
 /// Divides pairs into the parts: by lists if there are any, else by folders.
@@ -162,10 +193,17 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
             found.faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
         }
     }
-    let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed);
-    found.decisions.left_out.extend(unlisted.map(|(pair, _)| LeftOut::new(&pair.image, Why::InNoList)));
-    found.decisions.notes.extend(index.note());
+    let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed).map(|(pair, _)| pair);
     found.decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    if lists.iter().any(|list| list.part == Part::Train) {
+        found.decisions.left_out.extend(unlisted.map(|pair| LeftOut::new(&pair.image, Why::InNoList)));
+    } else {
+        // fastai's `valid.txt`: the others train.
+        found.train = unlisted.cloned().collect();
+        let lists = found.decisions.lists.join(", ");
+        found.decisions.split = format!("by {lists}; the images that it does not name train");
+    }
+    found.decisions.notes.extend(index.note());
 }
 
 /// `Abyssinian_100` of `Abyssinian_100 1 1 -1`.

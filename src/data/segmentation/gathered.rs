@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::folders;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
+use super::pairing;
 use super::shapes::{Drawing, coding};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::Walk;
@@ -46,9 +47,45 @@ impl<'a> Gathered<'a> {
 
     /// Adds the pair of image `at` and a drawing.
     pub fn add(&mut self, at: usize, part: Option<Part>, drawing: Drawing) {
-        self.taken[at] = true;
+        if std::mem::replace(&mut self.taken[at], true) {
+            let image = self.images[at].display();
+            let problem = format!("{image} is annotated by another file or task too; keep one of the two");
+            return self.fault(drawing.name, ImageProblem::Annotation(problem));
+        }
         self.found.has_val |= part == Some(Part::Val);
         self.pairs.push((part, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
+    }
+
+    /// Says in the list of classes that `count` areas are ignored, if there are any.
+    pub fn ignore(&mut self, count: usize, what: &str) {
+        if let Some(coding) = self.found.known.as_mut().filter(|_| count > 0) {
+            Arc::make_mut(&mut coding.classes).ignored = format!("{count} {what}");
+        }
+    }
+
+    /// Leaves image `at` out, because nobody annotated it.
+    pub fn skip(&mut self, at: usize) {
+        self.taken[at] = true;
+        self.found.decisions.left_out.push(LeftOut::new(&self.images[at], Why::Unannotated));
+    }
+
+    /// The index of the image for a path or an address of another machine.
+    pub fn image_elsewhere(&self, name: &str) -> Option<usize> {
+        match self.index.find_elsewhere(name, |path| pairing::read(path).part) {
+            Match::One(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The path of image `at`.
+    pub fn path(&self, at: usize) -> &Path {
+        &self.images[at]
+    }
+
+    /// Adds the fault of an annotation of image `at`.
+    pub fn fault_of(&mut self, at: usize, file: String, problem: ImageProblem) {
+        self.taken[at] = true;
+        self.fault(file, problem);
     }
 
     /// Adds the fault of an annotation.

@@ -1,21 +1,27 @@
-//! LabelMe's JSON: a file beside each image, with polygons, rectangles and circles in pixels.
+//! LabelMe's JSON: a file beside each image, with polygons, rectangles, circles and masks in pixels.
 //!
 //! Pixels without shape are background. Shapes are drawn in the order of the file; later ones cover earlier ones.
-//! Points and lines have no area and are left out.
+//! Points and lines have no area and are left out. Shapes labelled `__ignore__` are ignored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::bitmap::{base64, of_png};
+use super::class_list::IGNORED;
 use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
 use super::shapes::{Area, Drawing, Shape, with_background};
+use crate::data::decode::Head;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, relative, subfolders};
-use crate::data::text::{open_regular, read_text};
+use crate::data::text::{read_json, read_text, start_of};
 use crate::data::{DataError, ImageProblem, SetOptions};
+
+/// The label of ignored areas.
+const IGNORE: &str = "__ignore__";
 
 /// LabelMe's JSON.
 pub(crate) struct LabelMe;
@@ -40,11 +46,9 @@ impl Format for LabelMe {
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let files = files(root)?;
-        let mut read = Vec::new();
+        let mut read: Vec<(&PathBuf, Written)> = Vec::new();
         for path in &files {
-            let written: Written =
-                serde_json::from_str(&read_text(path)?).map_err(|e| DataError::malformed(path, e.to_string()))?;
-            read.push((path, written));
+            read.push((path, read_json(path)?));
         }
         let shapes = || read.iter().flat_map(|(_, written)| &written.shapes);
         let boxes = shapes().filter(|shape| shape.shape_type.as_deref() == Some("rectangle")).count();
@@ -52,31 +56,45 @@ impl Format for LabelMe {
             let problem = format!("its {boxes} shapes are boxes: a box is not a mask; draw polygons");
             return Err(DataError::malformed(root, problem));
         }
+        if shapes().count() == 0 {
+            let problem = format!("its {} JSON files hold no shape; draw polygons first", read.len());
+            return Err(DataError::malformed(root, problem));
+        }
         let names = classes(root, &read)?;
         let mut gathered = Gathered::new(root, &names, "the labels of the shapes")?;
+        let ignored = shapes().filter(|shape| shape.label == IGNORE).count();
+        gathered.ignore(ignored, &format!("shapes labelled {IGNORE}"));
         let mut without_area = 0;
         for (path, written) in read {
             let file = path.display().to_string();
-            let Some(at) = gathered.image(image_names(root, path, &written)) else {
-                gathered.fault(file, ImageProblem::NoImage);
-                continue;
+            let size = written.image_width.zip(written.image_height);
+            let at = match image(root, path, &written, &mut gathered) {
+                Ok(at) => at,
+                Err(problem) => {
+                    gathered.fault(file, problem);
+                    continue;
+                }
             };
-            let mut shapes = Vec::new();
+            let (mut shapes, mut problem) = (Vec::new(), None);
             for shape in &written.shapes {
                 match area(shape) {
-                    Some(area) => {
-                        let id = names.iter().position(|name| *name == shape.label).unwrap_or(0) as u8;
-                        shapes.push(Shape { id, area });
+                    Ok(Some(area)) => {
+                        let place = names.iter().position(|name| *name == shape.label).unwrap_or(0) as u8;
+                        shapes.push(Shape { id: if shape.label == IGNORE { IGNORED } else { place }, area });
                     }
-                    None => without_area += 1,
+                    Ok(None) => without_area += 1,
+                    Err(why) => problem = Some(why),
                 }
             }
-            let Some(size) = written.image_width.zip(written.image_height) else {
-                gathered.fault(file, ImageProblem::Listed("imageWidth or imageHeight is missing".into()));
+            if size.is_none() {
+                problem = Some("imageWidth or imageHeight is missing; save the file with LabelMe again".into());
+            }
+            if let Some(problem) = problem {
+                gathered.fault_of(at, file, ImageProblem::Annotation(problem));
                 continue;
-            };
+            }
             let part = pairing::read(path.strip_prefix(root).unwrap_or(path)).part;
-            gathered.add(at, part, Drawing { name: file, size: Some(size), shapes });
+            gathered.add(at, part, Drawing { name: file, size, shapes });
         }
         if without_area > 0 {
             let note = format!("{without_area} points or lines have no area and are left out");
@@ -103,6 +121,8 @@ struct WrittenShape {
     points: Vec<[f64; 2]>,
     #[serde(default)]
     shape_type: Option<String>,
+    /// A PNG in base64, of the box in `points`.
+    mask: Option<String>,
 }
 
 /// The JSON files with shapes below `root`.
@@ -125,46 +145,110 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn has_shapes(path: &Path) -> bool {
-    use std::io::Read;
-    let Ok((file, _)) = open_regular(path) else { return false };
-    let mut start = Vec::new();
-    file.take(1 << 12).read_to_end(&mut start).is_ok() && String::from_utf8_lossy(&start).contains("\"shapes\"")
+    start_of(path, 1 << 12).is_some_and(|start| start.contains("\"shapes\""))
 }
 
 /// Background, then the labels in the order of `labels.txt`, else sorted.
 fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, DataError> {
-    let used: BTreeSet<&String> =
-        read.iter().flat_map(|(_, written)| &written.shapes).map(|shape| &shape.label).collect();
+    let used: BTreeSet<&String> = read
+        .iter()
+        .flat_map(|(_, written)| &written.shapes)
+        .map(|shape| &shape.label)
+        .filter(|label| *label != IGNORE)
+        .collect();
     let list = root.join("labels.txt");
     if !list.is_file() {
         return Ok(with_background(used.into_iter().cloned()));
     }
     let text = read_text(&list)?;
-    let special = ["__ignore__", "_background_"];
+    let special = [IGNORE, "_background_"];
     let listed = text.lines().map(str::trim).filter(|name| !name.is_empty() && !special.contains(name));
     let names = with_background(listed.map(String::from));
     match used.into_iter().find(|label| !names.contains(label) && !special.contains(&label.as_str())) {
-        Some(unknown) => Err(DataError::malformed(&list, format!("does not list the label '{unknown}'"))),
+        Some(unknown) => Err(DataError::malformed(
+            &list,
+            format!("does not list the label '{unknown}'; add it, or correct the shape"),
+        )),
         None => Ok(names),
     }
 }
 
-/// Possible paths of the image of a file: beside it with the same name, or at its `imagePath`.
-fn image_names(root: &Path, path: &Path, written: &Written) -> Vec<String> {
-    let named = written.image_path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let beside = path.parent().map(|folder| relative(root, &folder.join(named)));
-    let names = beside.into_iter().chain([relative(root, &path.with_extension("")), named.to_string()]);
-    names.filter(|name| !name.is_empty()).collect()
+/// The index of the image of a file: the image of the same name, or the one at its `imagePath`. If both are there, the
+/// one that has the size in the file.
+///
+/// # Errors
+/// Where there is no image, or both fit.
+fn image(root: &Path, path: &Path, written: &Written, gathered: &mut Gathered<'_>) -> Result<usize, ImageProblem> {
+    let folder = path.parent().unwrap_or(root);
+    let listed = written.image_path.replace('\\', "/");
+    let named = listed.rsplit('/').next().unwrap_or_default();
+    let own = gathered.image([relative(root, &path.with_extension(""))]);
+    let mut names = vec![relative(root, &folder.join(named))];
+    names.extend(below(root, folder, &listed));
+    let said = if named.is_empty() { None } else { gathered.image(names) };
+    let (Some(own), Some(said)) = (own, said) else {
+        let elsewhere = || gathered.image([named.to_string()].into_iter().filter(|name| !name.is_empty()));
+        return own.or(said).or_else(elsewhere).ok_or(ImageProblem::NoImage);
+    };
+    if own == said {
+        return Ok(own);
+    }
+    let size = written.image_width.zip(written.image_height);
+    let fits = |at: usize| {
+        Head::of(gathered.path(at))
+            .is_some_and(|head| size.is_some_and(|size| head.size == size || head.upright() == size))
+    };
+    let words = [own, said].map(|at| relative(root, gathered.path(at)));
+    match (fits(own), fits(said)) {
+        (true, false) | (false, true) => {
+            let (at, word) = if fits(own) { (own, &words[0]) } else { (said, &words[1]) };
+            let note = format!(
+                "{}: its name says {}, its imagePath {}; {word} has the size in the file",
+                relative(root, path),
+                words[0],
+                words[1]
+            );
+            gathered.found.decisions.notes.push(note);
+            Ok(at)
+        }
+        _ => Err(ImageProblem::Annotation(format!(
+            "its name says that it is of {}, its imagePath that it is of {}; correct imagePath, or rename the file",
+            words[0], words[1]
+        ))),
+    }
+}
+
+/// A path relative to `folder` as one below `root`; `None` if it leads out of the root.
+fn below(root: &Path, folder: &Path, path: &str) -> Option<String> {
+    let inside = relative(root, folder);
+    let mut parts: Vec<&str> = inside.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            name => parts.push(name),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// The area of a shape; `None` for points, lines and shapes of other kinds.
-fn area(shape: &WrittenShape) -> Option<Area> {
-    match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
-        ("polygon", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),
+///
+/// # Errors
+/// Where a mask is damaged, in words.
+fn area(shape: &WrittenShape) -> Result<Option<Area>, String> {
+    Ok(match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
+        ("polygon" | "oriented_rectangle", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),
         ("rectangle", &[[x0, y0], [x1, y1]]) => {
             Some(Area::Polygons(vec![vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]]))
         }
         ("circle", &[[x, y], [rim_x, rim_y]]) => Some(Area::Disc([x, y], (rim_x - x).hypot(rim_y - y))),
+        // The first point is the upper left pixel of the mask.
+        ("mask", &[[left, top], ..]) => {
+            let mask = shape.mask.as_deref().ok_or("a shape of type mask has no mask; draw it again")?;
+            let (size, set) = of_png(&base64(mask)?)?;
+            Some(Area::Bitmap { origin: [left as i64, top as i64], size, set })
+        }
         _ => None,
-    }
+    })
 }
