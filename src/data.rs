@@ -10,7 +10,7 @@
 //! | step | action |
 //! |---|---|
 //! | open | recognizes the format of a folder ([`formats()`]), pairs files, finds classes and parts; decodes no image |
-//! | prepare | decodes every image once on all cores, reports the unreadable ones, keeps the resized ones in memory |
+//! | prepare | decodes every image once on all cores, reports the unreadable ones, keeps the resized ones in memory; of a set that does not fit, a sample |
 //! | source | normalizes a sample, and applies the augmentation ([`augment`]) |
 //! | loader | fills batches on background threads |
 //!
@@ -109,7 +109,7 @@ pub use open::{open_classification, open_multi_label, open_segmentation};
 pub use prepare::{
     ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, PairFacts,
     Place, PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn,
-    SampleSet, SegmentationSource, prepare,
+    SAMPLED, SampleSet, SegmentationSource, prepare,
 };
 #[cfg(feature = "tasks")]
 pub(crate) use resize::square_with_margin;

@@ -30,12 +30,28 @@ fn task(name: &str) -> Result<&'static dyn Task, String> {
     tasks::task(name).map_err(|e| e.to_string())
 }
 
+/// The data set of `data check`.
+#[derive(clap::Args)]
+struct SetArg {
+    /// Data set, in any format that training reads
+    #[arg(value_name = "DIR", required_unless_present = "data")]
+    dir: Option<PathBuf>,
+    /// The same as DIR
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    data: Option<PathBuf>,
+}
+
+impl SetArg {
+    fn path(&self) -> &Path {
+        self.dir.as_deref().or(self.data.as_deref()).unwrap_or(Path::new("."))
+    }
+}
+
 /// Arguments of `data check`.
 #[derive(clap::Args)]
 pub(super) struct CheckArgs {
-    /// Data set, in any format that training reads
-    #[arg(value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    set: SetArg,
     /// Task of the data set
     #[arg(long, value_parser = task)]
     task: &'static dyn Task,
@@ -61,6 +77,9 @@ pub(super) struct CheckArgs {
 pub(super) struct PreviewArgs {
     /// Data set; built-in scenes when not given
     #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The same as DIR
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
     data: Option<PathBuf>,
     /// Task of the data set
     #[arg(long, value_parser = task)]
@@ -85,6 +104,12 @@ pub(super) struct PreviewArgs {
     /// HEIGHTxWIDTH in pixels, or one number for a square; that of training when not given
     #[arg(long)]
     image_size: Option<ImageSize>,
+    /// Random crops of this size from pictures at their own size, as in training
+    #[arg(long, value_name = "HxW")]
+    crop: Option<ImageSize>,
+    /// Range of the random factor that scales pictures before --crop, as in training
+    #[arg(long, value_name = "MIN..MAX", requires = "crop")]
+    scale: Option<String>,
     /// Samples, one per row
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=50))]
     samples: u16,
@@ -114,7 +139,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let hints = args.hints.hints();
     require_hints(args.task, &hints)?;
     let options = CheckOptions { val_split: args.val_split, seed: args.seed, hints, ..CheckOptions::default() };
-    let report = args.task.check_data(&args.data, &options)?;
+    let report = args.task.check_data(args.set.path(), &options)?;
     let mut result = report.json();
     if !args.json {
         print(&report)?;
@@ -122,7 +147,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let is_good = match args.fix.as_deref() {
         None => report.is_good(),
         Some(to) => {
-            let corrected = args.task.correct_data(&args.data, &options, to)?;
+            let corrected = args.task.correct_data(args.set.path(), &options, to)?;
             let copy = args.task.check_data(to, &CheckOptions::default())?;
             result["copy"] = copy_json(&corrected, &copy, to);
             if !args.json {
@@ -176,9 +201,11 @@ fn draw(args: &PreviewArgs) -> Result<ExitCode, CliError> {
     }
     let options = PreviewOptions {
         mix: Mix { mixup: args.mixup, cutmix: args.cutmix, seed: args.seed },
-        data: args.data.clone(),
+        data: args.dir.clone().or_else(|| args.data.clone()),
         hints: args.hints.hints(),
         image_size: args.image_size,
+        crop: args.crop,
+        scale: args.scale.clone(),
         seed: args.seed,
         val_split: args.val_split,
         samples: args.samples.into(),

@@ -25,7 +25,7 @@ impl Walk {
     /// As [`Walk::below`].
     pub fn pictures(folder: &Path) -> Result<Self, DataError> {
         let mut walk = Self::below(folder)?;
-        let masks = masks_of(folder);
+        let masks = masks_among(folder, walk.images.clone());
         let (masks, images): (Vec<PathBuf>, _) = walk.images.into_iter().partition(|path| masks.contains(path));
         walk.images = images;
         walk.left_out.extend(masks.iter().map(|path| LeftOut::new(path, Why::Mask)));
@@ -33,9 +33,9 @@ impl Walk {
     }
 }
 
-/// The masks of the pairs below a folder; none if their pixels are not those of masks.
-fn masks_of(folder: &Path) -> BTreeSet<PathBuf> {
-    let Ok(found) = folders::find(folder) else { return BTreeSet::new() };
+/// The masks of the pairs among the `images` below a folder; none if their pixels are not those of masks.
+pub(super) fn masks_among(folder: &Path, images: Vec<PathBuf>) -> BTreeSet<PathBuf> {
+    let Ok(found) = folders::pair(folder, Walk { images, left_out: vec![] }) else { return BTreeSet::new() };
     let sources = found.parts().into_iter().flatten().map(|pair| &pair.mask);
     let masks: BTreeSet<PathBuf> = sources.flat_map(MaskSource::files).cloned().collect();
     let step = masks.len().div_ceil(SAMPLE).max(1);

@@ -52,6 +52,19 @@ pub enum ImageProblem {
     /// Floating-point samples outside of 0 to 1.
     #[error("holds 32-bit floats such as {0}, expected 0 to 1; scale them, or save the image with 8 or 16 bits")]
     FloatRange(String),
+    /// A 16-bit image that contradicts the number of bits that a sample of its set uses.
+    #[error(
+        "its 16-bit samples reach {highest}, which is {needed} bits, but the images that were read before training make its \
+         set one of {bits} bits; save the images with 8 bits, or have all of them read before training"
+    )]
+    OtherDepth {
+        /// Highest sample of the image.
+        highest: u16,
+        /// The bits that it needs.
+        needed: u8,
+        /// The bits of the set.
+        bits: u8,
+    },
     /// A file without four channels where four are wanted.
     #[error("has no four channels, as RGBA or four bands of 8 or 16 bits")]
     NotFour,
@@ -114,7 +127,7 @@ pub enum ImageProblem {
     /// A line of a list with a fault.
     #[error("{0}; correct the list or add the file")]
     Listed(String),
-    /// An annotation with a fault, and its remedy.
+    /// An annotation with a fault; the text has its remedy.
     #[error("{0}")]
     Annotation(String),
     /// A mask of another size than its image.

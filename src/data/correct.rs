@@ -83,7 +83,7 @@ fn choose(set: &dyn Samples, left_out: &mut Vec<BadImage>) -> Result<Vec<Kept>, 
         }
     }
     if let Some(depth) = set.depth() {
-        depth.settle();
+        depth.settle(false);
     }
     let mut kept = Vec::new();
     for ((part, index), hash) in places.into_iter().zip(hashes) {

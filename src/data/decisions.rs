@@ -82,9 +82,9 @@ pub enum Why {
     Mask,
     /// An annotation without area: a point, a line, a box.
     NoArea,
-    /// An annotation file of another task.
+    /// Annotations of another kind: captions, keypoints, stuff.
     OtherAnnotations,
-    /// An image that nobody annotated.
+    /// An image without annotation, or with one that its annotator skipped.
     Unannotated,
     /// A picture that belongs to another one, such as its superpixels.
     Accessory,
@@ -108,8 +108,8 @@ impl fmt::Display for Why {
             Why::UnlabeledTest => "test images without known classes or masks",
             Why::Mask => "masks beside their pictures",
             Why::NoArea => "annotations without an area",
-            Why::OtherAnnotations => "annotation files of other tasks",
-            Why::Unannotated => "images without annotation",
+            Why::OtherAnnotations => "annotations of other kinds than instances",
+            Why::Unannotated => "images whose tasks have no annotation, or a skipped one",
             Why::Accessory => "pictures that belong to another one",
             Why::Duplicate => "copies that the format also has in another form",
         })

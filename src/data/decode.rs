@@ -249,17 +249,20 @@ pub(crate) fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
 /// Converts 16-bit and float samples to bytes.
 fn to_8_bits(picture: DynamicImage, depth: &SampleDepth) -> Result<DynamicImage, ImageProblem> {
     Ok(match picture {
-        DynamicImage::ImageLuma16(image) => DynamicImage::ImageLuma8(narrowed(&image, depth)),
-        DynamicImage::ImageLumaA16(image) => DynamicImage::ImageLumaA8(narrowed(&image, depth)),
-        DynamicImage::ImageRgb16(image) => DynamicImage::ImageRgb8(narrowed(&image, depth)),
-        DynamicImage::ImageRgba16(image) => DynamicImage::ImageRgba8(narrowed(&image, depth)),
+        DynamicImage::ImageLuma16(image) => DynamicImage::ImageLuma8(narrowed(&image, depth)?),
+        DynamicImage::ImageLumaA16(image) => DynamicImage::ImageLumaA8(narrowed(&image, depth)?),
+        DynamicImage::ImageRgb16(image) => DynamicImage::ImageRgb8(narrowed(&image, depth)?),
+        DynamicImage::ImageRgba16(image) => DynamicImage::ImageRgba8(narrowed(&image, depth)?),
         DynamicImage::ImageRgb32F(image) => unit_range(image.as_raw()).map(|()| DynamicImage::ImageRgb32F(image))?,
         DynamicImage::ImageRgba32F(image) => unit_range(image.as_raw()).map(|()| DynamicImage::ImageRgba32F(image))?,
         other => other,
     })
 }
 
-fn narrowed<P, Q>(image: &ImageBuffer<P, Vec<u16>>, depth: &SampleDepth) -> ImageBuffer<Q, Vec<u8>>
+fn narrowed<P, Q>(
+    image: &ImageBuffer<P, Vec<u16>>,
+    depth: &SampleDepth,
+) -> Result<ImageBuffer<Q, Vec<u8>>, ImageProblem>
 where
     P: Pixel<Subpixel = u16>,
     Q: Pixel<Subpixel = u8>,
@@ -267,7 +270,9 @@ where
     // Alpha is left out: it is full in most pictures, whatever the range of the colors.
     let colors = if P::HAS_ALPHA { P::CHANNEL_COUNT - 1 } else { P::CHANNEL_COUNT };
     let highest = image.pixels().flat_map(|pixel| &pixel.channels()[..usize::from(colors)]).max();
-    depth.saw(highest.copied().unwrap_or(0));
+    let highest = highest.copied().unwrap_or(0);
+    depth.saw(highest);
+    depth.require_fits(highest)?;
     // Alpha that exceeds the bits of the colors has all 16.
     let (count, whole) = (usize::from(P::CHANNEL_COUNT), SampleDepth::default());
     let white = (1u32 << depth.bits()) - 1;
@@ -278,7 +283,7 @@ where
         false => depth.to_byte(sample),
     };
     let bytes = image.as_raw().iter().enumerate().map(byte).collect();
-    ImageBuffer::from_raw(image.width(), image.height(), bytes).expect("as many samples as before")
+    Ok(ImageBuffer::from_raw(image.width(), image.height(), bytes).expect("as many samples as before"))
 }
 
 fn unit_range(samples: &[f32]) -> Result<(), ImageProblem> {

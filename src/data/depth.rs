@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::ImageProblem;
+
 /// Bits per sample of cameras and scanners.
 const DEPTHS: [u8; 3] = [10, 12, 14];
 
@@ -20,10 +22,23 @@ pub struct SampleDepth {
     settled: AtomicU8,
     images: AtomicUsize,
     highest: AtomicU32,
+    /// Whether a sample of the set decided, and what it held: a [`Sampled`] as a number.
+    sampled: AtomicU8,
     /// Number of files with several pages.
     paged: AtomicUsize,
     /// Files with each color profile other than sRGB.
     profiles: Mutex<BTreeMap<String, usize>>,
+}
+
+/// Whether a sample of a set decided the number of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sampled {
+    /// The whole set did, or a model.
+    No,
+    /// A sample with 16-bit images.
+    With16Bits,
+    /// A sample without 16-bit images.
+    Without16Bits,
 }
 
 impl Default for SampleDepth {
@@ -34,6 +49,7 @@ impl Default for SampleDepth {
             settled: 0.into(),
             images: 0.into(),
             highest: 0.into(),
+            sampled: (Sampled::No as u8).into(),
             paged: 0.into(),
             profiles: Mutex::default(),
         }
@@ -76,15 +92,32 @@ impl SampleDepth {
         }
     }
 
-    /// Chooses the number of bits from the recorded samples. Returns whether images must be read again.
-    pub(crate) fn settle(&self) -> bool {
+    /// Chooses the number of bits from the recorded samples, of all images or of a sample of them. Returns whether images must
+    /// be read again.
+    pub(crate) fn settle(&self, is_sampled: bool) -> bool {
         let highest = self.highest.load(Ordering::Relaxed);
         let seen = self.images.load(Ordering::Relaxed) > 0 && highest > 0;
-        if !seen || self.settled.swap(1, Ordering::Relaxed) == 1 {
+        if !(seen || is_sampled) || self.settled.swap(1, Ordering::Relaxed) == 1 {
             return false;
         }
-        let bits = DEPTHS.into_iter().find(|&bits| highest < 1 << bits).unwrap_or(16);
+        if is_sampled {
+            let state = if seen { Sampled::With16Bits } else { Sampled::Without16Bits };
+            self.sampled.store(state as u8, Ordering::Relaxed);
+        }
+        let bits = if seen { bits_for(highest) } else { 16 };
         self.bits.swap(bits, Ordering::Relaxed) != bits
+    }
+
+    /// Refuses a 16-bit image that would have changed the choice, had it been in the sample that made it.
+    ///
+    /// # Errors
+    /// [`ImageProblem::OtherDepth`].
+    pub(crate) fn require_fits(&self, highest: u16) -> Result<(), ImageProblem> {
+        let (bits, needed) = (self.bits(), bits_for(u32::from(highest)));
+        let sampled = self.sampled.load(Ordering::Relaxed);
+        let is_other = sampled == Sampled::With16Bits as u8 && needed > bits
+            || sampled == Sampled::Without16Bits as u8 && needed < 16 && highest > 0;
+        if is_other { Err(ImageProblem::OtherDepth { highest, needed, bits }) } else { Ok(()) }
     }
 
     /// A note on fewer bits than 16 and on files with several pages; `None` without either.
@@ -119,9 +152,31 @@ impl SampleDepth {
     }
 }
 
+/// The least number of bits of a camera that holds a value; else 16.
+fn bits_for(highest: u32) -> u8 {
+    DEPTHS.into_iter().find(|&bits| highest < 1 << bits).unwrap_or(16)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_does_not_decide_for_images_that_contradict_it() {
+        let depth = SampleDepth::default();
+        depth.saw(4000);
+        assert!(depth.settle(true));
+        assert_eq!(depth.require_fits(4095), Ok(()));
+        assert!(depth.require_fits(4096).is_err());
+        let depth = SampleDepth::default();
+        assert!(!depth.settle(true));
+        assert_eq!([depth.require_fits(0), depth.require_fits(40_000)], [Ok(()), Ok(())]);
+        assert_eq!(depth.require_fits(4000), Err(ImageProblem::OtherDepth { highest: 4000, needed: 12, bits: 16 }));
+        let whole = SampleDepth::default();
+        whole.saw(4000);
+        whole.settle(false);
+        assert_eq!(whole.require_fits(60_000), Ok(()));
+    }
 
     #[test]
     fn the_highest_value_decides_for_the_set() {
@@ -129,12 +184,12 @@ mod tests {
             let depth = SampleDepth::default();
             depth.saw(12);
             depth.saw(highest);
-            assert_eq!((depth.settle(), depth.bits()), (bits != 16, bits));
-            assert!(!depth.settle(), "settled once");
+            assert_eq!((depth.settle(false), depth.bits()), (bits != 16, bits));
+            assert!(!depth.settle(false), "settled once");
         }
         let depth = SampleDepth::fixed(12);
         depth.saw(9);
-        assert!(!depth.settle());
+        assert!(!depth.settle(false));
         assert_eq!([0, 8, 2048, 4095, 60_000].map(|v| depth.to_byte(v)), [0, 0, 128, 255, 255]);
         // The image crate rounds 16 bits to 8 in the same way.
         let whole = SampleDepth::default();

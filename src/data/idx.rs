@@ -52,6 +52,20 @@ fn parts(root: &Path) -> Result<[([Option<PathBuf>; 2], &'static str); 2], DataE
         };
         files.iter().find(named).cloned()
     };
+    let trainings: Vec<String> = files
+        .iter()
+        .map(|file| name_of(file))
+        .filter(|name| {
+            let name = name.to_lowercase().replace('.', "-");
+            name.contains("images-idx3-ubyte") && name.contains("train")
+        })
+        .collect();
+    let sets: BTreeSet<&str> = trainings.iter().map(|name| name.trim_end_matches(".gz")).collect();
+    if sets.len() > 1 {
+        let names: Vec<&str> = sets.into_iter().collect();
+        let problem = format!("holds several sets ({}); put the files of each into a folder", names.join(", "));
+        return Err(DataError::malformed(root, problem));
+    }
     let pair = |part: &[&str]| [find(part, "images-idx3-ubyte"), find(part, "labels-idx1-ubyte")];
     Ok([(pair(&["train"]), "train"), (pair(&["t10k", "test"]), "test")])
 }

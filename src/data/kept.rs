@@ -31,15 +31,22 @@ impl<T> Kept<T> {
         if let Some(kept) = self.slots[index].get() {
             return Ok(Arc::clone(kept));
         }
-        let value = read()?;
-        let bytes = bytes(&value);
-        let value = Arc::new(value);
+        let value = Arc::new(read()?);
+        self.offer(index, bytes(&value), || Arc::clone(&value));
+        Ok(value)
+    }
+
+    /// Value `index`, if it is kept.
+    pub fn held(&self, index: usize) -> Option<&T> {
+        self.slots.get(index)?.get().map(|value| &**value)
+    }
+
+    /// Keeps value `index` of `bytes` bytes, if they are left. Of two threads that offer the same value, one keeps it.
+    pub fn offer(&self, index: usize, bytes: u64, value: impl FnOnce() -> Arc<T>) {
         let fits = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok();
-        // Of two threads that read the same value, one keeps it.
-        if fits && self.slots[index].set(Arc::clone(&value)).is_err() {
+        if fits && self.slots[index].set(value()).is_err() {
             self.left.fetch_add(bytes, Ordering::Relaxed);
         }
-        Ok(value)
     }
 }
 
@@ -57,6 +64,7 @@ mod tests {
         // 6 of 10 bytes are kept, 5 more do not fit, 4 do.
         assert_eq!([get(0, 6), get(0, 6), get(1, 5), get(1, 5), get(2, 4), get(2, 4)], [0, 0, 11, 12, 23, 23]);
         assert_eq!(reads.into_inner(), 4);
+        assert_eq!([0, 1, 2, 3].map(|index| kept.held(index).copied()), [Some(0), None, Some(23), None]);
         let failed = kept.get(1, |_| 1, || Err(DataError::NothingLeft { checked: 1, bad: vec![] }));
         assert!(failed.is_err());
     }

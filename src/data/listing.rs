@@ -83,30 +83,45 @@ pub(crate) fn relative(root: &Path, path: &Path) -> String {
     composed(&parts.join("/"))
 }
 
-/// Entries of a folder, sorted by name, without hidden ones (`.git`, `._photo.jpg`, `__MACOSX`).
+/// Entries of a folder, sorted by name, without hidden ones (`.git`, `._photo.jpg`) and [`OF_SYSTEMS`].
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(typed_entries(folder)?.into_iter().map(|(path, _)| path).collect())
 }
 
 /// [`entries`] with the type that the listing itself tells, so that a million files need no `stat` each. `None` for links,
 /// and where the file system tells no type.
-fn typed_entries(folder: &Path) -> Result<Vec<(PathBuf, Option<FileType>)>, DataError> {
-    let failed = |e| DataError::io(folder, e);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let path = entry.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !name.starts_with('.') && name != "__MACOSX" {
-            found.push((path, entry.file_type().ok().filter(|kind| !kind.is_symlink())));
-        }
-    }
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
+    let mut found = unsorted_entries(folder)?.collect::<Result<Vec<_>, _>>()?;
+    // Only the last component differs.
+    found.sort_by(|(a, _), (b, _)| a.file_name().cmp(&b.file_name()));
     Ok(found)
 }
 
+/// Folders of operating systems and storage devices: copies, thumbnails and what was deleted.
+const OF_SYSTEMS: [&str; 7] =
+    ["__MACOSX", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found"];
+
+/// [`typed_entries`] one by one, in the order of the file system: a search may end at the first of a million.
+fn unsorted_entries(folder: &Path) -> Result<impl Iterator<Item = Result<Typed, DataError>>, DataError> {
+    let failed = |e| DataError::io(folder, e);
+    let typed = move |entry: std::io::Result<fs::DirEntry>| {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => return Some(Err(failed(error))),
+        };
+        let path = entry.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_hidden = name.starts_with('.') || OF_SYSTEMS.contains(&&*name);
+        (!is_hidden).then(|| Ok((path, entry.file_type().ok().filter(|kind| !kind.is_symlink()))))
+    };
+    Ok(fs::read_dir(folder).map_err(failed)?.filter_map(typed))
+}
+
+/// An entry of a folder, and its type unless it is a link.
+type Typed = (PathBuf, Option<FileType>);
+
 /// Whether an entry is a folder, or a link to one.
-fn is_dir((path, kind): &(PathBuf, Option<FileType>)) -> bool {
+fn is_dir((path, kind): &Typed) -> bool {
     kind.map_or_else(|| path.is_dir(), |kind| kind.is_dir())
 }
 
@@ -149,10 +164,16 @@ fn own_output(folder: &Path, depth: usize) -> bool {
     if number.is_some_and(|number| number.len() >= 3 && number.bytes().all(|b| b.is_ascii_digit())) {
         return true;
     }
-    let Ok(entries) = typed_entries(folder) else { return false };
-    let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_dir);
-    let may_be = depth < 3 && !folders.is_empty() && !files.iter().any(|(path, _)| is_image(path));
-    may_be && folders.iter().all(|(path, _)| own_output(path, depth + 1))
+    let Ok(entries) = unsorted_entries(folder) else { return false };
+    let mut folders = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) if is_dir(&entry) => folders.push(entry.0),
+            Ok((path, _)) if !is_image(&path) => {}
+            _ => return false,
+        }
+    }
+    depth < 3 && !folders.is_empty() && folders.iter().all(|path| own_output(path, depth + 1))
 }
 
 /// The files found below a folder.
@@ -231,11 +252,16 @@ fn unread_name(path: &Path) -> Option<Why> {
 /// Where a folder cannot be listed.
 pub(crate) fn holds_image(folder: &Path) -> Result<bool, DataError> {
     fn visit(folder: &Path, depth: usize) -> Result<bool, DataError> {
-        let entries = typed_entries(folder)?;
-        if entries.iter().any(|entry| is_image(&entry.0) && !is_dir(entry)) {
-            return Ok(true);
+        let mut folders = Vec::new();
+        for entry in unsorted_entries(folder)? {
+            let entry = entry?;
+            if is_dir(&entry) {
+                folders.push(entry.0);
+            } else if is_image(&entry.0) {
+                return Ok(true);
+            }
         }
-        for (path, _) in entries.iter().filter(|entry| is_dir(entry) && !is_own_output(&entry.0)) {
+        for path in folders.iter().filter(|path| !is_own_output(path)) {
             if depth < MAX_DEPTH && visit(path, depth + 1)? {
                 return Ok(true);
             }

@@ -9,6 +9,7 @@ use super::decisions::Decisions;
 use super::listing::{entries, name_of, relative, stem_of};
 use super::names::{composed, shortened};
 use super::parts::{Part, part_of};
+use super::segmentation::pairing;
 use super::text::read_text;
 use super::{BadImage, DataError, ImageProblem};
 
@@ -114,6 +115,9 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     let mut found = None;
     for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
         let bare = word.strip_suffix("list").or(word.strip_suffix("set")).unwrap_or(word);
+        // `train-jpg` and `val2017` hold images too.
+        let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit());
+        let word = if ["jpg", "jpeg", "png", "pred"].contains(&bare) { "images" } else { word };
         let this = match bare {
             // `default.txt` is CVAT's list of an undivided set.
             "trainval" | "default" => Some((Part::Train, true)),
@@ -278,24 +282,25 @@ impl Index {
         found
     }
 
-    /// [`Index::find`] for a path or an address of another machine: its longest ending that files have. A file in another
-    /// part than the path says is no match.
-    pub fn find_elsewhere(&self, listed: &str, part_of: impl Fn(&Path) -> Option<Part>) -> Match {
-        let listed = listed.replace('\\', "/");
-        let endings =
-            std::iter::once(listed.as_str()).chain(listed.match_indices('/').map(|(at, _)| &listed[at + 1..]));
-        let found = endings.filter(|ending| !ending.is_empty()).map(|ending| self.find(ending));
-        let found = found.into_iter().find(|found| *found != Match::None).unwrap_or(Match::None);
-        let said = part_of(Path::new(&listed));
-        let other = |number: usize| {
-            let path = self.files.iter().find(|(known, _)| *known == number).map(|(_, path)| path.as_str());
-            let lies_in = path.and_then(|path| part_of(Path::new(path)));
-            said.is_some() && lies_in.is_some() && said != lies_in
-        };
-        match found {
-            Match::One(number) if other(number) => Match::None,
-            found => found,
+    /// The file with the longest ending of a path or an address of another machine, such as `images/x.jpg` for
+    /// `/label-studio/data/upload/1/x.jpg` or `s3://bucket/x.jpg?sig=1`. No match are: a file in another part than the path says;
+    /// by its name alone, a file in a folder of another name than those of images and parts, which may tell files apart.
+    pub fn find_of_other_machine(&self, listed: &str) -> Match {
+        let listed = listed.trim().replace('\\', "/");
+        let is_address = listed.contains("://");
+        let listed = if is_address { listed.split(['?', '#']).next().unwrap_or_default() } else { &listed };
+        if !is_address && !listed.starts_with('/') && listed.chars().nth(1) != Some(':') {
+            return Match::None;
         }
+        let endings = listed.match_indices('/').map(|(at, _)| &listed[at + 1..]).filter(|ending| !ending.is_empty());
+        let found = endings.map(|ending| (ending, self.find(ending))).find(|(_, found)| *found != Match::None);
+        let Some((ending, Match::One(number))) = found else { return found.map_or(Match::None, |(_, found)| found) };
+        let said = pairing::read(Path::new(listed)).part;
+        let path = self.files.iter().find(|(known, _)| *known == number).map_or("", |(_, path)| path);
+        let reading = pairing::read(Path::new(path));
+        let contradicts = said.is_some() && reading.part.is_some() && said != reading.part;
+        let is_plain = ending.contains('/') || reading.rest.is_empty();
+        if is_plain && !contradicts { Match::One(number) } else { Match::None }
     }
 
     /// The remark that names were found in another case than their files have, with the first of them.

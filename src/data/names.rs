@@ -44,11 +44,17 @@ pub(crate) fn same_number(names: &[String]) -> Option<(&str, &str)> {
     names.iter().find_map(|name| known.insert(bare(name), name).map(|first| (first, name.as_str())))
 }
 
-/// Two names of several letters that differ in case alone, such as `Cat` and `cat`.
+/// Two names of several letters that differ in case, outer blanks or invisible characters alone, such as `Cat ` and `cat`.
 pub(crate) fn case_twins(names: &[String]) -> Option<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     let words = names.iter().filter(|name| name.chars().nth(1).is_some());
-    words.into_iter().find_map(|name| known.insert(name.to_lowercase(), name).map(|first| (first, name.as_str())))
+    words.into_iter().find_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str())))
+}
+
+/// A name in lower case without outer blanks and characters without width.
+fn visible(name: &str) -> String {
+    let has_width = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    name.chars().filter(has_width).collect::<String>().trim().to_lowercase()
 }
 
 /// Sorts by class name: by value if all names are numbers (`1, 2, 10`), else by name.
@@ -114,5 +120,7 @@ mod tests {
         assert_eq!(same_number(&names(&["1", "01", "x"])), None);
         assert_eq!(case_twins(&names(&["cat", "dog", "Cat"])), Some(("cat", "Cat")));
         assert_eq!(case_twins(&names(&["A", "a", "b"])), None);
+        assert_eq!(case_twins(&names(&["cat", "cat\u{200b}"])), Some(("cat", "cat\u{200b}")));
+        assert_eq!(case_twins(&names(&["cat", "dog", "Cat "])), Some(("cat", "Cat ")));
     }
 }

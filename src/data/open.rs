@@ -6,7 +6,7 @@ use super::decisions::{ClassReading, Decisions};
 use super::formats::{self, Entry};
 use super::multilabel::{MultiLabelSplits, require_every_class, rows};
 use super::segmentation::{self, SegmentationSplits};
-use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, csv, listing, names, require_folder};
+use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, csv, names, require_folder};
 
 /// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
 /// `path` may also be a table of paths and labels.
@@ -70,15 +70,6 @@ pub(super) fn open_with(
     let (format, evidence) = formats::choose(path, formats::masks)?
         .ok_or_else(|| DataError::malformed(path, "no pairs of image and mask found"))?;
     let mut found = format.open(path, options)?;
-    let is_drawn = found.parts().into_iter().flatten().any(|pair| pair.mask.files().is_empty());
-    if let Some((_, mask)) = is_drawn.then(|| segmentation::folders::first_pair(path)).transpose()?.flatten() {
-        return Err(DataError::TwoFormats {
-            path: path.into(),
-            first: format!("{} ({evidence})", format.name()),
-            second: format!("images and masks by name ({})", listing::relative(path, &mask)),
-            of_table: false,
-        });
-    }
     found.format = if found.format.is_empty() { format.name() } else { found.format };
     found.decisions.evidence = evidence.seen;
     segmentation::complete(path, found, options, faults)
@@ -115,6 +106,6 @@ fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classe
     decisions.classes = ClassReading::named(classes);
     decisions.notes.extend(names::case_twins(classes).map(|(a, b)| {
         let [a, b] = [a, b].map(names::one_line);
-        format!("the classes '{a}' and '{b}' differ in case alone; give both one name if they are the same")
+        format!("the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone; give both one name if they are the same")
     }));
 }

@@ -27,8 +27,9 @@ use image::{RgbImage, RgbaImage};
 
 use super::augment::Picture;
 use super::resize::cover_with_margin_into;
-use super::store::{Store, settle};
+use super::store::{Memory, Store, settle};
 use super::{Augmentation, BadImage, DataError, SampleDepth};
+use crate::random;
 
 /// Options of the preparation.
 #[derive(Debug, Clone)]
@@ -42,10 +43,13 @@ pub struct PrepareOptions {
     pub margin: f64,
     /// Leave out samples that cannot be read, instead of an error.
     pub skip_bad: bool,
-    /// Bytes of resized samples that may be kept in memory, over all data sets prepared together. A data set that does
-    /// not fit is decoded on each use.
+    /// Bytes of resized samples that may be kept in memory, over all data sets prepared together. Sets that do not fit are
+    /// read on demand; see [`prepare`].
     pub memory_budget: u64,
 }
+
+/// Largest number of samples of a part that are read before training, where the parts do not fit into memory.
+pub const SAMPLED: usize = 512;
 
 impl PrepareOptions {
     /// Samples of `height` by `width` pixels, an error for bad samples, 2 GiB of memory.
@@ -124,8 +128,8 @@ pub trait SampleSet: Clone + Send + Sync {
     /// The counts of one sample.
     fn count(&self, sample: &[u8]) -> Self::Count;
 
-    /// The counts over all good samples, from those of each, in order.
-    fn facts(&self, counts: Vec<Self::Count>) -> Self::Facts;
+    /// The counts over all good samples, from the index and the counts of each, in order.
+    fn facts(&self, counts: Vec<(usize, Self::Count)>) -> Self::Facts;
 
     /// Refuses parts of good files on which a network cannot be trained or measured. The first is the training part.
     ///
@@ -137,21 +141,31 @@ pub trait SampleSet: Clone + Send + Sync {
 /// Height and width in pixels.
 type Size = (u32, u32);
 
-/// A data set of samples that were all read once and are good.
+/// A data set of good samples: all were read once, or a sample of them where the set is read on demand.
 pub struct Prepared<S: SampleSet> {
     set: S,
     size: Size,
     /// See [`PrepareOptions::margin`].
     margin: f64,
-    /// Height and width of each good image before.
+    /// Height and width before of each image that was read.
     own_sizes: Vec<Size>,
+    /// Whether only a sample was read.
+    is_sampled: bool,
     /// The resized samples.
     store: Store,
     facts: S::Facts,
 }
 
 /// Prepares the parts of a data set together, with one memory budget, one progress and one list of bad samples. The training
-/// part comes first: it has the first claim on the memory.
+/// part comes first.
+///
+/// | all resized samples | unreadable samples | read now | in memory |
+/// |---|---|---|---|
+/// | fit the budget | an error, or left out | all | all |
+/// | exceed the budget | left out (`skip_bad`) | all | each from its first use, while the budget lasts |
+/// | exceed the budget | an error, at the latest at their first use | [`SAMPLED`] of each part, by a fixed seed | the same |
+///
+/// The facts are counts over the samples that were read.
 ///
 /// It uses all cores of rayon's pool. The result does not depend on their number. Parts whose 16-bit samples use fewer bits
 /// are read twice.
@@ -171,40 +185,61 @@ pub fn prepare<S: SampleSet>(
 ) -> Result<Vec<Prepared<S>>, DataError> {
     let bytes = S::BYTES * options.pixels()?;
     let mut prepared = read(parts, options, bytes, progress)?;
+    let settle_depth = |(set, one): (&S, &Prepared<S>)| set.depth().is_some_and(|depth| depth.settle(one.is_sampled));
     // `count` visits every part, so each settles its depth.
-    let changed = parts.iter().filter_map(S::depth).filter(|depth| depth.settle()).count();
+    let changed = parts.iter().zip(&prepared).filter(|pair| settle_depth(*pair)).count();
     if changed > 0 {
         prepared = read(parts, options, bytes, progress)?;
     }
-    let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.set.len())).collect();
+    let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.own_sizes.len() + one.store.bad.len())).collect();
     settle(&stores, options.skip_bad)?;
     S::check(&prepared)?;
     Ok(prepared)
 }
 
-/// Reads all samples once, each of `bytes` bytes.
+/// Reads all samples once, each of `bytes` bytes, or [`SAMPLED`] of each part.
 fn read<S: SampleSet>(
     parts: &[S],
     options: &PrepareOptions,
     bytes: usize,
     progress: ProgressFn<'_>,
 ) -> Result<Vec<Prepared<S>>, DataError> {
-    let total = parts.iter().map(S::len).sum();
-    let (done, mut budget) = (AtomicUsize::new(0), options.memory_budget);
+    let all: usize = parts.iter().map(S::len).sum();
+    let needed = all as u128 * bytes as u128;
+    let fits = needed <= u128::from(options.memory_budget);
+    let places = |set: &S| (!fits && !options.skip_bad && set.len() > SAMPLED).then(|| spread_sample(set.len()));
+    let sampled: Vec<Option<Vec<usize>>> = parts.iter().map(places).collect();
+    let total = parts.iter().zip(&sampled).map(|(set, places)| places.as_ref().map_or(set.len(), Vec::len)).sum();
+    let done = AtomicUsize::new(0);
     let size = (options.height, options.width);
     let mut prepared = Vec::with_capacity(parts.len());
-    for (part, set) in parts.iter().enumerate() {
+    for (part, (set, places)) in parts.iter().zip(sampled).enumerate() {
         let margin = if part == 0 && parts.len() > 1 { 1.0 } else { options.margin };
-        let (store, found) = Store::read(set.len(), bytes, budget, |index, slot| {
+        let fill = |index: usize, slot: &mut [u8]| {
             let outcome = set.fill(index, (size, margin), slot).map(|own| (own, set.count(slot)));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             outcome
-        })?;
-        budget -= store.bytes();
-        let (own_sizes, counts) = found.into_iter().unzip();
-        prepared.push(Prepared { set: set.clone(), size, margin, own_sizes, store, facts: set.facts(counts) });
+        };
+        // Parts share the budget by their lengths.
+        let share = (u128::from(options.memory_budget) * set.len() as u128 / all.max(1) as u128) as u64;
+        let memory = if fits { Memory::First } else { Memory::OnDemand(share) };
+        let (store, found) = match &places {
+            Some(places) => Store::sampled(set.len(), bytes, share, places, fill)?,
+            None => Store::read(set.len(), bytes, memory, fill)?,
+        };
+        let (own_sizes, counts) = found.into_iter().map(|(at, (own, count))| (own, (at, count))).unzip();
+        let (facts, is_sampled) = (set.facts(counts), places.is_some());
+        prepared.push(Prepared { set: set.clone(), size, margin, own_sizes, is_sampled, store, facts });
     }
     Ok(prepared)
+}
+
+/// [`SAMPLED`] of `count` indices, ascending, by a fixed seed.
+fn spread_sample(count: usize) -> Vec<usize> {
+    let mut places = random::shuffled(count, 0, 0);
+    places.truncate(SAMPLED);
+    places.sort_unstable();
+    places
 }
 
 impl<S: SampleSet> Prepared<S> {
@@ -223,14 +258,21 @@ impl<S: SampleSet> Prepared<S> {
         self.size
     }
 
-    /// Height and width of good image `index` as its file has it.
-    pub fn own_size(&self, index: usize) -> (u32, u32) {
-        self.own_sizes[index]
+    /// Height and width of the good images that were read, as their files have them: of all, in order, or of a sample.
+    pub fn own_sizes(&self) -> &[(u32, u32)] {
+        &self.own_sizes
     }
 
-    /// Whether an image had another size than the samples.
-    pub fn is_resized(&self) -> bool {
-        self.own_sizes.iter().any(|own| *own != self.size)
+    /// Whether only a sample of the images was read. The others are read when they are needed, and the facts are those of
+    /// the sample.
+    pub fn is_sampled(&self) -> bool {
+        self.is_sampled
+    }
+
+    /// Pixels of all good images as their files have them; an estimate where only a sample was read.
+    pub fn own_pixels(&self) -> u64 {
+        let read: u128 = self.own_sizes.iter().map(|&(h, w)| u128::from(h) * u128::from(w)).sum();
+        (read * self.len() as u128 / self.own_sizes.len().max(1) as u128) as u64
     }
 
     /// Number of pixels of a sample.
@@ -263,9 +305,10 @@ impl<S: SampleSet> Prepared<S> {
         &self.facts
     }
 
-    /// How 16-bit samples are read, in words; `None` without any, or if all bits are used.
+    /// How 16-bit samples are read, and other notes on the files, in words; `None` without any.
     pub fn depth_note(&self) -> Option<String> {
-        self.set.depth().and_then(SampleDepth::note)
+        let note = self.set.depth().and_then(SampleDepth::note)?;
+        Some(if self.is_sampled { format!("of {} images that were read: {note}", self.own_sizes.len()) } else { note })
     }
 
     /// Number of bits that 16-bit samples are read with, see [`SampleDepth`].
@@ -273,7 +316,7 @@ impl<S: SampleSet> Prepared<S> {
         self.set.depth().map_or(16, SampleDepth::bits)
     }
 
-    /// Whether the resized samples are held in memory.
+    /// Whether all resized samples are held in memory from the first reading on.
     pub fn in_memory(&self) -> bool {
         self.store.in_memory()
     }
@@ -288,6 +331,7 @@ impl<S: SampleSet> Prepared<S> {
             None => {
                 let mut sample = vec![0; S::BYTES * self.pixels()];
                 self.set.fill(self.original_index(index), (self.size, self.margin), &mut sample)?;
+                self.store.offer(index, &sample);
                 Ok(Cow::Owned(sample))
             }
         }

@@ -24,7 +24,7 @@ mod leftovers;
 pub(crate) mod mask;
 mod name_lists;
 mod orientation;
-mod pairing;
+pub(crate) mod pairing;
 pub(crate) mod pets;
 mod raw;
 pub(crate) mod roboflow;
@@ -37,7 +37,6 @@ pub(crate) mod voc;
 mod written;
 pub(crate) mod yolo;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,21 +98,9 @@ pub(crate) fn complete(
             }
         }
     };
-    found.decisions.notes.extend(name_twins(&coding.classes.names));
+    found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));
     splits(path, found, coding, options)
-}
-
-/// The remark that two class names differ in case or blanks alone.
-fn name_twins(names: &[String]) -> Option<String> {
-    let mut known: HashMap<String, &str> = HashMap::new();
-    let words = names.iter().filter(|name| name.trim().chars().nth(1).is_some());
-    let twins = words.into_iter().find_map(|name| {
-        let bare = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        known.insert(bare, name).map(|first| (first, name))
-    });
-    let (a, b) = twins?;
-    Some(format!("the classes '{a}' and '{b}' differ in case or blanks alone; give both one name if they are the same"))
 }
 
 /// The remark that masks hold several pages, of which the first is read.

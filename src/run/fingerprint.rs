@@ -43,6 +43,9 @@ pub struct PartPrint {
     pub content: String,
     /// Digest of names, classes and files, without the image size. Runs with equal digests can be compared.
     pub set: String,
+    /// Whether images were not in memory, so that `content` has the lengths of their files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_length: bool,
     /// Fingerprint of each image; empty for more than 50,000 images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub each: Vec<ImagePrint>,
@@ -75,7 +78,7 @@ impl DataPrint {
         for (part, before, now) in
             [("training", &self.training, &now.training), ("validation", &self.validation, &now.validation)]
         {
-            if (before.images, &before.content) != (now.images, &now.content) {
+            if before.differs(now) {
                 changes.push(format!("{part} images: {}", before.difference(now).join("; ")));
             }
         }
@@ -86,6 +89,8 @@ impl DataPrint {
 impl PartPrint {
     fn of(source: &dyn Source, folder: Option<&Path>) -> Self {
         let images = source.len();
+        let first = (images > 0).then(|| source.identity(0)).flatten();
+        let by_length = first.is_some_and(|first| first.image_digest.is_none());
         let each: Option<Vec<(ImagePrint, [u64; 2])>> =
             (0..images).into_par_iter().map(|index| Some(print(&source.identity(index)?, folder))).collect();
         let each = each.unwrap_or_default();
@@ -95,7 +100,13 @@ impl PartPrint {
         let content = all(&|(ImagePrint(name, label, image, mask), _)| format!("{name}\t{label}\t{image}\t{mask}"));
         let set = all(&|(ImagePrint(name, label, ..), files)| format!("{name}\t{label}\t{files:?}"));
         let each = each.into_iter().map(|(print, _)| print);
-        PartPrint { images, content, set, each: if images <= MAX_NAMED { each.collect() } else { vec![] } }
+        PartPrint { images, content, set, by_length, each: if images <= MAX_NAMED { each.collect() } else { vec![] } }
+    }
+
+    /// Whether images differ. Where one of the two has no digests of pixels, the lengths of the files decide.
+    fn differs(&self, now: &PartPrint) -> bool {
+        let is_same = self.content == now.content || (self.by_length || now.by_length) && self.set == now.set;
+        self.images != now.images || !is_same
     }
 
     /// Differences of a part, in words.
@@ -110,6 +121,9 @@ impl PartPrint {
         let (old, new) = (by_name(self), by_name(now));
         let both = || old.iter().filter_map(|(name, print)| Some((name, print, new.get(name)?)));
         let quoted = |name: &String| format!("{name:?}");
+        // A digest and a length cannot be compared.
+        let is_length = |text: &str| text.ends_with(" bytes");
+        let differ = |a: &str, b: &str| a != b && is_length(a) == is_length(b);
         let kinds = [
             ("added", new.keys().filter(|name| !old.contains_key(*name)).map(quoted).collect::<Vec<_>>()),
             ("removed", old.keys().filter(|name| !new.contains_key(*name)).map(quoted).collect()),
@@ -120,12 +134,23 @@ impl PartPrint {
                     .map(|(name, a, b)| format!("{name:?} ({:?}, now {:?})", a.1, b.1))
                     .collect(),
             ),
-            ("with another mask", both().filter(|(_, a, b)| a.3 != b.3).map(|(name, ..)| quoted(name)).collect()),
-            ("with other pixels", both().filter(|(_, a, b)| a.2 != b.2).map(|(name, ..)| quoted(name)).collect()),
+            (
+                "with another mask",
+                both().filter(|(_, a, b)| differ(&a.3, &b.3)).map(|(name, ..)| quoted(name)).collect(),
+            ),
+            (
+                "with other pixels",
+                both().filter(|(_, a, b)| differ(&a.2, &b.2)).map(|(name, ..)| quoted(name)).collect(),
+            ),
         ];
         let mut words: Vec<String> = kinds.iter().filter(|(_, names)| !names.is_empty()).map(in_words).collect();
         if words.is_empty() {
-            words.push(if self.images == now.images { "in another order".into() } else { counts });
+            let has_order = self.by_length == now.by_length;
+            words.push(match (self.images == now.images, has_order) {
+                (true, true) => "in another order".into(),
+                (true, false) => "not the same as before".into(),
+                (false, _) => counts,
+            });
         }
         words
     }
@@ -165,7 +190,7 @@ mod tests {
             .iter()
             .map(|(name, label, content)| ImagePrint((*name).into(), (*label).into(), (*content).into(), String::new()))
             .collect();
-        PartPrint { images: each.len(), content: format!("{each:?}"), set: String::new(), each }
+        PartPrint { images: each.len(), content: format!("{each:?}"), set: String::new(), by_length: false, each }
     }
 
     #[test]
@@ -184,6 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn a_set_that_is_no_longer_in_memory_is_the_same_by_its_lengths() {
+        let with = |content: &str, set: &str, by_length| PartPrint {
+            set: set.into(),
+            by_length,
+            ..part(&[("a", "cat", content)])
+        };
+        let before = with("0011223344556677", "names and lengths", false);
+        let now = |content: &str, set: &str| with(content, set, true);
+        assert!(!before.differs(&now("5 bytes", "names and lengths")));
+        assert!(before.differs(&now("6 bytes", "other lengths")));
+        assert_eq!(before.difference(&now("6 bytes", "other lengths")), ["not the same as before"]);
+        // Two digests of pixels differ, though the lengths of the files are equal.
+        assert!(before.differs(&with("1011223344556677", "names and lengths", false)));
+    }
+
+    #[test]
     fn classes_parts_and_masks_are_compared() {
         let print = |classes: &[&str], training: PartPrint| DataPrint {
             classes: classes.iter().map(ToString::to_string).collect(),
@@ -198,7 +239,7 @@ mod tests {
         assert!(changes[1].starts_with("training images: ") && changes[1].contains("pixels"), "{changes:?}");
         let masked = |mask: &str| {
             let each = vec![ImagePrint("a".into(), String::new(), "1".into(), mask.into())];
-            PartPrint { images: 1, content: mask.into(), set: String::new(), each }
+            PartPrint { images: 1, content: mask.into(), set: String::new(), by_length: false, each }
         };
         let difference = masked("1").difference(&masked("2"));
         assert!(

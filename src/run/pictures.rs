@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use axis::{Axis, Scale, drawable};
 pub use canvas::Color;
-pub use comparison::{PictureTable, VOID, faded, marked, painted, tinted};
+pub use comparison::{PictureTable, VOID, faded, marked, painted, reduced, tinted};
 pub use confusion::confusion_picture;
 pub use curves::{curves_picture, curves_svg, lr_picture};
 pub use drawn::{Drawn, Place, photographs};

@@ -18,7 +18,9 @@ pub use predict::ClassifyPredictor;
 pub use settings::{AugmentFrom, ClassifyConfig};
 pub use weights::{EvaluatedWeights, WeightsOptions, evaluate_weights};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, resumed_classes, typed};
+use super::data::{
+    Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, on_demand_line, resumed_classes, typed,
+};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -147,6 +149,7 @@ impl Classify {
                 val.len(),
             )]
             .into_iter()
+            .chain(on_demand_line([&train, &val]))
             .chain(originals)
             .chain(pixel_lines)
             .collect(),
@@ -227,10 +230,10 @@ impl Task for Classify {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);
             let name = train.class_names()[train.label(index) as usize].clone();
-            Ok(Sample { index, name, rgb, mask: vec![] })
+            Ok(Sample { index, name, rgb, mask: vec![], size: (side, side) })
         };
         let mix = Some(mix).filter(crate::data::Mix::is_on);
-        Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
+        Ok(Samples { count, size: config.size(), legend: vec![], crops: None, keeps: KEEPS, mix, read: Box::new(read) })
     }
 
     fn takes_squares(&self) -> bool {
@@ -292,8 +295,7 @@ impl ImageSet for ClassifiedImages {
 
 /// How augmentation gets its images, in words, with the memory of decoded ones.
 fn originals_line(train: &PreparedClasses) -> String {
-    let bytes = |index: usize| 3 * u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
-    let all: u64 = (0..train.len()).map(bytes).sum();
+    let all = 3 * train.own_pixels();
     let [kept, all] = [all.min(ORIGINALS), all].map(|bytes| bytes.div_ceil(1 << 20));
     format!("augment: from the original images; {kept} of {all} MiB stay decoded")
 }

@@ -21,7 +21,7 @@ pub use output::ColorOutput;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, typed};
+use super::data::{Chosen, Compared, DataSource, ImageSet, Part, on_demand_line, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -145,7 +145,10 @@ impl Task for Colorize {
             objective: Box::new(Colorization::training(card, &config, weights, Some(val.clone()))),
             sources: [source(&train, augmentation), source(&val, None)],
             stem: format!("{}-unet{}", self.name(), if config.skips { "" } else { "-noskip" }),
-            lines: std::iter::once(format!("data:    {}, {counts}", splits.format)).chain(pixel_lines).collect(),
+            lines: std::iter::once(format!("data:    {}, {counts}", splits.format))
+                .chain(on_demand_line([&train, &val]))
+                .chain(pixel_lines)
+                .collect(),
             decisions,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })
@@ -184,9 +187,9 @@ impl Task for Colorize {
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * size.height * size.width];
             cover_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
-            Ok(Sample { index, name: train.name(index), rgb, mask: vec![] })
+            Ok(Sample { index, name: train.name(index), rgb, mask: vec![], size: (size.height, size.width) })
         };
-        Ok(Samples { count, size, legend: vec![], keeps: KEEPS, mix: None, read: Box::new(read) })
+        Ok(Samples { count, size, legend: vec![], crops: None, keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {

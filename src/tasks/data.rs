@@ -134,6 +134,27 @@ pub(super) fn fourth_channel<S: SampleSet>(
     }
 }
 
+/// How a set that does not fit into memory is read, in words; `None` for one that is in memory.
+pub(super) fn on_demand_line<S: SampleSet>(parts: [&Prepared<S>; 2]) -> Option<String> {
+    let [train, _] = parts;
+    if parts.iter().all(|part| part.in_memory()) {
+        return None;
+    }
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
+    let (height, width) = train.size();
+    let images: usize = parts.iter().map(|part| part.len()).sum();
+    let needed = (images * S::BYTES) as u64 * u64::from(height) * u64::from(width);
+    let read = train.own_sizes().len();
+    let sampled =
+        if train.is_sampled() { format!("; statistics are those of {read} training images") } else { String::new() };
+    let budget = PrepareOptions::new(height, width).memory_budget;
+    Some(format!(
+        "reading: images are decoded when needed, because {images} of {height}x{width} take {}; up to {} stay in memory{sampled}",
+        gib(needed),
+        gib(budget),
+    ))
+}
+
 /// The classes of the resumed run, in the order of the network's outputs. `None` for a new run, and for a run without a list.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ pub use predict::MultiLabelPredictor;
 pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 pub use settings::{MultiLabelConfig, PositiveWeights};
 
-use super::data::{Chosen, DataSource, Part, resumed_classes};
+use super::data::{Chosen, DataSource, Part, on_demand_line, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -121,6 +121,7 @@ impl Task for MultiLabel {
         }
         .with_sample_bits(train.sample_bits());
         let mut lines = vec![data_line(splits.format, [&train, &val])];
+        lines.extend(on_demand_line([&train, &val]));
         lines.extend(pixel_lines);
         let mut decisions = splits.decisions;
         decisions.notes.extend(train.depth_note());
@@ -176,9 +177,9 @@ impl Task for MultiLabel {
             let mut rgb = vec![0; 3 * side * side];
             square_into(&train.image(index)?, side as u32, &mut rgb);
             let names: Vec<&String> = train.labels(index).iter().map(|&l| &train.class_names()[l as usize]).collect();
-            Ok(Sample { index, name: labels::joined(&names), rgb, mask: vec![] })
+            Ok(Sample { index, name: labels::joined(&names), rgb, mask: vec![], size: (side, side) })
         };
-        Ok(Samples { count, size: config.size(), legend: vec![], keeps: KEEPS, mix, read: Box::new(read) })
+        Ok(Samples { count, size: config.size(), legend: vec![], crops: None, keeps: KEEPS, mix, read: Box::new(read) })
     }
 
     fn takes_squares(&self) -> bool {

@@ -1,11 +1,11 @@
 //! Training samples before augmentation, for a preview.
 
 use super::TaskError;
-use crate::data::Mix;
 use crate::data::augment::Keeps;
+use crate::data::{Crops, Mix};
 use crate::run::ImageSize;
 
-/// A sample, resized as in training.
+/// A sample: resized as in training, or at its own size where training cuts crops.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Index in the training part.
@@ -16,6 +16,8 @@ pub struct Sample {
     pub rgb: Vec<u8>,
     /// Class of each pixel; empty without masks.
     pub mask: Vec<u8>,
+    /// Height and width: those of [`Samples::size`], or of the file where crops are cut from it.
+    pub size: (usize, usize),
 }
 
 /// Reads a sample, given its index in the training part.
@@ -25,8 +27,10 @@ pub type ReadSample = Box<dyn Fn(usize) -> Result<Sample, TaskError>>;
 pub struct Samples {
     /// Number of samples.
     pub count: usize,
-    /// Height and width.
+    /// Height and width in training.
     pub size: ImageSize,
+    /// Crops that training cuts from pictures at their own size.
+    pub crops: Option<Crops>,
     /// Names and colors of the classes of masks.
     pub legend: Vec<(String, [u8; 3])>,
     /// Augmentations that keep the label of a sample.

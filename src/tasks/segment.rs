@@ -31,7 +31,7 @@ pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
 use set::{SegmentedImages, whole};
 
-use super::data::{Chosen, DataSource, Part, fourth_channel, resumed_classes};
+use super::data::{Chosen, DataSource, Part, fourth_channel, on_demand_line, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -142,6 +142,7 @@ impl Task for Segment {
                 format!("classes: {}, from {}", classes.len(), classes.source),
             ]
             .into_iter()
+            .chain(on_demand_line([&train, &val]))
             .chain(crop_lines)
             .chain(pixel_lines)
             .collect(),
@@ -192,17 +193,29 @@ impl Task for Segment {
         let mut from = DataSource::of(settings, config.image_size);
         let train = open_data(&from)?.train;
         from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Stretched);
-        let size = from.size;
+        let (size, crops) = (from.size, config.crops());
         let classes = train.classes();
         let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
         let (count, area) = (train.len(), size.height * size.width);
         let read = move |index: usize| {
+            if crops.is_some() {
+                let (image, mask) = (train.image(index)?, train.mask(index)?);
+                let size = (image.height() as usize, image.width() as usize);
+                return Ok(Sample {
+                    index,
+                    name: train.name(index),
+                    rgb: image.into_raw(),
+                    mask: mask.into_raw(),
+                    size,
+                });
+            }
             let (mut rgb, mut mask) = (vec![0; 3 * area], vec![0; area]);
             stretch_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
             nearest_into(&train.mask(index)?, size.width as u32, size.height as u32, &mut mask);
-            Ok(Sample { index, name: train.name(index), rgb, mask })
+            Ok(Sample { index, name: train.name(index), rgb, mask, size: (size.height, size.width) })
         };
-        Ok(Samples { count, size, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
+        let size = config.crop.unwrap_or(size);
+        Ok(Samples { count, size, crops, legend, keeps: KEEPS, mix: None, read: Box::new(read) })
     }
 
     fn check_data(&self, data: &Path, options: &CheckOptions<'_>) -> Result<CheckReport, TaskError> {
@@ -254,10 +267,9 @@ fn sources(
 
 /// How crops are cut, in words, and the memory of decoded pictures.
 fn crop_line(train: &PreparedPairs, crops: &Crops, channels: usize) -> String {
-    let pixels = |index: usize| u64::from(train.own_size(index).0) * u64::from(train.own_size(index).1);
-    let largest = (0..train.len()).max_by_key(|&index| pixels(index)).unwrap_or(0);
-    let (height, width) = train.own_size(largest);
-    let all = (1 + channels.max(3) as u64) * (0..train.len()).map(pixels).sum::<u64>();
+    let pixels = |&(height, width): &(u32, u32)| u64::from(height) * u64::from(width);
+    let (height, width) = train.own_sizes().iter().copied().max_by_key(pixels).unwrap_or_default();
+    let all = (1 + channels.max(3) as u64) * train.own_pixels();
     let ([least, most], (h, w)) = (crops.scale, crops.size);
     let scaled = if crops.scale == [1.0; 2] { String::new() } else { format!(" scaled by {least} to {most}") };
     let kept = all.min(ORIGINALS).div_ceil(1 << 20);

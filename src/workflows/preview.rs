@@ -7,11 +7,11 @@ use image::RgbImage;
 use super::WorkflowError;
 use super::evaluation::require_hints;
 use crate::data::augment::Picture;
-use crate::data::{Augment, Hints, Mix, Mixed};
+use crate::data::{Augment, Augmentation, Hints, Mix, Mixed};
 use crate::label::IGNORED_BYTE;
 use crate::memory;
 use crate::run::ImageSize;
-use crate::run::pictures::{PictureTable, spread};
+use crate::run::pictures::{PictureTable, reduced, spread};
 use crate::tasks::samples::{Sample, Samples};
 use crate::tasks::{Task, TaskError};
 use crate::train::settings::{ConfigError, Given};
@@ -31,6 +31,10 @@ pub struct PreviewOptions {
     pub hints: Hints,
     /// Size of the images; by default that of the task's training.
     pub image_size: Option<ImageSize>,
+    /// Size of random crops from pictures at their own size, for a task that has them.
+    pub crop: Option<ImageSize>,
+    /// Range of the factors that scale pictures before crops, such as `0.5..2`.
+    pub scale: Option<String>,
     /// Seed of the run that is previewed.
     pub seed: u64,
     /// Share held out, for data without a split.
@@ -51,6 +55,8 @@ impl PreviewOptions {
             data: None,
             hints: Hints::default(),
             image_size: None,
+            crop: None,
+            scale: None,
             seed: 0,
             val_split: 0.2,
             samples: 6,
@@ -78,6 +84,15 @@ impl PreviewOptions {
             let size = if height == width { (height as i64).into() } else { format!("{height}x{width}").into() };
             set("image_size", size);
         }
+        let crop = self.crop.map(|size| format!("{}x{}", size.height, size.width));
+        for (key, text) in [("crop", crop), ("scale", self.scale.clone())] {
+            if let Some(text) = text {
+                if !self.task.settings().iter().any(|setting| setting.key == key) {
+                    return Err(WorkflowError::NoSetting { key, task: self.task.name() });
+                }
+                set(key, text.into());
+            }
+        }
         require_hints(self.task, &self.hints)?;
         table.extend(toml::Table::try_from(&self.hints).map_err(ConfigError::NoToml).map_err(TaskError::from)?);
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
@@ -98,8 +113,12 @@ impl PreviewOptions {
     }
 }
 
+/// No change, for crops without augmentation.
+static UNCHANGED: Augmentation = Augmentation::none();
+
 /// Draws training samples: the original and its augmented versions in the first epochs, from 1. For the same seed and
-/// settings a run sees the same pictures, unless it leaves out unreadable images. Masks lie over the images in the colors of
+/// settings a run sees the same pictures, unless it leaves out unreadable images. Of crops, the original is the whole picture
+/// at its own size. Masks lie over the images in the colors of
 /// their classes. Ignored pixels are darkened.
 ///
 /// # Errors
@@ -107,25 +126,31 @@ impl PreviewOptions {
 pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     let from = options.read()?;
     let (size, seed) = (from.size, options.seed);
-    require_memory(size, from.mix.is_some())?;
+    require_memory((size.height, size.width), from.mix.is_some())?;
     let augmentation = options.augment.prepare(from.keeps, seed);
     let columns = std::iter::once("as it is".to_owned()).chain((1..=options.epochs).map(|e| format!("epoch {e}")));
     let mut sheet = PictureTable::new(options.title(), columns.collect());
     sheet.legend.clone_from(&from.legend);
-    let shown = |rgb: &[u8], mask: &[u8]| {
+    let shown = |rgb: &[u8], mask: &[u8], (height, width): (usize, usize)| {
         let bytes = overlaid(rgb, mask, &from.legend);
-        RgbImage::from_raw(size.width as u32, size.height as u32, bytes).unwrap_or_default()
+        RgbImage::from_raw(width as u32, height as u32, bytes).unwrap_or_default()
     };
     let changed = |sample: &Sample, epoch| {
-        let picture = Picture { size: (size.height, size.width), rgb: &sample.rgb, mask: &sample.mask };
-        match &augmentation {
-            Some(augmentation) => augmentation.with(picture, epoch, sample.index, shown),
-            None => shown(&sample.rgb, &sample.mask),
+        let picture = Picture { size: sample.size, rgb: &sample.rgb, mask: &sample.mask };
+        let take = |rgb: &[u8], mask: &[u8]| shown(rgb, mask, (size.height, size.width));
+        match (&augmentation, &from.crops) {
+            (how, Some(crops)) => {
+                let view = crops.view(sample.size, epoch, sample.index);
+                how.as_deref().unwrap_or(&UNCHANGED).with_view(picture, view, epoch, sample.index, take)
+            }
+            (Some(augmentation), None) => augmentation.with(picture, epoch, sample.index, take),
+            (None, None) => take(&sample.rgb, &sample.mask),
         }
     };
     for place in spread(from.count, options.samples) {
         let sample = &(from.read)(place)?;
-        let mut row = vec![(shown(&sample.rgb, &sample.mask), sample.name.clone())];
+        require_memory(sample.size, from.mix.is_some())?;
+        let mut row = vec![(reduced(shown(&sample.rgb, &sample.mask, sample.size)), sample.name.clone())];
         for epoch in 1..=options.epochs as u64 {
             let mut cell = (changed(sample, epoch), String::new());
             if let Some(mix) = from.mix.filter(|_| from.count > 1) {
@@ -134,22 +159,23 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
                 cell.0 = mix_pictures(&mixed, &cell.0, &changed(&other, epoch));
                 cell.1 = format!("{:.0} % {}", 100.0 * (1.0 - mixed.share), other.name);
             }
-            row.push(cell);
+            row.push((reduced(cell.0), cell.1));
         }
         sheet.row(row);
     }
     Ok(sheet.draw()?.picture)
 }
 
-/// Bytes that a pixel of a sample takes while it is changed: the sample, what is read of its file, and two changed pictures.
-const PIXEL: u64 = 24;
+/// Bytes that a pixel of a sample takes while it is changed: the sample, its file's picture, a changed one and a drawn one. The
+/// pictures of the table are reduced.
+const PIXEL: u64 = 16;
 /// Bytes that it takes more where samples are mixed, as floats.
 const MIXED_PIXEL: u64 = 32;
 
 /// Refuses samples that do not fit into memory; one is drawn at a time.
-fn require_memory(size: ImageSize, is_mixed: bool) -> Result<(), WorkflowError> {
+fn require_memory((height, width): (usize, usize), is_mixed: bool) -> Result<(), WorkflowError> {
     let each = PIXEL + if is_mixed { MIXED_PIXEL } else { 0 };
-    let bytes = (size.height as u64).saturating_mul(size.width as u64).saturating_mul(each);
+    let bytes = (height as u64).saturating_mul(width as u64).saturating_mul(each);
     match memory::available() {
         Some(available) if available < bytes => Err(WorkflowError::NoMemory { what: "a sample", bytes, available }),
         _ => Ok(()),

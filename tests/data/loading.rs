@@ -1,12 +1,16 @@
 //! Statistics and batches do not depend on the number of threads, and a defect does not end the process.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use image::{ImageBuffer, Luma};
 use shadegrad::data::{
     Batch, ClassificationDataset, ClassificationSource, DataError, Loader, LoaderOptions, Normalization,
-    PrepareOptions, SampleLayout, SampleMut, Source, prepare, scenes::SceneDataset,
+    PrepareOptions, SAMPLED, SampleLayout, SampleMut, Source, Splits, prepare, scenes::SceneDataset,
 };
+use shadegrad::internals::random::shuffled;
+use tempfile::TempDir;
 
 use crate::refused;
 
@@ -148,5 +152,81 @@ fn a_panic_outside_of_a_sample_ends_no_thread() {
         let mut epoch = loader.epoch(0).unwrap();
         refused(epoch.next().unwrap(), &["sample 0", told]);
         assert_eq!(epoch.filter(Result::is_err).count(), 2, "the other batches report it too");
+    }
+}
+
+/// 700 files of 8x8 in class folders: 600 training and 100 validation images. `replace` changes a training image that is not
+/// in the sample of those that are read before training.
+fn many(replace: impl Fn(&Path)) -> (TempDir, Splits) {
+    let dir = crate::temp();
+    for number in 0..700u32 {
+        let part = if number < 600 { "train" } else { "val" };
+        let path = dir.path().join(format!("{part}/{}/{number:03}.png", ["a", "b"][number as usize % 2]));
+        crate::save(&path, &crate::picture(8, 8, (number % 251) as u8));
+    }
+    let splits = crate::open(dir.path()).unwrap();
+    replace(splits.train.path(shuffled(600, 0, 0)[SAMPLED]).unwrap());
+    (dir, splits)
+}
+
+#[test]
+fn a_set_beyond_the_budget_is_read_on_demand() {
+    let (_dir, splits) = many(|_| ());
+    let sets = [splits.train, splits.val];
+    let first = PrepareOptions::square(8);
+    // 700 samples of 192 bytes do not fit.
+    let on_demand = PrepareOptions { memory_budget: 700 * 192 - 1, ..first.clone() };
+    let calls = AtomicUsize::new(0);
+    let count = |_: usize, total: usize| {
+        assert_eq!(total, SAMPLED + 100);
+        calls.fetch_add(1, Ordering::Relaxed);
+    };
+    let whole = prepare(&sets, &first, &|_, _| ()).unwrap();
+    let parts = prepare(&sets, &on_demand, &count).unwrap();
+    assert_eq!(calls.into_inner(), SAMPLED + 100);
+    assert_eq!([parts[0].is_sampled(), parts[1].is_sampled(), whole[0].is_sampled()], [true, false, false]);
+    assert_eq!([parts[0].len(), parts[0].own_sizes().len(), parts[1].len()], [600, SAMPLED, 100]);
+    assert_eq!(parts[0].facts().pixels, (SAMPLED * 64) as u64);
+    assert_eq!(parts[1].facts(), whole[1].facts());
+    let [expected, found] = [&whole, &parts].map(|parts| parts[0].facts().normalization());
+    for channel in 0..3 {
+        assert!((expected.mean[channel] - found.mean[channel]).abs() < 0.02, "{expected:?} {found:?}");
+    }
+    assert_eq!(*parts[0].facts(), *prepare(&sets, &on_demand, &|_, _| ()).unwrap()[0].facts(), "the same sample");
+    // The second reading finds kept samples.
+    for _ in 0..2 {
+        for (whole, part) in whole.iter().zip(&parts) {
+            (0..whole.len()).for_each(|i| assert_eq!(whole.sample(i).unwrap(), part.sample(i).unwrap()));
+        }
+    }
+    // Images that are left out have to be known before.
+    let skipping = PrepareOptions { skip_bad: true, ..on_demand };
+    assert_eq!(prepare(&sets, &skipping, &|_, _| ()).unwrap()[0].facts(), whole[0].facts());
+}
+
+#[test]
+fn an_image_that_is_read_on_demand_and_contradicts_the_sample_is_refused() {
+    let budget = PrepareOptions { memory_budget: 0, ..PrepareOptions::square(8) };
+    let source = |splits: Splits| {
+        let prepared = prepare(&[splits.train, splits.val], &budget, &|_, _| ()).unwrap().remove(0);
+        ClassificationSource::new(Arc::new(prepared), &Normalization::NONE)
+    };
+    let errors = |source: &dyn Source| -> Vec<String> {
+        let load = |index: usize| {
+            let (mut image, mut labels) = (vec![0.0; 192], vec![0]);
+            source.load(1, index, SampleMut { image: &mut image, labels: &mut labels, targets: &mut [] })
+        };
+        (0..source.len()).filter_map(|index| load(index).err()).map(|error| error.to_string()).collect()
+    };
+    let broken = |path: &Path| std::fs::write(path, b"no image").unwrap();
+    let dark = |path: &Path| {
+        ImageBuffer::from_fn(8, 8, |x, y| Luma([(x * 500 + y) as u16])).save(path).unwrap();
+    };
+    for (replace, told) in [(&broken as &dyn Fn(&Path), "not an image"), (&dark, "12 bits")] {
+        let (_dir, splits) = many(replace);
+        let name = splits.train.describe(shuffled(600, 0, 0)[SAMPLED]);
+        let errors = errors(&source(splits));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].contains(&name) && errors[0].contains(told), "{errors:?}");
     }
 }

@@ -10,6 +10,7 @@ mod data_check;
 mod formats;
 mod hints;
 mod images;
+mod labels;
 mod loading;
 mod meant;
 mod memory;

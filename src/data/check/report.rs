@@ -105,7 +105,7 @@ impl CheckReport {
     /// Adds a note on how 16-bit samples are read.
     pub(super) fn add_depth(&mut self, depth: Option<&SampleDepth>) {
         self.notes.extend(depth.and_then(|depth| {
-            depth.settle();
+            depth.settle(false);
             depth.note()
         }));
     }

@@ -90,7 +90,11 @@ impl Files {
                     let [a, b] = [a, b].map(|at| images[at].display());
                     return Err(format!("'{}' may be {a} or {b}; write the path of one", names::shortened(name)));
                 }
-                Match::None => {}
+                Match::None => {
+                    if let Match::One(at) = index.find_of_other_machine(name) {
+                        return Ok(images[at].clone());
+                    }
+                }
             }
         }
         Ok(self.folder.join(name))

@@ -40,14 +40,14 @@ impl SampleSet for Arc<dyn ImageDataset> {
         is_grey(sample)
     }
 
-    fn facts(&self, counts: Vec<bool>) -> Vec<usize> {
-        counts.into_iter().enumerate().filter_map(|(index, grey)| grey.then_some(index)).collect()
+    fn facts(&self, counts: Vec<(usize, bool)>) -> Vec<usize> {
+        counts.into_iter().filter_map(|(index, grey)| grey.then_some(index)).collect()
     }
 
     fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError> {
         match prepared.first() {
-            Some(train) if train.grey().len() == train.len() => {
-                Err(DataError::NoColor { images: train.len(), first: train.name(0) })
+            Some(train) if train.grey().len() == train.own_sizes().len() => {
+                Err(DataError::NoColor { images: train.grey().len(), first: train.name(0) })
             }
             _ => Ok(()),
         }
@@ -55,7 +55,7 @@ impl SampleSet for Arc<dyn ImageDataset> {
 }
 
 impl PreparedImages {
-    /// Good images without color: they teach a network to predict grey.
+    /// Good images without color, of those that were read: they teach a network to predict grey.
     pub fn grey(&self) -> &[usize] {
         &self.facts
     }
@@ -96,7 +96,7 @@ impl Source for ColorizationSource {
     }
 
     fn identity(&self, index: usize) -> Option<Identity> {
-        let image_digest = self.prepared.store.get(index).map(digest);
+        let image_digest = self.prepared.store.first(index).map(digest);
         Some(Identity { name: self.prepared.name(index), image_digest, ..Identity::default() })
     }
 

@@ -65,7 +65,7 @@ impl SampleSet for Arc<dyn ClassificationDataset> {
         PixelSums::of(sample)
     }
 
-    fn facts(&self, counts: Vec<PixelSums>) -> PixelSums {
+    fn facts(&self, counts: Vec<(usize, PixelSums)>) -> PixelSums {
         sum(counts)
     }
 
@@ -110,7 +110,7 @@ impl SampleSet for MultiLabelSet {
         PixelSums::of(sample)
     }
 
-    fn facts(&self, counts: Vec<PixelSums>) -> PixelSums {
+    fn facts(&self, counts: Vec<(usize, PixelSums)>) -> PixelSums {
         sum(counts)
     }
 
@@ -131,8 +131,8 @@ impl Labeled for MultiLabelSet {
     }
 }
 
-fn sum(counts: Vec<PixelSums>) -> PixelSums {
-    counts.into_iter().fold(PixelSums::default(), PixelSums::plus)
+fn sum(counts: Vec<(usize, PixelSums)>) -> PixelSums {
+    counts.into_iter().fold(PixelSums::default(), |all, (_, one)| all.plus(one))
 }
 
 impl<S: Labeled> Prepared<S> {
@@ -281,7 +281,7 @@ impl<S: Labeled> Source for LabeledSource<S> {
         let mut of_image: Vec<&str> = vec![];
         self.each_class(index, |class| of_image.extend(names.get(class as usize).map(String::as_str)));
         let (name, label) = (self.prepared.name(index), of_image.join("; "));
-        let image_digest = self.prepared.store.get(index).map(digest);
+        let image_digest = self.prepared.store.first(index).map(digest);
         Some(Identity { name, label, image_digest, ..Identity::default() })
     }
 

@@ -76,17 +76,17 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
         PairFacts { sums: PixelSums::of(image), class_pixels, class_image_pixels, ignored_pixels }
     }
 
-    fn facts(&self, counts: Vec<PairFacts>) -> PairFacts {
+    fn facts(&self, counts: Vec<(usize, PairFacts)>) -> PairFacts {
         let zeros = vec![0; self.classes().len()];
         let empty = PairFacts { class_pixels: zeros.clone(), class_image_pixels: zeros, ..PairFacts::default() };
-        counts.into_iter().fold(empty, PairFacts::plus)
+        counts.into_iter().fold(empty, |all, (_, one)| all.plus(one))
     }
 
     fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError> {
         match prepared.iter().find(|one| one.facts.class_pixels.iter().all(|&pixels| pixels == 0)) {
             Some(empty) => {
                 let first = empty.set.mask_name(empty.original_index(0));
-                Err(DataError::NothingCounts { masks: empty.len(), first })
+                Err(DataError::NothingCounts { masks: empty.own_sizes().len(), first })
             }
             None => Ok(()),
         }
@@ -139,16 +139,19 @@ pub(crate) fn no_pixels<'a>(classes: impl Iterator<Item = (&'a str, u64)>, part:
 }
 
 impl PreparedPairs {
-    /// A note on each class that the part (`train`, `val`, `test`) lacks.
+    /// A note on each class that the part (`train`, `val`, `test`) lacks. None where only a sample was read.
     #[cfg(feature = "tasks")]
     pub(crate) fn missing_classes(&self, part: &str) -> Vec<String> {
+        if self.is_sampled() {
+            return vec![];
+        }
         let classes = self.classes().names.iter().map(String::as_str).zip(self.facts.class_pixels.iter().copied());
         no_pixels(classes, part)
     }
 
     /// Identity of pair `index`.
     pub(super) fn identity(&self, index: usize) -> Option<Identity> {
-        let halves = self.store.get(index).map(halves);
+        let halves = self.store.first(index).map(halves);
         Some(Identity {
             name: self.name(index),
             mask: Some(self.set.mask_name(self.original_index(index))),

@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::folders;
 use super::found::{Found, Pair};
+use super::gathered::require_no_masks;
 use super::mask::MaskSource;
-use super::pairing;
 use super::shapes::{Area, Drawing, Shape, coding, unpack_runs, with_background};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
@@ -48,6 +48,7 @@ impl Format for Coco {
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let (files, others): (Vec<_>, Vec<_>) = by_kind(files(root)?);
         let walk = Walk::below(root)?;
+        require_no_masks(root, &walk.images, self.name())?;
         let mut read = Vec::new();
         for (part, path) in files {
             let text = read_text(&path)?;
@@ -288,7 +289,7 @@ fn classes(root: &Path, read: &[Read]) -> Result<Classes, DataError> {
     let mut names: Vec<String> = Vec::new();
     for (id, name) in used.keys() {
         match ids_of.get(name) {
-            Some(first) => notes.push(format!("categories {first} and {id} are both '{name}': one class")),
+            Some(first) => notes.push(format!("category {id} has the name '{name}' of category {first}: one class")),
             None => names.push((*name).to_string()),
         }
         ids_of.entry(name).or_insert(id);
@@ -296,7 +297,7 @@ fn classes(root: &Path, read: &[Read]) -> Result<Classes, DataError> {
     let shared = used.iter().zip(used.iter().skip(1)).find(|(((a, _), _), ((b, _), _))| a == b);
     if let Some((((id, first), at), ((_, second), other))) = shared {
         let [at, other] = [at, other].map(|path| relative(root, path));
-        let note = format!("category {id} is '{first}' in {at} and '{second}' in {other}: classes are aligned by name");
+        let note = format!("category {id} is '{first}' in {at} and '{second}' in {other}: names decide");
         notes.push(note);
     }
     let names = with_background(names);
@@ -412,14 +413,12 @@ impl Files<'_> {
 
     /// The index of the image file that an entry names, beside the annotations if possible.
     fn find(&self, path: &Path, file_name: &str) -> Result<usize, String> {
-        let is_elsewhere = file_name.starts_with('/') || file_name.contains(":/") || file_name.contains(":\\");
-        let file_name = if is_elsewhere { file_name.split(['?', '#']).next().unwrap_or_default() } else { file_name };
         let beside = path.parent().map(|folder| relative(self.root, &folder.join(file_name)));
         let found = match beside.map(|name| self.index.find(&name)) {
             Some(Match::One(at)) => Match::One(at),
             _ => match self.index.find(file_name) {
                 Match::Several(..) => self.by_part(path, file_name),
-                Match::None if is_elsewhere => self.index.find_elsewhere(file_name, |path| pairing::read(path).part),
+                Match::None => self.index.find_of_other_machine(file_name),
                 found => found,
             },
         };

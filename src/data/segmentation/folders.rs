@@ -77,7 +77,15 @@ impl Half {
 /// # Errors
 /// Where there are no pairs.
 pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
-    let Walk { images, left_out } = Walk::below(root)?;
+    pair(root, Walk::below(root)?)
+}
+
+/// Pairs the files of `walk`, which are those below `root`.
+///
+/// # Errors
+/// Where there are no pairs.
+pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError> {
+    let Walk { images, left_out } = walk;
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
@@ -114,25 +122,6 @@ pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
     divide(root, pairs, &mut found)?;
     found.faults.sort_by(|a, b| a.image.cmp(&b.image));
     Ok(found)
-}
-
-/// The first image below `root` with its mask, as [`find`] pairs them by name, without folders of masks that an
-/// annotation format writes for its own shapes.
-///
-/// # Errors
-/// Where a folder cannot be listed.
-pub(in crate::data) fn first_pair(root: &Path) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
-    const OWN: [&str; 6] = ["panoptic", "stuff", "masks_machine", "masks_human", "masks_instances", "instance_masks"];
-    let (images, mut masks) = halves(root, Walk::below(root)?.images);
-    let is_own = |half: &Half| {
-        let inside = relative(root, &half.path).to_lowercase();
-        inside.split('/').any(|folder| OWN.iter().any(|own| folder.starts_with(own)))
-    };
-    masks.retain(|half| !is_own(half));
-    let (pairs, images, masks) = join(images, masks, Half::key, &mut Vec::new());
-    let (more, ..) = join(images, masks, Half::loose_key, &mut Vec::new());
-    let first = pairs.into_iter().chain(more).next();
-    Ok(first.and_then(|(_, pair)| Some((pair.image, pair.mask.files().first()?.clone()))))
 }
 
 /// Divides pairs into the parts: by lists if there are any, else by folders.

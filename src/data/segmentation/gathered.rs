@@ -6,13 +6,44 @@ use std::sync::Arc;
 use super::folders;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
-use super::pairing;
 use super::shapes::{Drawing, coding};
+use crate::data::aside::masks_among;
 use crate::data::decisions::{LeftOut, Why};
-use crate::data::listing::Walk;
+use crate::data::listing::{Walk, relative};
 use crate::data::lists::{Index, Match};
+use crate::data::names::case_twins;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem};
+
+/// A note on two names that look alike.
+pub(super) fn twins(names: &[String]) -> Option<String> {
+    let (a, b) = case_twins(names)?;
+    Some(format!("the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone"))
+}
+
+/// Refuses masks beside the annotations of a format: both give labels, which may differ.
+///
+/// # Errors
+/// Where some of `images`, those below `root`, are masks of others.
+pub(super) fn require_no_masks(root: &Path, images: &[PathBuf], format: &str) -> Result<(), DataError> {
+    // Folders that tools draw from the same annotations.
+    const OWN: [&str; 5] = ["panoptic", "stuff", "masks_machine", "masks_human", "masks_instances"];
+    let is_own = |path: &PathBuf| {
+        let inside = relative(root, path).to_lowercase();
+        inside.split('/').any(|folder| OWN.iter().any(|own| folder.starts_with(own)))
+    };
+    let images = images.iter().filter(|path| !is_own(path)).cloned().collect();
+    match masks_among(root, images).first() {
+        None => Ok(()),
+        Some(mask) => {
+            let problem = format!(
+                "holds {format}, and masks such as {}: both give labels, which may differ; move one of them elsewhere",
+                relative(root, mask)
+            );
+            Err(DataError::malformed(root, problem))
+        }
+    }
+}
 
 /// The images below a folder, and their pairs.
 pub(super) struct Gathered<'a> {
@@ -28,10 +59,11 @@ impl<'a> Gathered<'a> {
     /// The images below `root` with the classes `names`, of which the first is the background.
     ///
     /// # Errors
-    /// Where a folder cannot be listed, or the number of classes is 1 or above 255.
-    pub fn new(root: &'a Path, names: &[String], source: &str) -> Result<Self, DataError> {
+    /// Where a folder cannot be listed, the number of classes is 1 or above 255, or masks lie beside the annotations.
+    pub fn new(root: &'a Path, names: &[String], source: &str, format: &str) -> Result<Self, DataError> {
         let mut found = Found { known: Some(coding(names, source, root)?), ..Found::default() };
         let Walk { images, left_out } = Walk::below(root)?;
+        require_no_masks(root, &images, format)?;
         found.decisions.left_out = left_out;
         let index = Index::new(root, images.iter().map(PathBuf::as_path));
         Ok(Self { root, index, taken: vec![false; images.len()], images, pairs: Vec::new(), found })
@@ -71,7 +103,7 @@ impl<'a> Gathered<'a> {
 
     /// The index of the image for a path or an address of another machine.
     pub fn image_elsewhere(&self, name: &str) -> Option<usize> {
-        match self.index.find_elsewhere(name, |path| pairing::read(path).part) {
+        match self.index.find_of_other_machine(name) {
             Match::One(at) => Some(at),
             _ => None,
         }

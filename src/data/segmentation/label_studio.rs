@@ -73,11 +73,11 @@ impl Format for LabelStudio {
             ));
         }
         let names = with_background(used.into_iter().map(String::from));
-        let mut gathered = Gathered::new(root, &names, "the labels of the regions")?;
-        let mut without_area = 0;
+        let mut gathered = Gathered::new(root, &names, "the labels of the regions", self.name())?;
+        let (mut without_area, mut truths) = (0, 0);
         for (path, task) in &tasks {
             let name = format!("{}, task {} ({})", path.display(), task.id, task.image());
-            let at = gathered.image(task.names()).or_else(|| gathered.image_elsewhere(&task.address()));
+            let at = gathered.image(task.names()).or_else(|| gathered.image_elsewhere(task.image()));
             let Some(at) = at else {
                 let problem = format!("{} is not there; put the image below the folder of the data", task.image());
                 gathered.fault(name, ImageProblem::Annotation(problem));
@@ -94,6 +94,7 @@ impl Format for LabelStudio {
                     continue;
                 }
             };
+            truths += usize::from(annotation.ground_truth && task.annotations.len() > 1);
             let (mut shapes, mut size, mut problem) = (Vec::new(), None, None);
             for region in &annotation.result {
                 let Some(label) = region.labels().first() else { continue };
@@ -112,6 +113,10 @@ impl Format for LabelStudio {
                     gathered.add(at, part, Drawing { name, size, shapes });
                 }
             }
+        }
+        if truths > 0 {
+            let note = format!("{truths} tasks have several annotations: the ground truth counts");
+            gathered.found.decisions.notes.push(note);
         }
         if without_area > 0 {
             let note = format!("{without_area} boxes or points have no area and are left out");
@@ -274,7 +279,7 @@ impl Region {
     /// Where the region has two classes, belongs to a turned picture or is damaged, in words.
     fn area(&self) -> Result<Option<Area>, String> {
         if let [first, second, ..] = self.labels() {
-            return Err(format!("a region has the labels '{first}' and '{second}'; give it one"));
+            return Err(format!("a region has two labels, '{first}' and '{second}'; give it one"));
         }
         if let Some(rotation) = self.rotation.filter(|rotation| *rotation != 0.0) {
             return Err(format!(

@@ -61,13 +61,12 @@ impl Format for LabelMe {
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, &read)?;
-        let mut gathered = Gathered::new(root, &names, "the labels of the shapes")?;
+        let mut gathered = Gathered::new(root, &names, "the labels of the shapes", self.name())?;
         let ignored = shapes().filter(|shape| shape.label == IGNORE).count();
         gathered.ignore(ignored, &format!("shapes labelled {IGNORE}"));
         let mut without_area = 0;
         for (path, written) in read {
             let file = path.display().to_string();
-            let size = written.image_width.zip(written.image_height);
             let at = match image(root, path, &written, &mut gathered) {
                 Ok(at) => at,
                 Err(problem) => {
@@ -86,9 +85,9 @@ impl Format for LabelMe {
                     Err(why) => problem = Some(why),
                 }
             }
-            if size.is_none() {
-                problem = Some("imageWidth or imageHeight is missing; save the file with LabelMe again".into());
-            }
+            // Older files have no size. LabelMe shows pictures upright.
+            let of_file = || Head::of(gathered.path(at)).map(|head| head.upright());
+            let size = written.image_width.zip(written.image_height).or_else(of_file);
             if let Some(problem) = problem {
                 gathered.fault_of(at, file, ImageProblem::Annotation(problem));
                 continue;
@@ -212,8 +211,8 @@ fn image(root: &Path, path: &Path, written: &Written, gathered: &mut Gathered<'_
             Ok(at)
         }
         _ => Err(ImageProblem::Annotation(format!(
-            "its name says that it is of {}, its imagePath that it is of {}; correct imagePath, or rename the file",
-            words[0], words[1]
+            "imagePath names {}, but {} has the name of the file; correct imagePath, or rename one of them",
+            words[1], words[0]
         ))),
     }
 }

@@ -58,7 +58,7 @@ impl Format for Supervisely {
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, objects().map(|object| object.title.as_str()))?;
-        let mut gathered = Gathered::new(root, &names, "the classes of the project")?;
+        let mut gathered = Gathered::new(root, &names, "the classes of the project", self.name())?;
         let mut without_area = 0;
         for (path, written) in read {
             let file = path.display().to_string();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::folders;
 use super::found::{Found, Pair};
+use super::gathered::require_no_masks;
 use super::mask::MaskSource;
 use super::pairing::{self, Role};
 use super::shapes::{Area, BACKGROUND, Drawing, Shape, coding};
@@ -51,6 +52,7 @@ impl Format for YoloSeg {
         let file = data_file::find(root)?;
         let mut found = Found::default();
         let walk = Walk::below(root)?;
+        require_no_masks(root, &walk.images, self.name())?;
         found.decisions.left_out = walk.left_out;
         let images = walk.images;
         let division = file.as_ref().map(|file| division::of(root, file, &images)).transpose()?.flatten();

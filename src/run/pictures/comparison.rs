@@ -114,6 +114,11 @@ impl PictureTable {
     }
 }
 
+/// A picture as a [`PictureTable`] holds it: a large one is reduced, which frees its memory before others are made.
+pub fn reduced(picture: RgbImage) -> RgbImage {
+    fitted(picture).0
+}
+
 /// A picture no wider than [`WIDTH`] and no higher than [`HEIGHT`], and the whole factor to enlarge it by.
 fn fitted(picture: RgbImage) -> (RgbImage, u32) {
     let (width, height) = picture.dimensions();

@@ -124,8 +124,7 @@ impl Segmentation {
     ) -> Result<SegmentEvaluation, TrainError> {
         let mut found = SegmentEvaluation::new(&self.card, pairs.len(), self.shown.clone(), self.own_masks.clone());
         let mut tiles = Tiles::new(self);
-        let largest =
-            (0..pairs.len()).map(|index| pairs.own_size(index)).map(|(h, w)| 3 * h as usize * w as usize).max();
+        let largest = pairs.own_sizes().iter().map(|&(h, w)| 3 * h as usize * w as usize).max();
         let together = (DECODED / largest.unwrap_or(1).max(1)).clamp(1, 16);
         for first in (0..pairs.len()).step_by(together) {
             let indices = first..(first + together).min(pairs.len());

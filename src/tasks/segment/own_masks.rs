@@ -17,11 +17,12 @@ pub(super) struct OwnMasks {
 }
 
 impl OwnMasks {
-    /// The masks of `pairs`, if a model sees pictures at their own sizes, or one has another size than the images that it sees.
+    /// The masks of `pairs`, if a model sees pictures at their own sizes, or one has another size than the images that it
+    /// sees, or not all sizes are known.
     pub fn beside(pairs: &Arc<PreparedPairs>, card: &ModelCard) -> Option<Arc<Self>> {
         let seen = (card.image_size[0] as u32, card.image_size[1] as u32);
-        let differ = || (0..pairs.len()).any(|index| pairs.own_size(index) != seen);
-        (card.sees_own_pixels() || differ())
+        let differ = || pairs.own_sizes().iter().any(|size| *size != seen);
+        (card.sees_own_pixels() || pairs.is_sampled() || differ())
             .then(|| Arc::new(OwnMasks { pairs: Arc::clone(pairs), kept: Kept::new(pairs.len(), BUDGET) }))
     }
 

@@ -139,7 +139,7 @@ fn coco(edit: impl Fn(&mut Value)) -> Result<SegmentationSplits, DataError> {
 fn cocos_ids_and_categories_mean_one_thing() {
     let splits = coco(|file| file["categories"][1]["name"] = json!("cat")).unwrap();
     assert_eq!((splits.train.classes().names.len(), pixels(&splits, 1)), (2, 800));
-    assert!(noted(&splits, "categories 3 and 7 are both 'cat'"));
+    assert!(noted(&splits, "category 7 has the name 'cat' of category 3"));
     refused(coco(|file| file["categories"][1]["id"] = json!(3)), &["category 3 is 'cat' and 'dog'"]);
     refused(coco(|file| file["images"][1]["id"] = json!(0)), &["several images have the id 0"]);
     refused(coco(|file| file["images"][1]["file_name"] = json!("0.jpg")), &["image 0 of a.json is the same file"]);
@@ -200,7 +200,7 @@ fn cocos_files_are_found() {
     // In both files the cat is drawn first, below the dog.
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!((pixels(&splits, 1), pixels(&splits, 2)), (0, 400));
-    assert!(noted(&splits, "aligned by name"));
+    assert!(noted(&splits, "names decide"));
 }
 
 /// LabelMe's file of image `number`.
@@ -234,7 +234,7 @@ fn labelmes_masks_and_ignored_shapes() {
     let dir = temp();
     let shape = |label: &str| json!([{"label": label, "points": [[5, 5], [25, 5], [25, 15], [5, 15]]}]);
     (0..4).for_each(|k| labelme(dir.path(), k, "", &shape(if k % 2 == 0 { "Cat " } else { "cat" })));
-    assert!(noted(&segmentation(dir.path()).unwrap(), "'Cat ' and 'cat' differ in case or blanks"));
+    assert!(noted(&segmentation(dir.path()).unwrap(), "'Cat ' and 'cat' differ in case, blanks"));
     (0..4).for_each(|k| labelme(dir.path(), k, "", &json!([])));
     refused(segmentation(dir.path()), &["4 JSON files hold no shape"]);
     write(&dir.path().join("2.json"), "{\"shapes\": [{\"label\": \"a\", \"points\": [[NaN, 1]]}]}");
@@ -247,10 +247,7 @@ fn labelmes_image_is_certain() {
     let dir = temp();
     let shapes = json!([{"label": "cat", "points": [[5, 5], [25, 5], [25, 15], [5, 15]]}]);
     (0..6).for_each(|k| labelme(dir.path(), k, &format!("{}.jpg", (k + 1) % 6), &shapes));
-    refused(
-        segmentation(dir.path()),
-        &["0.json: its name says that it is of 0.jpg, its imagePath that it is of 1.jpg"],
-    );
+    refused(segmentation(dir.path()), &["0.json: imagePath names 1.jpg, but 0.jpg has the name of the file"]);
     // 1.jpg has another size than the files say: 0.json is of 0.jpg. The file 1.json is of 2.jpg then.
     let dir = temp();
     (0..3).for_each(|k| labelme(dir.path(), k, &format!("{k}.jpg"), &shapes));
@@ -298,7 +295,7 @@ fn label_studios_annotations_are_one_a_picture() {
     let dir = |task: Value| label_studio("{}.jpg", &[of_cat.clone(), of_cat.clone(), task]);
     refused(segmentation(dir(json!([cat, dog])).path()), &["task 2", "2 annotations that differ", "ground truth"]);
     let two = json!([{"result": region(json!(["cat", "dog"]), 0)}]);
-    refused(segmentation(dir(two).path()), &["task 2", "the labels 'cat' and 'dog'"]);
+    refused(segmentation(dir(two).path()), &["task 2", "two labels, 'cat' and 'dog'"]);
     let turned = json!([{"result": region(json!(["cat"]), 90)}]);
     refused(segmentation(dir(turned).path()), &["task 2", "turned by 90 degrees"]);
     let choice = json!([{"result": [{"type": "choices", "from_name": "c", "value": {"choices": ["cat"]}}]}]);

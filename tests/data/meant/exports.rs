@@ -132,7 +132,8 @@ fn class_names_that_may_be_one_are_named() {
     let table = dir.path().join("t.csv");
     write(&table, "path,label\ncat/0,Cat\ncat/1,cat\ndog/0,dog\ndog/1,dog\n");
     let notes = open(&table).unwrap().decisions.notes;
-    assert_eq!(notes[1], "the classes 'Cat' and 'cat' differ in case alone; give both one name if they are the same");
+    let twins = "the classes 'Cat' and 'cat' differ in case, blanks or invisible characters alone; give both one name if they are the same";
+    assert_eq!(notes[1], twins);
     write(&table, "path,label\ncat/0,1\ncat/1,1.0\ndog/0,2\ndog/1,2\n");
     refused(open(&table), &["'1' and '1.0'", "same number"]);
 }

@@ -44,7 +44,7 @@ fn two_sets_in_one_folder_are_refused() {
         let dir = temp();
         at(dir.path(), "images/{}.png", "masks/{}.png");
         write(&dir.path().join(file), text);
-        refused(segmentation(dir.path()), &[name, "images and masks by name (masks/20.png)"]);
+        refused(segmentation(dir.path()), &[name, "masks/20.png"]);
     }
     // Masks of no image are no pictures of background.
     let dir = temp();
