@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use shadegrad::data::{CheckOptions, Why, check_segmentation};
+use shadegrad::data::Why;
+use shadegrad::data::check::{CheckOptions, check_segmentation};
 
 use super::{HEIGHT, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{picture, refused, save, temp};
@@ -211,7 +212,7 @@ fn annotations_that_are_not_read_are_named() {
         ("via.json", "{\"_via_settings\": {}}", ["project of VIA", "COCO"]),
         ("via.csv", "filename,region_shape_attributes\n", ["table of VIA", "COCO"]),
         ("b.csv", "filename,class,xmin,ymin,xmax,ymax\n", ["boxes", "not a mask"]),
-        ("train.csv", "ImageId,EncodedPixels\n", ["run lengths", "PNG"]),
+        ("train.csv", "ImageId,EncodedPixels\n0.jpg,1 2\n", ["run lengths", "PNG"]),
         ("masks/0.npy", "\u{93}NUMPY", ["NumPy", "PNG"]),
         ("cut.json", "{\"annotations\": [[[[", ["cut off", "COCO"]),
     ] {
