@@ -419,7 +419,7 @@ impl Files<'_> {
             _ => match self.index.find(file_name) {
                 Match::Several(..) => self.by_part(path, file_name),
                 Match::None => self.index.find_of_other_machine(file_name),
-                found => found,
+                found @ Match::One(_) => found,
             },
         };
         match found {

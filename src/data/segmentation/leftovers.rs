@@ -172,7 +172,7 @@ impl Cut {
 /// The starts and ends that all of `stems` have, each up to a separator, shortest first; no cut is the first.
 fn cuts(stems: &[String]) -> Vec<Cut> {
     let is_separator = |byte: u8| matches!(byte, b'_' | b'-' | b'.' | b' ');
-    let Some(first) = stems.first().map(|stem| stem.as_bytes()) else { return vec![Cut(0, 0)] };
+    let Some(first) = stems.first().map(String::as_bytes) else { return vec![Cut(0, 0)] };
     let shortest = stems.iter().map(String::len).min().unwrap_or(0);
     let same = |of: &dyn Fn(&[u8]) -> u8| stems.iter().all(|stem| of(stem.as_bytes()) == of(first));
     let starts = (0..shortest).take_while(|&at| same(&|stem| stem[at])).filter(|&at| is_separator(first[at]));

@@ -24,7 +24,7 @@ pub(super) fn find(root: &Path) -> Result<Option<String>, DataError> {
     Ok(None)
 }
 
-fn words(root: &Path, path: &PathBuf) -> Option<String> {
+fn words(root: &Path, path: &Path) -> Option<String> {
     let extension = path.extension()?.to_str()?.to_lowercase();
     let kind = match extension.as_str() {
         "npy" => "is an array of NumPy, which is not read; save masks as PNG",
