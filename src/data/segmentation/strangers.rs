@@ -1,6 +1,6 @@
 //! Annotation files of kinds that are not read, for the message where no masks are found.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::data::DataError;
 use crate::data::listing::{entries, relative, subfolders};
