@@ -152,7 +152,7 @@ struct Region {
     width: Option<u32>,
     #[serde(rename = "original_height")]
     height: Option<u32>,
-    /// Clockwise turn of the picture while it was labelled, in degrees.
+    /// Clockwise turn of the picture while it was labeled, in degrees.
     #[serde(rename = "image_rotation", default)]
     rotation: Option<f64>,
     #[serde(default)]

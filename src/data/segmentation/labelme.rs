@@ -1,7 +1,7 @@
 //! LabelMe's JSON: a file beside each image, with polygons, rectangles, circles and masks in pixels.
 //!
 //! Pixels without shape are background. Shapes are drawn in the order of the file; later ones cover earlier ones.
-//! Points and lines have no area and are left out. Shapes labelled `__ignore__` are ignored.
+//! Points and lines have no area and are left out. Shapes labeled `__ignore__` are ignored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Format for LabelMe {
         let names = classes(root, &read)?;
         let mut gathered = Gathered::new(root, &names, "the labels of the shapes", self.name())?;
         let ignored = shapes().filter(|shape| shape.label == IGNORE).count();
-        gathered.ignore(ignored, &format!("shapes labelled {IGNORE}"));
+        gathered.ignore(ignored, &format!("shapes labeled {IGNORE}"));
         let mut without_area = 0;
         for (path, written) in read {
             let file = path.display().to_string();

@@ -223,7 +223,7 @@ fn labelmes_masks_and_ignored_shapes() {
         let splits = segmentation(dir.path()).unwrap();
         assert_eq!(splits.train.classes().names, ["background", "cat"]);
         assert_eq!((pixels(&splits, 1), pixels(&splits, IGNORED)), (4 * 200, 4 * 12 * 40));
-        assert_eq!(splits.decisions.ignored.as_deref(), Some("4 shapes labelled __ignore__"));
+        assert_eq!(splits.decisions.ignored.as_deref(), Some("4 shapes labeled __ignore__"));
         let expected = |x: u32, y: u32| u8::from((5..25).contains(&x) && (5..15).contains(&y));
         assert!(splits.val.mask(0).unwrap().enumerate_pixels().all(|(x, y, p)| y >= 20 || p[0] == expected(x, y)));
     }
@@ -283,7 +283,7 @@ fn label_studios_annotations_are_one_a_picture() {
     let truth = json!({"result": region(json!(["dog"]), 0), "ground_truth": true});
     let cancelled = json!({"was_cancelled": true, "result": []});
     let of_cat = json!([cat]);
-    // Skipped and unlabelled tasks are no pictures of background.
+    // Skipped and unlabeled tasks are no pictures of background.
     for address in ["/data/upload/1/{}.jpg", "s3://bucket/a/{}.jpg?sig=1/2", "https://a.b/c/{}.jpg?token=x#y"] {
         let tasks =
             [of_cat.clone(), of_cat.clone(), json!([cancelled]), json!([]), json!([cat, cat]), json!([cat, truth])];
