@@ -3,10 +3,12 @@
 
 mod annotations;
 mod classes;
+mod columns;
 mod exports;
 mod files;
 mod layouts;
 mod lists;
+mod mask_layouts;
 mod masks;
 mod pixels;
 mod tables;

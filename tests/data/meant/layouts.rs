@@ -1,231 +1,248 @@
-//! Folders of masks that were misread or refused: two sets in one, names with constant ends, lists of one part.
+//! Layouts of classification sets as archives and tools make them.
 
 use std::fs;
 use std::path::Path;
 
-use shadegrad::data::Why;
-use shadegrad::data::check::{CheckOptions, check_segmentation};
+use image::{ImageBuffer, Luma};
+use shadegrad::data::{
+    ClassificationDataset, MultiLabelSplits, OpenOptions, SetOptions, Splits, open_images, open_multi_label,
+};
 
-use super::{HEIGHT, WIDTH, pairs, save_grey, segmentation, stripes, write};
-use crate::{picture, refused, save, temp};
+use super::{pairs, segmentation, stripes, write};
+use crate::{class_folders, open, picture, refused, save, temp};
 
-const NAMES: [&str; 4] = ["20", "21", "22", "23"];
-
-fn image(path: &Path, tone: usize) {
-    save(path, &picture(WIDTH, HEIGHT, tone as u8));
+/// `count` pictures `0.png`, `1.png`, …, of a size that depends on the folder.
+fn pictures(folder: &Path, count: usize) {
+    let width = folder.display().to_string().bytes().map(u32::from).sum::<u32>() % 29;
+    (0..count).for_each(|i| save(&folder.join(format!("{i}.png")), &picture(9 + width, 7, i as u8)));
 }
 
-/// An image and a mask for each name, at patterns of paths.
-fn at(root: &Path, image_at: &str, mask_at: &str) {
-    for (tone, name) in NAMES.iter().enumerate() {
-        image(&root.join(image_at.replace("{}", name)), tone);
-        save_grey(&root.join(mask_at.replace("{}", name)), &stripes(&[0, 255]));
-    }
+fn left_out(splits: &Splits) -> String {
+    splits.decisions.left_out_lines().join("; ")
 }
 
-#[test]
-fn two_sets_in_one_folder_are_refused() {
-    let dir = temp();
-    for year in ["VOC2007", "VOC2012"] {
-        at(&dir.path().join("VOCdevkit").join(year), "JPEGImages/{}.jpg", "SegmentationClass/{}.png");
-    }
-    refused(segmentation(dir.path()), &["several sets", "VOCdevkit/VOC2007 and VOCdevkit/VOC2012", "folder of one"]);
-    // DRIVE: masks of the vessels and masks of the field of view.
-    let dir = temp();
-    at(dir.path(), "training/images/{}_training.png", "training/1st_manual/{}_manual1.png");
-    assert_eq!(segmentation(dir.path()).unwrap().train.len(), 3);
-    at(dir.path(), "training/images/{}_training.png", "training/mask/{}_training_mask.png");
-    refused(segmentation(dir.path()), &["two masks of", "training/mask/", "training/1st_manual/"]);
-    // Masks beside annotations.
-    let polygon = "0 0.1 0.1 0.9 0.1 0.9 0.9\n";
-    let coco = r#"{"images": [{"id": 1, "file_name": "20.png", "width": 40, "height": 32}],
-        "annotations": [{"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 9, 0, 9, 9]]}],
-        "categories": [{"id": 1, "name": "cat"}]}"#;
-    for (file, text, name) in [("labels/20.txt", polygon, "YOLO"), ("a.json", coco, "COCO")] {
-        let dir = temp();
-        at(dir.path(), "images/{}.png", "masks/{}.png");
-        write(&dir.path().join(file), text);
-        refused(segmentation(dir.path()), &[name, "masks/20.png"]);
-    }
-    // Masks of no image are no pictures of background.
-    let dir = temp();
-    for name in NAMES {
-        image(&dir.path().join(format!("images/{name}.png")), 1);
-        image(&dir.path().join(format!("masks/other{name}.png")), 1);
-        write(&dir.path().join(format!("labels/{name}.txt")), polygon);
-    }
-    let splits = segmentation(dir.path()).unwrap();
-    assert_eq!(splits.train.len() + splits.val.len(), 4);
-    assert_eq!(splits.decisions.left_out.iter().filter(|one| one.why == Why::Mask).count(), 4);
+fn notes(splits: &Splits) -> String {
+    splits.decisions.notes.join("; ")
+}
+
+fn multi_label(path: &Path) -> MultiLabelSplits {
+    open_multi_label(path, &OpenOptions { val_split: 0.25, seed: 5, ..OpenOptions::default() }).unwrap()
+}
+
+fn labels_of(set: &dyn ClassificationDataset) -> Vec<(String, String)> {
+    (0..set.len())
+        .map(|index| {
+            let name = set.path(index).unwrap().file_name().unwrap().to_string_lossy().into_owned();
+            (name, set.class_names()[set.label(index) as usize].clone())
+        })
+        .collect()
 }
 
 #[test]
-fn names_with_constant_ends_are_pairs() {
-    for (image, mask) in [
-        ("images/{}.png", "masks/{}_seg0.png"),
-        ("images/{}.png", "masks/{}_color_mask_k.png"),
-        ("images/{}_training.png", "manual/{}_manual1.png"),
-        ("images/im_{}.png", "labels/truth-{}.png"),
-    ] {
-        let dir = temp();
-        at(dir.path(), image, mask);
-        let splits = segmentation(dir.path()).unwrap();
-        assert_eq!(splits.train.len() + splits.val.len(), 4, "{mask}");
-        for set in [&splits.train, &splits.val] {
-            let same = |at: usize| NAMES.iter().any(|n| set.name(at).contains(n) && set.mask_name(at).contains(n));
-            assert!((0..set.len()).all(same), "{mask}");
+fn folders_named_as_parts_with_other_words_are_the_parts() {
+    let dir = temp();
+    for part in ["seg_train/seg_train", "seg_test/seg_test"] {
+        class_folders(&dir.path().join(part), &["sea", "street"], 2);
+    }
+    pictures(&dir.path().join("seg_pred/seg_pred"), 3);
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["sea", "street"]);
+    assert_eq!((splits.train.len(), splits.val.len()), (4, 4));
+    assert!(left_out(&splits).contains("seg_pred"), "{}", left_out(&splits));
+    assert_eq!(multi_label(dir.path()).train.class_names(), ["sea", "street"]);
+    let images = open_images(dir.path(), &SetOptions::default()).unwrap();
+    assert_eq!((images.train.len(), images.val.len()), (4, 4));
+    // Without classes in them they cannot be the parts, and are no classes.
+    let flat = temp();
+    ["X_train", "X_val2", "more"].iter().for_each(|name| pictures(&flat.path().join(name), 2));
+    refused(open(flat.path()), &["'X_train' and 'X_val2'", "named as parts"]);
+}
+
+#[test]
+fn a_table_of_the_part_beside_folders_of_parts_is_read() {
+    let dir = temp();
+    pictures(&dir.path().join("train-jpg"), 6);
+    save(&dir.path().join("test-jpg/t.png"), &picture(9, 7, 99));
+    let rows: String = (0..6).map(|i| format!("{i},{}\n", ["haze;road", "road", "clear"][i % 3])).collect();
+    write(&dir.path().join("train_v2.csv"), format!("image_name,tags\n{rows}"));
+    write(&dir.path().join("sample_submission_v2.csv"), "image_name,tags\nt,clear\n");
+    let splits = multi_label(dir.path());
+    assert_eq!(splits.train.class_names(), ["clear", "haze", "road"]);
+    assert!(splits.decisions.left_out_lines().join(";").contains("sample_submission_v2.csv"));
+    write(&dir.path().join("train_v2.csv"), format!("image_name,label\n{}", rows.replace("haze;road", "haze")));
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["clear", "haze", "road"]);
+    assert!(left_out(&splits).contains("samples of a submission: "), "{}", left_out(&splits));
+}
+
+#[test]
+fn folders_of_the_system_are_no_classes_and_hold_no_pictures() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 3);
+    for folder in ["@eaDir", "$RECYCLE.BIN", "lost+found", "a/@eaDir/0.png"] {
+        save(&dir.path().join(folder).join("THUMB.jpg"), &picture(5, 5, 7));
+    }
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["a", "b"]);
+    assert_eq!(splits.train.len() + splits.val.len(), 6);
+    let left_out = left_out(&splits);
+    assert!(left_out.contains("$RECYCLE.BIN") && left_out.contains("a/@eaDir"), "{left_out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_back_to_a_folder_around_it_is_left_out() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 3);
+    std::os::unix::fs::symlink("..", dir.path().join("a/loop")).unwrap();
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 6);
+    assert!(left_out(&splits).contains("a/loop"), "{}", left_out(&splits));
+}
+
+#[test]
+fn folders_inside_class_folders_are_noted() {
+    let dir = temp();
+    for folder in ["cat/persian", "cat/siam"] {
+        pictures(&dir.path().join(folder), 2);
+    }
+    pictures(&dir.path().join("dog"), 2);
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["cat", "dog"]);
+    assert!(notes(&splits).contains("such as cat/persian/"), "{}", notes(&splits));
+}
+
+#[test]
+fn lists_that_divide_otherwise_than_the_folders_are_refused() {
+    let dir = temp();
+    for part in ["train", "val"] {
+        for class in ["a", "b"] {
+            pictures(&dir.path().join(part).join(class), 2);
         }
-        assert!(splits.decisions.notes.iter().any(|note| note.contains("other ends")), "{mask}");
     }
-    // DSB 2018: a folder for each image, with a mask for each object.
-    let dir = temp();
-    for (tone, name) in NAMES.iter().enumerate() {
-        let root = dir.path().join(format!("stage1_train/{name}"));
-        image(&root.join(format!("images/{name}.png")), tone);
-        save_grey(&root.join(format!("masks/a{name}.png")), &stripes(&[0, 0, 0, 255]));
-        save_grey(&root.join(format!("masks/b{name}.png")), &stripes(&[255, 0, 0, 0]));
-    }
-    let splits = segmentation(dir.path()).unwrap();
-    assert_eq!(splits.train.mask(0).unwrap(), stripes(&[1, 0, 0, 1]));
-    // Superpixels of an image are no image.
-    let dir = temp();
-    at(dir.path(), "data/{}.jpg", "data/{}_segmentation.png");
-    image(&dir.path().join("data/21_superpixels.png"), 9);
-    let splits = segmentation(dir.path()).unwrap();
-    assert_eq!(splits.decisions.left_out.iter().filter(|one| one.why == Why::Accessory).count(), 1);
+    write(&dir.path().join("val.txt"), "val/a/0.png\n");
+    write(&dir.path().join("train.txt"), "train/a/0.png\ntrain/b/0.png\n");
+    let splits = open(dir.path()).unwrap();
+    assert!(left_out(&splits).contains("val.txt"), "{}", left_out(&splits));
+    write(&dir.path().join("val.txt"), "val/a/0.png\ntrain/a/1.png\n");
+    refused(open(dir.path()), &["val.txt, line 2", "train/a/1.png", "another part"]);
+    refused(open_multi_label(dir.path(), &OpenOptions::default()), &["val.txt, line 2"]);
 }
 
 #[test]
-fn test_images_without_masks_and_lists_of_one_part() {
-    for test in ["test/images/t.png", "images/test/t.png"] {
+fn lists_with_labels_must_agree_with_the_class_folders() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 3);
+    write(&dir.path().join("val.txt"), "a/2.png 0\nb/2.png 1\n");
+    write(&dir.path().join("train.txt"), "a/0.png 0\na/1.png 0\nb/0.png 1\nb/1.png 1\n");
+    assert!(notes(&open(dir.path()).unwrap()).contains("agree"));
+    write(&dir.path().join("train.txt"), "a/0.png 1\na/1.png 0\nb/0.png 1\nb/1.png 1\n");
+    refused(open(dir.path()), &["contradicts its class folders", "a/0.png", "a/1.png"]);
+    // More values than classes are no labels.
+    write(&dir.path().join("train.txt"), "a/0.png 0.1\na/1.png 0.2\nb/0.png 0.3\nb/1.png 0.4\n");
+    let notes = notes(&open(dir.path()).unwrap());
+    assert!(notes.contains("is not read, such as '0.1'"), "{notes}");
+}
+
+#[test]
+fn without_a_list_of_training_images_the_rest_trains() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 3);
+    write(&dir.path().join("valid.txt"), "a/2.png\nb/2.png\n");
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (4, 2, false));
+    assert!(notes(&splits).contains("4 images that valid.txt does not name"), "{}", notes(&splits));
+    for list in ["valid.txt", "test.txt"] {
         let dir = temp();
-        let (images, masks) = match test.starts_with("test") {
-            true => ("train/images/{}.png", "train/masks/{}.png"),
-            false => ("images/train/{}.png", "masks/train/{}.png"),
-        };
-        at(dir.path(), images, masks);
-        image(&dir.path().join(test), 9);
+        pairs(dir.path(), super::NAMES, |_| stripes(&[0, 1]));
+        write(&dir.path().join(list), "im 4\nim 5\n");
         let splits = segmentation(dir.path()).unwrap();
-        assert_eq!((splits.train.len(), splits.test.is_none()), (3, true));
-        assert_eq!(splits.decisions.left_out[0].why, Why::UnlabeledTest);
-    }
-    for list in ["valid.txt", "val.txt"] {
-        let dir = temp();
-        at(dir.path(), "images/{}.png", "labels/{}_P.png");
-        write(&dir.path().join(list), "21.png\n");
-        let splits = segmentation(dir.path()).unwrap();
-        assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (3, 1, false));
-        assert!(splits.val.name(0).contains("21"), "{list}");
-        assert_eq!(splits.decisions.split, format!("by {list}; the images that it does not name train"));
+        assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (4, 2, false), "{list}");
     }
 }
 
 #[test]
-fn values_in_other_forms_are_read_or_refused() {
-    // 0 and 65535 are black and white of 16 bits.
+fn lists_beside_the_folder_of_images_divide_it() {
     let dir = temp();
-    for (tone, name) in NAMES.iter().enumerate() {
-        image(&dir.path().join(format!("images/{name}.png")), tone);
-        let white = |x: u32, _| image::Luma([if x < 20 { 0u16 } else { 65535 }]);
-        let mask = image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_fn(WIDTH, HEIGHT, white);
-        fs::create_dir_all(dir.path().join("masks")).unwrap();
-        mask.save(dir.path().join(format!("masks/{name}.png"))).unwrap();
-    }
+    class_folders(&dir.path().join("images"), &["a", "b"], 3);
+    write(&dir.path().join("meta/train.txt"), "a/0\na/1\nb/0\nb/1\n");
+    write(&dir.path().join("meta/test.txt"), "a/2\nb/2\n");
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["a", "b"]);
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (4, 2, false));
+    fs::remove_dir_all(dir.path().join("meta")).unwrap();
+    // The form of the CUB birds.
+    let names = ["a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png"];
+    let numbered =
+        |value: &dyn Fn(usize) -> String| (0..6).map(|i| format!("{} {}\n", i + 1, value(i))).collect::<String>();
+    write(&dir.path().join("images.txt"), numbered(&|i| names[i].into()));
+    write(&dir.path().join("train_test_split.txt"), numbered(&|i| u8::from(i % 3 != 2).to_string()));
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (4, 2, false));
+    assert_eq!(splits.decisions.lists, ["train_test_split.txt"]);
+}
+
+#[test]
+fn lists_of_names_and_labels_are_tables() {
+    let dir = temp();
+    pictures(&dir.path().join("images"), 6);
+    write(&dir.path().join("train.txt"), "0.png 0\n1.png 0\n2.png 1\n3.png 1\n");
+    write(&dir.path().join("val.txt"), "# name label\n4.png 0\n5.png\t1\n");
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["0", "1"]);
+    assert_eq!(labels_of(&*splits.val), [("4.png".into(), "0".into()), ("5.png".into(), "1".into())]);
+    ["train.txt", "val.txt"].iter().for_each(|name| fs::remove_file(dir.path().join(name)).unwrap());
+    write(&dir.path().join("labels.txt"), "file\tlabel\n0.png\tcat\n1.png\tcat\n2.png\tdog\n3.png\tdog\n");
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["cat", "dog"]);
+}
+
+#[test]
+fn lists_that_are_not_used_are_named() {
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 4);
+    write(&dir.path().join("split.json"), r#"{"train": ["a/0.png", "b/0.png"], "val": ["a/1.png"]}"#);
+    write(&dir.path().join("classes.txt"), "a\nb\n");
+    write(&dir.path().join("notes.txt"), "0 and 1 are mine\n");
+    let splits = open(dir.path()).unwrap();
+    assert!(left_out(&splits).contains("split.json"), "{}", left_out(&splits));
+    assert!(!left_out(&splits).contains("classes.txt") && !left_out(&splits).contains("notes.txt"));
+    let dir = temp();
+    pairs(dir.path(), super::NAMES, |_| stripes(&[0, 1]));
+    write(&dir.path().join("metadata.csv"), "image,split\nim 0.png,train\nim 1.png,val\n");
     let splits = segmentation(dir.path()).unwrap();
-    assert_eq!(splits.train.classes().names, ["background", "foreground"]);
-    assert_eq!(splits.train.mask(0).unwrap(), stripes(&[0, 1]));
-    // Values in some files, colors in others.
-    let dir = temp();
-    pairs(dir.path(), NAMES, |_| stripes(&[0, 1]));
-    let red = |x: u32, _| image::Rgb(if x < 20 { [0, 0, 0] } else { [128, 0, 0] });
-    save(&dir.path().join("masks/21.png"), &image::RgbImage::from_fn(WIDTH, HEIGHT, red));
-    refused(segmentation(dir.path()), &["two notations", "20.png", "21.png", "classes.toml"]);
-    // Numbers of objects.
-    let dir = temp();
-    let counts = [1, 3, 5, 6];
-    pairs(dir.path(), NAMES, |at| stripes(&(0..=counts[at]).collect::<Vec<u8>>()));
-    let notes = segmentation(dir.path()).unwrap().decisions.notes;
-    assert!(notes.iter().any(|note| note.contains("numbers of objects")), "{notes:?}");
-    pairs(dir.path(), NAMES, |at| stripes(&[0, counts[at], 2, 6]));
-    let notes = segmentation(dir.path()).unwrap().decisions.notes;
-    assert!(notes.iter().all(|note| !note.contains("numbers of objects")), "{notes:?}");
+    assert!(splits.decisions.left_out_lines().join(";").contains("metadata.csv"));
+    write(&dir.path().join("ImageSets/train.txt"), "im 0\nim 1\nim 2\nim 3\n");
+    write(&dir.path().join("ImageSets/val.txt"), "im 4\nim 5\n");
+    assert!(!segmentation(dir.path()).unwrap().by_seed, "lists in ImageSets/ are used");
 }
 
 #[test]
-fn lists_of_class_names_are_read_or_named() {
-    let names = |file: &str, text: &str| {
-        let dir = temp();
-        pairs(dir.path(), NAMES, |_| stripes(&[0, 1, 2]));
-        write(&dir.path().join(file), text);
-        let splits = segmentation(dir.path()).unwrap();
-        (splits.train.classes().names.join(" "), splits.decisions.notes)
+fn an_ambiguous_table_beside_class_folders_is_refused() {
+    let dir = temp();
+    class_folders(dir.path(), &["x", "y"], 3);
+    write(&dir.path().join("labels.csv"), "id,label\n0,a\n1,b\n2,a\n");
+    refused(open(dir.path()), &["labels.csv", "x/0.png", "y/0.png", "class folders"]);
+}
+
+#[test]
+fn a_few_bright_images_among_dark_ones_are_noted() {
+    let dir = temp();
+    let save16 = |name: &str, highest: u16| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let image: ImageBuffer<Luma<u16>, Vec<u16>> =
+            ImageBuffer::from_fn(8, 8, |x, _| Luma([highest / 8 * (x as u16 + 1)]));
+        image.save(path).unwrap();
     };
-    for (file, text) in [
-        ("classes.txt", "background\n# pets\ncat\ndog\n"),
-        ("labels.txt", "__ignore__\nbackground\ncat\ndog\n"),
-        ("labels.txt", "2: dog\n0: background\n1: cat\n"),
-        ("codes.txt", "background\n# pets\ncat\ndog\n"),
-    ] {
-        let sorted = |names: String| {
-            let mut names: Vec<String> = names.split(' ').map(String::from).collect();
-            names.sort();
-            names
-        };
-        assert_eq!(sorted(names(file, text).0), ["background", "cat", "dog"], "{file}");
-    }
-    for (file, text) in [("classes.txt", "cat\ndog\n"), ("id2label.json", "{\"0\": \"a\"}"), ("labels.csv", "0,bg\n")] {
-        let (names, notes) = names(file, text);
-        assert_eq!(names, "class 0 class 1 class 2");
-        assert!(notes.iter().any(|note| note.starts_with(&format!("{file} is not read"))), "{notes:?}");
-    }
-    // Names by color, with remarks, and with a comma in quotes.
-    let dir = temp();
-    let color = |x: u32, _| image::Rgb(if x < 20 { [0, 0, 0] } else { [0, 0, 255] });
-    for (tone, name) in NAMES.iter().enumerate() {
-        image(&dir.path().join(format!("images/{name}.png")), tone);
-        save(&dir.path().join(format!("masks/{name}.png")), &image::RgbImage::from_fn(WIDTH, HEIGHT, color));
-    }
-    write(&dir.path().join("class_dict_seg.csv"), "name, r, g, b\nground, 0, 0, 0\nsky, 0, 0, 255\n");
-    assert_eq!(segmentation(dir.path()).unwrap().train.classes().names, ["ground", "sky"]);
-    write(&dir.path().join("label_colors.txt"), "# c\n0 0 0 ground\n0 0 255 sky # blue\n");
-    assert_eq!(segmentation(dir.path()).unwrap().train.classes().names, ["ground", "sky"]);
-    write(&dir.path().join("label_colors.txt"), "0 0 0 Void\n0 0 255 sky\n");
-    refused(segmentation(dir.path()), &["label_colors.txt", "rename it to background"]);
-    let dir = temp();
-    at(dir.path(), "train/{}.jpg", "train/{}_mask.png");
-    write(&dir.path().join("train/_classes.csv"), "Pixel Value, Class\n0, background\n255, \"cat, \"\"small\"\"\"\n");
-    assert_eq!(segmentation(dir.path()).unwrap().train.classes().names, ["background", "cat, \"small\""]);
-    // ADE20K: 0 is no class.
-    let dir = temp();
-    pairs(dir.path(), NAMES, |_| stripes(&[0, 1, 2]));
-    write(&dir.path().join("objectInfo150.txt"), "Idx\tRatio\tName\n1\t0.1\twall\n2\t0.1\tbuilding, edifice\n");
-    let splits = segmentation(dir.path()).unwrap();
-    assert_eq!(splits.train.classes().names, ["wall", "building, edifice"]);
-    assert_eq!(splits.train.mask(0).unwrap(), stripes(&[255, 0, 1]));
-}
-
-#[test]
-fn annotations_that_are_not_read_are_named() {
-    for (file, text, parts) in [
-        ("annotations.xml", "<?xml?>\n<annotations>\n<version>1.1", ["CVAT's XML", "Segmentation mask"]),
-        ("Annotations/0.xml", "<annotation><bndbox>", ["boxes", "not a mask"]),
-        ("via.json", "{\"_via_settings\": {}}", ["project of VIA", "COCO"]),
-        ("via.csv", "filename,region_shape_attributes\n", ["table of VIA", "COCO"]),
-        ("b.csv", "filename,class,xmin,ymin,xmax,ymax\n", ["boxes", "not a mask"]),
-        ("train.csv", "ImageId,EncodedPixels\n0.jpg,1 2\n", ["run lengths", "PNG"]),
-        ("masks/0.npy", "\u{93}NUMPY", ["NumPy", "PNG"]),
-        ("cut.json", "{\"annotations\": [[[[", ["cut off", "COCO"]),
-    ] {
-        let dir = temp();
-        image(&dir.path().join("0.jpg"), 1);
-        write(&dir.path().join(file), text);
-        refused(segmentation(dir.path()), &[file, parts[0], parts[1]]);
-    }
-    // The cause stands before its consequence.
-    let dir = temp();
-    image(&dir.path().join("images/0.jpg"), 1);
-    write(&dir.path().join("labels/0.txt"), "0 0.1 0.1 0.9 0.1 0.9 0.9 0.5\n");
-    let report = check_segmentation(dir.path(), &CheckOptions::default()).unwrap();
-    let faults: Vec<String> = report.faults.iter().map(|fault| format!("{fault:?}")).collect();
-    assert!(faults[0].contains("odd number") && faults[1].contains("is empty"), "{faults:?}");
+    (0..4).for_each(|i| save16(&format!("a/{i}.png"), 4000));
+    (0..3).for_each(|i| save16(&format!("b/{i}.png"), 3000));
+    save16("b/3.png", 60_000);
+    let check = |path: &Path| {
+        shadegrad::data::check::check_classification(path, &shadegrad::data::check::CheckOptions::default()).unwrap()
+    };
+    let report = check(dir.path());
+    let note = report.notes.join(";");
+    assert!(note.contains("7 of 8 16-bit images hold at most 4095") && note.contains("16 bits"), "{note}");
+    fs::remove_file(dir.path().join("b/3.png")).unwrap();
+    assert!(check(dir.path()).notes.join(";").contains("read as 12 bits"));
 }
