@@ -145,7 +145,10 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
     }
     let is_by_seed = val.is_empty();
     if is_by_seed {
-        unused_lists::report(path, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
+        // Annotation files name their images, and are used.
+        if train.iter().any(|pair| !pair.mask.files().is_empty()) {
+            unused_lists::report(path, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
+        }
         (train, val) = hold_out(train, options)?;
         decisions.split = by_seed(options.val_split, options.seed);
     } else if decisions.split.is_empty() {
