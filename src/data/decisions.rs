@@ -76,6 +76,16 @@ pub enum Why {
     TableBesideFolders,
     /// A table that is not named after a part, beside tables that are.
     NoPart,
+    /// A link that leads back to a folder around it.
+    LoopingLink,
+    /// A folder that a system made: thumbnails, a recycle bin.
+    System,
+    /// A list or table that names images of the set, in a place or form that no format has.
+    UnusedList,
+    /// A list that divides the set as its folders do.
+    RepeatsFolders,
+    /// A sample of a competition's submission.
+    Submission,
     /// A test part whose folders are not classes of the training part.
     UnlabeledTest,
     /// A mask beside the picture that it belongs to.
@@ -86,6 +96,8 @@ pub enum Why {
     OtherAnnotations,
     /// An image without annotation, or with one that its annotator skipped.
     Unannotated,
+    /// A picture that belongs to another one, such as its superpixels.
+    Accessory,
     /// A visualization, or a copy that another file of the format replaces.
     Duplicate,
 }
@@ -100,14 +112,22 @@ impl fmt::Display for Why {
             Why::OwnOutput => "written by shadegrad",
             Why::BesideClasses => "images beside the class folders",
             Why::BesideParts => "images or folders of images beside the parts of the set",
-            Why::InNoList => "images that no list names",
+            Why::InNoList => "images that no list or table names",
             Why::TableBesideFolders => "tables or lists beside class folders",
             Why::NoPart => "tables that are not named after a part",
-            Why::UnlabeledTest => "test images without known classes",
+            Why::LoopingLink => "links that lead back to their own folder",
+            Why::System => "folders of the system (thumbnails, recycle bins)",
+            Why::UnusedList => {
+                "files that name images of this set and are not used (lists of parts are train.txt and val.txt)"
+            }
+            Why::RepeatsFolders => "lists that divide the set as its folders do",
+            Why::Submission => "samples of a submission",
+            Why::UnlabeledTest => "test images without known classes or masks",
             Why::Mask => "masks beside their pictures",
             Why::NoArea => "annotations without an area",
             Why::OtherAnnotations => "annotations of other kinds than instances",
             Why::Unannotated => "images whose tasks have no annotation, or a skipped one",
+            Why::Accessory => "pictures that belong to another one",
             Why::Duplicate => "copies that the format also has in another form",
         })
     }
@@ -154,7 +174,7 @@ impl Decisions {
         }
         let format = match self.evidence.is_empty() {
             true => self.format.clone(),
-            false => format!("{} ({})", self.format, self.evidence.join(", ")),
+            false => format!("{} ({})", self.format, one_line(&self.evidence.join(", "))),
         };
         let single = [
             ("format", format),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::WorkflowError;
 use super::evaluation::task_of;
-use crate::data::{BadImage, DataError, SampleDepth, decode_bands};
+use crate::data::{BadImage, DataError, OUTPUT_MARK, SampleDepth, decode_bands};
 use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
@@ -189,7 +189,12 @@ impl Names {
     fn path(&mut self, file: &str) -> Result<PathBuf, WorkflowError> {
         let folder = match self.folder.take() {
             Some(folder) => folder,
-            None => new_folder(self.out.as_deref(), "predict")?,
+            None => {
+                let folder = new_folder(self.out.as_deref(), "predict")?;
+                // Without the mark a data set around the folder would have these pictures.
+                write_atomic(&folder.join(OUTPUT_MARK), |_| Ok(()))?;
+                folder
+            }
         };
         let path = folder.join(file);
         self.folder = Some(folder);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
 
+use crate::data::listing::MARK;
 use crate::data::{DataError, ImageProblem};
 
 /// A folder in the making.
@@ -59,8 +60,9 @@ impl Target {
         fs::write(&path, bytes).map_err(|e| unwritten(&path, e))
     }
 
-    /// Moves the folder to its place.
+    /// Marks the folder and moves it to its place.
     pub fn finish(self) -> Result<(), DataError> {
+        self.write(MARK, b"")?;
         if self.place.exists() {
             fs::remove_dir(&self.place).map_err(|e| unwritten(&self.place, e))?;
         }

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::found::{Found, Pair};
+use super::leftovers::Leftovers;
 use super::mask::MaskSource;
 use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
+use super::strangers;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative, subfolders};
-use crate::data::lists::{Index, ListFile, Match};
+use crate::data::lists::{Index, ListFile, Match, rest_trains, second_unused};
 use crate::data::names::shortened;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
@@ -43,13 +45,18 @@ impl Format for ByName {
 /// Key of a pair: part, other folders, and the name without the marks of masks and images.
 type Key = (Option<Part>, String, String);
 
-struct Half {
-    path: PathBuf,
-    reading: Reading,
+pub(super) struct Half {
+    pub path: PathBuf,
+    pub reading: Reading,
     base: String,
 }
 
 impl Half {
+    /// Its part and the other folders.
+    pub fn folder(&self) -> (Option<Part>, &str) {
+        (self.reading.part, &self.reading.rest)
+    }
+
     fn key(&self) -> Key {
         (self.reading.part, self.reading.rest.clone(), self.base.clone())
     }
@@ -82,10 +89,14 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
-        let problem = format!(
-            "no pairs of image and mask found ({images} images, {masks} masks); expected images/ and masks/ (or labels/, \
-             annotations/) with equal names, x.jpg beside x_mask.png, CamVid's train.txt, Pascal VOC or Cityscapes"
-        );
+        let problem = match strangers::find(root)? {
+            Some(stranger) => format!("no pairs of image and mask found; {stranger}"),
+            None => format!(
+                "no pairs of image and mask found ({images} images, {masks} masks); expected images/ and masks/ (or \
+                 labels/, annotations/) with equal names, x.jpg beside x_mask.png, CamVid's train.txt, Pascal VOC or \
+                 Cityscapes"
+            ),
+        };
         return Err(DataError::malformed(root, problem));
     }
     let mut found = Found { has_val: names_validation(root)?, ..Found::default() };
@@ -98,8 +109,9 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
         let mask = name_of(Path::new(&mask));
         found.decisions.notes.push(format!("names of images and masks differ in case, such as {image} and {mask}"));
     }
+    let pairs = pairs.into_iter().chain(more).chain(other_case).collect();
+    let Leftovers { mut pairs, images, masks } = Leftovers { pairs, images, masks }.resolve(root, &mut found)?;
     let fault = |half: Half, problem| BadImage { image: half.path.display().to_string(), problem };
-    let mut pairs: Vec<_> = pairs.into_iter().chain(more).chain(other_case).collect();
     pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
     let joined = pairs.iter().filter(|(_, pair)| matches!(pair.mask, MaskSource::Joined(_))).count();
     if joined > 0 {
@@ -143,6 +155,7 @@ pub(super) fn divide(root: &Path, pairs: Vec<(Option<Part>, Pair)>, found: &mut 
 pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found: &mut Found) {
     let index = Index::new(root, pairs.iter().map(|pair| pair.image.as_path()));
     let mut listed = vec![false; pairs.len()];
+    let mut second = Vec::new();
     found.has_val = lists.iter().any(|list| list.part == Part::Val);
     for list in lists {
         for (number, line) in &list.lines {
@@ -153,6 +166,13 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
             let problem = match problem {
                 Match::One(item) => {
                     listed[item] = true;
+                    if index.find(line) == Match::None {
+                        second.push((
+                            item,
+                            line[without_numbers(line).len()..].trim().to_string(),
+                            list.place(*number),
+                        ));
+                    }
                     let pair = pairs[item].clone();
                     match list.part {
                         Part::Train => found.train.push(pair),
@@ -170,10 +190,17 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
             found.faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
         }
     }
-    let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed);
-    found.decisions.left_out.extend(unlisted.map(|(pair, _)| LeftOut::new(&pair.image, Why::InNoList)));
     found.decisions.notes.extend(index.note());
+    found.decisions.notes.extend(second_unused(&second));
     found.decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed).map(|(pair, _)| pair);
+    if lists.iter().all(|list| list.part != Part::Train) {
+        let rest: Vec<Pair> = unlisted.cloned().collect();
+        found.decisions.notes.push(rest_trains(rest.len(), &found.decisions.lists));
+        found.train.extend(rest);
+    } else {
+        found.decisions.left_out.extend(unlisted.map(|pair| LeftOut::new(&pair.image, Why::InNoList)));
+    }
 }
 
 /// `Abyssinian_100` of `Abyssinian_100 1 1 -1`.
