@@ -192,7 +192,8 @@ pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<()
     }
     let has = |is_wanted: fn(Part) -> bool| named.iter().any(|name| lists::part_in_name(name).is_some_and(is_wanted));
     let are_all = !named.is_empty() && named.iter().all(|name| lists::is_part_name(name));
-    if !are_all && !(has(|part| part == Part::Train) && has(|part| part != Part::Train)) {
+    let are_some = has(|part| part == Part::Train) && has(|part| part != Part::Train);
+    if !are_all && !are_some {
         return Ok(());
     }
     named.retain(|name| lists::is_part_name(name));

@@ -91,7 +91,7 @@ impl PartFolders {
                 && inner.is_dir()
                 && name_of(inner).eq_ignore_ascii_case(&name_of(folder))
             {
-                *folder = inner.clone();
+                folder.clone_from(inner);
             }
         }
         Ok(self)
