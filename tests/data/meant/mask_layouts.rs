@@ -226,6 +226,7 @@ fn annotations_that_are_not_read_are_named() {
     let dir = temp();
     image(&dir.path().join("images/0.jpg"), 1);
     write(&dir.path().join("labels/0.txt"), "0 0.1 0.1 0.9 0.1 0.9 0.9 0.5\n");
+    write(&dir.path().join("data.yaml"), "names: [cat]\n");
     let report = check_segmentation(dir.path(), &CheckOptions::default()).unwrap();
     let faults: Vec<String> = report.faults.iter().map(|fault| format!("{fault:?}")).collect();
     assert!(faults[0].contains("odd number") && faults[1].contains("is empty"), "{faults:?}");
