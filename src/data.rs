@@ -96,7 +96,8 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "tasks")]
 pub(crate) use kept::Kept;
 pub use limited::limited;
-#[cfg(feature = "cli")]
+#[cfg(feature = "tasks")]
+pub(crate) use listing::OWN_MARK;
 #[cfg(feature = "cli")]
 pub(crate) use listing::Walk;
 pub use loader::{Epoch, Loader, LoaderOptions, Part};

@@ -10,6 +10,7 @@ use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of,
 use super::lists::{self, ListFile};
 use super::names;
 use super::parts::{Part, PartFolders};
+use super::segmentation::pairing::{self, Role};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits};
 
@@ -45,7 +46,8 @@ impl Format for ClassFolders {
             }
         }
         // Folders such as `train_images` and `test_images` are parts whose labels a table has.
-        let are_parts = with_images.iter().all(|folder| lists::is_part_name(folder.trim_end_matches('/')));
+        let names: Vec<&str> = with_images.iter().map(|folder| folder.trim_end_matches('/')).collect();
+        let are_parts = lists::are_parts(&names);
         let confidence = if with_images.len() >= 2 && !are_parts { Confidence::Certain } else { Confidence::Possible };
         let count = with_images.len();
         let mut seen: Vec<String> = with_images.into_iter().take(3).collect();
@@ -147,15 +149,32 @@ pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<()
             named.push(name_of(folder));
         }
     }
-    if named.is_empty() || !named.iter().all(|name| lists::is_part_name(name)) {
+    let names: Vec<&str> = named.iter().map(String::as_str).collect();
+    if !lists::are_parts(&names) {
         return Ok(());
     }
     let problem = format!(
         "the folders {} are named as parts, not as classes; put a folder for each class into train/ and val/, or a table of \
          images and labels (.csv) beside them",
-        names::quoted(&named.iter().map(String::as_str).collect::<Vec<_>>())
+        names::quoted(&names)
     );
     Err(DataError::malformed(root, problem))
+}
+
+/// Refuses the classes `images` and `masks`: pictures and their masks, which are no classes.
+pub(super) fn require_no_masks(folders: &[(String, PathBuf)], root: &Path) -> Result<(), DataError> {
+    let role = |(name, _): &&(String, PathBuf)| pairing::read(&Path::new(name).join("x")).role;
+    let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted)).map(|(name, _)| name);
+    match (of_role(Role::Image), of_role(Role::Mask)) {
+        (Some(images), Some(masks)) if folders.iter().all(|folder| role(&folder).is_some()) => {
+            let problem = format!(
+                "{images}/ and {masks}/ have the names of images and their masks, a set for segmentation, not of classes; \
+                 rename them if they are classes"
+            );
+            Err(DataError::malformed(root, problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a single part among folders of images. The part may be a class, so none of the folders is left out silently.
@@ -251,6 +270,7 @@ fn read(
     }
     decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
+    require_no_masks(&classes, root)?;
     names::sort(&mut classes, |(name, _)| name);
     let mut items = Vec::new();
     let mut deeper = true;

@@ -140,8 +140,13 @@ pub(crate) fn is_image(path: &Path) -> bool {
     has_extension(path, |e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
+/// An empty file in folders of pictures that shadegrad writes.
+pub(crate) const OWN_MARK: &str = ".shadegrad";
+
 /// Files that identify a folder as output of shadegrad. Such a folder has all files of one line.
-const OWN_FILES: [&[&str]; 5] = [
+const OWN_FILES: [&[&str]; 7] = [
+    &[OWN_MARK],
+    &["model.safetensors", "config.json", "preprocessor_config.json"],
     &["run.json"],
     &["config.toml", "metrics.csv"],
     &["lr_find.csv", "lr_find.png"],

@@ -102,17 +102,28 @@ pub(super) fn is_part_name(stem: &str) -> bool {
     part_of_list(stem).is_some()
 }
 
+/// Whether the names of folders are those of parts, beside which there may be images to predict (`seg_pred`).
+pub(super) fn are_parts(names: &[&str]) -> bool {
+    let is_filler = |name: &str| {
+        let lower = name.to_lowercase();
+        lower.split(['_', '-', '.', ' ']).all(|word| word == "pred" || FILLERS.contains(&word))
+    };
+    names.iter().any(|name| is_part_name(name)) && names.iter().all(|name| is_part_name(name) || is_filler(name))
+}
+
+/// Words beside the part in the name of a list or a folder.
+const FILLERS: [&str; 11] =
+    ["list", "lists", "images", "image", "files", "ids", "names", "set", "split", "pairs", "seg"];
+
 /// The part in the name of a list, and whether the list holds training and validation together.
 fn part_of_list(stem: &str) -> Option<(Part, bool)> {
-    const FILLERS: [&str; 11] =
-        ["list", "lists", "images", "image", "files", "ids", "names", "set", "split", "pairs", "seg"];
     let lower = stem.to_lowercase();
     let mut found = None;
     for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
         let bare = word.strip_suffix("list").or(word.strip_suffix("set")).unwrap_or(word);
         // `train-jpg` and `val2017` hold images too.
         let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit());
-        let word = if ["jpg", "jpeg", "png", "pred"].contains(&bare) { "images" } else { word };
+        let word = if ["jpg", "jpeg", "png"].contains(&bare) { "images" } else { word };
         let this = match bare {
             // `default.txt` is CVAT's list of an undivided set.
             "trainval" | "default" => Some((Part::Train, true)),

@@ -82,6 +82,7 @@ pub(crate) fn complete(
         (None, None, Some(threshold)) => classes::by_threshold(threshold, path)?,
         (None, None, None) => detect::detect(path, &found.parts())?,
     };
+    let coding = detect::settle_255(path, &found.parts(), coding)?;
     splits(path, found, coding, options)
 }
 

@@ -1,6 +1,7 @@
 //! Prediction for image files, as text or as pictures in a folder.
 
 use std::collections::HashSet;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::WorkflowError;
 use super::evaluation::task_of;
-use crate::data::{BadImage, DataError, SampleDepth, decode_bands};
+use crate::data::{BadImage, DataError, OWN_MARK, SampleDepth, decode_bands};
 use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
@@ -189,7 +190,13 @@ impl Names {
     fn path(&mut self, file: &str) -> Result<PathBuf, WorkflowError> {
         let folder = match self.folder.take() {
             Some(folder) => folder,
-            None => new_folder(self.out.as_deref(), "predict")?,
+            None => {
+                let folder = new_folder(self.out.as_deref(), "predict")?;
+                // Training on the folder around it leaves it out.
+                let mark = folder.join(OWN_MARK);
+                fs::write(&mark, b"").map_err(|e| RunError::from(FileError::writing(&mark, e)))?;
+                folder
+            }
         };
         let path = folder.join(file);
         self.folder = Some(folder);

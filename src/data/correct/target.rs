@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
 
+use crate::data::listing::OWN_MARK;
 use crate::data::{DataError, ImageProblem};
 
 /// A folder in the making.
@@ -44,6 +45,8 @@ impl Target {
         for folder in [inner.clone(), inner.join("images")] {
             fs::create_dir(&folder).map_err(|e| unwritten(&folder, e))?;
         }
+        let mark = inner.join(OWN_MARK);
+        fs::write(&mark, b"").map_err(|e| unwritten(&mark, e))?;
         Ok(Self { _outer: outer, inner, place })
     }
 
