@@ -20,5 +20,5 @@ pub use engine::{AnyEngine, Engine, MAX_TICKETS, Rows, Ticket};
 pub use error::ExecError;
 pub(crate) use error::MAKING_STATES;
 pub use open::open;
-pub use session::{PlanId, Session};
+pub use session::{Final, Parts, PlanId, Session};
 pub use verify::{Verdict, Verified, Wrong};

@@ -13,7 +13,7 @@ pub use collective::{all_gather, broadcast, gather};
 pub use forecast::{Forecast, Network};
 pub use shares::Shares;
 use std::fmt::Debug;
-pub use sum::{sum_shards, traffic};
+pub use sum::{Buckets, sum_shards, traffic};
 pub use wire::{Messages, Wire};
 
 /// Processes that train one model together, numbered from 0. Rank 0 writes the files.

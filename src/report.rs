@@ -24,7 +24,7 @@ pub(crate) use self::live::Watched;
 use self::page::Page;
 use self::record::{Record, TableRows, read_picture, sweep_table};
 #[cfg(feature = "cli")]
-pub(crate) use self::verdict::command;
+pub(crate) use self::verdict::{Place, commands};
 use crate::interop::files::{FileError, write_new};
 use crate::run::RunError;
 use crate::run::names::names;

@@ -42,4 +42,6 @@ pub use score::{Better, Panel, Score, TRAIN_ACCURACY, Unit};
 pub use table::Table;
 pub use task_card::{ConfusionCard, TaskCard};
 pub use trust::{Bin, Calibration, ClassTrust, Trust};
-pub use verdict::{Baseline, Doubt, DoubtKind, Evidence, Finding, FindingKind, Next, Prospect, Verdict, Yardstick};
+pub use verdict::{
+    Baseline, Doubt, DoubtKind, Evidence, Finding, FindingKind, Next, PartPixels, Pixels, Prospect, Verdict, Yardstick,
+};

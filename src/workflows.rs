@@ -27,7 +27,7 @@ pub(crate) mod sweep;
 pub(crate) mod watch;
 
 pub use compare::{Comparison, compare};
-pub use dry_run::{ClassShare, DryRun, ExpectedTime, dry_run};
+pub use dry_run::{ClassShare, DryRun, ExpectedTime, RankWork, dry_run};
 pub use error::{Incomparable, WorkflowError};
 pub use evaluation::{EvalOptions, Evaluated, evaluate};
 pub use export::{Exported, export};

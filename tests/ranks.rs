@@ -110,6 +110,19 @@ fn a_sweep_and_a_rate_test_run_over_ranks() {
 }
 
 #[test]
+fn a_dry_run_names_the_work_of_each_rank_and_writes_nothing() {
+    let place = place();
+    let (code, text) = run(&place, &vec![line("--out a --dry-run"); 2]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches("dry run: no folder is made").count(), 1, "rank 0 alone prints: {text}");
+    for rank in ["rank 0:", "rank 1:"] {
+        let line = text.lines().find(|line| line.starts_with(rank)).expect("a line");
+        assert!(line.contains("4 shards of a batch, sends 0.0"), "{line}");
+    }
+    assert!(!place.has("a"), "nothing is written");
+}
+
+#[test]
 fn ranks_that_differ_are_refused() {
     let place = place();
     let (code, text) = run(&place, &[line("--out a"), line("--out a --lr 0.004")]);

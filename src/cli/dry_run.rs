@@ -1,33 +1,43 @@
 //! `shadegrad train TASK --dry-run`
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::color::heading;
 use super::flags::TaskArgs;
-use super::progress::{Progress, clock};
+use super::progress::{Progress, VERBOSE, clock};
+use super::ranks::Follower;
 use super::{CliError, print};
 use crate::data::one_line;
+use crate::ranks::Ranks;
 use crate::run::Next;
 use crate::setting::Kind;
 use crate::tasks::Task;
 use crate::text::word;
 use crate::train::settings::Given;
 use crate::workflows::auto::Chosen;
-use crate::workflows::dry_run::{From, SettingValue};
-use crate::workflows::{ClassShare, DryRun, dry_run};
+use crate::workflows::dry_run::{From, RankWork, SettingValue, dry_run_on, follow_dry_run};
+use crate::workflows::{ClassShare, DryRun};
 
 /// Classes that are listed.
 const CLASSES: usize = 12;
+/// Characters of a line of defaults.
+const WIDTH: usize = 110;
 
-/// Prints what the training would do.
-pub(super) fn run(args: &TaskArgs, json: bool) -> Result<ExitCode, CliError> {
+/// Prints what the training would do. Ranks other than 0 compute their shards and print nothing.
+pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     let (given, choices) = args.fitted()?;
     if given.settings.contains_key("resume") {
         let problem = "--dry-run --resume: a resumed run keeps its data and its settings; remove one of the two flags";
         return Err(CliError::Usage(problem.into()));
     }
+    if ranks.rank() > 0 {
+        follow_dry_run(ranks, args.task, &given, &Follower)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let progress = Progress::new();
-    let mut found = dry_run(args.task, &given, &progress)?;
+    let mut found = dry_run_on(ranks, args.task, &given, &progress)?;
     found.lines.extend(chosen(&choices));
     for setting in &mut found.settings {
         if choices.iter().any(|choice| choice.key == setting.key) {
@@ -48,7 +58,7 @@ pub(super) fn run(args: &TaskArgs, json: bool) -> Result<ExitCode, CliError> {
 }
 
 /// A command with the given settings, and those of a step over them.
-fn command(task: &dyn Task, given: &Given, next: &Next) -> String {
+pub(super) fn command(task: &dyn Task, given: &Given, next: &Next) -> String {
     let mut settings = given.settings.clone();
     let (verb, own): (_, &[(String, String)]) = match next {
         Next::Train(own) => ("train", own),
@@ -104,8 +114,12 @@ fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
     let out = found.out.as_ref().map_or("a new folder in runs/".into(), |out| out.display().to_string());
     print(format_args!("run:     {out}"))?;
     let [height, width] = found.image_size;
-    let parameters = found.parameters as f64 / 1e6;
-    print(format_args!("network: {}, {parameters:.2} million parameters, images of {height}x{width}", found.network))?;
+    let parameters = parameters(found.parameters);
+    print(format_args!("network: {}, {parameters}, images of {height}x{width}", found.network))?;
+    for (rank, RankWork { device, shards, bytes }) in found.ranks.iter().enumerate() {
+        let (shard, megabytes) = (if *shards == 1 { "shard" } else { "shards" }, *bytes as f64 / 1e6);
+        print(format_args!("rank {rank}:  {device}, {shards} {shard} of a batch, sends {megabytes:.3} MB"))?;
+    }
     let memory = found.memory;
     let mb = |bytes: usize| bytes as f64 / 1e6;
     print(format_args!(
@@ -116,7 +130,11 @@ fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
         mb(memory.activations)
     ))?;
     print(format_args!("time:    {}", time(found)))?;
-    print_settings(&found.settings)?;
+    if VERBOSE.load(Ordering::Relaxed) {
+        print_settings(&found.settings)?;
+    } else {
+        print_choices(&found.settings)?;
+    }
     let none = if found.doubts.is_empty() { "  none" } else { "" };
     print(format_args!("{}{none}", heading("doubts:")))?;
     found.doubts.iter().try_for_each(|doubt| print(format_args!("  {}", doubt.text)))?;
@@ -125,6 +143,15 @@ fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
         print(format_args!("{title} {next}"))?;
     }
     Ok(())
+}
+
+/// A number of parameters in words.
+pub(super) fn parameters(count: usize) -> String {
+    if count < 1_000_000 {
+        format!("{count} parameters")
+    } else {
+        format!("{:.2} million parameters", count as f64 / 1e6)
+    }
 }
 
 /// The images of each class, or its share of the pixels.
@@ -169,21 +196,48 @@ fn time(found: &DryRun) -> String {
     )
 }
 
-/// Prints settings with their origins, those that are not defaults first.
+/// The origins of settings, in the order in which a table has them.
+const ORIGINS: [(From, &str); 7] = [
+    (From::Given, "flag"),
+    (From::File, "config file"),
+    (From::Finetuning, "with --finetune"),
+    (From::Weights, "as the weights were trained"),
+    (From::Data, "chosen from the data"),
+    (From::Device, "chosen from the device"),
+    (From::Default, "default"),
+];
+
+/// Prints all settings with their origins.
 pub(super) fn print_settings(settings: &[SettingValue]) -> Result<(), CliError> {
     print("settings:")?;
-    let of = |from: From| match from {
-        From::Given => "flag",
-        From::File => "config file",
-        From::Data => "chosen from the data",
-        From::Weights => "as the weights were trained",
-        From::Device => "chosen from the device",
-        From::Default => "default",
-    };
-    let (own, defaults): (Vec<_>, Vec<_>) = settings.iter().partition(|setting| setting.from != From::Default);
-    for setting in own.into_iter().chain(defaults) {
-        let value = setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned);
-        print(format_args!("  {:<20} {:<28} {}", setting.key, one_line(&value), of(setting.from)))?;
+    ORIGINS.iter().try_for_each(|&origin| print_origin(settings, origin))
+}
+
+/// Prints the settings that are not defaults with their origins, and the others in a few lines.
+fn print_choices(settings: &[SettingValue]) -> Result<(), CliError> {
+    print("settings:")?;
+    let (default, own) = ORIGINS.split_last().unwrap_or((&ORIGINS[0], &[]));
+    own.iter().try_for_each(|&origin| print_origin(settings, origin))?;
+    let mut line = String::from("  defaults:");
+    for setting in settings.iter().filter(|setting| setting.from == default.0) {
+        let item = format!(" {} {},", setting.key, value_text(setting));
+        if line.len() + item.len() > WIDTH {
+            print(&line)?;
+            line = "           ".into();
+        }
+        line += &item;
     }
-    Ok(())
+    print(line.trim_end_matches(','))
+}
+
+fn print_origin(settings: &[SettingValue], (from, name): (From, &str)) -> Result<(), CliError> {
+    settings
+        .iter()
+        .filter(|setting| setting.from == from)
+        .try_for_each(|setting| print(format_args!("  {:<20} {:<28} {name}", setting.key, value_text(setting))))
+}
+
+fn value_text(setting: &SettingValue) -> String {
+    let value = setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned);
+    one_line(&value)
 }

@@ -10,13 +10,14 @@ use super::flags::{TaskArgs, command};
 use super::progress::Progress;
 use super::ranks::{self, Follower};
 use super::train::{INTERRUPTED, stop_on_interrupt};
-use super::{CliError, print};
+use super::{CliError, dry_run, print};
 use crate::ranks::Ranks;
-use crate::run::names::next_numbered;
+use crate::run::Next;
+use crate::run::names::{check_free, free_beside, next_numbered};
 use crate::tasks::tasks;
 use crate::text;
 use crate::train::lr_finder::{LrCurve, LrRange};
-use crate::train::settings::{Given, Optimizer};
+use crate::train::settings::{Given, Origin};
 
 /// Arguments of `lr-find`: a task with the settings of `train`, and the range of learning rates.
 #[derive(Clone)]
@@ -92,11 +93,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
 fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     let stop = stop_on_interrupt();
     let (range, task) = (args.range()?, args.0.task);
-    let mut settings = task.resolve(&args.0.given()?)?;
+    let given = args.0.given()?;
+    let mut settings = task.resolve(&given)?;
     if settings.common.resume.is_some() {
         return Err(CliError::Usage("--resume: a learning rate test cannot continue a run; remove the flag".into()));
     }
-    if settings.common.out.is_none() {
+    // A file names the folder of the run whose settings are tested.
+    let of_file = settings.common.out.clone().filter(|_| matches!(given.origin("out"), Origin::File(_)));
+    if settings.common.out.is_none() || of_file.is_some() {
         // As for a run, the folder is made after all settings are checked.
         let out = next_numbered(Path::new("runs"), "lr-find")?;
         settings.table.insert("out".into(), out.to_string_lossy().into_owned().into());
@@ -111,20 +115,33 @@ fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
         let progress = Progress::new();
         let curve = task.open(&settings, &progress)?.find_lr(range, &progress, &stop)?;
         progress.end();
-        report(&curve, optimizer)?;
+        report(&curve)?;
+        if let Some(rate) = curve.suggested {
+            let settings = [("optimizer", optimizer.name().to_owned()), ("lr", format!("{rate:.1e}"))];
+            let step = Next::Train(settings.map(|(key, value)| (key.to_owned(), value)).to_vec());
+            print(format_args!("next:     {}", dry_run::command(task, &trained(given, of_file.as_deref()), &step)))?;
+        }
     }
     Ok(if stop.load(std::sync::atomic::Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })
 }
 
-fn report(curve: &LrCurve, optimizer: Optimizer) -> Result<(), CliError> {
+/// The settings of a training after the test: in another folder than that of the test, or of the run whose settings it took.
+fn trained(mut given: Given, of_file: Option<&Path>) -> Given {
+    given.settings.remove("out");
+    if let Some(free) = of_file.filter(|out| check_free(out).is_err()).and_then(free_beside) {
+        given.settings.insert("out".into(), free.to_string_lossy().into_owned().into());
+    }
+    given
+}
+
+fn report(curve: &LrCurve) -> Result<(), CliError> {
     print(format_args!("curve:    {0}/lr_find.png, {0}/lr_find.csv", curve.run.display()))?;
     match (curve.suggested, curve.lowest) {
         (Some(suggested), Some(lowest)) => {
             let at_the_end = curve.points.last().is_some_and(|last| last.lr <= 1.5 * lowest);
             let above = if at_the_end { "where the test ends: raise --to" } else { "above that it rises" };
             print(format_args!("lowest:   the loss is lowest at a learning rate of {lowest:.1e}; {above}"))?;
-            print(format_args!("fallen:   by three quarters of that at {suggested:.1e}"))?;
-            print(format_args!("try:      --optimizer {} --lr {suggested:.1e}", optimizer.name()))
+            print(format_args!("fallen:   by three quarters of that at {suggested:.1e}"))
         }
         _ => print("the loss falls nowhere in this range: widen it (--from, --to) or take more steps (--steps)"),
     }

@@ -13,7 +13,7 @@ use crate::fuse::FuseOptions;
 use crate::graph::Group;
 use crate::plan::{Plan, PlanOptions, PlannedCall};
 use crate::precision::Precision;
-use crate::ranks::{Forecast, Network, Wire};
+use crate::ranks::{Buckets, Forecast, Network, Wire};
 use crate::train::settings::Optimizer;
 use crate::train::step::Update;
 
@@ -71,8 +71,8 @@ struct RankArgs {
 const GOOD: f64 = 0.9;
 
 impl RankArgs {
-    /// Prints the costs of messages with `values` gradients and running statistics.
-    fn print(&self, values: usize) -> Result<(), CliError> {
+    /// Prints the costs of messages with these buckets of gradients and running statistics.
+    fn print(&self, buckets: &Buckets) -> Result<(), CliError> {
         let Some(ranks) = self.ranks else { return Ok(()) };
         let shards = self.shards.unwrap_or(ranks.max(8));
         let numbers = [("--bandwidth", self.bandwidth), ("--step-seconds", self.step_seconds.unwrap_or(1.0))];
@@ -88,7 +88,7 @@ impl RankArgs {
         let network = Network { bytes_per_s: self.bandwidth * 1e9 / 8.0, latency_s: self.latency / 1e3 };
         let last = if self.step_seconds.is_some() { "efficiency" } else { "step for 0.90" };
         print(format_args!(
-            "\nmessages of a step in {shards} shards, {} Gbit/s and {} ms, {}, not overlapped with computation:",
+            "\nmessages of a step in {shards} shards, {} Gbit/s and {} ms, {}, if none overlaps with computation:",
             self.bandwidth,
             self.latency,
             self.wire.name()
@@ -96,7 +96,7 @@ impl RankArgs {
         print(format_args!("{:>5}  {:>18}  {:>10}  {last:>13}", "ranks", "sent by a rank", "messages"))?;
         let doubled = std::iter::successors(Some(2), |n| Some(2 * n)).take_while(|n| *n < ranks);
         for n in doubled.chain([ranks]) {
-            let forecast = Forecast::new(n as usize, shards as usize, values, self.wire, network);
+            let forecast = Forecast::new(n as usize, shards as usize, buckets, self.wire, network);
             let last = match self.step_seconds {
                 Some(seconds) => format!("{:.2}", forecast.efficiency(seconds)),
                 None => forecast.step_s(GOOD).map_or("–".into(), |seconds| format!("{seconds:.3} s")),
@@ -130,8 +130,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let parameters: usize = graph.states().of(Group::Parameters).map(|(_, s)| s.ty.shape.elements()).sum();
     print(plan)?;
     print(format_args!("parameters:                               {parameters}"))?;
-    let statistics: usize = graph.states().of(Group::Statistics).map(|(_, s)| s.ty.shape.elements()).sum();
-    args.ranks.print(parameters + statistics)?;
+    let layout = graph.states().layout();
+    let values = [Group::Parameters, Group::Statistics].map(|group| layout.group_len[group as usize]);
+    args.ranks.print(&Buckets::new(layout.decay_end, values.iter().sum()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -200,15 +200,20 @@ impl Observer for Progress {
             _ => String::new(),
         };
         say(format_args!(
-            "epoch {:>2}/{epochs}  train loss {:.4}{train}  validation loss {:.4} {}  {:.1} images/s{waited}  {} left",
+            "epoch {:>2}/{epochs}  train loss {}{train}  validation loss {} {}  {:.1} images/s{waited}  {} left",
             row.epoch,
-            row.train_loss,
-            row.val_loss,
+            loss_text(row.train_loss),
+            loss_text(row.val_loss),
             scores.join(" "),
             row.images_per_s,
             clock(left),
         ));
     }
+}
+
+/// A loss with four decimals; one that explodes has an exponent.
+fn loss_text(loss: f64) -> String {
+    if loss.abs() < 1e5 { format!("{loss:.4}") } else { format!("{loss:.3e}") }
 }
 
 #[cfg(test)]

@@ -41,16 +41,6 @@ fn start_mpi(size: usize) -> Result<Arc<dyn Ranks>, CliError> {
     )))
 }
 
-/// Refuses several processes for a verb that runs in one.
-pub(super) fn refuse_several(verb: &str) -> Result<(), CliError> {
-    match launched() {
-        None => Ok(()),
-        Some(size) => Err(CliError::Usage(format!(
-            "mpirun has started {size} processes, but `{verb}` runs in one: start it without mpirun"
-        ))),
-    }
-}
-
 /// Ends all ranks where one has an error. Rank 0 speaks first: an error that all ranks have is printed once.
 pub(super) fn end_all(ranks: &dyn Ranks, result: Result<ExitCode, CliError>) -> Result<ExitCode, CliError> {
     let error = match result {

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         memory.pool as f64 / 1e6
     ))?;
     if let Some(path) = &args.svg {
-        let title = format!("{}, {:.2} million parameters", step.network.name(), parameters as f64 / 1e6);
+        let title = format!("{}, {}", step.network.name(), super::dry_run::parameters(parameters));
         let image = format!("{height}×{width}×{}", step.channels);
         let picture = svg(&title, &image, &nodes);
         write_new(path, |w| w.write_all(picture.as_bytes())).map_err(RunError::from)?;

@@ -13,10 +13,10 @@ use super::progress::{OPENING, Progress, QUIET, VERBOSE};
 use super::ranks::{self, Follower};
 use super::{CliError, complain, print};
 use crate::ranks::Ranks;
-use crate::report::command;
+use crate::report::{Place, commands};
 use crate::run::pictures::take_missing;
-use crate::run::{FindingKind, Next, Verdict};
 use crate::train::Outcome;
+use crate::train::settings::TrainSettings;
 use crate::workflows::dry_run::values;
 
 /// Exit code of a run that Ctrl-C or SIGTERM ended: 128 + SIGINT, as in shells.
@@ -24,11 +24,11 @@ pub(super) const INTERRUPTED: u8 = 130;
 
 /// Trains.
 pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
-    if args.switch("dry_run") {
-        ranks::refuse_several("train --dry-run")?;
-        return super::dry_run::run(args, args.switch("json"));
-    }
     let ranks = ranks::start()?;
+    if args.switch("dry_run") {
+        let result = super::dry_run::run(args, args.switch("json"), &ranks);
+        return ranks::end_all(&*ranks, result);
+    }
     let result = if ranks.rank() == 0 { lead(args, &ranks) } else { follow(args, &ranks) };
     ranks::end_all(&*ranks, result)
 }
@@ -48,7 +48,7 @@ fn lead(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     }
     let stop = stop_on_interrupt();
     let outcome = args.task.open(&settings, &progress)?.train(&progress, &stop)?;
-    report(&outcome, args.task.name(), settings.common.data.as_deref())
+    report(&outcome, args.task.name(), &settings.common)
 }
 
 /// Trains as another rank, which prints nothing.
@@ -138,7 +138,7 @@ fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
 }
 
 /// Prints the outcome, the paths of the results, and commands of the next steps.
-fn report(outcome: &Outcome, task: &str, data: Option<&Path>) -> Result<ExitCode, CliError> {
+fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitCode, CliError> {
     let run = outcome.run.display();
     if outcome.interrupted {
         print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
@@ -172,20 +172,12 @@ fn report(outcome: &Outcome, task: &str, data: Option<&Path>) -> Result<ExitCode
     if !outcome.pictures.is_empty() {
         print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
     }
-    print(format_args!("{}     shadegrad predict {run} IMAGES…", heading("next:")))?;
-    let data = data.map_or("DATA".into(), Path::to_string_lossy);
-    for step in outcome.verdict.iter().flat_map(|verdict| &verdict.next).filter(|step| **step != Next::Predict) {
-        print(format_args!("          {}", command(step, task, &outcome.run, &data)))?;
-    }
-    if trains_on(outcome.verdict.as_ref()) {
-        print(format_args!("or:       the same command with --resume {run} and more --epochs trains on"))?;
+    let data = common.data.as_deref().map_or("DATA".into(), Path::to_string_lossy);
+    let place = Place { task, run: &outcome.run, data: &data, named: common.out.is_some() };
+    let commands = outcome.verdict.as_ref().map_or_else(Vec::new, |verdict| commands(verdict, &place));
+    for (index, command) in commands.iter().enumerate() {
+        let title = if index == 0 { format!("{}    ", heading("next:")) } else { " ".repeat(9) };
+        print(format_args!("{title} {command}"))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether more epochs may help: nothing found says that they harm.
-fn trains_on(verdict: Option<&Verdict>) -> bool {
-    use FindingKind::{Diverged, Memorizes, Overfits, RateTooHigh};
-    let harmful = [Diverged, Overfits, Memorizes, RateTooHigh];
-    verdict.is_none_or(|verdict| !verdict.findings.iter().any(|finding| harmful.contains(&finding.kind)))
 }

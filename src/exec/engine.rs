@@ -57,6 +57,25 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<Self::Scalar>>, ExecError>;
 
+    /// Runs a plan whose results are wanted one by one. [`Engine::take_each`] follows: until then nothing but results of earlier runs
+    /// may be taken, and an engine may put off the work.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn run_each(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
+        self.run(plan, fetch)
+    }
+
+    /// Hands out each result of [`Engine::run_each`] as soon as no later call changes it, with its number in `fetch`. Returns when the
+    /// plan has run to its end.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn take_each(&mut self, ticket: Ticket, each: &mut dyn FnMut(usize, Vec<Self::Scalar>)) -> Result<(), ExecError> {
+        self.take(ticket)?.into_iter().enumerate().for_each(|(number, values)| each(number, values));
+        Ok(())
+    }
+
     /// Reads a slice and waits for it.
     ///
     /// # Errors
@@ -113,3 +132,13 @@ impl<T: Copy + Default> Rows<'_, T> {
 
 /// An engine with f32 data, on any device.
 pub type AnyEngine = dyn Engine<Scalar = f32>;
+
+/// Number of the first calls after which no other one uses a slice.
+pub(super) fn last_use<S: Iterator<Item = Slice>>(
+    calls: impl ExactSizeIterator<Item = S> + DoubleEndedIterator,
+    slice: &Slice,
+) -> usize {
+    let len = calls.len();
+    let unused = calls.rev().position(|mut slices| slices.any(|used| used.overlaps(slice)));
+    unused.map_or(0, |unused| len - unused)
+}

@@ -10,6 +10,7 @@ mod choice;
 mod compile;
 mod device;
 mod dispatch;
+mod each;
 mod info;
 mod options;
 mod pipelines;
@@ -41,6 +42,7 @@ use crate::plan::{Buffer, Plan, PlannedCall, Slice};
 use buffers::{Range, Shared, USAGE, check_limits, tensor_name};
 use device::Gpu;
 use dispatch::{Compiled, Dispatch, Stages, from_textures, work};
+use each::Each;
 use info::DeviceKind::Software;
 use pipelines::Pipelines;
 use readback::Readback;
@@ -63,6 +65,8 @@ pub struct GpuEngine {
     textures: Textures,
     plans: Vec<Loaded>,
     readback: Readback,
+    /// A run whose results are taken one by one.
+    each: Option<Each>,
     uploads: Uploads,
     unflushed: u64,
 }
@@ -132,6 +136,7 @@ impl GpuEngine {
             textures: Textures::default(),
             plans: vec![],
             readback: Readback::default(),
+            each: None,
             uploads: Uploads::default(),
             unflushed: 0,
         }
@@ -336,6 +341,14 @@ impl Engine for GpuEngine {
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<f32>>, ExecError> {
         self.gpu.check("fetching results")?;
         self.readback.take(&self.gpu, ticket)
+    }
+
+    fn run_each(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
+        self.submit_each(plan, fetch)
+    }
+
+    fn take_each(&mut self, ticket: Ticket, each: &mut dyn FnMut(usize, Vec<f32>)) -> Result<(), ExecError> {
+        self.receive_each(ticket, each)
     }
 
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<f32>, ExecError> {

@@ -1,9 +1,12 @@
 //! States and plans on one engine, by name and logical shape.
 
+mod parts;
 mod tensors;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use parts::{Final, Parts};
 
 use super::verify::{Verified, verify};
 use super::{Engine, ExecError, Rows, Ticket};

@@ -1,7 +1,7 @@
 //! A forecast of the bytes and seconds that messages among ranks take in a step, without starting the ranks.
 
-use super::sum::{exchanges, traffic};
-use super::{Shares, Wire};
+use super::sum::traffic;
+use super::{Buckets, Shares, Wire};
 
 /// A network: every rank sends and receives at this speed at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,11 +28,11 @@ pub struct Forecast {
 const EXCHANGES: usize = 3;
 
 impl Forecast {
-    /// The step of a batch of `shards` shards with `values` gradients and running statistics on `ranks` ranks.
-    pub fn new(ranks: usize, shards: usize, values: usize, wire: Wire, network: Network) -> Self {
+    /// The step of a batch of `shards` shards, whose gradients and running statistics have these buckets, on `ranks` ranks.
+    pub fn new(ranks: usize, shards: usize, buckets: &Buckets, wire: Wire, network: Network) -> Self {
         let shares = Shares::equal(ranks);
-        let bytes = traffic((&shares, shards), values, wire).into_iter().max().unwrap_or(0);
-        let exchanges = if ranks > 1 { exchanges(values, ranks) + EXCHANGES } else { 0 };
+        let bytes = traffic((&shares, shards), buckets, wire).into_iter().max().unwrap_or(0);
+        let exchanges = if ranks > 1 { buckets.exchanges() + EXCHANGES } else { 0 };
         let message_s = bytes as f64 / network.bytes_per_s + exchanges as f64 * network.latency_s;
         let most = shares.parts(shards).iter().map(ExactSizeIterator::len).max().unwrap_or(0);
         Forecast { bytes, message_s, part: most as f64 / shards as f64, ranks }
@@ -58,20 +58,21 @@ mod tests {
     #[test]
     fn a_step_is_foreseen_by_hand() {
         // 11.7 million values: two ranks send half of them twice, in 32 bits.
+        let buckets = &Buckets::new(11_680_000, 11_700_000);
         let network = Network { bytes_per_s: 125e6, latency_s: 1e-3 };
-        let forecast = Forecast::new(2, 8, 11_700_000, Wire::F32, network);
+        let forecast = Forecast::new(2, 8, buckets, Wire::F32, network);
         assert!((forecast.bytes as f64 - 46.8e6).abs() < 1e4, "{}", forecast.bytes);
-        // 46.8 MB are 45 MiB: six buckets of up to 8 MiB, in seven exchanges.
-        assert!((forecast.message_s - (0.3744 + 0.010)).abs() < 1e-3, "{}", forecast.message_s);
+        // 46.8 MB are 44.6 MiB: 12 buckets of up to 4 MiB and one for the rest, in 14 exchanges.
+        assert!((forecast.message_s - (0.3744 + 0.017)).abs() < 1e-3, "{}", forecast.message_s);
         assert!((forecast.efficiency(2.0) - 1.0 / (1.0 + forecast.message_s)).abs() < 1e-12);
         let step_s = forecast.step_s(0.9).expect("shards divide equally");
         assert!((forecast.efficiency(step_s) - 0.9).abs() < 1e-12);
-        let half = Forecast::new(2, 8, 11_700_000, Wire::F16, network);
+        let half = Forecast::new(2, 8, buckets, Wire::F16, network);
         // Two bytes a value instead of four, and four a block of 1024 values.
         assert!((half.bytes as f64 / forecast.bytes as f64 - 2052.0 / 4096.0).abs() < 1e-5, "{}", half.bytes);
         // Three ranks compute 3, 3 and 2 shards of 8.
-        let three = Forecast::new(3, 8, 1000, Wire::F32, Network { latency_s: 0.0, ..network });
+        let three = Forecast::new(3, 8, &Buckets::new(900, 1000), Wire::F32, Network { latency_s: 0.0, ..network });
         assert_eq!((three.part, three.step_s(0.9)), (3.0 / 8.0, None));
-        assert_eq!(Forecast::new(1, 8, 1000, Wire::F32, network).efficiency(1.0), 1.0);
+        assert_eq!(Forecast::new(1, 8, buckets, Wire::F32, network).efficiency(1.0), 1.0);
     }
 }

@@ -1,10 +1,14 @@
-//! Ranks that an MPI launcher has started. All calls come from the thread that started MPI (`MPI_THREAD_FUNNELED`), every message is
-//! waited for, and none is longer than 4 MiB.
+//! Ranks that an MPI launcher has started. One thread starts MPI and makes all calls (`MPI_THREAD_FUNNELED`): it sends and receives
+//! while other threads compute. Every message is waited for, and none is longer than 4 MiB.
 
 use std::env;
 use std::fmt;
+use std::mem;
+use std::process;
 use std::sync::Arc;
-use std::thread::{self, ThreadId};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mpi::Threading;
@@ -29,26 +33,27 @@ const TIMEOUT: &str = "SHADEGRAD_RANK_TIMEOUT";
 const DEFAULT_TIMEOUT: u64 = 600;
 /// Exit code of all ranks when one is silent: EX_TEMPFAIL of sysexits.h.
 pub const SILENT_EXIT_CODE: u8 = 75;
+/// No rank has asked to end all.
+const GOES_ON: i32 = -1;
+
+/// Work for the thread of MPI.
+type Job = Box<dyn FnOnce(&World) + Send>;
 
 /// The processes of an MPI job.
 pub struct Mpi {
-    world: SimpleCommunicator,
+    rank: usize,
+    size: usize,
     local: usize,
-    thread: ThreadId,
-    timeout: Duration,
-    report: fn(&RankError),
-    /// Ends MPI when it is dropped, after `world`.
-    _universe: Universe,
+    /// Exit code with which all ranks are to end, or [`GOES_ON`].
+    end: Arc<AtomicI32>,
+    /// `None` while it is dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
-
-// SAFETY: MPI runs with MPI_THREAD_FUNNELED, and `Mpi::check` refuses calls from another thread than the one that started it.
-unsafe impl Send for Mpi {}
-// SAFETY: as above.
-unsafe impl Sync for Mpi {}
 
 impl fmt::Debug for Mpi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rank {} of {}", self.world.rank(), self.world.size())
+        write!(f, "rank {} of {}", self.rank, self.size)
     }
 }
 
@@ -59,62 +64,53 @@ impl Mpi {
     /// # Errors
     /// When MPI was started before, or lacks MPI_THREAD_FUNNELED.
     pub fn start(report: fn(&RankError)) -> Result<Arc<Self>, RankError> {
-        let refused = |problem: &str| RankError::Failed { rank: 0, problem: problem.into() };
-        let (universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
-            .ok_or_else(|| refused("MPI was started before in this process"))?;
-        if threading < Threading::Funneled {
-            return Err(refused("this MPI library has no MPI_THREAD_FUNNELED"));
-        }
-        let timeout = env::var(TIMEOUT).ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_TIMEOUT);
-        let (world, thread) = (universe.world(), thread::current().id());
-        let local = world.split_shared(world.rank()).rank() as usize;
-        Ok(Arc::new(Mpi { world, local, thread, timeout: Duration::from_secs(timeout), report, _universe: universe }))
+        let end = Arc::new(AtomicI32::new(GOES_ON));
+        let (jobs, orders) = mpsc::channel::<Job>();
+        let (started, answer) = mpsc::sync_channel(1);
+        let asked = end.clone();
+        let serve = move || match World::start(report, asked) {
+            Ok(world) => {
+                let local = world.world.split_shared(world.world.rank()).rank() as usize;
+                let _ = started.send(Ok((world.rank(), world.size(), local)));
+                orders.into_iter().for_each(|job| job(&world));
+            }
+            Err(error) => drop(started.send(Err(error))),
+        };
+        let failed = |problem: String| RankError::Failed { rank: 0, problem };
+        let thread = thread::Builder::new().name("mpi".into()).spawn(serve);
+        let thread = thread.map_err(|error| failed(format!("the thread of MPI cannot start: {error}")))?;
+        let (rank, size, local) = answer.recv().map_err(|_| failed("MPI has ended while it started".into()))??;
+        Ok(Arc::new(Mpi { rank, size, local, end, jobs: Some(jobs), thread: Some(thread) }))
     }
 
-    fn check(&self) -> Result<(), RankError> {
-        if thread::current().id() == self.thread {
-            return Ok(());
-        }
-        let problem = "MPI was called from another thread than the one that started it".into();
-        Err(RankError::Failed { rank: self.rank(), problem })
+    /// Runs work in the thread of MPI, and waits for its result.
+    fn call<R: Send>(&self, work: impl FnOnce(&World) -> R + Send) -> Result<R, RankError> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let job: Box<dyn FnOnce(&World) + Send + '_> = Box::new(move |world| drop(answer.send(work(world))));
+        // SAFETY: `recv` returns after the job has run or was dropped, so the job does not outlive what it borrows.
+        let job: Job = unsafe { mem::transmute(job) };
+        // A thread that has ended drops the job.
+        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        let ended = |_| RankError::Failed { rank: self.rank, problem: "the thread of MPI has ended".into() };
+        answered.recv().map_err(ended)
     }
+}
 
-    /// Waits for all requests. Ends all ranks where one is silent: its buffers may not be touched before it answers.
-    fn wait<'a, S: Scope<'a>>(&self, mut requests: Vec<(usize, Request<'a, [u8], S>)>, patient: bool) {
-        let (mut since, mut idle) = (Instant::now(), 0);
-        while !requests.is_empty() {
-            let before = requests.len();
-            let still = requests.drain(..).filter_map(|(rank, request)| Some((rank, request.test().err()?)));
-            requests = still.collect();
-            if requests.len() < before {
-                (since, idle) = (Instant::now(), 0);
-                continue;
-            }
-            idle += 1;
-            if idle < LOOKS {
-                thread::yield_now();
-            } else {
-                thread::sleep(SLEEP);
-            }
-            if !patient && since.elapsed() > self.timeout {
-                let mut silent: Vec<usize> = requests.iter().map(|(rank, _)| *rank).collect();
-                silent.sort_unstable();
-                silent.dedup();
-                let seconds = self.timeout.as_secs();
-                (self.report)(&RankError::Silent { rank: self.rank(), size: self.size(), silent, seconds });
-                self.abort(SILENT_EXIT_CODE);
-            }
-        }
+impl Drop for Mpi {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // MPI ends in the thread that started it.
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 impl Ranks for Mpi {
     fn rank(&self) -> usize {
-        self.world.rank() as usize
+        self.rank
     }
 
     fn size(&self) -> usize {
-        self.world.size() as usize
+        self.size
     }
 
     fn local(&self) -> usize {
@@ -127,7 +123,59 @@ impl Ranks for Mpi {
         receive: &mut [(usize, &mut [u8])],
         patient: bool,
     ) -> Result<(), RankError> {
-        self.check()?;
+        self.call(|world| world.exchange(send, receive, patient))
+    }
+
+    fn ready(&self, from: usize) -> Result<bool, RankError> {
+        self.call(|world| world.ready(from))
+    }
+
+    fn abort(&self, code: u8) -> ! {
+        // The thread may wait for messages.
+        self.end.store(code.into(), Ordering::Relaxed);
+        let _ = self.call(|world| -> () { world.abort(code.into()) });
+        process::exit(code.into())
+    }
+}
+
+/// MPI in its thread.
+struct World {
+    world: SimpleCommunicator,
+    timeout: Duration,
+    report: fn(&RankError),
+    end: Arc<AtomicI32>,
+    /// Ends MPI when it is dropped, after `world`.
+    _universe: Universe,
+}
+
+impl World {
+    fn start(report: fn(&RankError), end: Arc<AtomicI32>) -> Result<Self, RankError> {
+        let refused = |problem: &str| RankError::Failed { rank: 0, problem: problem.into() };
+        let (universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
+            .ok_or_else(|| refused("MPI was started before in this process"))?;
+        if threading < Threading::Funneled {
+            return Err(refused("this MPI library has no MPI_THREAD_FUNNELED"));
+        }
+        let seconds = env::var(TIMEOUT).ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = Duration::from_secs(seconds);
+        Ok(World { world: universe.world(), timeout, report, end, _universe: universe })
+    }
+
+    fn rank(&self) -> usize {
+        self.world.rank() as usize
+    }
+
+    fn size(&self) -> usize {
+        self.world.size() as usize
+    }
+
+    /// Ends all ranks.
+    fn abort(&self, code: i32) -> ! {
+        self.world.abort(code)
+    }
+
+    /// See [`Ranks::exchange`].
+    fn exchange(&self, send: &[(usize, &[u8])], receive: &mut [(usize, &mut [u8])], patient: bool) {
         mpi::request::scope(|scope| {
             let mut requests = vec![];
             for (from, into) in receive {
@@ -144,15 +192,42 @@ impl Ranks for Mpi {
             requests.append(&mut sends);
             self.wait(requests, patient);
         });
-        Ok(())
     }
 
-    fn ready(&self, from: usize) -> Result<bool, RankError> {
-        self.check()?;
-        Ok(self.world.process_at_rank(from as i32).immediate_probe_with_tag(TAG).is_some())
+    /// See [`Ranks::ready`].
+    fn ready(&self, from: usize) -> bool {
+        self.world.process_at_rank(from as i32).immediate_probe_with_tag(TAG).is_some()
     }
 
-    fn abort(&self, code: u8) -> ! {
-        self.world.abort(code.into())
+    /// Waits for all requests. Ends all ranks where one is silent: its buffers may not be touched before it answers.
+    fn wait<'a, S: Scope<'a>>(&self, mut requests: Vec<(usize, Request<'a, [u8], S>)>, patient: bool) {
+        let (mut since, mut idle) = (Instant::now(), 0);
+        while !requests.is_empty() {
+            let before = requests.len();
+            let still = requests.drain(..).filter_map(|(rank, request)| Some((rank, request.test().err()?)));
+            requests = still.collect();
+            if requests.len() < before {
+                (since, idle) = (Instant::now(), 0);
+                continue;
+            }
+            let end = self.end.load(Ordering::Relaxed);
+            if end != GOES_ON {
+                self.abort(end);
+            }
+            idle += 1;
+            if idle < LOOKS {
+                thread::yield_now();
+            } else {
+                thread::sleep(SLEEP);
+            }
+            if !patient && since.elapsed() > self.timeout {
+                let mut silent: Vec<usize> = requests.iter().map(|(rank, _)| *rank).collect();
+                silent.sort_unstable();
+                silent.dedup();
+                let seconds = self.timeout.as_secs();
+                (self.report)(&RankError::Silent { rank: self.rank(), size: self.size(), silent, seconds });
+                self.abort(SILENT_EXIT_CODE.into());
+            }
+        }
     }
 }

@@ -3,76 +3,103 @@
 //! The vectors are cut into buckets, and each bucket into one segment a rank. A rank receives the nodes of its segment from all
 //! ranks, adds them along the tree, and sends the sum to all. The sums of a bucket travel together with the nodes of the next
 //! bucket. A rank sends and receives about twice the length of a vector.
+//!
+//! A backward pass ends with the first layers, so the last bucket travels first.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::tree::{TreeSum, nodes_of};
+use super::tree::{Node, TreeSum, nodes_of};
 use super::wire::{self, Messages, Wire};
 use super::{RankError, Ranks, Shares};
 
 /// Values to which segments are aligned.
 const ALIGN: usize = 64;
-/// Most values of a bucket: 8 MiB in 32 bits. Longer vectors have equal buckets of 4 to 8 MiB.
-const BUCKET: usize = 2 << 20;
+/// Most values of a bucket: 4 MiB in 32 bits.
+const BUCKET: usize = 1 << 20;
 
-/// Buckets and segments of vectors.
-#[derive(Clone, Copy)]
-struct Cut {
-    /// Values of a vector.
+/// The buckets of vectors, in the order in which they travel.
+///
+/// A backward pass ends with the first layers, so the last weights travel first. The rest of a vector (biases, scales, moves of
+/// running statistics) has values of all layers, and travels last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets {
+    values: Vec<Range<usize>>,
     len: usize,
-    ranks: usize,
-    /// Values of a bucket.
-    bucket: usize,
 }
 
-impl Cut {
-    fn new(len: usize, ranks: usize, most: usize) -> Self {
-        let buckets = len.div_ceil(most).max(1);
-        Cut { len, ranks, bucket: len.div_ceil(buckets).next_multiple_of(ALIGN).max(ALIGN) }
-    }
-
-    fn buckets(self) -> usize {
-        self.len.div_ceil(self.bucket)
-    }
-
-    /// The values of a bucket that a rank adds up.
-    fn segment(self, bucket: usize, rank: usize) -> Range<usize> {
-        let start = (bucket * self.bucket).min(self.len);
-        let n = self.bucket.min(self.len - start);
-        let bound = |rank: usize| {
-            start + if rank == self.ranks { n } else { (n * rank / self.ranks).next_multiple_of(ALIGN).min(n) }
+impl Buckets {
+    /// Equal buckets of up to 4 MiB for the first `weights` of `len` values, and for the rest.
+    pub fn new(weights: usize, len: usize) -> Self {
+        let cut = |values: Range<usize>| {
+            let bucket = values.len().div_ceil(values.len().div_ceil(BUCKET).max(1)).next_multiple_of(ALIGN).max(ALIGN);
+            let end = values.end;
+            values.step_by(bucket).map(move |start| start..(start + bucket).min(end))
         };
-        bound(rank)..bound(rank + 1)
+        let weights = weights.min(len);
+        let mut values: Vec<_> = cut(0..weights).collect();
+        values.reverse();
+        values.extend(cut(weights..len));
+        Buckets { values, len }
+    }
+
+    /// The values of each bucket.
+    pub fn values(&self) -> &[Range<usize>] {
+        &self.values
+    }
+
+    /// Values of a vector.
+    pub fn vector(&self) -> usize {
+        self.len
+    }
+
+    /// Exchanges of a sum.
+    pub(super) fn exchanges(&self) -> usize {
+        self.values.len() + 1
     }
 }
 
-/// The sum over all shards along the tree, on every rank; `own` has this rank's shards, and all vectors have `len` values. An
-/// `exact` sum has 32 bits on the wire, and includes all that earlier messages have lost.
+/// The values of a bucket that one of `ranks` ranks adds up.
+fn segment(bucket: &Range<usize>, ranks: usize, rank: usize) -> Range<usize> {
+    let n = bucket.len();
+    let bound =
+        |rank: usize| bucket.start + if rank == ranks { n } else { (n * rank / ranks).next_multiple_of(ALIGN).min(n) };
+    bound(rank)..bound(rank + 1)
+}
+
+/// The sum over all shards along the tree, on every rank. `own` waits for the nodes of this rank in the bucket with this number, and
+/// gives `None` where they will never be there: the sum ends without a result. An `exact` sum has 32 bits on the wire, and includes
+/// all that earlier messages have lost.
 ///
 /// # Errors
 /// When a rank does not answer.
 pub fn sum_shards(
     ranks: &dyn Ranks,
     (shares, shards): (&Shares, usize),
-    len: usize,
-    own: TreeSum,
+    buckets: &Buckets,
+    own: &mut dyn FnMut(usize) -> Option<Vec<Node>>,
     (messages, exact): (&mut Messages, bool),
-) -> Result<Vec<f32>, RankError> {
+) -> Result<Option<Vec<f32>>, RankError> {
+    let mut all = vec![0.0; buckets.len];
     if ranks.size() == 1 {
-        return Ok(own.into_sum().unwrap_or_default());
+        for (bucket, values) in buckets.values.iter().enumerate() {
+            let Some(own) = own(bucket) else { return Ok(None) };
+            own.iter().for_each(|(_, sum)| all[values.clone()].copy_from_slice(sum));
+        }
+        return Ok(Some(all));
     }
     let nodes = shares.parts(shards).into_iter().map(|part| nodes_of(shards, part)).collect();
-    let wire = messages.begin(len, exact);
-    let cut = Cut::new(len, ranks.size(), BUCKET);
-    let mut sum = Sum { ranks, shards, nodes, cut, wire, messages, own: own.into_nodes(), sum: vec![0.0; len] };
-    let mut last = None;
-    for bucket in 0..=cut.buckets() {
-        last = sum.advance(bucket, last.as_deref())?;
+    let wire = messages.begin(buckets.len, exact);
+    let mut sum = Sum { ranks, shards, nodes, wire, messages, sum: all };
+    let mut before = None;
+    for (bucket, values) in buckets.values.iter().enumerate() {
+        let Some(own) = own(bucket) else { return Ok(None) };
+        before = Some((values, sum.advance(values, own, before)?));
     }
+    sum.exchange(&[], &mut [], before)?;
     let Sum { sum, .. } = sum;
     messages.end(wire);
-    Ok(sum)
+    Ok(Some(sum))
 }
 
 /// A sum under way.
@@ -81,108 +108,125 @@ struct Sum<'a> {
     shards: usize,
     /// The nodes that each rank has.
     nodes: Vec<Vec<Range<usize>>>,
-    cut: Cut,
     wire: Wire,
     messages: &'a mut Messages,
-    own: Vec<(Range<usize>, Vec<f32>)>,
     sum: Vec<f32>,
 }
 
-impl Sum<'_> {
-    /// Exchanges the nodes of a bucket, and the sums of the bucket before it, of which `mine` is this rank's. Returns the message
-    /// with this rank's sum of the bucket.
-    fn advance(&mut self, bucket: usize, mine: Option<&[u8]>) -> Result<Option<Vec<u8>>, RankError> {
-        let (rank, size, cut, wire) = (self.ranks.rank(), self.ranks.size(), self.cut, self.wire);
-        let others: Vec<usize> = (0..size).filter(|&other| other != rank).collect();
-        let segment = |rank: usize| cut.segment(bucket, rank);
-        let mut send: Vec<(usize, Cow<'_, [u8]>)> = vec![];
-        for &to in &others {
-            for (_, node) in &self.own {
-                send.push((to, self.messages.write(&node[segment(to)], segment(to).start, wire)));
-            }
-        }
-        send.extend(others.iter().filter_map(|&to| mine.map(|mine| (to, Cow::Borrowed(mine)))));
-        let (mut nodes, mut sums) = (vec![], vec![]);
-        for &from in &others {
-            let message = || vec![0; wire::bytes(segment(rank).len(), wire)];
-            nodes.extend(self.nodes[from].iter().map(|node| (from, node.clone(), message())));
-            if let Some(before) = bucket.checked_sub(1) {
-                let values = cut.segment(before, from);
-                sums.push((from, vec![0; wire::bytes(values.len(), wire)], values));
-            }
-        }
-        // Messages from a rank arrive in the order in which it sends them.
-        let send: Vec<(usize, &[u8])> = send.iter().map(|(to, message)| (*to, &**message)).collect();
-        let mut receive: Vec<(usize, &mut [u8])> = vec![];
-        receive.extend(nodes.iter_mut().map(|(from, _, message)| (*from, message.as_mut_slice())));
-        receive.extend(sums.iter_mut().map(|(from, message, _)| (*from, message.as_mut_slice())));
-        self.ranks.exchange(&send, &mut receive, false)?;
-        for (_, message, values) in sums {
-            wire::read(&message, &mut self.sum[values], wire);
-        }
-        if bucket == cut.buckets() {
-            return Ok(None);
-        }
-        let values = segment(rank);
-        let total = self.add(&values, nodes);
-        let message = self.messages.write(&total, values.start, wire).into_owned();
-        // All ranks have the sum as it was sent.
-        wire::read(&message, &mut self.sum[values], wire);
-        Ok(Some(message))
-    }
+/// A bucket whose segments are added up, and the message with this rank's.
+type Added<'a> = (&'a Range<usize>, Vec<u8>);
+/// A rank, one of its nodes, and the message with it.
+type Received = (usize, Range<usize>, Vec<u8>);
 
-    /// Adds the nodes of this rank's segment along the tree.
-    fn add(&self, values: &Range<usize>, received: Vec<(usize, Range<usize>, Vec<u8>)>) -> Vec<f32> {
-        let mut parts: Vec<_> = received
-            .into_iter()
-            .map(|(_, node, message)| {
-                let mut part = vec![0f32; values.len()];
-                wire::read(&message, &mut part, self.wire);
-                (node, part)
-            })
-            .chain(self.own.iter().map(|(node, sum)| (node.clone(), sum[values.clone()].to_vec())))
-            .collect();
+impl Sum<'_> {
+    /// Exchanges the nodes of a bucket, of which this rank has `own`, and the sums of the bucket before it. Returns the message with
+    /// this rank's sum of the bucket.
+    fn advance(
+        &mut self,
+        bucket: &Range<usize>,
+        own: Vec<Node>,
+        before: Option<Added<'_>>,
+    ) -> Result<Vec<u8>, RankError> {
+        let size = self.ranks.size();
+        let values = segment(bucket, size, self.ranks.rank());
+        let within = |segment: &Range<usize>| segment.start - bucket.start..segment.end - bucket.start;
+        let (mut send, mut received): (Vec<(usize, Cow<'_, [u8]>)>, Vec<Received>) = (vec![], vec![]);
+        for other in self.others() {
+            let segment = segment(bucket, size, other);
+            for (_, node) in &own {
+                send.push((other, self.messages.write(&node[within(&segment)], segment.start, self.wire)));
+            }
+            let message = || vec![0; wire::bytes(values.len(), self.wire)];
+            received.extend(self.nodes[other].iter().map(|node| (other, node.clone(), message())));
+        }
+        self.exchange(&send, &mut received, before)?;
+        let mut parts: Vec<Node> =
+            own.iter().map(|(node, sum)| (node.clone(), sum[within(&values)].to_vec())).collect();
+        for (_, node, message) in received {
+            let mut part = vec![0f32; values.len()];
+            wire::read(&message, &mut part, self.wire);
+            parts.push((node, part));
+        }
         parts.sort_by_key(|(node, _)| node.start);
         let mut tree = TreeSum::new(self.shards);
         parts.into_iter().for_each(|(node, part)| tree.add(node, part));
-        tree.into_sum().unwrap_or_default()
+        let total = tree.into_sum().unwrap_or_default();
+        let message = self.messages.write(&total, values.start, self.wire).into_owned();
+        // All ranks have the sum as it was sent.
+        wire::read(&message, &mut self.sum[values], self.wire);
+        Ok(message)
+    }
+
+    /// The other ranks.
+    fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let rank = self.ranks.rank();
+        (0..self.ranks.size()).filter(move |&other| other != rank)
+    }
+
+    /// Exchanges nodes of a bucket, and the sums of the bucket before it.
+    fn exchange(
+        &mut self,
+        nodes: &[(usize, Cow<'_, [u8]>)],
+        received: &mut [Received],
+        before: Option<Added<'_>>,
+    ) -> Result<(), RankError> {
+        let mut send: Vec<(usize, &[u8])> = nodes.iter().map(|(to, message)| (*to, &**message)).collect();
+        let mut sums = vec![];
+        // Messages from a rank arrive in the order in which it sends them.
+        if let Some((bucket, mine)) = &before {
+            send.extend(self.others().map(|to| (to, mine.as_slice())));
+            for from in self.others() {
+                let values = segment(bucket, self.ranks.size(), from);
+                sums.push((from, vec![0; wire::bytes(values.len(), self.wire)], values));
+            }
+        }
+        let mut receive: Vec<(usize, &mut [u8])> = vec![];
+        receive.extend(received.iter_mut().map(|(from, _, message)| (*from, message.as_mut_slice())));
+        receive.extend(sums.iter_mut().map(|(from, message, _)| (*from, message.as_mut_slice())));
+        self.ranks.exchange(&send, &mut receive, false)?;
+        for (_, message, values) in sums {
+            wire::read(&message, &mut self.sum[values], self.wire);
+        }
+        Ok(())
     }
 }
 
-/// Exchanges of a sum of vectors of `len` values.
-pub(super) fn exchanges(len: usize, ranks: usize) -> usize {
-    Cut::new(len, ranks, BUCKET).buckets() + 1
-}
-
-/// Bytes that each rank sends for a sum of vectors of `len` values.
-pub fn traffic((shares, shards): (&Shares, usize), len: usize, wire: Wire) -> Vec<usize> {
+/// Bytes that each rank sends for a sum.
+pub fn traffic((shares, shards): (&Shares, usize), buckets: &Buckets, wire: Wire) -> Vec<usize> {
     let ranks = shares.ranks();
-    let cut = Cut::new(len, ranks, BUCKET);
-    let bytes = |bucket: usize, rank: usize| wire::bytes(cut.segment(bucket, rank).len(), wire);
+    let bytes = |bucket: &Range<usize>, rank: usize| wire::bytes(segment(bucket, ranks, rank).len(), wire);
     let of_rank = |rank: usize| {
         let nodes = nodes_of(shards, shares.part(rank, shards)).len();
-        let others = |bucket: usize| (0..ranks).filter(|&to| to != rank).map(|to| bytes(bucket, to)).sum::<usize>();
-        (0..cut.buckets()).map(|bucket| nodes * others(bucket) + (ranks - 1) * bytes(bucket, rank)).sum()
+        let others =
+            |bucket: &Range<usize>| (0..ranks).filter(|&to| to != rank).map(|to| bytes(bucket, to)).sum::<usize>();
+        buckets.values.iter().map(|bucket| nodes * others(bucket) + (ranks - 1) * bytes(bucket, rank)).sum()
     };
     (0..ranks).map(of_rank).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cut;
+    use super::*;
 
     #[test]
     fn buckets_and_segments_cover_the_vector_once() {
-        for (len, ranks, most) in [(0, 2, 128), (1, 3, 128), (1000, 3, 128), (4096, 8, 1024), (100, 5, 4096)] {
-            let cut = Cut::new(len, ranks, most);
+        for (weights, len, ranks) in
+            [(0, 0, 2), (0, 1, 3), (900, 1000, 3), (3 * BUCKET + 5, 3 * BUCKET + 70, 8), (64, 64, 5)]
+        {
+            let buckets = Buckets::new(weights, len);
+            let mut in_order = buckets.values().to_vec();
+            in_order.sort_by_key(|bucket| bucket.start);
             let mut at = 0;
-            for (bucket, rank) in (0..cut.buckets()).flat_map(|bucket| (0..ranks).map(move |rank| (bucket, rank))) {
-                let segment = cut.segment(bucket, rank);
+            for (bucket, rank) in in_order.iter().flat_map(|bucket| (0..ranks).map(move |rank| (bucket, rank))) {
+                let segment = segment(bucket, ranks, rank);
                 assert_eq!(segment.start, at, "{len} on {ranks}");
                 at = segment.end;
             }
             assert_eq!(at, len);
-            assert!(cut.bucket <= most.next_multiple_of(64));
+            assert!(in_order.iter().all(|bucket| bucket.len() <= BUCKET));
         }
+        let starts: Vec<_> =
+            Buckets::new(2 * BUCKET, 2 * BUCKET + 70).values().iter().map(|bucket| bucket.start).collect();
+        assert_eq!(starts, [BUCKET, 0, 2 * BUCKET], "the last weights first, the rest last");
     }
 }

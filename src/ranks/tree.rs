@@ -16,10 +16,8 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-/// Numbers of a task.
-const CHUNK: usize = 16 * 1024;
+/// A node of the tree, and its sum.
+pub type Node = (Range<usize>, Vec<f32>);
 
 /// Where a node splits into two.
 fn split(node: &Range<usize>) -> usize {
@@ -47,7 +45,7 @@ fn are_parts(shards: usize, left: &Range<usize>, right: &Range<usize>) -> bool {
 pub struct TreeSum {
     shards: usize,
     /// Nodes whose sibling is not complete.
-    nodes: Vec<(Range<usize>, Vec<f32>)>,
+    nodes: Vec<Node>,
 }
 
 impl TreeSum {
@@ -64,12 +62,12 @@ impl TreeSum {
         {
             let (Some((right, more)), Some((left, sum))) = (self.nodes.pop(), self.nodes.last_mut()) else { return };
             left.end = right.end;
-            add_to(sum, &more);
+            sum.iter_mut().zip(&more).for_each(|(sum, more)| *sum += more);
         }
     }
 
     /// The complete nodes so far, from left to right: one, where all shards are added.
-    pub fn into_nodes(self) -> Vec<(Range<usize>, Vec<f32>)> {
+    pub fn into_nodes(self) -> Vec<Node> {
         self.nodes
     }
 
@@ -84,12 +82,6 @@ pub fn nodes_of(shards: usize, part: Range<usize>) -> Vec<Range<usize>> {
     let mut sum = TreeSum::new(shards);
     part.for_each(|shard| sum.add(shard..shard + 1, vec![]));
     sum.nodes.into_iter().map(|(node, _)| node).collect()
-}
-
-fn add_to(sum: &mut [f32], more: &[f32]) {
-    sum.par_chunks_mut(CHUNK).zip(more.par_chunks(CHUNK)).for_each(|(sum, more)| {
-        sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-    });
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl Messages {
         Messages { wire, lost: vec![] }
     }
 
+    /// The width of most messages.
+    pub fn wire(&self) -> Wire {
+        self.wire
+    }
+
     /// The width of the next messages of vectors of `len` values. An `exact` sum has 32 bits.
     pub(super) fn begin(&mut self, len: usize, exact: bool) -> Wire {
         if self.wire == Wire::F16 {

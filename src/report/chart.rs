@@ -1,6 +1,7 @@
 //! Curves over epochs as inline SVG, with a legend below. The style of the page sets the colors, light or dark.
 
 use super::html::{escaped, push};
+use crate::run::Score;
 use crate::run::pictures::{Axis, Scale, drawable};
 
 /// One line: its name, and a value for each epoch.
@@ -15,6 +16,10 @@ pub(super) struct Chart {
     /// Name of the vertical axis.
     pub axis: String,
     pub scale: Scale,
+    /// The score of its values, which formats them in the legend; by the scale without one.
+    pub score: Option<Score>,
+    /// Color of the first line, of [`COLORS`].
+    pub color: usize,
     pub lines: Vec<Line>,
     /// The best epoch, which is marked and whose values the legend shows; without it, those of the last epoch.
     pub best: Option<u32>,
@@ -24,7 +29,7 @@ pub(super) struct Chart {
 const SIZE: (f64, f64) = (420.0, 270.0);
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 408.0;
-const TOP: f64 = 10.0;
+const TOP: f64 = 20.0;
 const BOTTOM: f64 = 224.0;
 /// Largest number of points that are drawn with dots.
 const DOTS: usize = 60;
@@ -32,7 +37,9 @@ const DOTS: usize = 60;
 /// Charts side by side across the width of the page. Charts without any line are left out.
 pub(super) fn charts(charts: &[Chart]) -> String {
     let drawn: String = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
-    if drawn.is_empty() { drawn } else { format!("<div class=\"charts\">\n{drawn}</div>\n") }
+    // Three of four charts would leave the last one alone in its row.
+    let class = if charts.len() == 4 { "charts pairs" } else { "charts" };
+    if drawn.is_empty() { drawn } else { format!("<div class=\"{class}\">\n{drawn}</div>\n") }
 }
 
 impl Chart {
@@ -59,23 +66,24 @@ impl Chart {
                     "<g class=\"best\"><path d=\"M{at:.1} {TOP}V{BOTTOM}\"/>\
                      <text x=\"{:.1}\" y=\"{}\" class=\"m\">best</text></g>\n",
                     at.clamp(LEFT + 14.0, RIGHT - 14.0),
-                    TOP + 11.0
+                    TOP - 6.0
                 ),
             );
         }
         for (index, line) in self.lines.iter().enumerate() {
-            line.draw(&mut html, index, &x, &y);
+            line.draw(&mut html, self.color + index, [&x, &y], &|value| self.text(value));
         }
         html.push_str("</svg>\n<figcaption class=\"legend\">");
-        if let Some(best) = self.best {
-            push(&mut html, format_args!("<small>at epoch {best}, the best:</small> "));
+        match self.best {
+            Some(best) => push(&mut html, format_args!("<small>at epoch {best}, the best:</small> ")),
+            None => html.push_str("<small>after the last epoch:</small> "),
         }
         for (index, line) in self.lines.iter().enumerate() {
             let at = |point: &&(u32, f64)| Some(point.0) == self.best;
             let shown = line.points.iter().find(at).or(line.points.last().filter(|_| self.best.is_none()));
             let shown = shown.map_or("–".into(), |(_, value)| self.text(*value));
             let (name, shown) = (escaped(&line.name), escaped(shown));
-            let (color, dashed) = style(index);
+            let (color, dashed) = style(self.color + index);
             let key = format!("<i class=\"{dashed}\"></i>");
             push(&mut html, format_args!("<span class=\"{color}\">{key}{name} <b>{shown}</b></span> "));
         }
@@ -84,6 +92,9 @@ impl Chart {
     }
 
     fn text(&self, value: f64) -> String {
+        if let Some(score) = &self.score {
+            return score.format(value);
+        }
         match self.scale {
             _ if !value.is_finite() => format!("{value}"),
             Scale::Percent => format!("{:.1} %", 100.0 * value),
@@ -118,7 +129,7 @@ impl Chart {
 }
 
 /// Number of line colors. Further lines repeat them, dashed.
-const COLORS: usize = 8;
+pub(super) const COLORS: usize = 8;
 
 /// CSS classes of a line: its color and its dashes.
 fn style(index: usize) -> (String, &'static str) {
@@ -135,7 +146,7 @@ fn at_y(axis: &Axis, value: f64) -> f64 {
 
 impl Line {
     /// Draws a line. It has a gap where a value cannot be drawn.
-    fn draw(&self, html: &mut String, index: usize, x: &Axis, y: &Axis) {
+    fn draw(&self, html: &mut String, index: usize, [x, y]: [&Axis; 2], text: &dyn Fn(f64) -> String) {
         let (color, dashed) = style(index);
         push(html, format_args!("<g class=\"{color}\">"));
         let name = escaped(&self.name);
@@ -147,7 +158,7 @@ impl Line {
                 continue;
             }
             for (point, (cx, cy)) in run.iter().zip(run.iter().map(place)) {
-                let title = format!("<title>{name}, epoch {}: {:.5}</title>", point.0, point.1);
+                let title = format!("<title>{name}, epoch {}: {}</title>", point.0, escaped(text(point.1)));
                 push(html, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">{title}</circle>"));
             }
         }

@@ -38,8 +38,8 @@ pub(super) fn matrix(page: &mut Page, names: &[String], matrix: &ConfusionMatrix
     page.add("\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Confusion matrix\">");
     page.push(format_args!("<table class=\"matrix\" style=\"--n:{}\">\n", names.len()));
     page.add(
-        "<caption>Truth in rows, prediction in columns; shaded by the share of the row. Point at a cell, or tap it, for \
-         its count.</caption>\n<thead><tr><th scope=\"col\">truth</th>",
+        "<caption>Truth in rows, prediction in columns; shaded by the share of the row. <span class=\"screen\">Point at a cell, or tap it, for \
+         its count.</span></caption>\n<thead><tr><th scope=\"col\">truth</th>",
     );
     for name in names {
         page.push(format_args!("<th scope=\"col\"><span>{}</span></th>", escaped(name)));

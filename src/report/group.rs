@@ -87,6 +87,8 @@ pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
         title: title.into(),
         axis: "mean loss".into(),
         scale: Scale::Loss,
+        score: None,
+        color: 0,
         lines,
         best: None,
     };
@@ -97,7 +99,15 @@ pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
     for score in scores_of(runs) {
         let (scale, axis) = (Scale::of(score.unit), axis(runs.first(), &score));
         let lines = lines(&|row| row.score(&score));
-        list.push(Chart { title: capitalized(&score.name), axis, scale, lines, best: None });
+        list.push(Chart {
+            title: capitalized(&score.name),
+            axis,
+            scale,
+            score: Some(score.clone()),
+            color: 0,
+            lines,
+            best: None,
+        });
     }
     list
 }
@@ -125,7 +135,7 @@ fn classes(runs: &[Record]) -> Option<String> {
     Some(table(&format!("{score} of each class, after the best epoch"), &head, &rows))
 }
 
-/// All settings. Those that differ come first, marked.
+/// All settings. Those that are equal are folded.
 fn settings(runs: &[Record]) -> String {
     let mut keys: Vec<&str> = vec![];
     for (key, _) in runs.iter().flat_map(|run| &run.settings) {
@@ -140,9 +150,19 @@ fn settings(runs: &[Record]) -> String {
         let value = |run: &Record| Cell::from(if run.setting(key).is_empty() { "–" } else { run.setting(key) });
         Row { cells: std::iter::once(name.into()).chain(runs.iter().map(value)).collect(), differs }
     };
-    let rows: Vec<Row> =
-        different.iter().map(|key| row(key, true)).chain(same.iter().map(|key| row(key, false))).collect();
     let head: Vec<String> =
         std::iter::once("setting".to_owned()).chain(runs.iter().map(|run| run.name.clone())).collect();
-    table("Settings; ≠ marks those that differ", &head, &rows)
+    let listed = |caption: &str, keys: &[&str], differs: bool| {
+        let rows: Vec<Row> = keys.iter().map(|key| row(key, differs)).collect();
+        table(caption, &head, &rows)
+    };
+    let mut html = String::new();
+    if !different.is_empty() {
+        html += &listed("Settings that differ", &different, true);
+    }
+    let count = same.len();
+    html + &format!(
+        "<details><summary>{count} settings that are equal</summary>\n{}</details>\n",
+        listed("", &same, false)
+    )
 }

@@ -2,6 +2,7 @@
 
 use super::html::{escaped, push};
 use crate::run::layers::LayerRow;
+use crate::text::number;
 
 /// Most epochs that are drawn; of more, every second, third, … is.
 const COLUMNS: usize = 48;
@@ -17,6 +18,12 @@ struct Strip<'a> {
     ends: [String; 2],
     /// The value of a row, and its shade from 0 to 1; `None` without a cell.
     cell: &'a dyn Fn(&LayerRow) -> Option<(String, f64)>,
+}
+
+/// A value rounded to one digit, without an exponent.
+fn one_digit(value: f64) -> String {
+    let rounded = format!("{value:.0e}");
+    rounded.parse().map_or(rounded, |rounded: f64| number(rounded))
 }
 
 /// The strips, side by side; empty without rows.
@@ -45,7 +52,7 @@ pub(super) fn strips(rows: &[LayerRow]) -> String {
     let strips = [
         Strip {
             title: "Gradient norm / weight norm",
-            ends: [low, high].map(|end| format!("{:.0e}", 10f64.powf(end))),
+            ends: [low, high].map(|end| one_digit(10f64.powf(end))),
             cell: &|row| share(row).map(|v| (format!("{v:.1e}"), place(v.log10(), low, high))),
         },
         Strip {
@@ -154,7 +161,7 @@ mod tests {
             "style=\"--s:0.50\"><title>conv1, epoch 2: 50.0 %",
             "<title>fc&lt;, epoch 1: 1.0e-3",
             "style=\"--s:1.00\"><title>conv1, epoch 2: 1.500",
-            "<span>1e-3 <i class=\"ramp\"></i> 1e-1",
+            "<span>0.001 <i class=\"ramp\"></i> 0.1",
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }

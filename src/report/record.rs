@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::ReportError;
-use super::verdict::command;
+use super::verdict::{Place, commands};
 use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
@@ -88,7 +88,7 @@ impl Record {
         let tables = tables
             .filter(|(file, _)| is_plain(file))
             .map(|(file, caption)| Ok(table(&run.path().join(&**file))?.map(|rows| (caption.to_string(), rows))));
-        let commands = commands(path, facts.as_ref(), &settings);
+        let commands = next_commands(path, facts.as_ref(), &settings);
         Ok(Record {
             name,
             commands,
@@ -164,10 +164,11 @@ impl Record {
 }
 
 /// Commands of the next steps of a run's verdict.
-fn commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, String)]) -> Vec<String> {
+fn next_commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, String)]) -> Vec<String> {
     let Some((facts, verdict)) = facts.and_then(|facts| Some((facts, facts.verdict.as_ref()?))) else { return vec![] };
-    let data = settings.iter().find(|(key, _)| key == "data").map_or("DATA", |(_, value)| value);
-    verdict.next.iter().map(|next| command(next, &facts.task, path, data)).collect()
+    let of = |key: &str| settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    let named = of("out").is_some_and(|out| !out.is_empty());
+    commands(verdict, &Place { task: &facts.task, run: path, data: of("data").unwrap_or("DATA"), named })
 }
 
 /// A time in words.

@@ -1,12 +1,14 @@
 //! The section of one run.
 
-use super::chart::{Chart, Line, charts};
+use super::chart::{COLORS, Chart, Line, charts};
 use super::confusion;
 use super::html::{Row, data_uri, escaped, table};
 use super::layers;
 use super::page::Page;
 use super::record::{Record, TableRows, duration};
 use super::{trust, verdict};
+use std::path::Path;
+
 use crate::data::Decisions;
 use crate::run::Score;
 use crate::run::history::EpochRow;
@@ -27,6 +29,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     } else {
         page.heading(level, "Curves");
         page.add(&charts(&curves(run)));
+        page.add(&softened(run));
         page.heading(level, "Scores");
         page.add(&scores(run));
     }
@@ -46,7 +49,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
         let row =
             |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
         page.heading(level, caption);
-        page.add(&table(caption, head, &rows.iter().map(row).collect::<Vec<_>>()));
+        page.add(&table("", head, &rows.iter().map(row).collect::<Vec<_>>()));
     }
     if let Some(png) = &run.samples {
         page.heading(level, "Predictions");
@@ -107,8 +110,7 @@ fn facts(page: &mut Page, run: &Record) {
         list.push(("device", facts.device.clone()));
         list.push(("parameters", thousands(facts.parameters)));
         let (training, validation) = (thousands(facts.training_images), thousands(facts.validation_images));
-        list.push(("images", format!("{training} training, {validation} validation, {height} × {width}")));
-        list.extend(facts.rates.clone().map(|rates| ("learning rates", rates)));
+        list.push(("images", format!("{training} training, {validation} validation, {height}\u{a0}×\u{a0}{width}")));
     } else {
         let entry = |key| (key, run.setting(key).to_owned());
         list.extend([entry("model"), entry("device")].into_iter().filter(|(_, value)| !value.is_empty()));
@@ -127,6 +129,9 @@ fn facts(page: &mut Page, run: &Record) {
     page.add("<dl class=\"facts\">\n");
     for (key, value) in list {
         page.push(format_args!("<div><dt>{key}</dt><dd>{}</dd></div>\n", escaped(value)));
+    }
+    if let Some(rates) = run.facts.as_ref().and_then(|facts| facts.rates.as_ref()) {
+        page.push(format_args!("<div class=\"wide\"><dt>learning rates</dt><dd>{}</dd></div>\n", escaped(rates)));
     }
     page.add("</dl>\n");
 }
@@ -161,21 +166,49 @@ fn curves(run: &Record) -> Vec<Chart> {
         |name: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| Line { name: name.into(), points: run.points(value) };
     let loss = vec![line("training", &|r| Some(r.train_loss)), line("validation", &|r| Some(r.val_loss))];
     let best = run.best().map(|row| row.epoch);
-    let chart =
-        |title: &str, axis: &str, scale, lines| Chart { title: title.into(), axis: axis.into(), scale, lines, best };
+    let chart = |title: &str, axis: &str, scale, lines| Chart {
+        title: title.into(),
+        axis: axis.into(),
+        scale,
+        score: None,
+        color: 0,
+        lines,
+        best,
+    };
     let mut list = vec![chart("Loss", "mean loss", Scale::Loss, loss)];
     let there = |score: &Score| run.scores().any(|s| s == score);
     for panel in run.card.iter().flat_map(|card| &card.panels) {
         // The last line of a panel identifies the task's panel.
         if panel.lines.last().is_some_and(|(_, score)| there(score)) {
-            let lines = panel.lines.iter().filter(|(_, score)| there(score));
-            let lines = lines.map(|(name, score)| line(name, &|r| r.score(score))).collect();
-            list.push(chart(&panel.title, &panel.axis, Scale::of(panel.unit()), lines));
+            let lines = || panel.lines.iter().filter(|(_, score)| there(score));
+            let drawn = lines().map(|(name, score)| line(name, &|r| r.score(score))).collect();
+            // The first color is that of the training, the second that of the validation beside it.
+            let trains = lines().any(|(_, score)| score.of_training());
+            let color = if trains || lines().count() == 1 { usize::from(!trains) } else { 2 };
+            let score = lines().next().map(|(_, score)| score.clone());
+            list.push(Chart { score, color, ..chart(&panel.title, &panel.axis, Scale::of(panel.unit()), drawn) });
         }
     }
     let rate = vec![line("at the epoch's end", &|r| Some(r.lr))];
-    list.push(chart("Learning rate", "learning rate", Scale::Loss, rate));
+    list.push(Chart { color: COLORS - 1, ..chart("Learning rate", "learning rate", Scale::Loss, rate) });
     list
+}
+
+/// A note where the training loss is of other images or targets than the validation loss.
+fn softened(run: &Record) -> String {
+    let kinds = [("mixup", "mixup"), ("cutmix", "CutMix"), ("label_smoothing", "label smoothing")];
+    let on = |key: &str| run.setting(key).parse::<f64>().is_ok_and(|value| value > 0.0);
+    let mut names: Vec<&str> = kinds.iter().filter(|(key, _)| on(key)).map(|&(_, name)| name).collect();
+    if !matches!(run.setting("augment"), "" | "none") {
+        names.push("augmentation");
+    }
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = names.join(", ");
+    format!(
+        "<p class=\"note\">Trained with {names}: the training loss and accuracy are of harder images than those of the validation.</p>\n"
+    )
 }
 
 /// The best epoch and the last one, a row for each value: a table that fits a phone.
@@ -199,6 +232,9 @@ fn scores(run: &Record) -> String {
     table("Scores of the best epoch and the last", &head, &rows)
 }
 
+/// Errors that are shown at once; the others are folded.
+const OPEN: usize = 12;
+
 /// The most confident errors, each with its picture.
 fn mistakes(page: &mut Page, run: &Record, level: usize) {
     if run.mistakes.is_empty() {
@@ -210,7 +246,16 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
          and as the network sees it.</p>\n",
     );
     page.add("<div class=\"errors\">\n");
-    for (Mistake { image, truth, prediction, probability, .. }, [png, seen]) in &run.mistakes {
+    for (index, (Mistake { image, truth, prediction, probability, .. }, [png, seen])) in run.mistakes.iter().enumerate()
+    {
+        if index == OPEN {
+            let more = run.mistakes.len() - OPEN;
+            page.push(format_args!("</div>\n<details><summary>{more} more</summary>\n<div class=\"errors\">\n"));
+        }
+        // Below the folder of the data, whose path is among the settings.
+        let image = Path::new(image)
+            .strip_prefix(run.setting("data"))
+            .map_or(image.clone(), |below| below.display().to_string());
         let (image, truth, prediction) = (escaped(image), escaped(truth), escaped(prediction));
         page.add("<figure>");
         if !png.is_empty() {
@@ -229,5 +274,5 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
             100.0 * probability
         ));
     }
-    page.add("</div>\n");
+    page.add(if run.mistakes.len() > OPEN { "</div>\n</details>\n" } else { "</div>\n" });
 }

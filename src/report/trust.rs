@@ -10,6 +10,8 @@ const SIZE: f64 = 300.0;
 const LEFT: f64 = 52.0;
 const TOP: f64 = 10.0;
 const SIDE: f64 = 236.0;
+/// Images of a bin below which its accuracy is chance.
+const FEW: u64 = 5;
 
 /// Top-5 accuracy, boundary F1 and calibration, below a heading of `level`; nothing without them.
 pub(super) fn section(page: &mut Page, trust: &Trust, level: usize) {
@@ -61,8 +63,9 @@ fn diagram(calibration: &Calibration) -> String {
         push(
             &mut html,
             format_args!(
-                "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{} predictions: mean confidence \
+                "<rect{} x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{} predictions: mean confidence \
                  {:.1} %, accuracy {:.1} %</title></rect>",
+                if bin.count < FEW { " class=\"few\"" } else { "" },
                 width - 1.0,
                 (TOP + SIDE - top).max(1.5),
                 bin.count,
@@ -78,7 +81,7 @@ fn diagram(calibration: &Calibration) -> String {
              <path d=\"M{LEFT} {TOP}V{:.1}H{:.1}\"/>\
              <text x=\"{:.1}\" y=\"{}\" class=\"m\">confidence in %</text>\
              <text transform=\"translate(13 {:.1}) rotate(-90)\" class=\"m\">accuracy in %</text></g></svg>\n\
-             <figcaption>Bars below the dashed line: the model is surer than it is right.</figcaption></figure></div>\n",
+             <figcaption>Bars below the dashed line: the model is surer than it is right. Pale bars are of fewer than {FEW} images, and scatter.</figcaption></figure></div>\n",
             TOP + SIDE,
             LEFT + SIDE,
             TOP + SIDE,

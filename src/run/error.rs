@@ -124,7 +124,7 @@ pub enum Unresumable {
     },
     /// A finished run without the state of its optimizer.
     #[error(
-        "it has finished and has no finished.safetensors, the state of its optimizer: the file was removed, or an earlier \
+        "it has finished and has no finished.safetensors, the state of its optimizer: the file was removed, the run belongs to a sweep, or an earlier \
          version trained it; start a new run from its weights {}", weights.display()
     )]
     NoState {

@@ -98,6 +98,9 @@ impl ImageSize {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let ratio = (self.width as f64 / self.height as f64) / (w / h);
         let how = match fit {
+            _ if self.height == height && self.width == width => {
+                return format!("pictures of {height}x{width} stay as they are");
+            }
             _ if (ratio - 1.0).abs() < 0.02 => {
                 return format!("pictures such as {height}x{width} become {self}");
             }

@@ -37,6 +37,12 @@ pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunError> {
     Ok(path.to_owned())
 }
 
+/// A path beside a folder that is free: `PATH-2`, or with a higher number. `None` for a path without a name.
+pub(crate) fn free_beside(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    (2..u32::MAX).map(|number| path.with_file_name(format!("{name}-{number}"))).find(|path| check_free(path).is_ok())
+}
+
 /// The path of the next `PARENT/STEM-NNN`, without making it.
 ///
 /// # Errors

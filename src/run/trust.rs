@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::verdict::yardstick::binomial;
+
 /// Numbers of a whole set. What a task does not have is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trust {
@@ -93,8 +95,11 @@ impl Calibration {
     pub fn words(&self) -> String {
         let Calibration { ece, confidence, accuracy, .. } = self;
         let (more, percent) = (confidence - accuracy, |share: f64| format!("{:.1} %", 100.0 * share));
+        let count: u64 = self.bins.iter().map(|bin| bin.count).sum();
+        let chance = 2.0 * binomial(*accuracy, count).unwrap_or(0.0);
         let kind = match more {
             _ if *ece < 0.05 => "probabilities can be taken as they are",
+            more if more.abs() < chance => "confidence and accuracy differ by less than two standard errors",
             more if more > 0.0 => "the model is overconfident",
             _ => "the model is underconfident",
         };

@@ -3,6 +3,7 @@
 
 mod doubts;
 mod next;
+mod pixels;
 mod rules;
 pub(crate) mod yardstick;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use doubts::{Doubt, DoubtKind, Prospect};
 pub use next::Next;
+pub use pixels::{PartPixels, Pixels};
 pub use rules::{Finding, FindingKind};
 pub use yardstick::{Baseline, Yardstick};
 
@@ -53,6 +55,10 @@ pub struct Evidence<'a> {
     pub confusion: Option<&'a ConfusionMatrix>,
     /// Confidence compared with accuracy in the best epoch, if the task has it.
     pub calibration: Option<&'a Calibration>,
+    /// Training and validation images of each class, where images have classes.
+    pub class_counts: Option<&'a [[usize; 2]]>,
+    /// Pixels of both parts, where they were compared.
+    pub pixels: Option<&'a PartPixels>,
     /// The loss grew far above that of the first batch.
     pub diverged: bool,
 }
@@ -86,6 +92,13 @@ impl Evidence<'_> {
             text += &format!("; {} gives {}", baseline.name, score.format(baseline.value));
         }
         text
+    }
+
+    /// Optimizer steps of all epochs; `None` where the settings do not say it.
+    fn steps(&self) -> Option<usize> {
+        let number = |key: &str| self.setup().setting(key).parse::<usize>().ok();
+        let batch = number("batch_size")? * number("accumulate").unwrap_or(1).max(1);
+        Some(self.rows.len() * self.training_images.div_ceil(batch.max(1)))
     }
 
     /// Task and settings.

@@ -14,9 +14,13 @@ pub(super) fn rows(right: &[Vec<bool>]) -> Vec<[String; 3]> {
         }
         let pairs = || own.iter().zip(&right[0]);
         let [here, there] = [true, false].map(|here| pairs().filter(|(a, b)| **a == here && **b != here).count());
-        [here.to_string(), there.to_string(), format!("{:.3}", mcnemar(here, there))]
+        [here.to_string(), there.to_string(), p_text(mcnemar(here, there))]
     };
     right.iter().enumerate().map(against_first).collect()
+}
+
+fn p_text(p: f64) -> String {
+    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
 /// Two-sided p of McNemar's exact test (McNemar 1947), for `only_a` images that only model a predicts correctly and `only_b` that

@@ -83,7 +83,10 @@ impl Failure<'_> {
     /// The error: `what` is not finite, its value, and the first layer that is not.
     pub(super) fn error(&self, what: &'static str, loss: f32, layer: String) -> TrainError {
         let kept = match self.run.checkpoint() {
-            Some(path) => format!("the last good weights are in {}", path.with_file_name("last.safetensors").display()),
+            Some(path) => format!(
+                "the weights of the last epoch with finite losses are in {}",
+                path.with_file_name("last.safetensors").display()
+            ),
             None => "no checkpoint had been written yet".into(),
         };
         let Failure { precision, lr, step, epoch, .. } = *self;

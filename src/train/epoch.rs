@@ -105,7 +105,7 @@ impl Trainer {
             let started = Instant::now();
             self.model.feed(&*self.objective, plan, &batch, &inputs)?;
             self.tracer.span("hand over data", started);
-            Running::Plan(self.tracer.run_step(&mut self.model.session, plan)?, plan)
+            Running::Plan(self.tracer.run_step(&mut self.model.session, plan, None)?, plan)
         };
         let update = last.then_some((step, self.log.lr));
         if last {

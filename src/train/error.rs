@@ -61,7 +61,7 @@ pub enum TrainError {
         lr: f64,
         /// First layer in the order of computation.
         layer: String,
-        /// Path of the last good weights.
+        /// Where the weights of the last epoch with finite losses are.
         kept: String,
         /// Precision of the run.
         precision: Precision,

@@ -106,6 +106,7 @@ impl Trainer {
         let settings = self.origin.settings.as_deref().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
         let confusion = self.run.read_confusion().ok().flatten().map(|(_, matrix)| matrix);
         let trust = found.trust();
+        let (class_counts, pixels) = (self.class_counts(facts.outputs.len()), self.part_pixels());
         let evidence = Evidence {
             task: self.objective.task_card(),
             training_images: facts.training_images,
@@ -117,6 +118,8 @@ impl Trainer {
             yardstick: &yardstick,
             confusion: confusion.as_ref(),
             calibration: trust.as_ref().and_then(|trust| trust.calibration.as_ref()),
+            class_counts: class_counts.as_deref(),
+            pixels: pixels.as_ref(),
             diverged,
         };
         facts.verdict = evidence.verdict();

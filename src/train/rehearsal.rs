@@ -2,12 +2,15 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
+
 use super::TrainError;
-use super::orders::StepOrder;
+use super::orders::{Order, StepOrder, order};
 use super::step::Phase;
 use super::trainer::Trainer;
 use crate::data::Source;
 use crate::plan::{MemoryUse, PlanOptions};
+use crate::run::PartPixels;
 use crate::run::facts::RunFacts;
 use crate::run::task_card::TaskCard;
 
@@ -28,8 +31,12 @@ pub(crate) struct Rehearsal {
     pub settings: toml::Table,
     /// Training and validation images of each class, where images have classes.
     pub class_counts: Option<Vec<[usize; 2]>>,
+    /// Pixels of both parts, where they can be compared.
+    pub pixels: Option<PartPixels>,
     /// Shares of the classes among the pixels of the timed batches, where labels are of pixels.
     pub pixel_shares: Option<Vec<f64>>,
+    /// The ranks, where there are several.
+    pub ranks: Vec<RankWork>,
     /// Memory of the plan of a training step, in bytes.
     pub memory: MemoryUse,
     /// Floating-point operations of a training step.
@@ -40,6 +47,17 @@ pub(crate) struct Rehearsal {
     pub steps: usize,
     /// Measured speed.
     pub speed: Speed,
+}
+
+/// The part of a rank in a full batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RankWork {
+    /// Name of its device.
+    pub device: String,
+    /// Shards that it computes.
+    pub shards: usize,
+    /// Bytes that it sends.
+    pub bytes: usize,
 }
 
 /// Seconds of batches, measured after an untimed one.
@@ -67,6 +85,7 @@ impl Trainer {
         let (timed, batch) = self.time_batches(&mut pixels)?;
         let all = pixels.iter().sum::<u64>() as f64;
         let validation = self.time_validation()?;
+        order(&*self.ranks, Order::End)?;
         let size = self.settings.batch_size.min(facts.training_images);
         let shards = self.sharded.as_ref().map(|sharded| sharded.shards(size));
         let (key, shards) = match shards.as_deref() {
@@ -74,11 +93,14 @@ impl Trainer {
             _ => ((size, Phase::Update), 1),
         };
         let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
+        let ranks = self.rank_work(shards);
         let plan = self.model.session.plan(plan);
         Ok(Rehearsal {
             task: self.objective.task_card().clone(),
             network: self.objective.card().network.architecture().name,
             class_counts: self.class_counts(facts.outputs.len()),
+            pixels: self.part_pixels(),
+            ranks,
             pixel_shares: (all > 0.0).then(|| pixels.iter().map(|&count| count as f64 / all).collect()),
             memory: plan.memory,
             flops: plan.flops() * shards as u64,
@@ -94,6 +116,7 @@ impl Trainer {
     /// classes of their pixels.
     fn time_batches(&mut self, pixels: &mut [u64]) -> Result<(usize, f64), TrainError> {
         let of_pixels = self.objective.task_card().confusion.as_ref().is_some_and(|card| card.unit == "pixels");
+        order(&*self.ranks, Order::Epoch { epoch: 1, first: 0 })?;
         let mut epoch = self.loaders.train.epoch(1)?.take(self.loaders.batches());
         let (mut seconds, mut last) = (vec![], Instant::now());
         let begin = Instant::now();
@@ -101,8 +124,9 @@ impl Trainer {
             let Some(batch) = epoch.next().transpose()? else { break };
             let (lr, step) = (self.settings.lr, number as u64);
             if self.sharded.is_some() {
-                let order = StepOrder { index: number - 1, lr, step, more: false, last: true };
-                self.run_shards(&order, &batch, false)?;
+                let step = StepOrder { index: number - 1, lr, step, more: false, last: true };
+                order(&*self.ranks, Order::Step(step))?;
+                self.run_shards(&step, &batch, false)?;
             } else {
                 let (inputs, key) = (self.inputs(lr, step, false), (batch.len(), Phase::Update));
                 let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
@@ -124,7 +148,14 @@ impl Trainer {
         Ok((timed.len(), timed.iter().sum::<f64>() / timed.len().max(1) as f64))
     }
 
-    /// Seconds of the validation, from one batch.
+    /// The part of each rank in a batch of `shards` shards.
+    fn rank_work(&self, shards: usize) -> Vec<RankWork> {
+        let Some((sharded, facts)) = self.sharded.as_ref().zip(self.rank_facts.as_ref()) else { return vec![] };
+        let of_ranks = sharded.work(self.model.session.states(), shards).into_iter().zip(&facts.devices);
+        of_ranks.map(|((shards, bytes), device)| RankWork { device: device.clone(), shards, bytes }).collect()
+    }
+
+    /// Seconds of the validation, from one batch. Ranks share its batches.
     fn time_validation(&mut self) -> Result<Option<f64>, TrainError> {
         if self.objective.card().sees_own_pixels() {
             return Ok(None);
@@ -134,11 +165,14 @@ impl Trainer {
         self.model.forward(&*self.objective, size, &batch)?;
         let start = Instant::now();
         self.model.forward(&*self.objective, size, &batch)?;
-        Ok(Some(start.elapsed().as_secs_f64() * self.loaders.val.batches() as f64))
+        let all = start.elapsed().as_secs_f64() * self.loaders.val.batches() as f64;
+        let shares = self.rank_facts.as_ref().map(|facts| facts.shares.as_slice());
+        let part = shares.map_or(1.0, |shares| shares[0] as f64 / shares.iter().sum::<usize>() as f64);
+        Ok(Some(all * part))
     }
 
     /// Training and validation images of each of `classes` classes.
-    fn class_counts(&self, classes: usize) -> Option<Vec<[usize; 2]>> {
+    pub(super) fn class_counts(&self, classes: usize) -> Option<Vec<[usize; 2]>> {
         let mut counts = vec![[0; 2]; classes];
         for (part, loader) in [&self.loaders.train, &self.loaders.val].into_iter().enumerate() {
             let source: &dyn Source = &**loader.source();

@@ -7,7 +7,9 @@
 //! weighted by `n`.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::panic::resume_unwind;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -16,16 +18,16 @@ use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
 use super::outputs::{Outputs, StepResults, Totals};
+use super::own_shards::OwnShards;
+use super::reduction::{Reducer, Reduction, Report, Timed};
 use super::settings::TrainSettings;
 use super::stages::StepInputs;
 use super::step::{Phase, Update, port};
-use super::trace::{Pending, Tracer};
+use super::trace::Tracer;
 use crate::data::{Batch, Part, Source};
-use crate::exec::PlanId;
-use crate::graph::Group;
+use crate::graph::{Group, StateLayout, StateTable};
 use crate::plan::PlanOptions;
-use crate::ranks::tree::TreeSum;
-use crate::ranks::{Messages, Ranks, Shares, all_gather, sum_shards};
+use crate::ranks::{Buckets, Messages, RankError, Ranks, Shares, traffic};
 
 /// Timed shards, and the time after which no further shard is timed.
 const TIMED: (usize, Duration) = (3, Duration::from_secs(5));
@@ -44,6 +46,12 @@ fn own_images(cuts: &[Range<usize>], rank: usize, shares: &Shares) -> Range<usiz
     let images = cuts.last().map_or(0, |shard| shard.end);
     let start = |shard: usize| cuts.get(shard).map_or(images, |shard| shard.start);
     start(own.start)..start(own.end)
+}
+
+/// The buckets of all gradients and of the moves of the running statistics.
+fn buckets(layout: &StateLayout) -> Buckets {
+    let values = [Group::Parameters, Group::Statistics].map(|group| layout.group_len[group as usize]);
+    Buckets::new(layout.decay_end, values.iter().sum())
 }
 
 /// Steps of batches that are cut into shards.
@@ -85,17 +93,6 @@ pub(super) struct Reduced {
     pub bad: Option<(usize, Option<Range<usize>>)>,
 }
 
-/// A shard on the device.
-struct Started {
-    shard: usize,
-    images: usize,
-    plan: PlanId,
-    pending: Pending,
-}
-
-/// The sums of a shard: its mean loss, and the totals.
-type Report = [f64; 5];
-
 impl Sharded {
     /// The steps of a run; none where batches are not cut.
     pub fn of(settings: &TrainSettings, objective: &dyn Objective, ranks: &Arc<dyn Ranks>) -> Option<Self> {
@@ -119,6 +116,12 @@ impl Sharded {
         self.shares = shares.clone();
         let (size, rank) = (self.size, self.ranks.rank());
         Part(Arc::new(move |_, images| own_images(&cut(images, size), rank, &shares)))
+    }
+
+    /// The shards that each rank computes of a batch of `shards` shards, and the bytes that it sends.
+    pub fn work(&self, states: &StateTable, shards: usize) -> Vec<(usize, usize)> {
+        let bytes = traffic((&self.shares, shards), &buckets(&states.layout()), self.messages.wire());
+        self.shares.parts(shards).iter().map(ExactSizeIterator::len).zip(bytes).collect()
     }
 
     /// Seconds of a shard of a batch of `images` from a source, the least of some. The states stay as they are.
@@ -191,27 +194,24 @@ impl Sharded {
         let first = own_images(&cuts, self.ranks.rank(), &self.shares).start;
         let within = |shard: usize| cuts[shard].start - first..cuts[shard].end - first;
         let statistics = model.session.read_group(Group::Statistics)?;
-        let (mut sum, mut reports) = (TreeSum::new(cuts.len()), Vec::<Report>::new());
-        let mut started: Option<Started> = None;
-        for shard in own.clone() {
-            let next =
-                self.start(model, objective, (shard, &batch.own.part(within(shard))), &statistics, (batch, tracer))?;
-            if let Some(before) = started.replace(next) {
-                reports.push(collect(model, before, &statistics, &mut sum)?);
-            }
-        }
-        if let Some(before) = started {
-            reports.push(collect(model, before, &statistics, &mut sum)?);
-        }
-        let (reports, stop) = self.gather(&reports, batch.stop)?;
+        let layout = model.session.states().layout();
+        let parameters = layout.group_len[Group::Parameters as usize];
+        let work = OwnShards {
+            shards: cuts.len(),
+            own: own.clone().map(|shard| (shard, within(shard))).collect(),
+            batch: batch.own,
+            head_alone: batch.head_alone,
+            statistics: &statistics,
+            parameters,
+            buckets: buckets(&layout),
+        };
+        let Reduction { reports, stop, sum } = self.reduce(model, objective, batch, &work, tracer)?;
         let mut results = combined(&reports);
         if let Some(bad) = reports.iter().position(|report| !report[0].is_finite()) {
             results.loss = reports[bad][0] as f32;
             return Ok(Reduced { results, stop, bad: Some((bad, own.contains(&bad).then(|| within(bad)))) });
         }
-        let parameters = model.session.states().layout().group_len[Group::Parameters as usize];
-        let wire = (&mut self.messages, batch.exact || stop);
-        let mut sum = sum_shards(&*self.ranks, (&self.shares, cuts.len()), parameters + statistics.len(), sum, wire)?;
+        let mut sum = sum.unwrap_or_default();
         divide(&mut sum[..parameters], results.totals.weight as f32);
         divide(&mut sum[parameters..], batch.images as f32);
         let moved: Vec<f32> =
@@ -235,58 +235,46 @@ impl Sharded {
         Ok(Reduced { results, stop, bad: None })
     }
 
-    /// The reports of all shards, in order, and whether a rank asks all ranks to end.
-    fn gather(&self, reports: &[Report], stop: bool) -> Result<(Vec<Report>, bool), TrainError> {
-        if self.ranks.size() == 1 {
-            return Ok((reports.to_vec(), false));
-        }
-        let mut own = vec![f64::from(u8::from(stop))];
-        own.extend(reports.as_flattened());
-        let (mut all, mut stop) = (vec![], false);
-        for message in all_gather(&*self.ranks, bytemuck::cast_slice(&own))? {
-            let numbers: Vec<f64> = bytemuck::pod_collect_to_vec(&message);
-            let Some((wish, reports)) = numbers.split_first() else { continue };
-            stop |= *wish > 0.0;
-            all.extend(reports.as_chunks().0);
-        }
-        Ok((all, stop))
-    }
-
-    /// Starts a shard from the running statistics before the batch.
-    fn start(
-        &self,
+    /// Computes this rank's shards and adds up those of all ranks.
+    fn reduce(
+        &mut self,
         model: &mut LoadedModel,
         objective: &dyn Objective,
-        (shard, images): (usize, &Batch),
-        statistics: &[f32],
-        (batch, tracer): (&ShardedBatch<'_>, &mut Tracer),
-    ) -> Result<Started, TrainError> {
-        let key = (images.len(), Phase::of_shard(batch.head_alone));
-        let plan = model.training_plan(objective, key, PlanOptions::default())?;
-        objective.feed(&mut model.session, plan, images, images.len())?;
-        model.session.write_group(Group::Statistics, statistics)?;
-        let pending = tracer.run_step(&mut model.session, plan)?;
-        Ok(Started { shard, images: images.len(), plan, pending })
+        batch: &ShardedBatch<'_>,
+        work: &OwnShards<'_>,
+        tracer: &mut Tracer,
+    ) -> Result<Reduction, TrainError> {
+        let (finished, receiver) = mpsc::channel();
+        let ranks = Timed::new(&*self.ranks);
+        let reducer = Reducer {
+            ranks: &ranks,
+            shares: &self.shares,
+            shards: work.shards,
+            buckets: &work.buckets,
+            messages: &mut self.messages,
+            exact: batch.exact,
+            stop: batch.stop,
+        };
+        let compute = || {
+            let result = work.compute(model, objective, tracer, &finished);
+            drop(finished);
+            (result, Instant::now())
+        };
+        let ((computed, at), reduction) = if self.ranks.size() == 1 {
+            (compute(), reducer.run(&receiver))
+        } else {
+            thread::scope(|scope| {
+                let messages = scope.spawn(move || reducer.run(&receiver));
+                let computed = compute();
+                (computed, messages.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            })
+        };
+        computed?;
+        tracer.exchanges(&ranks.into_exchanges(), at);
+        let unfinished =
+            || RankError::Failed { rank: self.ranks.rank(), problem: "a shard has not all its results".into() };
+        Ok(reduction?.ok_or_else(unfinished)?)
     }
-}
-
-/// Waits for a shard and adds its weighted gradients and moves of the running statistics to the sum.
-fn collect(
-    model: &mut LoadedModel,
-    started: Started,
-    statistics: &[f32],
-    sum: &mut TreeSum,
-) -> Result<Report, TrainError> {
-    let Started { shard, images, plan, pending } = started;
-    let values = pending.take(&mut model.session, plan)?;
-    let outputs = Outputs::new(&model.session, plan, values);
-    let StepResults { loss, totals, .. } = StepResults::of(&outputs);
-    let (weight, images) = (totals.weight as f32, images as f32);
-    let gradients = outputs.get(port::GRADIENTS).par_iter().map(|gradient| weight * gradient);
-    let after = outputs.get(port::STATISTICS).par_iter();
-    let moves = after.zip(statistics).map(|(after, before)| images * (after - before));
-    sum.add(shard..shard + 1, gradients.chain(moves).collect());
-    Ok([f64::from(loss), totals.loss, totals.weight, totals.right, totals.counted])
 }
 
 /// The results of a batch from those of its shards, in their order.

@@ -7,7 +7,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::TrainError;
-use crate::exec::{AnyEngine, PlanId, Session, Ticket};
+use super::reduction::Exchange;
+use crate::exec::{AnyEngine, Final, Parts, PlanId, Session, Ticket};
 use crate::interop::files::{FileError, write_atomic};
 use crate::plan::Plan;
 use crate::run::RunDir;
@@ -33,6 +34,29 @@ impl Pending {
             Pending::Finished(values) => Ok(values),
         }
     }
+
+    /// Hands out the outputs of a run of `plan` that was started with these parts, each as soon as it is final.
+    pub(super) fn take_parts(
+        self,
+        session: &mut Session<AnyEngine>,
+        plan: PlanId,
+        (output, parts): Parts<'_>,
+        each: &mut dyn FnMut(Final<f32>),
+    ) -> Result<(), TrainError> {
+        let values = match self {
+            Pending::Awaited(ticket) => return Ok(session.take_parts(plan, ticket, (output, parts), each)?),
+            Pending::Finished(values) => values,
+        };
+        let names = session.plan(plan).outputs.iter().map(|port| port.name.clone());
+        let (whole, others): (Vec<_>, Vec<_>) = names.zip(values).partition(|(name, _)| name == output);
+        each(Final::Outputs(others));
+        for (_, whole) in whole {
+            for (number, part) in parts.iter().enumerate().rev() {
+                each(Final::Part(number, whole[part.clone()].to_vec()));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Spans of time so far.
@@ -46,7 +70,8 @@ impl Trace {
     /// A trace that begins now.
     pub(crate) fn new() -> Self {
         let name = |tid: u32, name: &str| json!({"ph": "M", "name": "thread_name", "pid": 1, "tid": tid, "args": {"name": name}});
-        Trace { start: Instant::now(), step: 1, events: vec![name(1, "processor"), name(2, "kernels")] }
+        let events = vec![name(1, "processor"), name(2, "kernels"), name(3, "messages")];
+        Trace { start: Instant::now(), step: 1, events }
     }
 
     /// Counts a step that has ended; true when it was the last that is traced.
@@ -80,6 +105,33 @@ impl Trace {
         }
     }
 
+    /// The exchanges of messages of a step, and the share of their bytes that traveled before this rank had computed its shards, at
+    /// `computed`. An exchange may wait for other ranks, so a share of its time would say little.
+    fn exchanges(&mut self, exchanges: &[Exchange], computed: Instant) {
+        let [Some(first), Some(last)] = [exchanges.first(), exchanges.last()] else { return };
+        let seconds = |begin: Instant, end: Instant| end.saturating_duration_since(begin).as_secs_f64();
+        let bytes = |one: &Exchange| one.bytes as f64;
+        let before = |one: &Exchange| {
+            seconds(one.begin, one.end.min(computed)) / seconds(one.begin, one.end).max(f64::MIN_POSITIVE)
+        };
+        let all: f64 = exchanges.iter().map(bytes).sum();
+        let hidden: f64 = exchanges.iter().map(|one| bytes(one) * before(one)).sum();
+        let args = json!({
+            "step": self.step, "bytes sent": all, "bytes sent while computing": hidden, "hidden share": hidden / all.max(1.0),
+        });
+        self.message("messages of a batch", (first.begin, last.end), args);
+        for one in exchanges {
+            self.message("exchange", (one.begin, one.end), json!({"step": self.step, "bytes sent": one.bytes}));
+        }
+    }
+
+    fn message(&mut self, name: &str, (begin, end): (Instant, Instant), args: Value) {
+        let (ts, end) = (self.micros(begin), self.micros(end));
+        self.events.push(json!({
+            "ph": "X", "name": name, "cat": "messages", "pid": 1, "tid": 3, "ts": ts, "dur": end - ts, "args": args,
+        }));
+    }
+
     /// Writes the file.
     pub(crate) fn write(&self, path: &Path) -> Result<(), FileError> {
         let text = json!({"traceEvents": self.events, "displayTimeUnit": "ms"}).to_string();
@@ -97,8 +149,13 @@ impl Tracer {
         Tracer(on.then(Trace::new))
     }
 
-    /// Runs a step whose inputs are written; the profiled one to its end, kernel by kernel.
-    pub(super) fn run_step(&mut self, session: &mut Session<AnyEngine>, plan: PlanId) -> Result<Pending, TrainError> {
+    /// Runs a step whose inputs are written, where asked with an output in parts; the profiled one to its end, kernel by kernel.
+    pub(super) fn run_step(
+        &mut self,
+        session: &mut Session<AnyEngine>,
+        plan: PlanId,
+        parts: Option<Parts<'_>>,
+    ) -> Result<Pending, TrainError> {
         let started = Instant::now();
         if let Some(trace) = self.0.as_mut().filter(|trace| trace.step == PROFILED)
             && let Some(seconds) = session.profile(plan)?
@@ -107,7 +164,10 @@ impl Tracer {
             trace.span("run kernel by kernel", started);
             return Ok(Pending::Finished(session.outputs(plan)?));
         }
-        let ticket = session.run(plan)?;
+        let ticket = match parts {
+            Some(parts) => session.run_parts(plan, parts)?,
+            None => session.run(plan)?,
+        };
         self.span("submit", started);
         Ok(Pending::Awaited(ticket))
     }
@@ -116,6 +176,13 @@ impl Tracer {
     pub(super) fn span(&mut self, name: &str, begin: Instant) {
         if let Some(trace) = &mut self.0 {
             trace.span(name, begin);
+        }
+    }
+
+    /// Records the exchanges of a step, whose shards this rank had computed at `computed`.
+    pub(super) fn exchanges(&mut self, exchanges: &[Exchange], computed: Instant) {
+        if let Some(trace) = &mut self.0 {
+            trace.exchanges(exchanges, computed);
         }
     }
 

@@ -1,16 +1,20 @@
 //! A dry run: what a training would do, without a trace of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
+use tempfile::TempDir;
 
 use crate::interop::files::FileError;
 use crate::interop::pretrained::PretrainedError;
+use crate::ranks::{Alone, Ranks};
 use crate::run::history::EpochRow;
 use crate::run::{Doubt, Next, Prospect, RunDir};
 use crate::setting::Setting;
 use crate::tasks::Task;
+pub use crate::train::rehearsal::RankWork;
 use crate::train::rehearsal::{Rehearsal, Speed};
 use crate::train::settings::{Given, Origin, Resolved};
 use crate::train::{Fetching, Observer, StepProgress, TrainError, Trainer};
@@ -40,6 +44,9 @@ pub struct DryRun {
     pub network: &'static str,
     /// Number of trained parameters.
     pub parameters: usize,
+    /// The ranks, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<RankWork>,
     /// Memory of a training step, in bytes.
     pub memory: Memory,
     /// Floating-point operations of a training step.
@@ -95,6 +102,8 @@ pub enum From {
     Data,
     /// The weights that training starts from.
     Weights,
+    /// Fine-tuning, which has defaults of its own.
+    Finetuning,
     /// The device.
     Device,
     /// The default.
@@ -131,10 +140,25 @@ pub struct ExpectedTime {
 /// # Errors
 /// Everything for which the training itself would be refused.
 pub fn dry_run(task: &dyn Task, given: &Given, observer: &dyn Observer) -> Result<DryRun, TrainError> {
+    let ranks: Arc<dyn Ranks> = Arc::new(Alone(0));
+    dry_run_on(&ranks, task, given, observer)
+}
+
+/// As [`dry_run`], on several ranks. It is for rank 0; the others call [`follow_dry_run`].
+///
+/// # Errors
+/// As [`dry_run`], and when a rank does not answer.
+pub(crate) fn dry_run_on(
+    ranks: &Arc<dyn Ranks>,
+    task: &dyn Task,
+    given: &Given,
+    observer: &dyn Observer,
+) -> Result<DryRun, TrainError> {
     let settings = task.resolve(given)?;
     settings.common.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
     let lines = Lines { inner: observer, lines: Mutex::default() };
-    let (trainer, note) = open(task, &settings, &lines)?;
+    let scratch = scratch()?;
+    let (trainer, note) = open(task, (&settings, ranks), scratch.path(), &lines)?;
     let rehearsal = trainer.rehearse()?;
     let mut lines = lines.lines.into_inner().unwrap_or_default();
     lines.retain(|line| !line.starts_with("run:") && !line.starts_with("device:"));
@@ -142,25 +166,58 @@ pub fn dry_run(task: &dyn Task, given: &Given, observer: &dyn Observer) -> Resul
     Ok(described(task, given, &settings, rehearsal, lines))
 }
 
+/// Computes this rank's part of a dry run. It is for all ranks but rank 0.
+///
+/// # Errors
+/// As [`dry_run_on`].
+pub(crate) fn follow_dry_run(
+    ranks: &Arc<dyn Ranks>,
+    task: &dyn Task,
+    given: &Given,
+    observer: &dyn Observer,
+) -> Result<(), TrainError> {
+    let settings = task.resolve(given)?;
+    let lines = Lines { inner: observer, lines: Mutex::default() };
+    let scratch = scratch()?;
+    let (trainer, _) = open(task, (&settings, ranks), scratch.path(), &lines)?;
+    trainer.train(&lines, &AtomicBool::new(false)).map(drop)
+}
+
+fn scratch() -> Result<TempDir, TrainError> {
+    Ok(tempfile::tempdir().map_err(|e| FileError::writing(&std::env::temp_dir(), e))?)
+}
+
 /// The run in a temporary folder, and a note where its published weights are missing.
-fn open(task: &dyn Task, settings: &Resolved, observer: &Lines<'_>) -> Result<(Trainer, Option<String>), TrainError> {
-    let scratch = tempfile::tempdir().map_err(|e| FileError::writing(&std::env::temp_dir(), e))?;
+fn open(
+    task: &dyn Task,
+    (settings, ranks): (&Resolved, &Arc<dyn Ranks>),
+    scratch: &Path,
+    observer: &Lines<'_>,
+) -> Result<(Trainer, Option<String>), TrainError> {
     let mut table = settings.table.clone();
-    table.insert("out".into(), scratch.path().join("run").to_string_lossy().into_owned().into());
+    table.insert("out".into(), scratch.join("run").to_string_lossy().into_owned().into());
     table.insert("offline".into(), true.into());
-    let resolve = |table: &toml::Table| task.resolve(&Given::of_table(table.clone(), Path::new("the settings")));
-    match task.open(&resolve(&table)?, observer) {
+    let open = |table: &toml::Table| {
+        let mut settings = task.resolve(&Given::of_table(table.clone(), Path::new("the settings")))?;
+        settings.ranks = ranks.clone();
+        task.open(&settings, observer)
+    };
+    match open(&table) {
         Err(TrainError::Pretrained(PretrainedError::Offline { .. })) if !settings.common.offline => {
             ["init", "pretrained"].iter().for_each(|key| drop(table.remove(*key)));
+            // All published weights were trained on pixels normalized by the numbers of ImageNet.
+            if table.get("normalize").is_some_and(|normalize| normalize.as_str() == Some("auto")) {
+                table.insert("normalize".into(), "imagenet".into());
+            }
             let note = "start:   published weights, which the training fetches first; random ones stand for them here";
-            Ok((task.open(&resolve(&table)?, observer)?, Some(note.to_owned())))
+            Ok((open(&table)?, Some(note.to_owned())))
         }
         opened => Ok((opened?, None)),
     }
 }
 
 fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal, lines: Vec<String>) -> DryRun {
-    let Rehearsal { facts, class_counts, pixel_shares, memory, speed, batches, steps, .. } = of;
+    let Rehearsal { facts, class_counts, pixels, pixel_shares, memory, speed, batches, steps, .. } = of;
     let class = |(index, name): (usize, &String)| {
         let count = class_counts.as_ref().map(|counts| counts[index]);
         ClassShare {
@@ -178,6 +235,7 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
         training_images: facts.training_images,
         validation_images: facts.validation_images,
         class_counts: class_counts.as_deref(),
+        pixels: pixels.as_ref(),
         steps,
     };
     let doubts = prospect.doubts();
@@ -197,6 +255,7 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
         settings: values(task, given, settings, &of.settings),
         network: of.network,
         parameters: facts.parameters,
+        ranks: of.ranks,
         memory: Memory { states: memory.states, fixed: memory.fixed, activations: memory.pool },
         flops_per_batch: of.flops,
         batches_per_epoch: batches,
@@ -217,6 +276,9 @@ fn expected(speed: Speed, batches: usize, epochs: usize) -> ExpectedTime {
     }
 }
 
+/// Settings whose defaults are other ones in fine-tuning.
+const FINETUNED: [&str; 4] = ["head_epochs", "lr_decay_layers", "schedule", "warmup"];
+
 /// All settings with their values and origins. `decided` holds those that the data, the weights and the device decided.
 pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decided: &toml::Table) -> Vec<SettingValue> {
     let starts = settings.common.start().is_some();
@@ -234,6 +296,7 @@ pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decide
             },
             Origin::Given => From::Given,
             Origin::File(_) => From::File,
+            Origin::Code if settings.common.finetune && FINETUNED.contains(&key) => From::Finetuning,
             Origin::Code => From::Default,
         };
         Some(SettingValue { key, value, from })

@@ -8,4 +8,5 @@ mod gpu_tiles;
 mod ops_match_twin;
 mod own_kernel;
 mod precision;
+mod results_in_parts;
 mod shared_device;

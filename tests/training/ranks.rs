@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::linked::{Thread, linked};
 use crate::stop_after::StopAfter;
 use shadegrad::ranks::tree::TreeSum;
-use shadegrad::ranks::{Messages, Ranks, Shares, Wire, sum_shards, traffic};
+use shadegrad::ranks::{Buckets, Messages, Ranks, Shares, Wire, sum_shards, traffic};
 use shadegrad::tasks::{Task, task};
 use shadegrad::train::settings::{Given, Resolved};
 use shadegrad::train::{Outcome, TrainError};
@@ -156,10 +156,10 @@ fn weights_are_compared_between_epochs_where_asked() {
     let changes =
         [("batch_size = 8", "batch_size = 4"), ("accumulate = 2", "check_every = 2"), ("base = 2", "base = 4")];
     let ranks = linked(2);
-    // A message a group of states at the start (weights, their average, two moments), then two a step: the gradients of a segment,
-    // and the sums of the other.
+    // A message a group of states at the start (weights, their average, two moments), then four a step: of two buckets the gradients of
+    // a segment, and the sums of the other.
     let states = 4;
-    ranks[1].faulty.store(states + 2 * 3, Ordering::Relaxed);
+    ranks[1].faulty.store(states + 4 * 3, Ordering::Relaxed);
     for result in train_on(ranks, vec![changed(&out(&place, "a"), &changes); 2], None, usize::MAX) {
         let error = result.expect_err("refused").to_string();
         assert!(error.contains("rank 1 has other weights than rank 0 after step 4 of epoch 1"), "{error}");
@@ -208,6 +208,11 @@ fn unlike_devices_get_shares_by_speed_and_keep_them() {
     assert_eq!(shares(), serde_json::json!([1, 3]), "those of the run before");
 }
 
+/// Buckets of vectors whose last 100 values are of all layers.
+fn buckets(len: usize) -> Buckets {
+    Buckets::new(len - 100, len)
+}
+
 /// The sums of vectors of shards on all ranks, step by step. Returns the sums, and the bytes that each rank sent.
 fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> (Vec<Vec<f32>>, Vec<usize>) {
     let threads = linked(shares.ranks());
@@ -215,13 +220,16 @@ fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> 
     let run = |thread: Thread| {
         let mut messages = Messages::new(wire);
         let step = |(number, vectors): (usize, &Vec<Vec<f32>>)| {
-            let mut own = TreeSum::new(vectors.len());
-            shares
-                .part(thread.rank(), vectors.len())
-                .for_each(|shard| own.add(shard..shard + 1, vectors[shard].clone()));
+            let (buckets, own) = (buckets(vectors[0].len()), shares.part(thread.rank(), vectors.len()));
+            let mut nodes = |bucket: usize| {
+                let (mut sum, values) = (TreeSum::new(vectors.len()), buckets.values()[bucket].clone());
+                own.clone().for_each(|shard| sum.add(shard..shard + 1, vectors[shard][values.clone()].to_vec()));
+                Some(sum.into_nodes())
+            };
             let exact = exact && number + 1 == vectors.len();
             let wire = (&mut messages, exact);
-            sum_shards(&thread, (shares, vectors.len()), vectors[0].len(), own, wire).expect("a sum")
+            let sum = sum_shards(&thread, (shares, vectors.len()), &buckets, &mut nodes, wire).expect("ranks answer");
+            sum.expect("all nodes are there")
         };
         vectors.iter().enumerate().map(step).collect::<Vec<_>>()
     };
@@ -264,7 +272,7 @@ fn traffic_is_predicted_to_the_byte() {
         let shares = Shares::new(&shares, shares.len(), shards).expect("shares");
         for wire in [Wire::F32, Wire::F16] {
             let (_, sent) = sums(&shares, &vectors(shards, len), wire, false);
-            assert_eq!(sent, traffic((&shares, shards), len, wire), "{shares:?} {wire:?}");
+            assert_eq!(sent, traffic((&shares, shards), &buckets(len), wire), "{shares:?} {wire:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::aligned::Aligned;
+use crate::exec::engine::last_use;
 use crate::exec::registry::{self, KernelError};
 use crate::exec::twin::{Args, Binding, Real, Twin};
 use crate::exec::{Engine, ExecError, MAKING_STATES, MAX_TICKETS, Rows, Ticket};
@@ -19,6 +20,15 @@ pub struct CpuEngine<T> {
     plans: Vec<Loaded<T>>,
     tickets: VecDeque<(u64, Vec<Vec<T>>)>,
     next_ticket: u64,
+    /// A run that begins when its results are taken.
+    put_off: Option<PutOff>,
+}
+
+/// A run of [`Engine::run_each`].
+struct PutOff {
+    ticket: Ticket,
+    plan: usize,
+    fetch: Vec<Slice>,
 }
 
 struct Loaded<T> {
@@ -35,7 +45,14 @@ impl<T: Real> Default for CpuEngine<T> {
 impl<T: Real> CpuEngine<T> {
     /// An engine without plans.
     pub fn new() -> Self {
-        CpuEngine { states: HashMap::new(), slots: vec![], plans: vec![], tickets: VecDeque::new(), next_ticket: 0 }
+        CpuEngine {
+            states: HashMap::new(),
+            slots: vec![],
+            plans: vec![],
+            tickets: VecDeque::new(),
+            next_ticket: 0,
+            put_off: None,
+        }
     }
 
     fn loaded(&self, plan: usize) -> Result<&Loaded<T>, ExecError> {
@@ -124,7 +141,9 @@ impl<T: Real> Engine for CpuEngine<T> {
     type Scalar = T;
 
     fn name(&self) -> String {
-        format!("CPU ({} threads, {})", rayon::current_num_threads(), std::any::type_name::<T>())
+        let threads = rayon::current_num_threads();
+        let unit = if threads == 1 { "thread" } else { "threads" };
+        format!("CPU ({threads} {unit}, {})", std::any::type_name::<T>())
     }
 
     fn states(&mut self, layout: &StateLayout) -> Result<(), ExecError> {
@@ -210,6 +229,36 @@ impl<T: Real> Engine for CpuEngine<T> {
         let taken = found.and_then(|i| self.tickets.remove(i));
         let missing = || "it was taken before, or dropped because later results were not taken".into();
         taken.map(|(_, data)| data).ok_or_else(|| port_error(format!("ticket {}", ticket.0), missing()))
+    }
+
+    fn run_each(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
+        self.loaded(plan)?;
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.put_off = Some(PutOff { ticket, plan, fetch: fetch.to_vec() });
+        Ok(ticket)
+    }
+
+    fn take_each(&mut self, ticket: Ticket, each: &mut dyn FnMut(usize, Vec<T>)) -> Result<(), ExecError> {
+        let Some(PutOff { plan, fetch, .. }) = self.put_off.take_if(|run| run.ticket == ticket) else {
+            return Err(port_error(
+                format!("ticket {}", ticket.0),
+                "it was taken before, or a later run replaced it".into(),
+            ));
+        };
+        let calls = &self.loaded(plan)?.calls;
+        let used = || calls.iter().map(|(_, call)| call.bindings.iter().map(|(slice, _)| *slice));
+        let finals: Vec<usize> = fetch.iter().map(|slice| last_use(used(), slice)).collect();
+        let calls = calls.len();
+        for done in 0..=calls {
+            if done > 0 {
+                self.call(plan, done - 1);
+            }
+            for (number, _) in finals.iter().enumerate().filter(|(_, last)| **last == done) {
+                each(number, self.copy_out(plan, fetch[number])?);
+            }
+        }
+        Ok(())
     }
 
     fn read(&mut self, plan: usize, from: Slice) -> Result<Vec<T>, ExecError> {

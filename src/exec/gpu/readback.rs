@@ -25,6 +25,9 @@ pub(super) struct Fetch {
     receipt: u32,
 }
 
+/// A part of a run's results, submitted.
+pub(super) type Part = (Fetch, wgpu::SubmissionIndex);
+
 /// The places of a run's number. They lie in two buffers, since wgpu allows no copy within one.
 struct Receipts {
     places: [wgpu::Buffer; 2],
@@ -104,8 +107,7 @@ impl Readback {
 
     /// A ticket for a fetch that has been submitted.
     pub fn issue(&mut self, gpu: &Gpu, fetch: Fetch, submission: wgpu::SubmissionIndex) -> Result<Ticket, ExecError> {
-        let ticket = Ticket(self.next);
-        self.next += 1;
+        let ticket = self.ticket();
         self.pending.push_back(Pending { ticket, fetch, submission });
         // Waiting for the oldest also keeps the host from running ahead of the device without bound.
         if self.pending.len() > MAX_TICKETS
@@ -127,6 +129,19 @@ impl Readback {
         let results = receive(gpu, &pending.fetch, &pending.submission)?;
         self.free.push(pending.fetch.staging);
         Ok(results)
+    }
+
+    /// Waits for a part of a run's results.
+    pub fn take_part(&mut self, gpu: &Gpu, (fetch, submission): Part) -> Result<Vec<Vec<f32>>, ExecError> {
+        let results = receive(gpu, &fetch, &submission)?;
+        self.free.push(fetch.staging);
+        Ok(results)
+    }
+
+    /// The number of a run whose parts are taken one by one.
+    pub fn ticket(&mut self) -> Ticket {
+        self.next += 1;
+        Ticket(self.next - 1)
     }
 
     /// Waits for a fetch that needs no ticket.

@@ -3,7 +3,7 @@
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 
-use super::canvas::{Anchor, Canvas, Color, TextStyle};
+use super::canvas::{Anchor, Canvas, Color, TextStyle, fit};
 use super::drawn::{Drawn, Place};
 use super::{PictureError, palette};
 
@@ -78,14 +78,15 @@ impl PictureTable {
         canvas.text(&self.title, MARGIN, MARGIN + 20.0, ink(TITLE));
         let left = |column: usize| MARGIN + column as f32 * (cell as f32 + GAP);
         for (column, name) in self.columns.iter().enumerate() {
-            canvas.text(name, left(column), top - LINE / 2.0, ink(TEXT));
+            canvas.text(&fit(name, TEXT, cell as f32), left(column), top - LINE / 2.0, ink(TEXT));
         }
         let mut y = top;
         for (row, height) in self.rows.iter().zip(heights) {
             for (column, Cell { picture, zoom, caption }) in row.iter().enumerate() {
                 canvas.picture(picture, left(column) as u32, y as u32, *zoom);
                 let line = y + height - GAP - LINE / 2.0;
-                canvas.text(caption, left(column), line, TextStyle::new(TEXT, palette::FAINT, Anchor::Start));
+                let caption = fit(caption, TEXT, cell as f32);
+                canvas.text(&caption, left(column), line, TextStyle::new(TEXT, palette::FAINT, Anchor::Start));
             }
             y += height;
         }

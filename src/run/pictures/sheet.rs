@@ -20,7 +20,7 @@ const TITLE: f32 = 34.0;
 pub struct Cell {
     /// Shown whole and centered. Small images are enlarged by whole factors, so that pixels stay sharp.
     pub image: RgbImage,
-    /// One or more lines under the image. A line that is too long ends in an ellipsis.
+    /// One or more lines under the image. A line that is too long takes two, and ends in an ellipsis if they do not hold it.
     pub caption: String,
     /// Color of the caption's first line and of the bar under the image.
     pub caption_color: Color,
@@ -61,8 +61,8 @@ impl Sheet {
         }
         let columns = self.columns.min(self.cells.len());
         let rows = self.cells.len().div_ceil(columns);
-        let lines = self.cells.iter().map(|cell| cell.caption.lines().count()).max().unwrap_or(0);
         let size = self.cell_size as f32;
+        let lines = self.cells.iter().map(|cell| cell.lines(size).count()).max().unwrap_or(0);
         let row_height = size + 12.0 + lines as f32 * LINE + GAP;
         let top = if self.title.is_empty() { MARGIN } else { MARGIN + 60.0 };
         let grid = columns as f32 * (size + GAP) - GAP;
@@ -92,13 +92,35 @@ impl Cell {
             canvas.picture(&image, x as u32 + dx, y as u32 + dy, zoom);
         }
         canvas.fill_rect(x, y + edge, edge, 5.0, self.caption_color);
-        for (index, line) in self.caption.lines().enumerate() {
-            let color = if index == 0 { self.caption_color } else { palette::FAINT };
+        for (index, (first, line)) in self.lines(edge).enumerate() {
+            let color = if first { self.caption_color } else { palette::FAINT };
             let style = TextStyle::new(CAPTION, color, Anchor::Start);
             let line_y = y + edge + 12.0 + (index as f32 + 0.5) * LINE;
-            canvas.text(&fit(line, CAPTION, edge), x, line_y, style);
+            canvas.text(&line, x, line_y, style);
         }
     }
+
+    /// The caption in lines of at most `width`, and whether each belongs to the first line.
+    fn lines(&self, width: f32) -> impl Iterator<Item = (bool, String)> {
+        self.caption.lines().enumerate().flat_map(move |(index, line)| {
+            let [first, second] = halves(line, width);
+            [first, second]
+                .into_iter()
+                .filter(|half| !half.is_empty())
+                .map(move |half| (index == 0, fit(half, CAPTION, width)))
+        })
+    }
+}
+
+/// As many words of a line as fit into `width`, and the others. A first word that does not fit stands alone.
+fn halves(line: &str, width: f32) -> [&str; 2] {
+    if text_width(line, CAPTION) <= width {
+        return [line, ""];
+    }
+    let blanks = line.match_indices(' ').map(|(at, _)| at);
+    let fits = blanks.clone().take_while(|&at| text_width(&line[..at], CAPTION) <= width).last();
+    let (first, second) = line.split_at(fits.or_else(|| blanks.clone().next()).unwrap_or(line.len()));
+    [first, second.trim_start()]
 }
 
 /// The image, scaled down if it exceeds the square, and the whole factor that enlarges it otherwise.

@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::next::{Next, augmented, balanced, checked, pretrained, with};
-use super::rules::{few_training_images, small_validation_set};
+use super::pixels::PartPixels;
+use super::rules::{FEW_STEPS, few_training_images, low_rate, other_pixels, small_validation_set, too_few};
 use super::yardstick::binomial;
 use super::{Setup, TaskCard};
 
@@ -23,6 +24,8 @@ pub struct Prospect<'a> {
     pub validation_images: usize,
     /// Training and validation images of each class, where images have classes.
     pub class_counts: Option<&'a [[usize; 2]]>,
+    /// Pixels of both parts, where they were compared.
+    pub pixels: Option<&'a PartPixels>,
     /// Optimizer steps of the whole training.
     pub steps: usize,
 }
@@ -34,6 +37,8 @@ pub struct Prospect<'a> {
 pub enum DoubtKind {
     /// A class lacks training or validation images.
     MissingClass,
+    /// Validation images have other pixels than training images.
+    PartsDiffer,
     /// The batch holds more images than the training set.
     LargeBatch,
     /// Batches of one or two images, whose statistics BatchNorm normalizes by.
@@ -67,8 +72,9 @@ pub struct Doubt {
 type Rule = fn(&Prospect<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(DoubtKind, Rule); 10] = [
+const RULES: [(DoubtKind, Rule); 11] = [
     (DoubtKind::MissingClass, missing_class),
+    (DoubtKind::PartsDiffer, |run| run.pixels.and_then(other_pixels)),
     (DoubtKind::LargeBatch, large_batch),
     (DoubtKind::SmallBatch, small_batch),
     (DoubtKind::UnusualRate, unusual_rate),
@@ -82,9 +88,6 @@ const RULES: [(DoubtKind, Rule); 10] = [
 
 /// Most next steps.
 const MOST: usize = 3;
-/// Steps below which a training hardly moves its weights: Adam moves a weight by about the learning rate in a step, and the random
-/// weights of a 3×3 convolution of 64 channels deviate by 0.06 (He et al. 2015), 59 steps of 0.001.
-const FEW_STEPS: usize = 100;
 /// Usual learning rates of Adam: at most this one.
 const ADAM_MOST: f64 = 0.01;
 /// Usual learning rates of SGD with momentum: at least this one, from random weights.
@@ -96,21 +99,40 @@ impl Prospect<'_> {
         RULES.iter().filter_map(|&(kind, rule)| Some(Doubt { kind, text: rule(self)? })).collect()
     }
 
-    /// At most three steps that answer the doubts, each once.
+    /// At most three steps that answer the doubts. One training has all settings that answer some of them.
     pub fn next(&self, doubts: &[Doubt]) -> Vec<Next> {
         let mut steps: Vec<Next> = vec![];
-        for step in doubts.iter().filter_map(|doubt| self.answer(doubt.kind)) {
-            if !steps.contains(&step) && steps.len() < MOST {
+        for step in doubts.iter().flat_map(|doubt| self.answers(doubt.kind)) {
+            let training =
+                steps.iter_mut().find_map(|known| if let Next::Train(own) = known { Some(own) } else { None });
+            if let (Some(all), Next::Train(own)) = (training, &step) {
+                for (key, value) in own {
+                    if !all.iter().any(|(known, _)| known == key) {
+                        all.push((key.clone(), value.clone()));
+                    }
+                }
+            } else if !steps.contains(&step) {
                 steps.push(step);
             }
         }
+        steps.truncate(MOST);
         steps
+    }
+
+    /// The steps that answer a doubt.
+    fn answers(&self, kind: DoubtKind) -> Vec<Next> {
+        let usual = match self.setup().setting("optimizer").as_str() {
+            "sgd" => "0.01",
+            _ => "0.001",
+        };
+        let rate = (kind == DoubtKind::UnusualRate).then(|| with(&[("lr", usual)]));
+        self.answer(kind).into_iter().chain(rate).collect()
     }
 
     fn answer(&self, kind: DoubtKind) -> Option<Next> {
         let setup = self.setup();
         match kind {
-            DoubtKind::MissingClass => checked(setup),
+            DoubtKind::MissingClass | DoubtKind::PartsDiffer => checked(setup),
             DoubtKind::LargeBatch => {
                 let fits = (self.training_images / 8).clamp(4, 32).min(self.training_images);
                 Some(with(&[("batch_size", &fits.to_string())]))
@@ -173,8 +195,10 @@ fn unusual_rate(run: &Prospect<'_>) -> Option<String> {
     match run.setup().setting("optimizer").as_str() {
         "sgd" => (lr < SGD_LEAST && run.setup().starts_random())
             .then(|| format!("a learning rate of {lr} is low for SGD from random weights: usual ones are 0.01 to 0.1")),
-        "adam" | "adamw" => (lr > ADAM_MOST)
-            .then(|| format!("a learning rate of {lr} is high for Adam: usual ones are 0.0001 to 0.003")),
+        "adam" | "adamw" if lr > ADAM_MOST => {
+            Some(format!("a learning rate of {lr} is high for Adam: usual ones are 0.0001 to 0.003"))
+        }
+        "adam" | "adamw" => low_rate(run.setup()),
         _ => None,
     }
 }
@@ -197,12 +221,11 @@ fn no_normalization(run: &Prospect<'_>) -> Option<String> {
 
 fn few_steps(run: &Prospect<'_>) -> Option<String> {
     let (steps, epochs) = (run.steps, run.number("epochs")?);
-    (run.setup().starts_random() && steps < FEW_STEPS)
-        .then(|| format!("few steps: {steps} in {epochs} epochs hardly change the random weights"))
+    (run.setup().starts_random() && steps < FEW_STEPS).then(|| too_few(steps, epochs as usize))
 }
 
 fn few_images(run: &Prospect<'_>) -> Option<String> {
-    few_training_images(run.setup(), run.training_images, run.outputs.len())
+    few_training_images(run.setup(), run.training_images, run.outputs, run.class_counts)
 }
 
 /// A class with less than half the training images of a mean class.

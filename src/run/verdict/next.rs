@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Finding, FindingKind, few_training_images, not_converged};
+use super::rules::{FEW_STEPS, Finding, FindingKind, few_training_images, low_rate, not_converged};
 use super::{Evidence, Setup};
+use crate::run::score::{TRAIN_ACCURACY, Unit};
 
 /// A next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,15 +26,20 @@ pub enum Next {
     Predict,
 }
 
+/// Training accuracy from which on the training images count as learned.
+const LEARNED: f64 = 0.8;
+/// Score from which on a share has no room for better ones.
+const PERFECT: f64 = 0.995;
 /// Most steps of a verdict.
 const MOST: usize = 3;
 
-/// Steps for the findings, each once, in the order of the findings.
+/// Steps for the findings, each once: the first of each finding, in their order, and then the others.
 pub(super) fn steps(run: &Evidence<'_>, findings: &[Finding]) -> Vec<Next> {
+    let answers: Vec<Vec<Next>> = findings.iter().map(|finding| of(run, finding.kind, findings)).collect();
     let mut steps: Vec<Next> = vec![];
-    for step in findings.iter().flat_map(|finding| of(run, finding.kind)) {
-        if !steps.contains(&step) && steps.len() < MOST {
-            steps.push(step);
+    for step in (0..MOST).flat_map(|round| answers.iter().filter_map(move |answer| answer.get(round))) {
+        if !steps.contains(step) && steps.len() < MOST {
+            steps.push(step.clone());
         }
     }
     if steps.is_empty() {
@@ -42,17 +48,25 @@ pub(super) fn steps(run: &Evidence<'_>, findings: &[Finding]) -> Vec<Next> {
     steps
 }
 
-fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
+fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> {
     let setup = run.setup();
+    let found = |kind| findings.iter().any(|finding| finding.kind == kind);
     match kind {
         FindingKind::Diverged => vec![slower(setup, 10.0), Next::FindRate],
         FindingKind::NoBetterThanBaseline => {
-            // A run that still improves is not over.
+            let causes = [FindingKind::FewSteps, FindingKind::PartsDiffer, FindingKind::UnequalClasses];
+            if causes.into_iter().any(found) {
+                return vec![];
+            }
+            // A run that still improves is not over. Where the training images are learned, the rate is right.
             let on = not_converged(run).map(|_| longer(run));
-            [on, Some(Next::FindRate), checked(setup)].into_iter().flatten().collect()
+            let learned =
+                run.rows.last().and_then(|row| row.score(&TRAIN_ACCURACY)).is_some_and(|right| right >= LEARNED);
+            let rate = if learned { checked(setup) } else { Some(Next::FindRate) };
+            [on, rate, checked(setup)].into_iter().flatten().collect()
         }
         FindingKind::Overfits | FindingKind::Memorizes => {
-            let steps = match few_training_images(setup, run.training_images, run.outputs.len()) {
+            let steps = match few_training_images(setup, run.training_images, run.outputs, run.class_counts) {
                 // Published weights help most where images are few.
                 Some(_) => [pretrained(setup), augmented(setup), Some(early(setup))],
                 None => [augmented(setup), pretrained(setup), Some(early(setup))],
@@ -60,13 +74,23 @@ fn of(run: &Evidence<'_>, kind: FindingKind) -> Vec<Next> {
             steps.into_iter().flatten().collect()
         }
         FindingKind::RateTooHigh => vec![slower(setup, 3.0), Next::FindRate],
+        FindingKind::LearnsSlowly if low_rate(setup).is_some() => vec![with(&[("lr", "1e-3")]), Next::FindRate],
         FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],
-        FindingKind::NotConverged => vec![longer(run)],
+        FindingKind::NotConverged | FindingKind::FewSteps => vec![longer(run)],
         FindingKind::PartsDiffer => checked(setup).into_iter().collect(),
+        // A perfect score has no room.
+        FindingKind::FewImages
+            if run.decisive().is_some_and(|(s, value)| s.unit == Unit::Percent && value >= PERFECT) =>
+        {
+            vec![]
+        }
         FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
-        FindingKind::Confuses | FindingKind::FewValidationImages | FindingKind::Learns => vec![],
+        FindingKind::Confuses
+        | FindingKind::Underconfident
+        | FindingKind::FewValidationImages
+        | FindingKind::Learns => vec![],
     }
 }
 
@@ -110,9 +134,11 @@ pub(super) fn early(run: Setup<'_>) -> Next {
     }
 }
 
-/// Twice the epochs. A schedule that spans the run starts again, since its rate has come to 0.
+/// Twice the epochs, and [`FEW_STEPS`] steps at least. A schedule that spans the run starts again, since its rate has come to 0.
 fn longer(run: &Evidence<'_>) -> Next {
-    let epochs = 2 * run.rows.len().max(1);
+    let trained = run.rows.len().max(1);
+    let needed = run.steps().map_or(0, |steps| (FEW_STEPS * trained).div_ceil(steps.max(1)));
+    let epochs = needed.max(2 * trained);
     match run.setup().setting("schedule").as_str() {
         "cosine" | "polynomial" | "one-cycle" => with(&[("epochs", &epochs.to_string())]),
         _ => Next::Continue { epochs },

@@ -132,10 +132,15 @@ impl Evaluation for ClassifyEvaluation {
     fn yardstick(&self) -> Result<Yardstick, TrainError> {
         let total = self.confusion.total();
         let largest = (0..self.classes.len()).max_by_key(|&class| self.confusion.row_total(class));
-        let baseline = largest.filter(|_| total > 0).map(|class| Baseline {
-            name: format!("always “{}”", one_line(&self.classes[class])),
-            value: self.confusion.row_total(class) as f64 / total as f64,
-            gain_sigma: None,
+        let baseline = largest.filter(|_| total > 0).map(|class| {
+            let images = self.confusion.row_total(class);
+            let alike = (0..self.classes.len()).filter(|&other| self.confusion.row_total(other) == images).count();
+            let name = if alike > 1 {
+                "always one class".into()
+            } else {
+                format!("always “{}”", one_line(&self.classes[class]))
+            };
+            Baseline { name, value: images as f64 / total as f64, gain_sigma: None }
         });
         Ok(Yardstick { sigma: binomial(self.accuracy(), total), baseline })
     }

@@ -12,7 +12,7 @@ use super::scores::CLASSES_FILE;
 use super::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 use crate::data::{Batch, PreparedLabels, one_line};
 use crate::run::mistakes::{self, Mistake, Pictures};
-use crate::run::pictures::{self, Cell, Sheet, spread};
+use crate::run::pictures::{Cell, Sheet, palette, spread};
 use crate::run::trust::auroc;
 use crate::run::verdict::yardstick::bootstrap;
 use crate::run::{Baseline, ClassTrust, Score, Trust, Yardstick};
@@ -111,7 +111,7 @@ fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) ->
         return Ok(());
     };
     let cells = spread(found.indices.len(), SHOWN).map(|row| cell(found, images, row)).collect::<Result<_, _>>()?;
-    let title = format!("Validation images after epoch {epoch}: labels (truth), probability of the least sure label");
+    let title = format!("Validation images after epoch {epoch}");
     let sheet = Sheet { title, columns: 4, cell_size: 256, cells };
     results.picture("samples.png", || Ok(sheet.draw()?));
     results.file(CLASSES_FILE, |run| Ok(run.write_file(CLASSES_FILE, &class_table(found)).map(|()| true)?));
@@ -124,11 +124,15 @@ fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) ->
     Ok(())
 }
 
-/// The image of a row with its labels. Its confidence is that of its least confident label.
+/// The image of a row with its labels, and with the truth where they are wrong.
 fn cell(found: &MultiLabelEvaluation, images: &PreparedLabels, row: usize) -> Result<Cell, TrainError> {
-    let sure = found.scored.probabilities(row).iter().map(|&p| p.max(1.0 - p)).fold(1.0, f32::min);
     let (decided, truth) = (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
-    Ok(pictures::prediction_cell(picture(images, found.indices[row])?, &decided, &truth, f64::from(sure)))
+    let image = picture(images, found.indices[row])?;
+    Ok(if decided == truth {
+        Cell { image, caption: decided, caption_color: palette::RIGHT }
+    } else {
+        Cell { image, caption: format!("says: {decided}\ntruth: {truth}"), caption_color: palette::WRONG }
+    })
 }
 
 /// Images from the whole set, each with its most probable label.

@@ -51,10 +51,10 @@ impl Found {
         let image = enlarged(self.seen.clone(), SIDE);
         let pixels = faded(&self.seen, &explained);
         let share = match *share {
-            0.0 => format!("no pixel is {class}: all are explained"),
-            share => format!("{class}: {:.1} % of the pixels", 100.0 * share),
+            0.0 => format!("{class}: no pixel"),
+            share => format!("{class}: {:.1} %", 100.0 * share),
         };
-        let what = if raised(&self.map) { "yellow raises it most" } else { "no part raises it" };
+        let what = if raised(&self.map) { "" } else { "no part raises it" };
         let overlay = heat_overlay(&image, &self.map, plan.size());
         [(image, String::new()), (enlarged(pixels, SIDE), share), (overlay, what.to_owned())]
     }
@@ -67,7 +67,7 @@ fn table(title: String) -> PictureTable {
 
 fn title(plan: &CamPlan) -> String {
     let [h, w] = plan.size();
-    format!("Seg-Grad-CAM of {} ({h} × {w})", plan.layer())
+    format!("Seg-Grad-CAM of {} ({h} × {w}): yellow raises the class of the explained pixels most", plan.layer())
 }
 
 /// The map of an image for the asked class, else for the one with most pixels, as a picture and JSON beside its prediction.

@@ -1,0 +1,156 @@
+//! Rules over the epochs of a run.
+
+use super::{Evidence, TRAIN_ACCURACY};
+use crate::run::Score;
+use crate::run::verdict::Setup;
+
+/// Steps below which a training may hardly move its weights: Adam moves a weight by about the learning rate in a step, and the random
+/// weights of a 3×3 convolution of 64 channels deviate by 0.06 (He et al. 2015), 59 steps of 0.001.
+pub(in super::super) const FEW_STEPS: usize = 100;
+/// Learning rates of Adam below this one hardly move random weights.
+const ADAM_LEAST: f64 = 1e-5;
+
+pub(super) fn diverged(run: &Evidence<'_>) -> Option<String> {
+    let loss = run.best.val_loss;
+    run.diverged.then(|| {
+        format!("diverged: the best validation loss is {loss:.3e}, far above that of the first batch; the weights are useless")
+    })
+}
+
+/// The validation loss ends a tenth above its minimum, at least two epochs later, and the training loss fell on.
+pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
+    let lowest = run.rows.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))?;
+    let last = run.rows.last()?;
+    let rises = last.val_loss > 1.1 * lowest.val_loss && last.train_loss < 0.9 * lowest.train_loss;
+    (rises && last.epoch >= lowest.epoch + 2).then(|| {
+        format!(
+            "overfits from epoch {}: from there to epoch {} the validation loss rises from {:.3} to {:.3}, while the training \
+             loss falls from {:.3} to {:.3}",
+            lowest.epoch, last.epoch, lowest.val_loss, last.val_loss, lowest.train_loss, last.train_loss
+        )
+    })
+}
+
+/// Over the last quarter of the epochs the training accuracy is above the validation score of the same panel: at 90 % or more by ten
+/// points and three standard errors, else by ten points and five.
+pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
+    let panel = run.task.panels.iter().find(|panel| panel.lines.iter().any(|(_, s)| *s == TRAIN_ACCURACY))?;
+    let (_, score) = panel.lines.iter().find(|(_, s)| !s.of_training())?;
+    let last = &run.rows[run.rows.len() - run.rows.len().div_ceil(4)..];
+    let mean = |score: &Score| {
+        let values: Option<Vec<f64>> = last.iter().map(|row| row.score(score)).collect();
+        values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let (training, validation) = (mean(&TRAIN_ACCURACY)?, mean(score)?);
+    let (found, errors) = match training >= 0.9 {
+        true => ("knows its training images by heart", 3.0),
+        false => ("training images score far better than others", 5.0),
+    };
+    let margin = run.yardstick.sigma.map_or(0.1, |sigma| (errors * sigma).max(0.1));
+    let (first, end) = (last.first()?.epoch, last.last()?.epoch);
+    let epochs = if first == end { format!("epoch {end}") } else { format!("epochs {first} to {end}") };
+    (training > validation + margin).then(|| {
+        format!(
+            "{found}: in {epochs} {:.1} % of them are right, and {:.1} % of the validation set",
+            100.0 * training,
+            100.0 * validation
+        )
+    })
+}
+
+/// The training loss of the first epoch is far above that of a guess, or it rose by 2 % or more in a third of the epochs, and in two at
+/// least. Below half of its first value it scatters.
+pub(super) fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
+    if let Some((loss, guess)) = starts_high(run) {
+        return Some(format!(
+            "the learning rate is too high: the training loss of epoch 1 is {loss:.2}, far above the {guess:.2} of a guess"
+        ));
+    }
+    let losses: Vec<f64> = run.rows.iter().map(|row| row.train_loss).collect();
+    let half = 0.5 * losses.first()?;
+    let rises = losses.windows(2).filter(|pair| pair[1] > 1.02 * pair[0] && pair[1] > half).count();
+    let changes = losses.len().saturating_sub(1);
+    (changes >= 3 && rises >= 2 && 3 * rises >= changes).then(|| {
+        format!("the learning rate is too high: the training loss rose in {rises} of {changes} epochs after the first")
+    })
+}
+
+/// The training loss of epoch 1, where it is 1.5 times that of equal probabilities for all classes, and that loss.
+fn starts_high(run: &Evidence<'_>) -> Option<(f64, f64)> {
+    let setup = run.setup();
+    let plain = ["loss", "class_weights"].iter().all(|key| matches!(setup.setting(key).as_str(), "" | "ce" | "none"));
+    let first = run.rows.first().filter(|row| row.epoch == 1 && setup.classifies() && plain)?;
+    let guess = (run.outputs.len() as f64).ln();
+    (first.train_loss > 1.5 * guess).then_some((first.train_loss, guess))
+}
+
+/// The training loss fell by less than a tenth over three or more epochs.
+pub(super) fn learns_slowly(run: &Evidence<'_>) -> Option<String> {
+    let (first, last) = (run.rows.first()?, run.rows.last()?);
+    let right = last.score(&TRAIN_ACCURACY).unwrap_or(0.0);
+    let slow = last.train_loss > 0.9 * first.train_loss && right < 0.9 && rate_too_high(run).is_none();
+    (run.rows.len() >= 3 && slow).then(|| {
+        format!(
+            "learns slowly: the training loss fell from {:.3} to {:.3} in {} epochs{}",
+            first.train_loss,
+            last.train_loss,
+            run.rows.len(),
+            low_rate(run.setup()).map_or(String::new(), |text| format!("; {text}"))
+        )
+    })
+}
+
+/// Both losses fell by 3 % or more over the last quarter, and the last epoch is the best. Below four epochs the validation loss scatters:
+/// the training loss alone fell by 10 % in the last one.
+pub(in super::super) fn not_converged(run: &Evidence<'_>) -> Option<String> {
+    let last = run.rows.last()?;
+    let before = &run.rows[(3 * run.rows.len() / 4).min(run.rows.len().saturating_sub(2))];
+    let short = run.rows.len() < 4;
+    let falls = match short {
+        true => last.train_loss < 0.9 * before.train_loss,
+        false => last.val_loss < 0.97 * before.val_loss && last.train_loss < 0.97 * before.train_loss,
+    };
+    let (loss, [first, end]) = match short {
+        true => ("training", [before.train_loss, last.train_loss]),
+        false => ("validation", [before.val_loss, last.val_loss]),
+    };
+    (run.rows.len() >= 2 && falls && run.best.epoch == last.epoch).then(|| {
+        format!(
+            "not converged: from epoch {} to {} the {loss} loss still fell from {first:.3} to {end:.3}, and the last epoch is the \
+             best",
+            before.epoch, last.epoch
+        )
+    })
+}
+
+/// Fewer than [`FEW_STEPS`] steps from random weights, and images that are not learned yet; or so few steps that the running statistics
+/// have not settled.
+pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
+    let steps = run.steps()?;
+    let right = run.rows.last()?.score(&TRAIN_ACCURACY).unwrap_or(0.0);
+    let few = run.setup().starts_random() && steps < FEW_STEPS;
+    let rest = unsettled(run).map(|rest| {
+        format!(
+            "; validation normalizes by BatchNorm's running statistics, of which {:.0} % are still initial values",
+            100.0 * rest
+        )
+    });
+    (few && (right < 0.9 || rest.is_some())).then(|| too_few(steps, run.rows.len()) + &rest.unwrap_or_default())
+}
+
+/// Share of their initial values in BatchNorm's running statistics, where it is above 1 %: each step replaces a tenth.
+pub(super) fn unsettled(run: &Evidence<'_>) -> Option<f64> {
+    let rest = 0.9_f64.powi(run.steps()?.try_into().ok()?);
+    (run.setup().starts_random() && rest > 0.01).then_some(rest)
+}
+
+pub(in super::super) fn too_few(steps: usize, epochs: usize) -> String {
+    format!("few steps: {steps} in {epochs} epochs; a network from random weights usually gains until some hundreds")
+}
+
+/// What is wrong with a learning rate that is far below the usual ones of Adam, from random weights.
+pub(in super::super) fn low_rate(run: Setup<'_>) -> Option<String> {
+    let lr: f64 = run.setting("lr").parse().ok()?;
+    (run.setting("optimizer").starts_with("adam") && run.starts_random() && lr < ADAM_LEAST)
+        .then(|| format!("a learning rate of {lr} is low for Adam from random weights: usual ones are 0.0001 to 0.003"))
+}
