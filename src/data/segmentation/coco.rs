@@ -287,7 +287,7 @@ fn classes(read: &[Read]) -> (Vec<String>, Vec<Ids>, Vec<String>) {
         match names.contains(name) {
             false => names.push((*name).clone()),
             true if renamed.is_none() => {
-                notes.push(format!("category {id} has the name '{name}' of another: one class"))
+                notes.push(format!("category {id} has the name '{name}' of another: one class"));
             }
             true => {}
         }
@@ -376,7 +376,7 @@ impl Files<'_> {
             _ => match self.index.find(file_name) {
                 Match::Several(..) => self.by_part(path, file_name),
                 Match::None => self.index.find_of_other_machine(file_name),
-                found => found,
+                found @ Match::One(_) => found,
             },
         };
         match found {
