@@ -29,6 +29,7 @@ mod bounds;
 mod center_crop;
 pub mod check;
 mod cifar;
+mod clue;
 pub mod color;
 pub mod color_bins;
 pub mod correct;
@@ -37,6 +38,7 @@ mod dataset;
 mod decisions;
 mod decode;
 mod depth;
+mod disagree;
 mod error;
 mod folder;
 mod format;
@@ -71,6 +73,7 @@ mod store;
 mod text;
 mod tiff;
 mod truncation;
+mod unused_lists;
 
 use std::path::Path;
 
@@ -96,9 +99,9 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "tasks")]
 pub(crate) use kept::Kept;
 pub use limited::limited;
-#[cfg(feature = "tasks")]
-pub(crate) use listing::OWN_MARK;
 #[cfg(feature = "cli")]
+#[cfg(feature = "tasks")]
+pub(crate) use listing::MARK as OUTPUT_MARK;
 pub(crate) use listing::Walk;
 pub use loader::{Epoch, Loader, LoaderOptions, Part};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
@@ -127,12 +130,14 @@ pub struct OpenOptions {
     pub seed: u64,
     /// Hints for reading the data.
     pub hints: Hints,
+    /// Whether the set is for a trained model, which has the classes. The set may then have a single one of them.
+    pub for_model: bool,
 }
 
 impl Default for OpenOptions {
-    /// 20 % for validation, seed 0, no hints.
+    /// 20 % for validation, seed 0, no hints, for training.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, hints: Hints::default() }
+        Self { val_split: 0.2, seed: 0, hints: Hints::default(), for_model: false }
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) struct Args {
     /// Average the predictions for each image and its mirror image (flips at test time)
     #[arg(long)]
     tta: bool,
-    /// Print one JSON object: the loss, the scores under their names in metrics.csv, and as `trust` the scores of each class,
-    /// top-5 accuracy, calibration and boundary F1
+    /// Print one JSON object: the loss, notes on the images, the scores under their names in metrics.csv, and as `trust` the
+    /// scores of each class, top-5 accuracy, calibration and boundary F1
     #[arg(long)]
     json: bool,
     /// Device that computes: auto, gpu, cpu, or the name or index of an adapter (`shadegrad devices` lists them)
@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         device: args.device.clone(),
         batch_size: args.batch_size,
     };
-    let Evaluated { on, skipped, found } = evaluate(&checkpoint, &options)?;
+    let Evaluated { on, skipped, notes, found } = evaluate(&checkpoint, &options)?;
     for bad in skipped {
         complain(format_args!("skipped {bad}"));
     }
@@ -96,12 +96,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         let scores: serde_json::Map<String, serde_json::Value> =
             found.scores().into_iter().map(|(score, value)| (score.key.into_owned(), value.into())).collect();
         let object = serde_json::json!({
-            "data": on, "tta": args.tta, "loss": found.loss(), "scores": scores, "trust": found.trust()
+            "data": on, "notes": notes, "tta": args.tta, "loss": found.loss(), "scores": scores, "trust": found.trust()
         });
         print(object)?;
         return Ok(ExitCode::SUCCESS);
     }
     print(format_args!("data: {on}"))?;
+    notes.iter().try_for_each(|note| print(format_args!("note: {note}")))?;
     if args.tta {
         print(format_args!("tta:  {MIRRORED}"))?;
     }

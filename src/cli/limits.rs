@@ -55,6 +55,10 @@ pub(super) fn make_threads() -> Result<(), CliError> {
 #[cfg(unix)]
 pub(super) fn catch_aborts() {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // A write beyond the limit of file sizes (ulimit -f) then fails with an error.
+    // SAFETY: installs no function.
+    let _ = unsafe { sigaction(Signal::SIGXFSZ, &ignore) };
     extern "C" fn ended(_: nix::libc::c_int) {
         const LINE: &[u8] =
             b"error: the process was aborted, most likely because memory is used up: lower --batch-size or \

@@ -49,7 +49,7 @@ impl CheckOptions<'_> {
     }
 
     pub(super) fn open_options(&self) -> OpenOptions {
-        OpenOptions { val_split: self.val_split, seed: self.seed, hints: self.hints.clone() }
+        OpenOptions { val_split: self.val_split, seed: self.seed, hints: self.hints.clone(), for_model: false }
     }
 }
 
@@ -175,7 +175,7 @@ fn unopened(
     options: &CheckOptions<'_>,
 ) -> Result<CheckReport, DataError> {
     // Without a folder there is nothing to report.
-    if matches!(reason, DataError::NotFound(_) | DataError::NotAFolder(_) | DataError::Setting { .. }) {
+    if matches!(reason, DataError::NotFound(_) | DataError::Setting { .. }) {
         return Err(reason);
     }
     let files = if path.is_dir() { super::listing::images_below(path)? } else { Vec::new() };

@@ -22,7 +22,7 @@ use super::decisions::{LeftOut, Why};
 use super::depth::SampleDepth;
 use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
-use super::listing::{FileDataset, entries, name_of};
+use super::listing::{FileDataset, entries, name_of, stem_of};
 use super::lists;
 use super::parts::{Part, PartFolders};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
@@ -30,7 +30,7 @@ use super::text::read_text;
 use super::{ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, names};
 use columns::{Columns, Labels};
 pub(super) use columns::{Found, LABEL_NAMES, Raw, part_of_value};
-pub(super) use files::Files;
+pub(super) use files::{Files, missing, unlisted};
 pub(super) use records::TableText;
 
 /// A table in a folder, or given as the path.
@@ -60,7 +60,11 @@ impl Format for Table {
             tables = tables_in_parts(root)?.iter().map(|(_, table)| path(table)).collect();
         }
         if tables.is_empty() {
-            return Ok(None);
+            if looks_like_classes(root)? {
+                return Ok(None);
+            }
+            tables = labeled_lists(root)?.iter().map(|(_, list)| name_of(list)).collect();
+            return Ok((!tables.is_empty()).then(|| Evidence::new(Confidence::Likely, tables)));
         }
         if looks_like_classes(root)? {
             for table in self::tables(root)? {
@@ -85,7 +89,10 @@ impl Format for Table {
 pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let named = part_tables(root)?;
     if named.is_empty() {
-        return open(&only_table(root)?, options);
+        let only = only_table(root)?;
+        let mut splits = open(&only, options)?;
+        splits.decisions.left_out.extend(of_no_part(root, &[(Part::Train, only)])?);
+        return Ok(splits);
     }
     let (mut rows, mut decisions) =
         (Vec::new(), Decisions { left_out: of_no_part(root, &named)?, ..Decisions::default() });
@@ -118,22 +125,24 @@ pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, 
 pub(super) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
     let tables = tables(root)?;
     if tables.is_empty() {
-        return tables_in_parts(root);
+        let in_parts = tables_in_parts(root)?;
+        return if in_parts.is_empty() { labeled_lists(root) } else { Ok(in_parts) };
     }
-    let named = lists::named_after_parts(root, &["csv", "tsv"])?;
+    let named = lists::named_after_parts(root, &["csv", "tsv", "jsonl"])?;
     let is_parted = tables.len() > 1 && named.iter().any(|(part, _)| *part == Part::Train);
     Ok(if is_parted { named } else { Vec::new() })
 }
 
 /// The tables in `root` that are none of `named`.
 pub(super) fn of_no_part(root: &Path, named: &[(Part, PathBuf)]) -> Result<Vec<LeftOut>, DataError> {
-    let others = tables(root)?.into_iter().filter(|table| named.iter().all(|(_, path)| path != table));
-    Ok(others.map(|table| LeftOut::new(&table, Why::NoPart)).collect())
+    let others = all_tables(root)?.into_iter().filter(|table| named.iter().all(|(_, path)| path != table));
+    let why = |table: &Path| if is_submission(table) { Why::Submission } else { Why::NoPart };
+    Ok(others.map(|table| LeftOut::new(&table, why(&table))).collect())
 }
 
 /// The only tables of the folders of the parts.
 fn tables_in_parts(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
-    let PartFolders { train, val, test, .. } = PartFolders::find(root)?;
+    let PartFolders { train, val, test, .. } = PartFolders::find(root, |train| Ok(!tables(train)?.is_empty()))?;
     let folders = [(Part::Train, train), (Part::Val, val), (Part::Test, test)];
     let mut found = Vec::new();
     for (part, folder) in folders.into_iter().filter_map(|(part, folder)| Some((part, folder?))) {
@@ -178,12 +187,54 @@ pub(super) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
 
 /// Whether a file's name is that of a table.
 pub(crate) fn is_table(path: &Path) -> bool {
-    let known = ["csv", "tsv"];
+    let known = ["csv", "tsv", "jsonl"];
     path.extension().is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
+/// The tables in a folder, without samples of a submission.
 fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut tables = all_tables(root)?;
+    let is_jsonl = |table: &Path| table.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"));
+    if tables.iter().any(|table| !is_jsonl(table)) {
+        tables.retain(|table| !is_jsonl(table));
+    }
+    if tables.len() > 1 {
+        tables.retain(|table| !is_submission(table));
+    }
+    Ok(tables)
+}
+
+fn all_tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(entries(root)?.into_iter().filter(|path| is_table(path)).collect())
+}
+
+/// Whether a table is the sample of a competition's submission, whose labels are placeholders.
+fn is_submission(table: &Path) -> bool {
+    let stem = stem_of(table).to_lowercase();
+    stem.contains("sample") && stem.contains("submission")
+}
+
+/// Text files in a folder whose lines are the name of an image there and a label: those of the parts (`train.txt`, `val.txt`), or
+/// `labels.txt`.
+fn labeled_lists(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
+    let mut named = lists::named_after_parts(root, &records::LIST_EXTENSIONS)?;
+    let labels = root.join("labels.txt");
+    if named.is_empty() && labels.is_file() {
+        named.push((Part::Train, labels));
+    }
+    let Some((_, first)) = named.iter().find(|(part, _)| *part == Part::Train) else { return Ok(Vec::new()) };
+    let text = read_text(first)?;
+    let lines = text.lines().take(200).filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines: Vec<&str> = lines.collect();
+    let rows: Vec<(&str, &str)> = lines.iter().filter_map(|line| records::name_and_label(line)).collect();
+    // The first line may name the columns.
+    let named_columns = usize::from(lines.first().is_some_and(|line| records::name_and_label(line).is_none()));
+    if rows.len() + named_columns < lines.len() || rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut files = Files::of_table(first, &Hints::default())?;
+    let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
+    Ok(if files.are_paths(&names) || files.are_indexed(&names)? { named } else { Vec::new() })
 }
 
 struct Row {
@@ -208,8 +259,12 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
 /// Divides the rows of the tables at `table` by their parts, or by seed.
 fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &OpenOptions) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
+    // The rows of a test table without labels are not known.
+    if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
+        decisions.left_out.extend(unlisted(rows.iter().map(|row| row.path.as_path()))?);
+    }
     let classes: Arc<[String]> = class_names(&rows).into();
-    require_classes(&classes, table)?;
+    require_classes(&classes, table, options)?;
     if rows.iter().all(|row| row.part.is_none()) {
         let all = Arc::new(dataset(&rows, &classes, &depth));
         let splits = stratified(all, options, table, Table.name())?;
@@ -224,7 +279,7 @@ fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &Ope
     }
     let at = |part: &str| PathBuf::from(format!("{} ({part} rows)", table.display()));
     let classes: Arc<[String]> = class_names(&train).into();
-    require_classes(&classes, table)?;
+    require_classes(&classes, table, options)?;
     let train_at = at("train");
     let known = (&classes, train_at.as_path());
     let own = |rows: &[Row]| dataset(rows, &class_names(rows).into(), &depth);
@@ -275,8 +330,9 @@ fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, Vec<String>), DataErro
     let rows: Result<Vec<Row>, DataError> = data.iter().map(|record| row(table, record, &columns, &files)).collect();
     let (rows, repeated) = distinct(table, rows?)?;
     require_single_labels(table, &rows)?;
+    let missing = missing(table, rows.iter().map(|row| (row.path.as_path(), row.line)));
     let root = hints.image_root.as_ref().map(|root| format!(", images below {}", root.display())).unwrap_or_default();
-    Ok((rows, [columns.words() + &root].into_iter().chain(repeated).chain(files.note()).collect()))
+    Ok((rows, [columns.words() + &root].into_iter().chain(repeated).chain(files.note()).chain(missing).collect()))
 }
 
 /// The rows without those that repeat an earlier one, and a remark on these. An image may be in several parts, which a

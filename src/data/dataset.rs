@@ -101,7 +101,8 @@ pub(crate) fn places(names: &[String], classes: &[String]) -> Result<Vec<u32>, D
     let found: Vec<_> = names.iter().map(|name| place_of(name, classes)).collect();
     if found.iter().any(Option::is_none) {
         let unknown = names.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|(name, _)| name.clone());
-        return Err(DataError::UnknownClasses { unknown: unknown.collect(), known: classes.to_vec() });
+        let absent = classes.iter().filter(|class| place_of(class, names).is_none()).cloned().collect();
+        return Err(DataError::UnknownClasses { unknown: unknown.collect(), known: classes.to_vec(), absent });
     }
     Ok(found.into_iter().flatten().map(|place| place as u32).collect())
 }

@@ -76,6 +76,16 @@ pub enum Why {
     TableBesideFolders,
     /// A table that is not named after a part, beside tables that are.
     NoPart,
+    /// A link that leads back to a folder around it.
+    LoopingLink,
+    /// A folder that a system made: thumbnails, a recycle bin.
+    System,
+    /// A list or table that names images of the set, in a place or form that no format has.
+    UnusedList,
+    /// A list that divides the set as its folders do.
+    RepeatsFolders,
+    /// A sample of a competition's submission.
+    Submission,
     /// A test part whose folders are not classes of the training part.
     UnlabeledTest,
     /// A mask beside the picture that it belongs to.
@@ -100,9 +110,16 @@ impl fmt::Display for Why {
             Why::OwnOutput => "written by shadegrad",
             Why::BesideClasses => "images beside the class folders",
             Why::BesideParts => "images or folders of images beside the parts of the set",
-            Why::InNoList => "images that no list names",
+            Why::InNoList => "images that no list or table names",
             Why::TableBesideFolders => "tables or lists beside class folders",
             Why::NoPart => "tables that are not named after a part",
+            Why::LoopingLink => "links that lead back to their own folder",
+            Why::System => "folders of the system (thumbnails, recycle bins)",
+            Why::UnusedList => {
+                "files that name images of this set and are not used (lists of parts are train.txt and val.txt)"
+            }
+            Why::RepeatsFolders => "lists that divide the set as its folders do",
+            Why::Submission => "samples of a submission",
             Why::UnlabeledTest => "test images without known classes",
             Why::Mask => "masks beside their pictures",
             Why::NoArea => "annotations without an area",
@@ -154,7 +171,7 @@ impl Decisions {
         }
         let format = match self.evidence.is_empty() {
             true => self.format.clone(),
-            false => format!("{} ({})", self.format, self.evidence.join(", ")),
+            false => format!("{} ({})", self.format, one_line(&self.evidence.join(", "))),
         };
         let single = [
             ("format", format),

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ImageProblem;
 
-/// Bits per sample of cameras and scanners.
-const DEPTHS: [u8; 3] = [10, 12, 14];
+/// Bits per sample of cameras and scanners, and of bytes that were saved with 16 bits.
+const DEPTHS: [u8; 4] = [8, 10, 12, 14];
 
 /// The conversion of 16-bit samples of a set to 8 bits: `round(255 value / (2^bits - 1))`.
 ///
@@ -22,6 +22,8 @@ pub struct SampleDepth {
     settled: AtomicU8,
     images: AtomicUsize,
     highest: AtomicU32,
+    /// Number of images that need each of [`DEPTHS`], and of those that need more.
+    needs: [AtomicUsize; DEPTHS.len() + 1],
     /// Whether a sample of the set decided, and what it held: a [`Sampled`] as a number.
     sampled: AtomicU8,
     /// Number of files with several pages.
@@ -49,6 +51,7 @@ impl Default for SampleDepth {
             settled: 0.into(),
             images: 0.into(),
             highest: 0.into(),
+            needs: Default::default(),
             sampled: (Sampled::No as u8).into(),
             paged: 0.into(),
             profiles: Mutex::default(),
@@ -77,6 +80,10 @@ impl SampleDepth {
     pub(crate) fn saw(&self, highest: u16) {
         self.images.fetch_add(1, Ordering::Relaxed);
         self.highest.fetch_max(u32::from(highest), Ordering::Relaxed);
+        if self.settled.load(Ordering::Relaxed) == 0 {
+            let need = DEPTHS.iter().position(|&bits| u32::from(highest) < 1 << bits).unwrap_or(DEPTHS.len());
+            self.needs[need].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Counts what a note tells of a file: whether it has several pages or frames, of which the first is read, and the name
@@ -137,6 +144,20 @@ impl SampleDepth {
 
     fn bits_note(&self) -> Option<String> {
         let (bits, highest) = (self.bits(), self.highest.load(Ordering::Relaxed));
+        let needs = self.needs.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let all: usize = needs.iter().sum();
+        // Most images need fewer bits than the brightest: they are dark beside it.
+        let mut below = 0;
+        for (&bits_of_most, count) in DEPTHS.iter().zip(needs) {
+            below += count;
+            if bits_of_most < bits && below < all && 2 * below > all {
+                let most = (1u32 << bits_of_most) - 1;
+                return Some(format!(
+                    "{below} of {all} 16-bit images hold at most {most}, others values up to {highest}: all are read as {bits} \
+                     bits, so that those {below} are dark; scale them alike, or keep them apart"
+                ));
+            }
+        }
         (bits < 16 && highest > 0).then(|| {
             format!(
                 "16-bit images hold values up to {highest}: they are read as {bits} bits, so that {} is white",
@@ -180,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_highest_value_decides_for_the_set() {
-        for (highest, bits) in [(4094, 12), (4096, 14), (900, 10), (40_000, 16)] {
+        for (highest, bits) in [(254, 8), (4094, 12), (4096, 14), (900, 10), (40_000, 16)] {
             let depth = SampleDepth::default();
             depth.saw(12);
             depth.saw(highest);

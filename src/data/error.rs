@@ -1,5 +1,6 @@
 //! Errors about data, with a message that names the file, the fault and the remedy.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ pub enum DataError {
     #[error("{}: no such file or folder; check the path given as data", .0.display())]
     NotFound(PathBuf),
     /// A file where a folder is needed.
-    #[error("{}: is a file, expected the folder of a data set (or, for classification, a .csv file of path,label)", .0.display())]
+    #[error("{}: is a file, expected the folder of a data set (or, for classification, a .csv file of path,label); give the folder that it lies in", .0.display())]
     NotAFolder(PathBuf),
     /// Reading a file or a folder failed.
     #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]
@@ -26,6 +27,14 @@ pub enum DataError {
         path: PathBuf,
         /// Error of the system.
         source: io::Error,
+    },
+    /// An error about a folder that is no set of a known format, and what it seems to hold.
+    #[error("{error}; {clue}")]
+    Clue {
+        /// The error.
+        error: Box<DataError>,
+        /// What the folder seems to hold, with the remedy.
+        clue: String,
     },
     /// A folder without data.
     #[error("{}: no data found ({found}); expected class folders of images, train/ and val/ folders of them, CIFAR .bin files, idx files, or a .csv of path,label", path.display())]
@@ -62,7 +71,7 @@ pub enum DataError {
         classes: Vec<String>,
     },
     /// A class that the training part lacks.
-    #[error("class '{class}' is in {} but not in {}; add training images of it or remove it", present.display(), absent.display())]
+    #[error("class '{class}' is in {} but not in {}; {}", present.display(), absent.display(), nearly(near.as_deref()))]
     ClassMismatch {
         /// Name of the class.
         class: String,
@@ -70,18 +79,23 @@ pub enum DataError {
         present: PathBuf,
         /// Folder that lacks it.
         absent: PathBuf,
+        /// A class there that differs in case, blanks or leading zeros alone.
+        near: Option<String>,
     },
     /// Classes that a trained model lacks.
     #[error(
-        "the model does not know {}; it knows {}: remove their images, or use a model that was trained with them",
+        "the model does not know {}; it knows {}{}: remove their images, or use a model that was trained with them",
         quoted(unknown),
-        quoted(known)
+        quoted(known),
+        gone(unknown, absent)
     )]
     UnknownClasses {
         /// Classes of the data that the model lacks.
         unknown: Vec<String>,
         /// Classes of the model.
         known: Vec<String>,
+        /// Classes of the model that the data lacks.
+        absent: Vec<String>,
     },
     /// A split without samples.
     #[error("{}: the {split} part is empty: {reason}", path.display())]
@@ -259,6 +273,7 @@ impl DataError {
                 Some(MissingHint::ImageRoot)
             }
             Self::Masks { threshold: Some(threshold), .. } => Some(MissingHint::MaskThreshold(*threshold)),
+            Self::Clue { error, .. } => error.hint(),
             _ => None,
         }
     }
@@ -310,6 +325,23 @@ fn list(bad: &[BadImage]) -> String {
         lines += &format!("\n  and {} more", bad.len() - SHOWN);
     }
     lines
+}
+
+fn nearly(near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("which has '{near}'; give both one name"),
+        None => "add training images of it or remove it".into(),
+    }
+}
+
+/// The classes of a model that the data lacks, which may have another name there.
+fn gone(unknown: &[String], absent: &[String]) -> String {
+    let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<BTreeSet<_>>();
+    match absent {
+        [] => String::new(),
+        _ if lower(unknown) == lower(absent) => format!("; {} differ in case alone", quoted(absent)),
+        _ => format!("; the data has no {}, which may be renamed", quoted(absent)),
+    }
 }
 
 fn only(classes: &[String]) -> String {

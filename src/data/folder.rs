@@ -1,18 +1,23 @@
 //! Class folders: the class of an image is the name of the folder that it is in.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
+use super::disagree::disagreement;
 use super::format::{Confidence, Evidence, Format};
-use super::listing::{FileDataset, Walk, entries, holds_image, is_image, name_of, relative, subfolders, unread};
-use super::lists::{self, ListFile};
+use super::listing::{
+    FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, name_of, relative, subfolders,
+    system_folders, unread,
+};
+use super::lists::{self, Dealt, ListFile};
 use super::names;
 use super::parts::{Part, PartFolders};
 use super::segmentation::pairing::{self, Role};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
-use super::{ClassificationDataset, DataError, OpenOptions, Splits};
+use super::{ClassificationDataset, DataError, OpenOptions, Splits, unused_lists};
 
 /// Class folders, as one set or in parts.
 pub(crate) struct ClassFolders;
@@ -31,7 +36,7 @@ impl Format for ClassFolders {
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
-        let PartFolders { train, others, .. } = PartFolders::find(root)?;
+        let PartFolders { train, others, .. } = PartFolders::find(root, holds_classes)?;
         if let Some(train) = train {
             let inside = subfolders(&train)?.len();
             let seen = format!("{}/ with {inside} folders", name_of(&train));
@@ -40,14 +45,16 @@ impl Format for ClassFolders {
             return Ok(Some(Evidence::new(confidence, [seen])));
         }
         let mut with_images = Vec::new();
-        for folder in others {
-            if holds_image(&folder)? {
-                with_images.push(format!("{}/", name_of(&folder)));
+        for folder in &others {
+            if holds_image(folder)? {
+                with_images.push(format!("{}/", name_of(folder)));
             }
         }
+        if with_images.len() == 1 && home(root, &others)?.is_some() {
+            return Ok(Some(Evidence::certain(with_images)));
+        }
         // Folders such as `train_images` and `test_images` are parts whose labels a table has.
-        let names: Vec<&str> = with_images.iter().map(|folder| folder.trim_end_matches('/')).collect();
-        let are_parts = lists::are_parts(&names);
+        let are_parts = with_images.iter().all(|folder| lists::is_part_name(folder.trim_end_matches('/')));
         let confidence = if with_images.len() >= 2 && !are_parts { Confidence::Certain } else { Confidence::Possible };
         let count = with_images.len();
         let mut seen: Vec<String> = with_images.into_iter().take(3).collect();
@@ -59,15 +66,15 @@ impl Format for ClassFolders {
 
     /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-        let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
+        let PartFolders { train, mut val, mut test, others } = PartFolders::find(root, holds_classes)?;
         if val.is_none() {
             val = test.take();
         }
         match (train, val) {
-            (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others),
+            (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others, options),
             (Some(train), None) => {
                 require_no_class_beside(&train, &others, root)?;
-                let mut splits = divided(&train, options)?;
+                let mut splits = divided([root, &train], options)?;
                 splits.decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
                 Ok(splits)
             }
@@ -81,7 +88,10 @@ impl Format for ClassFolders {
             }
             (None, None) => {
                 require_class_names(&others, root)?;
-                divided(root, options)
+                match home(root, &others)? {
+                    Some(home) => divided([root, &home], options),
+                    None => divided([root, root], options),
+                }
             }
         }
     }
@@ -93,12 +103,17 @@ fn parts(
     [train_root, val_root]: [&Path; 2],
     test_root: Option<&Path>,
     others: &[PathBuf],
+    options: &OpenOptions,
 ) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
     let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
     let train = read(train_root, &depth, true, &mut decisions)?;
     let val = read(val_root, &depth, false, &mut decisions)?;
-    require_classes(&train.classes, train_root)?;
+    let in_val = if test_root.is_none() { lists::part_in_name(&name_of(val_root)) } else { None };
+    let files = [(Part::Train, &train), (in_val.unwrap_or(Part::Val), &val)];
+    let files = files.iter().flat_map(|(part, set)| set.items.iter().map(|(path, _)| (*part, path.as_path())));
+    decisions.left_out.extend(lists::require_agreement(root, &files.collect::<Vec<_>>())?);
+    require_classes(&train.classes, train_root, options)?;
     let classes = (&train.classes, train_root);
     let val = aligned(val, val_root, classes)?;
     decisions.notes.extend(missing_notes(&val, "validation"));
@@ -119,12 +134,14 @@ pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec
     let mut found = Vec::new();
     for path in entries(root)? {
         if path.is_dir() {
-            if super::listing::is_own_output(&path) {
+            if is_own_output(&path) {
                 found.push(LeftOut::new(&path, Why::OwnOutput));
+            } else if is_loop(&path) {
+                found.push(LeftOut::new(&path, Why::LoopingLink));
             }
             continue;
         }
-        let is_table = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+        let is_table = super::csv::is_table(&path);
         if let Some(why) = unread(&path) {
             found.push(LeftOut { why, path });
         } else if is_image(&path) {
@@ -133,6 +150,7 @@ pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec
             found.push(LeftOut::new(&path, Why::TableBesideFolders));
         }
     }
+    found.extend(system_folders(root)?.iter().map(|folder| LeftOut::new(folder, Why::System)));
     for folder in others {
         if holds_image(folder)? {
             found.push(LeftOut::new(folder, Why::BesideParts));
@@ -141,7 +159,31 @@ pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec
     Ok(found)
 }
 
-/// Refuses folders that are all named as parts (`train_images`, `test_images`): the parts would become the classes.
+/// Whether two folders in a folder hold images.
+pub(super) fn holds_classes(folder: &Path) -> Result<bool, DataError> {
+    Ok(class_folders(folder)? > 1)
+}
+
+/// Number of folders in a folder that hold images.
+fn class_folders(folder: &Path) -> Result<usize, DataError> {
+    subfolders(folder)?.iter().try_fold(0, |count, folder| Ok(count + usize::from(holds_image(folder)?)))
+}
+
+/// The only folder of images of a set, where lists beside it divide its class folders: `images/CLASS/x.jpg` and
+/// `meta/train.txt`.
+pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, DataError> {
+    let mut found = None;
+    for folder in folders {
+        if holds_image(folder)? && found.replace(folder).is_some() {
+            return Ok(None);
+        }
+    }
+    let Some(home) = found.filter(|_| lists::find(root).is_ok_and(|lists| !lists.is_empty())) else { return Ok(None) };
+    Ok(holds_classes(home)?.then(|| home.clone()))
+}
+
+/// Refuses folders that are named as parts (`train_images`, `test_images`), all or those of training and of another part: the
+/// parts would become the classes.
 pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
     let mut named = Vec::new();
     for folder in folders {
@@ -149,14 +191,16 @@ pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<()
             named.push(name_of(folder));
         }
     }
-    let names: Vec<&str> = named.iter().map(String::as_str).collect();
-    if !lists::are_parts(&names) {
+    let has = |is_wanted: fn(Part) -> bool| named.iter().any(|name| lists::part_in_name(name).is_some_and(is_wanted));
+    let are_all = !named.is_empty() && named.iter().all(|name| lists::is_part_name(name));
+    if !are_all && !(has(|part| part == Part::Train) && has(|part| part != Part::Train)) {
         return Ok(());
     }
+    named.retain(|name| lists::is_part_name(name));
     let problem = format!(
         "the folders {} are named as parts, not as classes; put a folder for each class into train/ and val/, or a table of \
          images and labels (.csv) beside them",
-        names::quoted(&names)
+        names::quoted(&named.iter().map(String::as_str).collect::<Vec<_>>())
     );
     Err(DataError::malformed(root, problem))
 }
@@ -207,16 +251,17 @@ fn read_test(
     labeled_test(read(root, depth, false, decisions)?, root, classes)
 }
 
-/// One set of class folders, divided by lists or by seed.
-fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
+/// The class folders in `home`, divided by the lists in `root` or by seed.
+fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
     let mut decisions = Decisions::default();
-    let all = read(root, &depth, true, &mut decisions)?;
-    require_classes(&all.classes, root)?;
+    let all = read(home, &depth, true, &mut decisions)?;
+    require_classes(&all.classes, home, options)?;
     let lists = lists::find(root)?;
     if !lists.is_empty() {
         return by_lists(root, all, &lists, decisions);
     }
+    unused_lists::report(root, all.items.iter().map(|(path, _)| path.as_path()), &mut decisions);
     let mut splits = stratified(Arc::new(all), options, root, ClassFolders.name())?;
     decisions.split = splits.decisions.split;
     splits.decisions = decisions;
@@ -226,7 +271,8 @@ fn divided(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
 /// Divides a set by its lists (`train.txt` and others).
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
     let files: Vec<_> = all.items.iter().enumerate().map(|(number, (path, _))| (number, path.as_path())).collect();
-    let part_of = lists::deal(root, lists, all.items.len(), &files, &mut decisions)?;
+    let Dealt { parts: part_of, second } = lists::deal(root, lists, all.items.len(), &files, &mut decisions)?;
+    decisions.notes.extend(require_same_labels(root, &all, &second)?);
     let FileDataset { classes, items, depth } = all;
     let in_part = |wanted: Part| {
         let items = items.iter().zip(&part_of).filter(|(_, part)| **part == Some(wanted));
@@ -251,6 +297,40 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
+/// Compares the text after names in lists with the class folders: as many labels as classes or fewer must not contradict them.
+/// Returns a remark.
+///
+/// # Errors
+/// A folder with two labels, or a label in two folders.
+fn require_same_labels(
+    root: &Path,
+    all: &FileDataset,
+    second: &[(usize, String, String)],
+) -> Result<Option<String>, DataError> {
+    let labels: BTreeSet<&str> = second.iter().map(|(_, label, _)| label.as_str()).collect();
+    if labels.len() > all.classes.len() {
+        return Ok(lists::second_unused(second));
+    }
+    let pairs: Vec<_> = second
+        .iter()
+        .map(|(item, label, place)| {
+            let (path, class) = &all.items[*item];
+            let place = format!("{} ({})", relative(root, path), relative(root, Path::new(place)));
+            (all.classes[*class as usize].clone(), label.clone(), place)
+        })
+        .collect();
+    match disagreement(&pairs) {
+        Some(rows) => {
+            let problem = format!(
+                "the second column of its lists contradicts its class folders: {rows}; remove the column if it is no label, or \
+                 write the labels as a table (.csv) and give that"
+            );
+            Err(DataError::malformed(root, problem))
+        }
+        None => Ok((!second.is_empty()).then(|| "the labels in the lists agree with the class folders".into())),
+    }
+}
+
 /// Whether `root` is a set of class folders: its training part has class folders, or two folders in `root` hold images.
 pub(crate) fn looks_like_classes(root: &Path) -> Result<bool, DataError> {
     let evidence = ClassFolders.recognize(root)?;
@@ -272,24 +352,30 @@ fn read(
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
     require_no_masks(&classes, root)?;
     names::sort(&mut classes, |(name, _)| name);
+    classes.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
     let mut items = Vec::new();
-    let mut deeper = true;
+    let mut deeper = Vec::new();
     for (label, (class, folder)) in classes.iter().enumerate() {
         let Walk { images, left_out } = Walk::pictures(folder)?;
         if images.is_empty() && all_needed {
             return Err(DataError::empty_class(class, folder, &left_out));
         }
         decisions.left_out.extend(left_out);
-        deeper &= images.iter().all(|path| path.parent() != Some(folder)) && subfolders(folder)?.len() > 1;
+        let inside = images.iter().filter_map(|path| path.parent().filter(|parent| parent != folder));
+        let inside: BTreeSet<&Path> = inside.collect();
+        if inside.len() > 1 {
+            deeper.extend(inside.first().map(|folder| relative(root, folder)));
+        }
         items.extend(images.into_iter().map(|path| (path, label as u32)));
     }
     if items.is_empty() {
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "its folders hold no image".into() });
     }
-    if let (true, true, Some((path, _))) = (deeper, all_needed, items.first()) {
-        let inside = path.parent().map(|folder| relative(root, folder)).unwrap_or_default();
+    if let (true, Some(inside)) = (all_needed, deeper.first()) {
         decisions.notes.push(format!(
-            "all images lie in folders of the class folders, such as {inside}/: the outer folders are the classes"
+            "{} of {} class folders hold folders of images, such as {inside}/: the outer folders are the classes",
+            deeper.len(),
+            classes.len()
         ));
     }
     let classes = classes.into_iter().map(|(name, _)| name).collect();

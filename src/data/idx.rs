@@ -8,7 +8,8 @@ use std::sync::Arc;
 use flate2::read::MultiGzDecoder;
 
 use super::format::{Evidence, Format};
-use super::listing::{entries, name_of};
+use super::listing::{entries, name_of, relative, subfolders};
+use super::names::quoted;
 use super::packed::{PackedDataset, Pixels, into_splits};
 use super::text::{open_regular, read_text};
 use super::{DataError, OpenOptions, Splits};
@@ -28,18 +29,58 @@ impl Format for Idx {
     }
 
     fn looks_for(&self) -> &'static str {
-        "`*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST, Fashion-MNIST, KMNIST, EMNIST)"
+        "`*images-idx3-ubyte[.gz]` and `*labels-idx1-ubyte[.gz]` (MNIST, Fashion-MNIST, KMNIST, EMNIST), here, in \
+         `raw/` or in `MNIST/raw/`"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
+        let found = parts(&home(root)?)?;
         let seen: Vec<String> =
-            parts(root)?.into_iter().flat_map(|([a, b], _)| [a, b]).flatten().map(|path| name_of(&path)).collect();
+            found.into_iter().flat_map(|([a, b], _)| [a, b]).flatten().map(|path| relative(root, &path)).collect();
         Ok((!seen.is_empty()).then(|| Evidence::certain(seen)))
     }
 
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-        open(root, options)
+        let home = home(root)?;
+        let mut splits = open(&home, options)?;
+        if names(&home)?.iter().any(|name| name.to_lowercase().starts_with("emnist")) {
+            let note =
+                "EMNIST's files hold each picture transposed (rows and columns exchanged): it is read as it is stored";
+            splits.decisions.notes.push(note.into());
+        }
+        Ok(splits)
     }
+}
+
+/// The folder of the files: `root`, `raw/` or, as torchvision makes it, `MNIST/raw/`.
+///
+/// # Errors
+/// Where several sets lie below `root`.
+fn home(root: &Path) -> Result<PathBuf, DataError> {
+    let holds_some = |folder: &Path| Ok(parts(folder)?.iter().any(|(pair, _)| pair.iter().any(Option::is_some)));
+    if holds_some(root)? {
+        return Ok(root.to_path_buf());
+    }
+    let mut found: Option<PathBuf> = None;
+    let folders = subfolders(root)?.into_iter().map(|folder| folder.join("raw"));
+    for folder in folders.chain([root.join("raw")]).filter(|folder| folder.is_dir()) {
+        if holds_some(&folder)?
+            && let Some(first) = found.replace(folder.clone())
+        {
+            return Err(several(root, &[relative(root, &first), relative(root, &folder)]));
+        }
+    }
+    Ok(found.unwrap_or_else(|| root.to_path_buf()))
+}
+
+/// An error that names sets of which one must be chosen.
+fn several(root: &Path, sets: &[String]) -> DataError {
+    let sets = quoted(sets);
+    DataError::malformed(root, format!("holds several sets of idx files ({sets}); give a folder with the files of one"))
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, DataError> {
+    Ok(entries(folder)?.iter().map(|path| name_of(path)).collect())
 }
 
 /// Images and labels of each part. Names of training files hold `train`, those of test files `t10k` or `test`.
@@ -108,7 +149,7 @@ fn with_classes(
     if let Some(unknown) = test.as_ref().and_then(|test| values(test).difference(&known).next().copied()) {
         let at = |part: &str| root.join(format!("{part} labels"));
         let (present, absent) = (at("test"), at("train"));
-        return Err(DataError::ClassMismatch { class: unknown.to_string(), present, absent });
+        return Err(DataError::ClassMismatch { class: unknown.to_string(), present, absent, near: None });
     }
     let classes = listed_names(root, &known)?.unwrap_or_else(|| names(&known));
     for part in [Some(&mut train), test.as_mut()].into_iter().flatten() {

@@ -11,11 +11,11 @@ use super::depth::SampleDepth;
 use super::folder::beside;
 use super::format::{Confidence, Evidence, Format};
 use super::list_tables;
-use super::listing::{Walk, name_of};
+use super::listing::{Walk, holds_image, name_of};
 use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders};
 use super::split::{by_seed, hold_out};
-use super::{DataError, SetOptions};
+use super::{DataError, SetOptions, unused_lists};
 
 /// Images. Indices run from 0 to `len() - 1`; a higher index may panic.
 pub trait ImageDataset: Send + Sync {
@@ -134,7 +134,7 @@ impl Format for ImageFolders {
 
     fn open(&self, path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
         let mut decisions = Decisions { format: self.name().into(), ..Decisions::default() };
-        let parts = PartFolders::find(path)?;
+        let parts = PartFolders::find(path, holds_image)?;
         let mut names = Vec::new();
         let mut walk = |folder: Option<&PathBuf>| -> Result<Option<Vec<PathBuf>>, DataError> {
             let Some(folder) = folder else { return Ok(None) };
@@ -168,6 +168,7 @@ impl Format for ImageFolders {
                 if !lists.is_empty() {
                     return by_lists(path, images, &lists, options, decisions);
                 }
+                unused_lists::report(path, images.iter().map(PathBuf::as_path), &mut decisions);
                 divided(path, images, options, &mut decisions)?
             }
         };
@@ -224,9 +225,10 @@ fn by_lists(
     mut decisions: Decisions,
 ) -> Result<ImageSplits, DataError> {
     let files: Vec<_> = images.iter().map(PathBuf::as_path).enumerate().collect();
-    let part_of = lists::deal(root, lists, images.len(), &files, &mut decisions)?;
+    let dealt = lists::deal(root, lists, images.len(), &files, &mut decisions)?;
+    decisions.notes.extend(lists::second_unused(&dealt.second));
     let mut parts: [Vec<PathBuf>; 3] = Default::default();
-    for (path, part) in images.into_iter().zip(part_of) {
+    for (path, part) in images.into_iter().zip(dealt.parts) {
         match part {
             Some(Part::Train) => parts[0].push(path),
             Some(Part::Val) => parts[1].push(path),

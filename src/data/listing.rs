@@ -91,6 +91,13 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 /// [`entries`] with the type that the listing itself tells, so that a million files need no `stat` each. `None` for links,
 /// and where the file system tells no type.
 fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
+    let mut entries = all_entries(folder)?;
+    entries.retain(|(path, _)| !is_of_system(path));
+    Ok(entries)
+}
+
+/// [`typed_entries`] and [`OF_SYSTEMS`].
+fn all_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     let mut found = unsorted_entries(folder)?.collect::<Result<Vec<_>, _>>()?;
     // Only the last component differs.
     found.sort_by(|(a, _), (b, _)| a.file_name().cmp(&b.file_name()));
@@ -101,7 +108,12 @@ fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
 const OF_SYSTEMS: [&str; 7] =
     ["__MACOSX", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found"];
 
-/// [`typed_entries`] one by one, in the order of the file system: a search may end at the first of a million.
+/// Whether an entry has the name of a folder that systems make.
+fn is_of_system(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| OF_SYSTEMS.contains(&name))
+}
+
+/// [`all_entries`] one by one, in the order of the file system: a search may end at the first of a million.
 fn unsorted_entries(folder: &Path) -> Result<impl Iterator<Item = Result<Typed, DataError>>, DataError> {
     let failed = |e| DataError::io(folder, e);
     let typed = move |entry: std::io::Result<fs::DirEntry>| {
@@ -111,8 +123,7 @@ fn unsorted_entries(folder: &Path) -> Result<impl Iterator<Item = Result<Typed, 
         };
         let path = entry.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_hidden = name.starts_with('.') || OF_SYSTEMS.contains(&&*name);
-        (!is_hidden).then(|| Ok((path, entry.file_type().ok().filter(|kind| !kind.is_symlink()))))
+        (!name.starts_with('.')).then(|| Ok((path, entry.file_type().ok().filter(|kind| !kind.is_symlink()))))
     };
     Ok(fs::read_dir(folder).map_err(failed)?.filter_map(typed))
 }
@@ -125,10 +136,15 @@ fn is_dir((path, kind): &Typed) -> bool {
     kind.map_or_else(|| path.is_dir(), |kind| kind.is_dir())
 }
 
+/// The folders of systems directly in `folder`.
+pub(crate) fn system_folders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(all_entries(folder)?.into_iter().map(|(path, _)| path).filter(|path| is_of_system(path)).collect())
+}
+
 /// Folders directly in `folder`, sorted by name, without output of shadegrad.
 pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let folders = typed_entries(folder)?.into_iter().filter(is_dir).map(|(path, _)| path);
-    Ok(folders.filter(|path| !is_own_output(path)).collect())
+    Ok(folders.filter(|path| !is_own_output(path) && !is_loop(path)).collect())
 }
 
 fn has_extension(path: &Path, known: impl Fn(&str) -> bool) -> bool {
@@ -140,13 +156,13 @@ pub(crate) fn is_image(path: &Path) -> bool {
     has_extension(path, |e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
-/// An empty file in folders of pictures that shadegrad writes.
-pub(crate) const OWN_MARK: &str = ".shadegrad";
+/// Name of the empty file that marks a folder of predictions or a corrected copy as output of shadegrad.
+pub(crate) const MARK: &str = ".shadegrad";
 
 /// Files that identify a folder as output of shadegrad. Such a folder has all files of one line.
 const OWN_FILES: [&[&str]; 7] = [
-    &[OWN_MARK],
-    &["model.safetensors", "config.json", "preprocessor_config.json"],
+    &[MARK],
+    &["model.safetensors", "preprocessor_config.json"],
     &["run.json"],
     &["config.toml", "metrics.csv"],
     &["lr_find.csv", "lr_find.png"],
@@ -154,8 +170,8 @@ const OWN_FILES: [&[&str]; 7] = [
     &["sweep.csv", "sweep.md"],
 ];
 
-/// Whether a folder is output of shadegrad: a run, a sweep, a comparison, predictions (`predict-001`), or a folder of such
-/// folders without images.
+/// Whether a folder is output of shadegrad: a run, a sweep, a comparison, predictions, a folder for a hub, a corrected copy, or a
+/// folder of such folders without images.
 pub(crate) fn is_own_output(folder: &Path) -> bool {
     own_output(folder, 0)
 }
@@ -173,6 +189,7 @@ fn own_output(folder: &Path, depth: usize) -> bool {
     let mut folders = Vec::new();
     for entry in entries {
         match entry {
+            Ok((path, _)) if is_of_system(&path) => {}
             Ok(entry) if is_dir(&entry) => folders.push(entry.0),
             Ok((path, _)) if !is_image(&path) => {}
             _ => return false,
@@ -202,14 +219,20 @@ impl Walk {
     }
 
     fn visit(&mut self, folder: &Path, depth: usize) -> Result<(), DataError> {
+        if is_loop(folder) {
+            self.left_out.push(LeftOut::new(folder, Why::LoopingLink));
+            return Ok(());
+        }
         if depth > MAX_DEPTH {
             let problem = format!(
                 "folders are nested more than {MAX_DEPTH} deep; is there a link that leads back to its own folder?"
             );
             return Err(DataError::malformed(folder, problem));
         }
-        for (path, kind) in typed_entries(folder)? {
-            if kind.is_some_and(|kind| kind.is_file()) {
+        for (path, kind) in all_entries(folder)? {
+            if is_of_system(&path) {
+                self.left_out.push(LeftOut::new(&path, Why::System));
+            } else if kind.is_some_and(|kind| kind.is_file()) {
                 self.take(unread_name(&path), path);
             } else if kind.map_or_else(|| !path.is_dir(), |kind| !kind.is_dir()) {
                 self.take(unread(&path), path);
@@ -230,6 +253,13 @@ impl Walk {
             None => {}
         }
     }
+}
+
+/// Whether a folder is a link to one of the folders that it lies in. Such a link holds no other file.
+pub(crate) fn is_loop(folder: &Path) -> bool {
+    folder.is_symlink()
+        && matches!((fs::canonicalize(folder), folder.parent().map(fs::canonicalize)),
+            (Ok(target), Some(Ok(parent))) if parent.starts_with(&target))
 }
 
 /// Why an entry that is not a folder is left out; `None` for images, and for tables and texts.
@@ -266,8 +296,8 @@ pub(crate) fn holds_image(folder: &Path) -> Result<bool, DataError> {
                 return Ok(true);
             }
         }
-        for path in folders.iter().filter(|path| !is_own_output(path)) {
-            if depth < MAX_DEPTH && visit(path, depth + 1)? {
+        for path in folders.iter().filter(|path| !is_own_output(path) && !is_of_system(path)) {
+            if depth < MAX_DEPTH && !is_loop(path) && visit(path, depth + 1)? {
                 return Ok(true);
             }
         }

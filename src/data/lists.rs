@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::decisions::Decisions;
+use super::decisions::{Decisions, LeftOut, Why};
 use super::listing::{entries, name_of, relative, stem_of};
 use super::names::{composed, shortened};
 use super::parts::{Part, part_of};
@@ -37,7 +37,13 @@ impl ListFile {
 }
 
 /// Folders that lists lie in, apart from the root.
-const FOLDERS: [&str; 5] = ["lists", "splits", "meta", "annotations", "ImageSets/Segmentation"];
+const FOLDERS: [&str; 8] =
+    ["lists", "splits", "split", "meta", "annotations", "ImageSets/Segmentation", "ImageSets/Main", "ImageSets"];
+
+/// Whether a folder in `root` is one that lists lie in, and has some.
+pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
+    FOLDERS.iter().any(|name| root.join(name) == *folder) && in_folder(folder).is_ok_and(|lists| !lists.is_empty())
+}
 
 /// The lists of the set at `root`: text files named after a part (`train.txt`, `val_list.txt`), in the root, else in a
 /// folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
@@ -45,7 +51,42 @@ const FOLDERS: [&str; 5] = ["lists", "splits", "meta", "annotations", "ImageSets
 /// # Errors
 /// Where a list cannot be read, or a part has two lists.
 pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
-    first_of(root, in_folder)
+    let lists = first_of(root, in_folder)?;
+    if lists.is_empty() { numbered_split(root) } else { Ok(lists) }
+}
+
+/// The lists of the CUB birds: `images.txt` numbers the images, and `train_test_split.txt` gives 1 to those for training.
+fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
+    let [images, split] = ["images.txt", "train_test_split.txt"].map(|name| root.join(name));
+    if !images.is_file() || !split.is_file() {
+        return Ok(Vec::new());
+    }
+    let columns = |path: &Path| -> Result<Vec<(usize, String, String)>, DataError> {
+        let text = read_text(path)?;
+        let lines = text.lines().enumerate();
+        let columns =
+            lines.filter_map(|(at, line)| line.trim().split_once(' ').map(|(a, b)| (at + 1, a.into(), b.into())));
+        Ok(columns.collect())
+    };
+    let names: HashMap<String, String> =
+        columns(&images)?.into_iter().map(|(_, number, name)| (number, name)).collect();
+    let mut lists = [Part::Train, Part::Test].map(|part| ListFile { path: split.clone(), part, lines: Vec::new() });
+    for (line, number, mark) in columns(&split)? {
+        let Some(name) = names.get(&number) else {
+            let problem = format!("line {line}: images.txt has no image of the number '{}'", shortened(&number));
+            return Err(DataError::malformed(&split, problem));
+        };
+        let list = match mark.trim() {
+            "1" => &mut lists[0],
+            "0" => &mut lists[1],
+            other => {
+                let problem = format!("line {line}: '{}', expected 1 (training) or 0 (test)", shortened(other));
+                return Err(DataError::malformed(&split, problem));
+            }
+        };
+        list.lines.push((line, name.clone()));
+    }
+    Ok(lists.into())
 }
 
 /// What `read` finds in the first of the folders of lists that has any.
@@ -102,28 +143,28 @@ pub(super) fn is_part_name(stem: &str) -> bool {
     part_of_list(stem).is_some()
 }
 
-/// Whether the names of folders are those of parts, beside which there may be images to predict (`seg_pred`).
-pub(super) fn are_parts(names: &[&str]) -> bool {
-    let is_filler = |name: &str| {
-        let lower = name.to_lowercase();
-        lower.split(['_', '-', '.', ' ']).all(|word| word == "pred" || FILLERS.contains(&word))
-    };
-    names.iter().any(|name| is_part_name(name)) && names.iter().all(|name| is_part_name(name) || is_filler(name))
+/// The part in the name of a folder or a list; see [`is_part_name`]. `trainval` is none.
+pub(super) fn part_in_name(stem: &str) -> Option<Part> {
+    part_of_list(stem).filter(|(_, both)| !both).map(|(part, _)| part)
 }
-
-/// Words beside the part in the name of a list or a folder.
-const FILLERS: [&str; 11] =
-    ["list", "lists", "images", "image", "files", "ids", "names", "set", "split", "pairs", "seg"];
 
 /// The part in the name of a list, and whether the list holds training and validation together.
 fn part_of_list(stem: &str) -> Option<(Part, bool)> {
+    const FILLERS: [&str; 28] = [
+        "list", "lists", "images", "image", "imgs", "img", "files", "ids", "names", "set", "split", "pairs", "seg",
+        "data", "dataset", "folder", "photos", "pictures", "raw", "jpg", "jpeg", "png", "tif", "tiff", "x", "v",
+        "part", "kaggle",
+    ];
+    const SUFFIXES: [&str; 4] = ["list", "set", "images", "data"];
     let lower = stem.to_lowercase();
     let mut found = None;
     for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
-        let bare = word.strip_suffix("list").or(word.strip_suffix("set")).unwrap_or(word);
-        // `train-jpg` and `val2017` hold images too.
-        let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit());
-        let word = if ["jpg", "jpeg", "png"].contains(&bare) { "images" } else { word };
+        // `train2017`, `test1`, `v2`.
+        let word = match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
+            "" => word,
+            letters => letters,
+        };
+        let bare = SUFFIXES.iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
         let this = match bare {
             // `default.txt` is CVAT's list of an undivided set.
             "trainval" | "default" => Some((Part::Train, true)),
@@ -139,9 +180,17 @@ fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     found
 }
 
-/// The part of each of `count` images by the lists; `None` for an image that no list names. `files` are the files below `root`,
-/// each with the index of its image. A line is the name of a file, with or without a label after it. `decisions` gets the
-/// lists and the remarks on them.
+/// What lists say of the images of a set.
+pub(crate) struct Dealt {
+    /// The part of each image; `None` for an image that no list names.
+    pub parts: Vec<Option<Part>>,
+    /// Index of an image, the text after its name, and the place in the list.
+    pub second: Vec<(usize, String, String)>,
+}
+
+/// The part of each of `count` images by the lists. `files` are the files below `root`, each with the index of its image. A line
+/// is the name of a file, with or without other columns after it. Without a list of training images, images that no list names
+/// are for training. `decisions` gets the lists and the remarks on them.
 ///
 /// # Errors
 /// [`DataError::BadImages`] with every line that names no image or several.
@@ -151,20 +200,17 @@ pub(crate) fn deal(
     count: usize,
     files: &[(usize, &Path)],
     decisions: &mut Decisions,
-) -> Result<Vec<Option<Part>>, DataError> {
+) -> Result<Dealt, DataError> {
     let index = Index::numbered(root, files.iter().copied());
-    let mut parts = vec![None; count];
+    let (mut parts, mut second) = (vec![None; count], Vec::new());
     let mut bad = Vec::new();
     for list in lists {
         for (number, line) in &list.lines {
-            let alone = line.rsplit_once([' ', '\t', ',', ';']).map(|(name, _)| name.trim());
-            let found = match (index.find(line), alone) {
-                (Match::None, Some(name)) => index.find(name),
-                (found, _) => found,
-            };
+            let (found, rest) = index.find_first(line);
             let problem = match found {
                 Match::One(item) => {
                     parts[item] = Some(list.part);
+                    second.extend((!rest.is_empty()).then(|| (item, rest.to_string(), list.place(*number))));
                     continue;
                 }
                 Match::None => format!("'{}' is the name of no image", shortened(line)),
@@ -185,9 +231,63 @@ pub(crate) fn deal(
         return Err(DataError::BadImages { checked: count, bad });
     }
     decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    decisions.lists.dedup();
     decisions.split = format!("by the lists {}", decisions.lists.join(", "));
     decisions.notes.extend(index.note());
-    Ok(parts)
+    if lists.iter().all(|list| list.part != Part::Train) {
+        let rest: Vec<&mut Option<Part>> = parts.iter_mut().filter(|part| part.is_none()).collect();
+        decisions.notes.push(rest_trains(rest.len(), &decisions.lists));
+        rest.into_iter().for_each(|part| *part = Some(Part::Train));
+    }
+    Ok(Dealt { parts, second })
+}
+
+/// The remark that images without list train.
+pub(crate) fn rest_trains(images: usize, lists: &[String]) -> String {
+    format!(
+        "there is no list of training images: the {images} images that {} does not name are for training",
+        lists.join(", ")
+    )
+}
+
+/// The remark that the second column of lists is not read.
+pub(crate) fn second_unused(second: &[(usize, String, String)]) -> Option<String> {
+    let (_, text, place) = second.first()?;
+    Some(format!("text after the names of images is not read, such as '{}' in {place}", shortened(text)))
+}
+
+/// Refuses lists that put an image into another part than its folder does. Returns the lists that name images.
+///
+/// # Errors
+/// The first such line.
+pub(crate) fn require_agreement(root: &Path, files: &[(Part, &Path)]) -> Result<Vec<LeftOut>, DataError> {
+    // The folders divide the set, whatever else lies there.
+    let lists = find(root).unwrap_or_default();
+    if lists.is_empty() {
+        return Ok(Vec::new());
+    }
+    let index = Index::new(root, files.iter().map(|(_, path)| *path));
+    let mut agreeing = Vec::new();
+    for list in lists {
+        let (_, is_both) = part_of_list(&stem_of(&list.path)).unwrap_or((list.part, false));
+        let mut names_some = false;
+        for (number, line) in &list.lines {
+            let (Match::One(item), _) = index.find_first(line) else { continue };
+            names_some = true;
+            let (part, path) = files[item];
+            if part != list.part && !(is_both && part == Part::Val) {
+                let problem = format!(
+                    "names {}, whose folder is that of another part; remove the list, or give a folder without parts",
+                    relative(root, path)
+                );
+                return Err(DataError::CsvRow { path: list.path.clone(), line: *number as u64, problem });
+            }
+        }
+        if names_some {
+            agreeing.push(LeftOut::new(&list.path, Why::RepeatsFolders));
+        }
+    }
+    Ok(agreeing)
 }
 
 /// The result of looking up a listed name.
@@ -302,6 +402,21 @@ impl Index {
             }
             found => found,
         }
+    }
+
+    /// Looks up the name at the start of a line, and returns what stands after it.
+    pub fn find_first<'a>(&self, line: &'a str) -> (Match, &'a str) {
+        let (mut name, mut rest) = (line, "");
+        let whole = self.find(line);
+        let mut found = whole;
+        while found == Match::None
+            && let Some((front, _)) = name.rsplit_once([' ', '\t', ',', ';'])
+        {
+            name = front.trim_end();
+            rest = line[front.len()..].trim_start_matches([' ', '\t', ',', ';']);
+            found = self.find(name);
+        }
+        if found == Match::None { (whole, "") } else { (found, rest) }
     }
 
     /// The remark that names were found in another case than their files have, with the first of them.

@@ -44,17 +44,35 @@ pub(crate) fn same_number(names: &[String]) -> Option<(&str, &str)> {
     names.iter().find_map(|name| known.insert(bare(name), name).map(|first| (first, name.as_str())))
 }
 
-/// Two names of several letters that differ in case, outer blanks or invisible characters alone, such as `Cat ` and `cat`.
+/// Two names that differ in case, outer blanks or invisible characters alone, such as `Cat ` and `cat`. Letters alone differ
+/// by their case: `A` and `a`.
 pub(crate) fn case_twins(names: &[String]) -> Option<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
-    let words = names.iter().filter(|name| name.chars().nth(1).is_some());
-    words.into_iter().find_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str())))
+    names.iter().find_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str())))
 }
 
-/// A name in lower case without outer blanks and characters without width.
+/// A name in lower case, unless it is one letter, without outer blanks and characters without width.
 fn visible(name: &str) -> String {
-    let has_width = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
-    name.chars().filter(has_width).collect::<String>().trim().to_lowercase()
+    let has_width = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    let visible = name.chars().filter(has_width).collect::<String>();
+    let visible = visible.trim();
+    if visible.chars().nth(1).is_some() { visible.to_lowercase() } else { visible.to_owned() }
+}
+
+/// A name that differs from `name` in case, blanks or leading zeros alone.
+pub(crate) fn nearest(name: &str, names: &[String]) -> Option<String> {
+    let folded = |name: &str| {
+        let bare = name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        let digits = bare.trim_start_matches('0');
+        if value(&bare).is_some() && digits.is_empty() { "0".to_owned() } else { digits.to_owned() }
+    };
+    names.iter().find(|known| folded(known) == folded(name)).cloned()
+}
+
+/// Whether a label is a word for "no value", as tables write it.
+pub(crate) fn says_nothing(name: &str) -> bool {
+    const WORDS: [&str; 8] = ["na", "n/a", "nan", "null", "none", "nil", "undefined", "#n/a"];
+    WORDS.contains(&name.trim().to_lowercase().as_str())
 }
 
 /// Sorts by class name: by value if all names are numbers (`1, 2, 10`), else by name.
@@ -120,6 +138,7 @@ mod tests {
         assert_eq!(same_number(&names(&["1", "01", "x"])), None);
         assert_eq!(case_twins(&names(&["cat", "dog", "Cat"])), Some(("cat", "Cat")));
         assert_eq!(case_twins(&names(&["A", "a", "b"])), None);
+        assert_eq!(case_twins(&names(&["a", "b", "a\u{200b}"])), Some(("a", "a\u{200b}")));
         assert_eq!(case_twins(&names(&["cat", "cat\u{200b}"])), Some(("cat", "cat\u{200b}")));
         assert_eq!(case_twins(&names(&["cat", "dog", "Cat "])), Some(("cat", "Cat ")));
     }

@@ -6,7 +6,7 @@ use super::decisions::{ClassReading, Decisions};
 use super::formats::{self, Entry};
 use super::multilabel::{MultiLabelSplits, require_every_class, rows};
 use super::segmentation::{self, SegmentationSplits};
-use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, csv, names, require_folder};
+use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, clue, csv, names, require_folder};
 
 /// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
 /// `path` may also be a table of paths and labels.
@@ -18,7 +18,8 @@ use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, csv, names, re
 /// The message names the path, its content and the expectation.
 pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let [of_table, of_folder] = [csv::open, csv::open_folder];
-    let (mut splits, evidence) = open(path, options, formats::classes, of_table, of_folder)?;
+    let opened = open(path, options, formats::classes, of_table, of_folder);
+    let (mut splits, evidence) = opened.map_err(|error| with_clue(path, error))?;
     decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
     Ok(splits)
 }
@@ -41,8 +42,11 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
 /// # Errors
 /// The message names the path, its content and the expectation. Ambiguous data is refused with both readings.
 pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
-    let (mut splits, evidence) = open(path, options, formats::labels, rows::open, rows::open_folder)?;
-    require_every_class(&splits.train, path)?;
+    let opened = open(path, options, formats::labels, rows::open, rows::open_folder);
+    let (mut splits, evidence) = opened.map_err(|error| with_clue(path, error))?;
+    if !options.for_model {
+        require_every_class(&splits.train, path)?;
+    }
     decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
     Ok(splits.noted())
 }
@@ -99,13 +103,36 @@ fn open<T: 'static>(
     Ok((format.open(path, options)?, evidence.seen))
 }
 
+/// An error about a folder without classes, with what the folder seems to hold instead.
+fn with_clue(path: &Path, error: DataError) -> DataError {
+    let is_none = match &error {
+        DataError::EmptyFolder { .. } | DataError::TooFewClasses { .. } | DataError::EmptyClass { .. } => true,
+        DataError::Malformed { path: place, .. } => place == path,
+        _ => false,
+    };
+    match clue::clue(path).filter(|_| is_none && path.is_dir()) {
+        Some(clue) => DataError::Clue { error: Box::new(error), clue },
+        None => error,
+    }
+}
+
 /// Records the format and the classes.
 fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classes: &[String]) {
     decisions.evidence = evidence;
     decisions.format = format.into();
     decisions.classes = ClassReading::named(classes);
     decisions.notes.extend(names::case_twins(classes).map(|(a, b)| {
-        let [a, b] = [a, b].map(names::one_line);
-        format!("the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone; give both one name if they are the same")
+        let [a, b] = [a, b].map(|name| name.escape_debug().to_string());
+        format!(
+            "the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone; give both one name if they are \
+             the same"
+        )
     }));
+    let empty: Vec<&String> = classes.iter().filter(|name| names::says_nothing(name)).collect();
+    if !empty.is_empty() {
+        let words = names::quoted(&empty);
+        decisions
+            .notes
+            .push(format!("{words}: a class of this name may stand for images without label; remove them if so"));
+    }
 }

@@ -81,7 +81,7 @@ pub(crate) fn into_splits(
     root: &Path,
     format: &'static str,
 ) -> Result<Splits, DataError> {
-    require_classes(&train.classes, root)?;
+    require_classes(&train.classes, root, options)?;
     for part in [Some(&train), test.as_ref()].into_iter().flatten() {
         if part.is_empty() {
             let split = if part.part == "train" { "train" } else { "validation" };

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DataError;
-use super::listing::{name_of, subfolders};
+use super::listing::{entries, name_of, subfolders};
+use super::{DataError, lists};
 
 /// Part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,7 +17,7 @@ pub(crate) enum Part {
 pub(crate) fn part_of(word: &str) -> Option<Part> {
     match word {
         "train" | "training" | "trn" => Some(Part::Train),
-        "val" | "valid" | "validation" | "dev" => Some(Part::Val),
+        "val" | "valid" | "validate" | "validation" | "dev" => Some(Part::Val),
         "test" | "testing" | "tst" => Some(Part::Test),
         _ => None,
     }
@@ -36,17 +36,38 @@ pub(crate) struct PartFolders {
 impl PartFolders {
     /// Finds the part of each folder in `root` by its name, without regard to case.
     ///
+    /// Where no folder is named `train`, names with other words count too (`seg_train`, `X_train`, `test-jpg`, `val2017`): if
+    /// there is one training folder, which `accept` accepts, and one of another part.
+    ///
+    /// Of a part whose only entry is a folder of the same name, as archives are often unpacked, that folder is the part.
+    ///
     /// # Errors
     /// Where two folders are the same part. Choosing one would leave the other out silently.
-    pub fn find(root: &Path) -> Result<Self, DataError> {
+    pub fn find(root: &Path, accept: impl Fn(&Path) -> Result<bool, DataError>) -> Result<Self, DataError> {
+        let folders = subfolders(root)?;
+        let exact = Self::by_names(root, &folders, |name| part_of(&name.to_lowercase()))?;
+        if exact.train.is_some() {
+            return exact.unwrapped();
+        }
+        let Ok(loose) = Self::by_names(root, &folders, lists::part_in_name).and_then(Self::unwrapped) else {
+            return exact.unwrapped();
+        };
+        match &loose.train {
+            Some(train) if (loose.val.is_some() || loose.test.is_some()) && accept(train)? => Ok(loose),
+            _ => exact.unwrapped(),
+        }
+    }
+
+    /// The folders by their parts.
+    fn by_names(root: &Path, folders: &[PathBuf], part: impl Fn(&str) -> Option<Part>) -> Result<Self, DataError> {
         let mut found = Self::default();
-        for folder in subfolders(root)? {
-            let (slot, part) = match part_of(&name_of(&folder).to_lowercase()) {
+        for folder in folders {
+            let (slot, part) = match part(&name_of(folder)) {
                 Some(Part::Train) => (&mut found.train, "training"),
                 Some(Part::Val) => (&mut found.val, "validation"),
                 Some(Part::Test) => (&mut found.test, "test"),
                 None => {
-                    found.others.push(folder);
+                    found.others.push(folder.clone());
                     continue;
                 }
             };
@@ -58,8 +79,21 @@ impl PartFolders {
                 );
                 return Err(DataError::malformed(root, problem));
             }
-            *slot = Some(folder);
+            *slot = Some(folder.clone());
         }
         Ok(found)
+    }
+
+    /// The same with `train/train/` for `train/`.
+    fn unwrapped(mut self) -> Result<Self, DataError> {
+        for folder in [&mut self.train, &mut self.val, &mut self.test].into_iter().flatten() {
+            if let [inner] = &entries(folder)?[..]
+                && inner.is_dir()
+                && name_of(inner).eq_ignore_ascii_case(&name_of(folder))
+            {
+                *folder = inner.clone();
+            }
+        }
+        Ok(self)
     }
 }

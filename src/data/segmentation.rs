@@ -42,7 +42,7 @@ use image::{GrayImage, RgbImage, RgbaImage};
 use super::decode::{decode_file_as, decode_four};
 use super::depth::SampleDepth;
 use super::split::{by_seed, hold_out};
-use super::{BadImage, DataError, SetOptions};
+use super::{BadImage, DataError, SetOptions, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
@@ -114,6 +114,7 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
     }
     let is_by_seed = val.is_empty();
     if is_by_seed {
+        unused_lists::report(path, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
         (train, val) = hold_out(train, options)?;
         decisions.split = by_seed(options.val_split, options.seed);
     } else if decisions.split.is_empty() {

@@ -88,6 +88,15 @@ pub(crate) fn variant_of(bytes: &[u8]) -> Option<Kind> {
             _ if tiff::tag(bytes, tiff::PHOTOMETRIC) == Some(3) => {
                 return Some(Kind { name: "a TIFF with a palette", remedy: CONVERT });
             }
+            _ if tiff::tag(bytes, tiff::PHOTOMETRIC) == Some(6) => {
+                return Some(Kind { name: "a TIFF of YCbCr colors", remedy: CONVERT });
+            }
+            _ if tiff::tag(bytes, tiff::PHOTOMETRIC).is_some_and(|colors| (8..=10).contains(&colors)) => {
+                return Some(Kind { name: "a TIFF of L*a*b* colors", remedy: CONVERT });
+            }
+            _ if tiff::tag(bytes, tiff::SAMPLES) == Some(2) => {
+                return Some(Kind { name: "a TIFF of grey and alpha", remedy: CONVERT });
+            }
             _ => return None,
         };
         return Some(Kind { name, remedy: TO_16_BITS });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::decisions::Decisions;
 use super::listing::{FileDataset, subfolders};
-use super::names::{composed, same_number};
+use super::names::{composed, nearest, same_number};
 use super::{ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, Subset};
 use crate::random::{self, op};
 
@@ -64,6 +64,7 @@ pub(crate) fn aligned(
             class: part.classes[at].clone(),
             present: part_at.to_path_buf(),
             absent: train_at.to_path_buf(),
+            near: nearest(&part.classes[at], train),
         };
         *label = places[at].ok_or_else(unknown)?;
     }
@@ -94,8 +95,11 @@ pub(crate) fn labeled_test(
     Ok(Some(Arc::new(aligned(test, test_at, train)?)))
 }
 
-/// Requires at least two classes with distinct names.
-pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataError> {
+/// Requires at least two classes with distinct names; one is enough for a trained model.
+pub(crate) fn require_classes(names: &[String], root: &Path, options: &OpenOptions) -> Result<(), DataError> {
+    if options.for_model {
+        return Ok(());
+    }
     if let [only] = names
         && let inside = root.join(only)
         && let Ok(folders) = subfolders(&inside)
@@ -117,6 +121,11 @@ pub(crate) fn require_classes(names: &[String], root: &Path) -> Result<(), DataE
     let mut sorted: Vec<String> = names.iter().map(|name| composed(name)).collect();
     sorted.sort();
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) if pair[0].contains('\u{fffd}') => {
+            let problem =
+                format!("two classes are named '{}' and differ in bytes that are no UTF-8; rename them", pair[0]);
+            Err(DataError::malformed(root, problem))
+        }
         Some(pair) => {
             let problem = format!(
                 "two classes are named '{}' and differ in Unicode form alone (composed and decomposed); merge or rename \

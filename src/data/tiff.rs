@@ -5,6 +5,8 @@ const MOST: usize = 10_000;
 
 /// Tag of the meaning of samples; 3 is an index into a palette.
 pub(crate) const PHOTOMETRIC: u64 = 262;
+/// Tag of the number of samples of a pixel.
+pub(crate) const SAMPLES: u64 = 277;
 /// Tag of the bits of a sample.
 pub(crate) const BITS: u64 = 258;
 /// Tag of the kind of a sample: 1 for unsigned integers, 2 for signed ones, 3 for floats.

@@ -9,7 +9,7 @@
 //!
 //! Times of files are not compared: a copy of a data set is the same data set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -58,7 +58,7 @@ pub struct ImagePrint(String, String, String, String);
 impl DataPrint {
     /// The fingerprint of training and validation images; `root` is the folder of the data, or a table in it.
     pub fn of(classes: &[String], [training, validation]: [&dyn Source; 2], root: Option<&Path>) -> Self {
-        let folder = root.map(|root| if root.is_file() { root.parent().unwrap_or(root) } else { root });
+        let folder = root.map(folder_of);
         let part = |source| PartPrint::of(source, folder);
         DataPrint { classes: classes.to_vec(), training: part(training), validation: part(validation) }
     }
@@ -67,6 +67,44 @@ impl DataPrint {
     pub fn summary(&self) -> Self {
         let part = |part: &PartPrint| PartPrint { each: vec![], ..part.clone() };
         DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
+    }
+
+    /// Remarks on images that a model of this run is evaluated on: images that trained it, and, for its own data (`is_own`) and
+    /// the validation part, images that are not those of its validation.
+    pub fn remarks(&self, now: &PartPrint, is_own: bool, is_validation: bool) -> Vec<String> {
+        let names: BTreeSet<&str> = self.training.each.iter().map(|print| print.0.as_str()).collect();
+        let is_digest = |text: &str| text.len() == 16;
+        let digests = self.training.each.iter().map(|print| print.2.as_str()).filter(|text| is_digest(text));
+        let digests: BTreeSet<&str> = digests.collect();
+        let trained = |print: &&ImagePrint| (is_own && names.contains(&*print.0)) || digests.contains(&*print.2);
+        let trained: Vec<&ImagePrint> = now.each.iter().filter(trained).collect();
+        let mut remarks = vec![];
+        if let Some(first) = trained.first() {
+            remarks.push(format!(
+                "{} of these {} images trained the model, such as {:?}: scores on them say nothing about new images",
+                trained.len(),
+                now.images,
+                first.0
+            ));
+        }
+        // Masks and pictures may be digested at another size than in training.
+        let bare = |part: &PartPrint| {
+            let each = part
+                .each
+                .iter()
+                .map(|print| ImagePrint(print.0.clone(), print.1.clone(), String::new(), String::new()));
+            PartPrint { each: each.collect(), ..part.clone() }
+        };
+        let (before, now) = (bare(&self.validation), bare(now));
+        let differs = match before.each.is_empty() || now.each.is_empty() {
+            true => before.set != now.set,
+            false => before.each != now.each,
+        };
+        if is_own && is_validation && differs {
+            let words = before.difference(&now).join("; ");
+            remarks.push(format!("the validation images are not those of the run: {words}"));
+        }
+        remarks
     }
 
     /// Differences to the present data, in words.
@@ -87,6 +125,12 @@ impl DataPrint {
 }
 
 impl PartPrint {
+    /// The fingerprint of images whose names are below `root`, the folder of the data or a table in it.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn below(source: &dyn Source, root: Option<&Path>) -> Self {
+        Self::of(source, root.map(folder_of))
+    }
+
     fn of(source: &dyn Source, folder: Option<&Path>) -> Self {
         let images = source.len();
         let first = (images > 0).then(|| source.identity(0)).flatten();
@@ -154,6 +198,11 @@ impl PartPrint {
         }
         words
     }
+}
+
+/// The folder of a data set, or of a table in it.
+fn folder_of(root: &Path) -> &Path {
+    if root.is_file() { root.parent().unwrap_or(root) } else { root }
 }
 
 /// `2 added: "a.png", "b.png"`.

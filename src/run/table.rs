@@ -34,8 +34,9 @@ impl Table {
     /// As CSV. Names that a spreadsheet would take for formulas are escaped.
     pub fn csv(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
+        let columns: Vec<String> = self.columns.iter().map(|column| defused(column)).collect();
         // Writing into memory does not fail.
-        let _ = csv.write_record(std::iter::once(self.row).chain(self.columns.iter().map(String::as_str)));
+        let _ = csv.write_record(std::iter::once(self.row).chain(columns.iter().map(String::as_str)));
         for (name, values) in &self.rows {
             let _ = csv.write_record(std::iter::once(name).chain(values).map(|cell| defused(cell)));
         }

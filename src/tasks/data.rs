@@ -48,6 +48,8 @@ pub struct DataSource {
     pub size: ImageSize,
     /// Hints for reading the data.
     pub hints: Hints,
+    /// Whether the images are for a trained model, which has the classes.
+    pub for_model: bool,
 }
 
 impl DataSource {
@@ -55,7 +57,16 @@ impl DataSource {
     pub fn of(settings: &Resolved, size: ImageSize) -> Self {
         let TrainSettings { data, val_split, seed, scenes, skip_bad, .. } = settings.common.clone();
         let size = if data.is_none() { size.decided(None) } else { size };
-        DataSource { data, val_split, seed, scenes, skip_bad, size, hints: Hints::of_settings(&settings.table) }
+        DataSource {
+            data,
+            val_split,
+            seed,
+            scenes,
+            skip_bad,
+            size,
+            hints: Hints::of_settings(&settings.table),
+            for_model: false,
+        }
     }
 
     /// The data set in words.
@@ -71,7 +82,8 @@ impl DataSource {
 
     /// How a data set of labeled images is opened.
     pub fn open_options(&self) -> OpenOptions {
-        OpenOptions { val_split: self.val_split as f32, seed: self.seed, hints: self.hints.clone() }
+        let Self { seed, for_model, .. } = *self;
+        OpenOptions { val_split: self.val_split as f32, seed, hints: self.hints.clone(), for_model }
     }
 
     /// Options to resize pictures.

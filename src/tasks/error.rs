@@ -71,7 +71,8 @@ pub enum TaskError {
     },
     /// The data's classes are not the checkpoint's.
     #[error(
-        "the data has the classes {data:?}, but the checkpoint was trained on {model:?}: give data with the same classes"
+        "the data has the classes {data:?}, but the checkpoint was trained on {model:?}: {}",
+        same_classes(data, model)
     )]
     OtherClasses {
         /// Classes of the data.
@@ -121,5 +122,18 @@ impl From<TaskError> for TrainError {
             TaskError::Train(e) => e,
             e => TrainError::Task(Box::new(e)),
         }
+    }
+}
+
+/// The remedy for other classes than those of a checkpoint.
+fn same_classes(data: &[String], model: &[String]) -> &'static str {
+    let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>();
+    let are_values = data.iter().all(|name| name.starts_with("class ") || name.starts_with("value "));
+    match data.len() == model.len() {
+        true if lower(data) == lower(model) => "the names differ in case alone; rename them",
+        true if are_values => {
+            "the data gives values, not names; name them in a classes.toml beside the data, or give the threshold of the run's masks"
+        }
+        _ => "give data with the same classes",
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::WorkflowError;
 use super::error::Incomparable;
-use super::evaluation::{EvalOptions, MIRRORED, data_source, measure, task_of};
+use super::evaluation::{EvalOptions, MIRRORED, data_source, measure, remarks, task_of};
 use crate::interop::files::write_atomic;
 use crate::run::card::ModelCard;
 use crate::run::{Checkpoint, RunError};
@@ -81,8 +81,10 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     if by_seed {
         require_one_split(models, &sources)?;
     }
-    let mut found = vec![];
+    let (mut found, mut notes) = (vec![], vec![]);
     for ((name, model), source) in models.iter().zip(&sources) {
+        let remarks = remarks(model, source, &*set, (part, by_seed))?;
+        notes.extend(remarks.into_iter().map(|remark| format!("; {name}: {remark}")));
         let same_view = model.card.image_size == common.image_size && model.card.resize() == common.resize();
         if same_view || model.card.sees_own_pixels() {
             found.push(measure(model, &*set, None, options)?);
@@ -109,6 +111,7 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
         let own: Vec<String> = models.iter().map(|(name, model)| format!("{name} at {}", text(&model.card))).collect();
         on += &format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common));
     }
+    on += &notes.concat();
     Ok(Comparison { on, compared: set.compare(&first.card, &names, &found)? })
 }
 

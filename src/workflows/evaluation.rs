@@ -6,7 +6,8 @@ use super::WorkflowError;
 use crate::data::{BadImage, Hints, Loader, LoaderOptions, holds_table};
 use crate::exec;
 use crate::interop::files::read_text;
-use crate::run::{Checkpoint, ImageSize, RunError};
+use crate::run::resume::Header;
+use crate::run::{Checkpoint, ImageSize, PartPrint, RunDir, RunError};
 pub use crate::tasks::data::Part;
 use crate::tasks::data::{Chosen, DataSource, ImageSet};
 use crate::tasks::{self, Task, TaskError};
@@ -48,6 +49,8 @@ pub struct Evaluated {
     pub on: String,
     /// Images that were left out.
     pub skipped: Vec<BadImage>,
+    /// Remarks on the images: some trained the model, or they are not those of its run.
+    pub notes: Vec<String>,
     /// Loss and scores.
     pub found: Box<dyn Evaluation>,
 }
@@ -58,10 +61,43 @@ pub struct Evaluated {
 /// When the data cannot be read or does not fit the model, or the device fails.
 pub fn evaluate(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Evaluated, WorkflowError> {
     let source = data_source(checkpoint, options)?;
-    let Chosen { set, part, .. } = task_of(checkpoint)?.image_set(&checkpoint.card, &source, options.part)?;
+    let Chosen { set, part, by_seed } = task_of(checkpoint)?.image_set(&checkpoint.card, &source, options.part)?;
     let found = measure(checkpoint, &*set, None, options)?;
     let on = format!("{}, {} part", source.name(), part.name());
-    Ok(Evaluated { on, skipped: set.skipped().to_vec(), found })
+    let notes = remarks(checkpoint, &source, &*set, (part, by_seed))?;
+    Ok(Evaluated { on, skipped: set.skipped().to_vec(), notes, found })
+}
+
+/// Remarks on the images of a part that a model is evaluated on.
+///
+/// # Errors
+/// When the model belongs to another task.
+pub(super) fn remarks(
+    checkpoint: &Checkpoint,
+    source: &DataSource,
+    set: &dyn ImageSet,
+    (part, by_seed): (Part, bool),
+) -> Result<Vec<String>, WorkflowError> {
+    let Some(config) = checkpoint.config_path() else { return Ok(vec![]) };
+    let own = task_of(checkpoint)?.resolve(&Given { config: Some(config.clone()), ..Given::default() })?.common.data;
+    let place = |path: &Option<PathBuf>| path.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let is_own = place(&own) == place(&source.data);
+    let mut notes = vec![];
+    if by_seed && !is_own && part != Part::Train {
+        notes.push(format!(
+            "{} has no parts: these are the {} images of it that the seed holds out, the others are its train part",
+            source.name(),
+            set.len()
+        ));
+    }
+    let run = config.parent().and_then(|folder| RunDir::open_unfinished(folder).ok());
+    let facts = |run: &RunDir| run.read_facts().ok().flatten().and_then(|facts| facts.data);
+    let print = run.and_then(|run| Header::read(&run.state_path()).origin.data.or_else(|| facts(&run)));
+    if let (Some(print), true) = (print, part != Part::Train && source.data.is_some()) {
+        let now = PartPrint::below(&*set.measure(&checkpoint.card)?.1, source.data.as_deref());
+        notes.extend(print.remarks(&now, is_own, part == Part::Val));
+    }
+    Ok(notes)
 }
 
 /// The task that a checkpoint was trained for.
@@ -124,6 +160,7 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
         seed: options.seed.unwrap_or(own.seed),
         skip_bad: options.skip_bad,
         hints: options.hints.clone().or(kept),
+        for_model: true,
         ..own
     })
 }

@@ -1,7 +1,6 @@
 //! Prediction for image files, as text or as pictures in a folder.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::WorkflowError;
 use super::evaluation::task_of;
-use crate::data::{BadImage, DataError, OWN_MARK, SampleDepth, decode_bands};
+use crate::data::{BadImage, DataError, OUTPUT_MARK, SampleDepth, decode_bands};
 use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
@@ -192,9 +191,8 @@ impl Names {
             Some(folder) => folder,
             None => {
                 let folder = new_folder(self.out.as_deref(), "predict")?;
-                // Training on the folder around it leaves it out.
-                let mark = folder.join(OWN_MARK);
-                fs::write(&mark, b"").map_err(|e| RunError::from(FileError::writing(&mark, e)))?;
+                // Without the mark a data set around the folder would have these pictures.
+                write_atomic(&folder.join(OUTPUT_MARK), |_| Ok(()))?;
                 folder
             }
         };

@@ -1,6 +1,7 @@
 //! Bad input: the error names the fault and the remedy, the exit code is 2, no file is lost and no temporary file
 //! remains.
 
+mod changed_data;
 mod checkpoints;
 mod images;
 mod outputs;

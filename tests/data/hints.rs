@@ -17,7 +17,7 @@ fn columns(path: Option<&str>, label: Option<&str>) -> Hints {
 }
 
 fn open(table: &Path, hints: Hints) -> Result<Splits, DataError> {
-    open_classification(table, &OpenOptions { val_split: 0.25, seed: 1, hints })
+    open_classification(table, &OpenOptions { val_split: 0.25, seed: 1, hints, ..OpenOptions::default() })
 }
 
 /// `file of image: class of image`, in any order.

@@ -2,8 +2,10 @@
 //! once misread silently.
 
 mod classes;
+mod columns;
 mod exports;
 mod files;
+mod layouts;
 mod lists;
 mod masks;
 mod pixels;

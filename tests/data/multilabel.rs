@@ -128,7 +128,7 @@ fn tables_of_the_parts_are_one_set() {
     parts(&splits);
     assert_eq!(splits.decisions.split, "by the tables train.csv, val.csv");
     let why: Vec<&Why> = splits.decisions.left_out.iter().map(|one| &one.why).collect();
-    assert_eq!(why, [&Why::NoPart, &Why::UnlabeledTest]);
+    assert_eq!(why, [&Why::Submission, &Why::UnlabeledTest]);
     write("val.csv", "tags,file\ntree,a.png\n");
     refused(open(dir.path()), &["val.csv", "line 2", "another split", "on line 2 of", "train.csv"]);
     write("val.csv", "labels,file\ntree,c.png\n");

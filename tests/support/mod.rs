@@ -53,10 +53,11 @@ impl Place {
         fs::create_dir_all(self.path(name)).expect("makes a folder");
     }
 
-    /// Names in a folder, sorted.
+    /// Names in a folder, sorted, without the mark of folders that shadegrad wrote.
     pub fn list(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(name)).expect("lists");
         let mut names: Vec<_> = entries.map(|e| e.expect("lists").file_name().into_string().expect("UTF-8")).collect();
+        names.retain(|name| name != ".shadegrad");
         names.sort();
         names
     }

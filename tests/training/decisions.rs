@@ -99,7 +99,7 @@ fn a_run_says_how_its_classes_and_parts_were_read() {
     let (lines, classes) = opened(&at("classes"), |observer| classify::open(&config, observer));
     printed(
         &lines,
-        &["classes: 2, 10", "split:   by the lists train.txt, val.txt", "left out: images that no list names"],
+        &["classes: 2, 10", "split:   by the lists train.txt, val.txt", "left out: images that no list or table names"],
     );
     assert_eq!(classes.lists, ["train.txt", "val.txt"]);
     assert_eq!(classes.left_out.iter().filter(|one| one.why == Why::InNoList).count(), 5);

@@ -174,7 +174,7 @@ impl fmt::Display for CheckReport {
         let left_out = decisions.left_out_lines();
         let notes: Vec<&String> = self.notes.iter().chain(&decisions.notes).collect();
         if !decisions.evidence.is_empty() {
-            writeln!(f, "\nrecognized by: {}", decisions.evidence.join(", "))?;
+            writeln!(f, "\nrecognized by: {}", one_line(&decisions.evidence.join(", ")))?;
         }
         if !decisions.split.is_empty() {
             writeln!(f, "split: {}", decisions.split)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
 
-use crate::data::listing::OWN_MARK;
+use crate::data::listing::MARK;
 use crate::data::{DataError, ImageProblem};
 
 /// A folder in the making.
@@ -45,8 +45,6 @@ impl Target {
         for folder in [inner.clone(), inner.join("images")] {
             fs::create_dir(&folder).map_err(|e| unwritten(&folder, e))?;
         }
-        let mark = inner.join(OWN_MARK);
-        fs::write(&mark, b"").map_err(|e| unwritten(&mark, e))?;
         Ok(Self { _outer: outer, inner, place })
     }
 
@@ -62,8 +60,9 @@ impl Target {
         fs::write(&path, bytes).map_err(|e| unwritten(&path, e))
     }
 
-    /// Moves the folder to its place.
+    /// Marks the folder and moves it to its place.
     pub fn finish(self) -> Result<(), DataError> {
+        self.write(MARK, b"")?;
         if self.place.exists() {
             fs::remove_dir(&self.place).map_err(|e| unwritten(&self.place, e))?;
         }

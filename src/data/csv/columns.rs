@@ -21,7 +21,7 @@ use crate::data::{DataError, Hints, names};
 pub(super) const PATH_NAMES: [&str; 10] =
     ["path", "file", "filename", "file_name", "fname", "filepath", "image", "image_name", "image_path", "image_id"];
 pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
-const SPLIT_NAMES: [&str; 11] = [
+const SPLIT_NAMES: [&str; 13] = [
     "split",
     "set",
     "subset",
@@ -33,6 +33,8 @@ const SPLIT_NAMES: [&str; 11] = [
     "is_valid",
     "is_val",
     "is_test",
+    "is_train",
+    "is_training",
 ];
 
 /// Number of rows that columns are recognized by.
@@ -105,6 +107,14 @@ impl<'a> Raw<'a> {
             None => self.path_column(files, label.map(|(column, _)| column))?,
         };
         let Some(at) = found else { return Ok(None) };
+        if let (None, Some((label, _))) = (path, label)
+            && self.name_files(label, files)?
+            && (at == label || !self.name_files(at, files)?)
+        {
+            let problem =
+                format!("the column of labels, '{}', names the files", names::shortened(&self.first()[label]));
+            return Err(self.unknown(&problem));
+        }
         let says_name = |hinted: Option<(usize, bool)>| hinted.is_some_and(|(_, by_name)| by_name);
         let is_named =
             says_name(path) || says_name(label) || (self.width() > 1 && self.named(&PATH_NAMES).contains(&at));
@@ -114,6 +124,23 @@ impl<'a> Raw<'a> {
         Ok(Some(Found { path: at, label: label.map(|(column, _)| column), header }))
     }
 
+    fn name_files(&self, column: usize, files: &mut Files) -> Result<bool, DataError> {
+        let values = self.values(column);
+        Ok(files.are_paths(&values) || files.are_indexed(&values)?)
+    }
+
+    /// The error where no column names image files. Spreadsheets drop zeros before numbers: `0` for `0000.jpg`.
+    pub fn names_no_file(&self, files: &mut Files) -> DataError {
+        let first = self.sample.first().into_iter().flatten();
+        let lost = first.filter_map(|name| Some((name, files.with_zeros(name)?))).next();
+        let lost = lost.map(|(name, file)| {
+            format!(
+                ": '{name}' is none, but {file} is there; the zeros before the number are lost, so write them again"
+            )
+        });
+        self.unknown(&format!("no column names image files{}", lost.unwrap_or_default()))
+    }
+
     /// The column of parts: one with such a name, else one whose values are all names of parts.
     pub fn split_column(&self, found: &Found) -> Option<usize> {
         // A row may be longer than the header. Only a column with a name is considered.
@@ -121,7 +148,7 @@ impl<'a> Raw<'a> {
         let is_free = |column: &usize| *column != found.path && Some(*column) != found.label;
         let says_parts = |column: &usize| {
             let mut values = self.values(*column).into_iter();
-            is_free(column) && values.all(|value| part_of(&value.to_lowercase()).is_some())
+            is_free(column) && values.all(|value| part_of_value("", value).is_some())
         };
         self.named(&SPLIT_NAMES).into_iter().find(is_free).or_else(|| columns.into_iter().find(says_parts))
     }
@@ -229,12 +256,50 @@ impl<'a> Raw<'a> {
             self.sample.iter().all(is_bit)
         };
         let flags: Vec<usize> = others.iter().filter(is_flag).copied().collect();
+        // Numbers beside columns of 0 and 1 that hardly repeat, such as an age, are no labels.
+        let are_numbers = |column: &usize| {
+            let values = self.values(*column);
+            let distinct = values.iter().collect::<BTreeSet<_>>().len();
+            values.iter().all(|value| value.parse::<f64>().is_ok()) && 2 * distinct > values.len()
+        };
+        let only_flags = others.iter().all(|column| flags.contains(column) || are_numbers(column));
         match &columns.header {
-            Some(header) if flags.len() >= 2 && flags.len() == others.len() => {
-                Ok(Labels::OneHot(flags.into_iter().map(|column| (column, header[column].clone())).collect()))
+            Some(header) if flags.len() >= 2 && only_flags => {
+                let flags =
+                    self.one_hot(&flags).unwrap_or(if flags.len() == others.len() { flags } else { Vec::new() });
+                match flags.is_empty() {
+                    true => Err(self.unknown("several columns may hold the labels")),
+                    false => {
+                        Ok(Labels::OneHot(flags.into_iter().map(|column| (column, header[column].clone())).collect()))
+                    }
+                }
             }
             _ => Err(self.unknown("several columns may hold the labels")),
         }
+    }
+
+    /// The columns of 0 and 1 of which exactly one is 1 in each row: all of `flags`, or the only such choice among them. Each
+    /// has a 1 in some row.
+    fn one_hot(&self, flags: &[usize]) -> Option<Vec<usize>> {
+        const MOST: usize = 16;
+        let set = |record: &StringRecord| {
+            let bit = |(at, column): (usize, &usize)| u32::from(record.get(*column).is_some_and(is_one)) << at;
+            flags.iter().enumerate().map(bit).sum::<u32>()
+        };
+        if flags.len() > MOST {
+            return None;
+        }
+        let rows: BTreeSet<u32> = self.records[1..].iter().map(set).collect();
+        let used = rows.iter().fold(0, |used, row| used | row);
+        let all = (1u32 << flags.len()) - 1;
+        let is_one_hot = |choice: u32| rows.iter().all(|row| (row & choice).count_ones() == 1);
+        if is_one_hot(all) {
+            return Some(flags.to_vec());
+        }
+        let mut fitting =
+            (1..all).filter(|choice| choice.count_ones() > 1 && choice & !used == 0 && is_one_hot(*choice));
+        let choice = fitting.next().filter(|_| fitting.next().is_none())?;
+        Some(flags.iter().enumerate().filter(|(at, _)| choice >> at & 1 == 1).map(|(_, column)| *column).collect())
     }
 
     /// Whether two columns divide all rows alike: a name and a number of the same class.
@@ -264,7 +329,7 @@ impl Columns {
     /// Where it has no rows, a hint names no column, or no column can be made out to name files or labels.
     pub fn find(table: &Path, records: &[StringRecord], files: &mut Files, hints: &Hints) -> Result<Self, DataError> {
         let raw = Raw::new(table, records, hints)?;
-        let Some(found) = raw.find(files)? else { return Err(raw.unknown("no column names image files")) };
+        let Some(found) = raw.find(files)? else { return Err(raw.names_no_file(files)) };
         let (path, label) = (found.path, found.label);
         if found.header.is_none() && (2..=3).contains(&raw.width()) && path == 0 && label.is_none() {
             let split = (raw.width() > 2).then_some(2);
@@ -312,14 +377,19 @@ impl Columns {
     }
 }
 
-/// The part in a cell of the column `name`. A column such as `is_valid` or `is_test` has truth values.
+/// The part in a cell of the column `name`. A column such as `is_valid`, `is_test` or `is_train` has truth values.
 pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
     let value = value.to_lowercase();
-    let held_out = name.to_lowercase().strip_prefix("is_").and_then(part_of).filter(|part| *part != Part::Train);
-    match held_out {
+    match name.to_lowercase().strip_prefix("is_").and_then(part_of) {
         Some(part) if is_one(&value) => Some(part),
+        Some(Part::Train) if is_zero(&value) => Some(Part::Val),
         Some(_) if is_zero(&value) => Some(Part::Train),
-        _ => part_of(&value),
+        _ => match &*value {
+            // The names of FER2013.
+            "publictest" => Some(Part::Val),
+            "privatetest" => Some(Part::Test),
+            other => part_of(other),
+        },
     }
 }
 

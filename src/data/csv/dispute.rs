@@ -1,17 +1,17 @@
 //! Tables beside class folders. A table may repeat the classes of the folders, list other facts, or give other labels.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use csv::StringRecord;
 
 use super::columns::{Columns, LABEL_NAMES, Labels, is_one};
 use super::{Files, TableText};
+use crate::data::disagree::disagreement;
 use crate::data::listing::{name_of, relative, stem_of};
 use crate::data::lists::is_part_name;
 use crate::data::parts::part_of;
 use crate::data::text::read_text;
-use crate::data::{DataError, Hints, names};
+use crate::data::{DataError, Hints};
 
 /// Number of rows that are looked at.
 const SAMPLE: usize = 1000;
@@ -35,28 +35,20 @@ pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>,
     let rows = &records[usize::from(columns.header.is_some())..];
     let rows = &rows[..rows.len().min(SAMPLE)];
     files.list_for(rows.iter().filter_map(|row| row.get(columns.path)))?;
+    let place = name_of(table);
     let mut pairs: Vec<(String, String, String)> = Vec::new();
     for row in rows {
-        let Ok(image) = files.path(row.get(columns.path).unwrap_or_default()) else { continue };
+        let image = match files.path(row.get(columns.path).unwrap_or_default()) {
+            Ok(image) => image,
+            // The name of images of several folders.
+            Err(problem) => return Ok(Some(format!("{place}: {problem}"))),
+        };
         if image.is_file() {
             let path = relative(root, &image);
             pairs.push((folder_of(&path), label_of(row, &columns.labels), path));
         }
     }
-    let first = |at: fn(&(String, String, String)) -> &String| -> HashMap<&String, &(String, String, String)> {
-        pairs.iter().rev().map(|pair| (at(pair), pair)).collect()
-    };
-    let (of_folder, of_label) = (first(|pair| &pair.0), first(|pair| &pair.1));
-    let place = name_of(table);
-    Ok(pairs.iter().find_map(|(folder, label, path)| {
-        let (_, known, sibling) = of_folder[folder];
-        if known != label {
-            let [a, b] = [known, label].map(|label| names::shortened(label));
-            return Some(format!("{place}: {sibling} is '{a}', {path} is '{b}'"));
-        }
-        let (elsewhere, _, image) = of_label[label];
-        (elsewhere != folder).then(|| format!("{place}: {image} and {path} are both '{}'", names::shortened(label)))
-    }))
+    Ok(disagreement(&pairs).map(|rows| format!("{place}: {rows}")))
 }
 
 /// The class folder of a path below the root: its first folder that is no part.

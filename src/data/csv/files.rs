@@ -1,12 +1,47 @@
 //! The search for the image files that a table names.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::data::listing::Walk;
+use crate::data::decisions::{LeftOut, Why};
+use crate::data::listing::{Walk, entries, is_image, name_of, stem_of};
 use crate::data::lists::{Index, Match};
 use crate::data::{DataError, Hints, names};
+
+/// The images in the folders of `named` that are none of them.
+///
+/// # Errors
+/// Where a folder cannot be listed.
+pub(in crate::data) fn unlisted<'a>(named: impl Iterator<Item = &'a Path>) -> Result<Vec<LeftOut>, DataError> {
+    let named: HashSet<&Path> = named.collect();
+    let folders: BTreeSet<&Path> = named.iter().filter_map(|path| path.parent()).collect();
+    let mut found = Vec::new();
+    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+        let images = entries(folder)?.into_iter().filter(|path| is_image(path) && !named.contains(path.as_path()));
+        found.extend(images.map(|path| LeftOut::new(&path, Why::InNoList)));
+    }
+    Ok(found)
+}
+
+/// A remark on files of rows that are not there, of `named` with the line of each; `None` if all are there.
+pub(in crate::data) fn missing<'a>(table: &Path, named: impl Iterator<Item = (&'a Path, u64)>) -> Option<String> {
+    let mut missing = named.filter(|(path, _)| !path.exists());
+    let (first, line) = missing.next()?;
+    let count = 1 + missing.count();
+    let stem = stem_of(first);
+    let zeros = |name: &str| name.trim_start_matches('0').to_owned();
+    let near = first.parent().and_then(|folder| entries(folder).ok()).unwrap_or_default().into_iter();
+    let near =
+        near.filter(|path| is_image(path)).find(|path| stem_of(path) == stem || zeros(&stem_of(path)) == zeros(&stem));
+    let near = near.map(|path| format!("; {} is there", path.display())).unwrap_or_default();
+    Some(format!(
+        "{count} rows of {} name a file that is not there, the first on line {line}: {}{near}",
+        name_of(table),
+        names::shortened(&first.display().to_string())
+    ))
+}
 
 /// The image files that a table can name.
 pub(in crate::data) struct Files {
@@ -46,6 +81,22 @@ impl Files {
     /// Whether `name` stands for a file, directly or by the index.
     pub(super) fn names(&mut self, name: &str) -> Result<bool, DataError> {
         Ok(self.is_file(name) || self.index()?.find(name) != Match::None)
+    }
+
+    /// The file whose name is the number `name` with zeros before it.
+    pub(super) fn with_zeros(&mut self, name: &str) -> Option<String> {
+        let digits = Path::new(name).file_stem()?.to_str()?;
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        self.index().ok()?;
+        let images = &self.indexed.as_ref()?.1;
+        let bare = |stem: &str| stem.trim_start_matches('0').to_owned();
+        let is_it = |path: &&PathBuf| {
+            let stem = stem_of(path);
+            stem.len() > digits.len() && stem.bytes().all(|byte| byte.is_ascii_digit()) && bare(&stem) == bare(digits)
+        };
+        images.iter().find(is_it).map(|path| name_of(path))
     }
 
     /// Whether most of `values` are paths of files.

@@ -5,12 +5,14 @@
 //! | `sep=;` | Excel's line with the delimiter |
 //! | `# exported in May` | a remark |
 //! | `# path,label` before a line without names of columns | the names of the columns |
+//! | a file `.jsonl` | a row for each line, a column for each key |
 //! | `#1.jpg,cat` | a row: `#` without a blank, in a line with a delimiter, starts a name |
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use ::csv::{Position, ReaderBuilder, StringRecord};
+use serde_json::{Map, Value};
 
 use super::columns::PATH_NAMES;
 use crate::data::listing::is_image;
@@ -21,6 +23,36 @@ const LONGEST_FIELD: usize = 4096;
 
 /// Delimiters in the order in which they are tried. Spreadsheets of many countries write semicolons, some tools tabs.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Extensions of lists whose lines are the name of an image, blanks or a comma, and a label.
+pub(super) const LIST_EXTENSIONS: [&str; 2] = ["txt", "lst"];
+
+/// The name of an image and its label of a line of a list; `None` for a line of another form.
+pub(super) fn name_and_label(line: &str) -> Option<(&str, &str)> {
+    let (name, label) = line.trim().rsplit_once([' ', '\t', ',', ';'])?;
+    let name = name.trim_end_matches([' ', '\t', ',', ';']);
+    (is_image(Path::new(name)) && !label.is_empty()).then_some((name, label))
+}
+
+/// The lines of a JSON Lines file as a table: a column for each key of the first line, whose values are no objects. `None` for
+/// text of another form.
+fn table_of_json(text: &str) -> Option<String> {
+    let rows: Result<Vec<Map<String, Value>>, _> =
+        text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str).collect();
+    let rows = rows.ok()?;
+    let keys: Vec<&String> = rows.first()?.iter().filter(|(_, value)| !value.is_object()).map(|(key, _)| key).collect();
+    let cell = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let mut csv = ::csv::Writer::from_writer(vec![]);
+    csv.write_record(&keys).ok()?;
+    for row in &rows {
+        csv.write_record(keys.iter().map(|key| cell(row.get(*key)))).ok()?;
+    }
+    String::from_utf8(csv.into_inner().ok()?).ok()
+}
 
 /// The text of a table. Lines before the table are empty, so that the numbers of its lines are those of the file.
 pub(in crate::data) struct TableText<'a> {
@@ -33,6 +65,22 @@ pub(in crate::data) struct TableText<'a> {
 impl<'a> TableText<'a> {
     /// The text of the file at `table`.
     pub fn new(table: &'a Path, text: &'a str) -> Self {
+        if table.extension().is_some_and(|e| LIST_EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known))) {
+            let row = |line: &str| match name_and_label(line) {
+                Some((name, label)) => format!("{name}\t{label}\n"),
+                None if line.starts_with('#') => "\n".to_string(),
+                None => match line.trim().rsplit_once([' ', '\t', ',', ';']) {
+                    Some((a, b)) => format!("{}\t{b}\n", a.trim_end()),
+                    None => format!("{}\n", line.trim()),
+                },
+            };
+            return Self { table, text: text.lines().map(row).collect::<String>().into(), declared: Some(b'\t') };
+        }
+        if let Some(text) =
+            table.extension().filter(|e| e.eq_ignore_ascii_case("jsonl")).and_then(|_| table_of_json(text))
+        {
+            return Self { table, text: text.into(), declared: Some(b',') };
+        }
         let mut lines = text.split_inclusive('\n').peekable();
         let (mut before, mut length, mut names, mut declared) = (0, 0, None, None);
         while let Some(line) = lines.next() {

@@ -11,14 +11,15 @@ use rayon::prelude::*;
 use super::{MultiLabelSet, MultiLabelSplits, split};
 use crate::data::dataset::place_of;
 use crate::data::decisions::{Decisions, LeftOut, Why};
-use crate::data::folder::{ClassFolders, beside, require_class_names, require_no_masks};
+use crate::data::folder::{ClassFolders, beside, holds_classes, home, require_class_names, require_no_masks};
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::listing::{Walk, name_of, subfolders};
-use crate::data::lists::{self, ListFile};
+use crate::data::lists::{self, Dealt, ListFile};
+use crate::data::names::nearest;
 use crate::data::parts::{Part, PartFolders};
 use crate::data::split::require_classes;
-use crate::data::{DataError, OpenOptions, SampleDepth, names};
+use crate::data::{DataError, OpenOptions, SampleDepth, names, unused_lists};
 
 /// Class folders, as one set or in parts, in which an image may be in several classes.
 pub(crate) struct SharedFolders;
@@ -42,12 +43,12 @@ impl Format for SharedFolders {
 
     /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
-        let PartFolders { train, mut val, mut test, others } = PartFolders::find(root)?;
+        let PartFolders { train, mut val, mut test, others } = PartFolders::find(root, holds_classes)?;
         if val.is_none() {
             val = test.take();
         }
         match (train, val) {
-            (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others),
+            (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others, options),
             (Some(lone), None) | (None, Some(lone)) => {
                 let problem = format!(
                     "{}/ has the name of a part of a data set, but there is no second part beside it; add one (train/ and \
@@ -58,7 +59,10 @@ impl Format for SharedFolders {
             }
             (None, None) => {
                 require_class_names(&others, root)?;
-                divided(root, options)
+                match home(root, &others)? {
+                    Some(home) => divided([root, &home], options),
+                    None => divided([root, root], options),
+                }
             }
         }
     }
@@ -70,18 +74,25 @@ fn parts(
     [train_root, val_root]: [&Path; 2],
     test_root: Option<&Path>,
     others: &[PathBuf],
+    options: &OpenOptions,
 ) -> Result<MultiLabelSplits, DataError> {
     let depth = Arc::default();
     let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
-    let train = read(train_root, &depth, &mut decisions)?.set;
+    let Read { set: train, files } = read(train_root, &depth, &mut decisions)?;
+    let mut in_parts: Vec<(Part, PathBuf)> = files.into_iter().map(|(_, path)| (Part::Train, path)).collect();
     let classes = train.class_names();
-    require_classes(classes, train_root)?;
+    require_classes(classes, train_root, options)?;
     let mut part = |folder: &Path| {
-        let set = read(folder, &depth, &mut decisions)?.set;
+        let Read { set, files } = read(folder, &depth, &mut decisions)?;
+        let part = lists::part_in_name(&name_of(folder)).unwrap_or(Part::Val);
+        in_parts.extend(files.into_iter().map(|(_, path)| (part, path)));
         let unknown = set.class_names().iter().find(|class| place_of(class, classes).is_none()).cloned();
         let (present, absent) = (folder.to_path_buf(), train_root.to_path_buf());
         set.relabeled(classes).map_err(|error| match unknown {
-            Some(class) => DataError::ClassMismatch { class, present, absent },
+            Some(class) => {
+                let near = nearest(&class, classes);
+                DataError::ClassMismatch { class, present, absent, near }
+            }
             None => error,
         })
     };
@@ -94,6 +105,8 @@ fn parts(
         }
         _ => None,
     };
+    let in_parts: Vec<(Part, &Path)> = in_parts.iter().map(|(part, path)| (*part, path.as_path())).collect();
+    decisions.left_out.extend(lists::require_agreement(root, &in_parts)?);
     decisions
         .left_out
         .extend(test_root.filter(|_| test.is_none()).map(|folder| LeftOut::new(folder, Why::UnlabeledTest)));
@@ -101,13 +114,14 @@ fn parts(
     Ok(MultiLabelSplits { train, val, test, by_seed: false, format: SharedFolders.name(), decisions })
 }
 
-/// One set of class folders, divided by lists or by seed.
-fn divided(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
+/// The class folders in `home`, divided by the lists in `root` or by seed.
+fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let mut decisions = Decisions::default();
-    let all = read(root, &Arc::default(), &mut decisions)?;
-    require_classes(all.set.class_names(), root)?;
+    let all = read(home, &Arc::default(), &mut decisions)?;
+    require_classes(all.set.class_names(), home, options)?;
     let lists = lists::find(root)?;
     if lists.is_empty() {
+        unused_lists::report(root, all.files.iter().map(|(_, path)| path.as_path()), &mut decisions);
         return split::stratified(&all.set, options, root, SharedFolders.name(), decisions);
     }
     by_lists(root, &all, &lists, decisions)
@@ -121,7 +135,8 @@ fn by_lists(
     mut decisions: Decisions,
 ) -> Result<MultiLabelSplits, DataError> {
     let files: Vec<_> = all.files.iter().map(|(image, path)| (*image, path.as_path())).collect();
-    let part_of = lists::deal(root, lists, all.set.len(), &files, &mut decisions)?;
+    let Dealt { parts: part_of, second } = lists::deal(root, lists, all.set.len(), &files, &mut decisions)?;
+    decisions.notes.extend(lists::second_unused(&second));
     let of =
         |wanted: Option<Part>| -> Vec<usize> { (0..all.set.len()).filter(|&image| part_of[image] == wanted).collect() };
     let [train, mut val, mut test] = [Part::Train, Part::Val, Part::Test].map(|part| of(Some(part)));
@@ -170,6 +185,7 @@ fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Res
     decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
     require_no_masks(&folders, root)?;
     names::sort(&mut folders, |(name, _)| name);
+    folders.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
     let mut files = Vec::new();
     for (class, (name, folder)) in folders.iter().enumerate() {
         let Walk { images, left_out } = Walk::pictures(folder)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::labels::{self, Labels};
 use super::table::Table;
 use super::{MultiLabelSet, MultiLabelSplits, split};
-use crate::data::decisions::Decisions;
+use crate::data::decisions::{Decisions, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::names::quoted;
@@ -58,7 +58,10 @@ struct Image {
 pub(in crate::data) fn open_folder(root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
     let tables = csv::part_tables(root)?;
     if tables.is_empty() {
-        return open(&csv::only_table(root)?, options);
+        let only = csv::only_table(root)?;
+        let mut splits = open(&only, options)?;
+        splits.decisions.left_out.extend(csv::of_no_part(root, &[(Part::Train, only)])?);
+        return Ok(splits);
     }
     let (table, decisions) = Table::read_parts(root, tables, &options.hints)?;
     divided(root, root, &table, decisions, options)
@@ -79,11 +82,16 @@ fn divided(
     options: &OpenOptions,
 ) -> Result<MultiLabelSplits, DataError> {
     let mut labels = labels::read(table, labels::class_list(folder)?)?;
-    require_classes(&labels.classes, path)?;
+    require_classes(&labels.classes, path, options)?;
     let images = images(table, &mut labels)?;
     let Labels { classes, format, notes, .. } = labels;
     let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
     decisions.notes.extend(notes);
+    let paths = || images.iter().map(|image| image.path.as_path());
+    decisions.notes.extend(csv::missing(path, paths().zip(images.iter().map(|image| table.line(image.row)))));
+    if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
+        decisions.left_out.extend(csv::unlisted(paths())?);
+    }
     decisions.split = match table.split_name() {
         _ if table.is_of_parts() && images.iter().all(|image| image.part == Part::Train) => String::new(),
         _ if table.is_of_parts() => format!("by the tables {}", decisions.lists.join(", ")),

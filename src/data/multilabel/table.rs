@@ -78,13 +78,25 @@ impl Table {
 
     /// Appends the rows of another table.
     fn append(&mut self, mut other: Table) -> Result<(), DataError> {
-        let place = |name: &String| other.header.iter().position(|own| own == name);
+        // The column of parts may be in one of them alone.
+        if let (None, Some(name)) = (self.split, other.split.and_then(|column| other.header.get(column)))
+            && !self.header.is_empty()
+        {
+            self.split = Some(self.header.len());
+            self.header.push(name.clone());
+            self.rows.iter_mut().for_each(|row| row.push_field(""));
+        }
+        let place = |(at, name): (usize, &String)| match other.header.iter().position(|own| own == name) {
+            None if self.split == Some(at) => Some(usize::MAX),
+            found => found,
+        };
         let order: Option<Vec<usize>> = match self.header.is_empty() && other.header.is_empty() {
             true => Some((0..self.rows[0].len()).collect()),
-            false => self.header.iter().map(place).collect(),
+            false => self.header.iter().enumerate().map(place).collect(),
         };
         let width = other.rows[0].len();
-        let Some(order) = order.filter(|order| order.len() == width) else {
+        let taken = |order: &[usize]| order.iter().filter(|&&column| column < width).count();
+        let Some(order) = order.filter(|order| taken(order) == width) else {
             let [first, own] = [&*self, &other].map(|table| match table.header.is_empty() {
                 true => format!("{} columns without names", table.rows[0].len()),
                 false => format!("the columns {}", names::shortened(&table.header.join(","))),
@@ -147,7 +159,7 @@ impl Table {
     }
 
     /// 1-based line of a row in its file.
-    fn line(&self, row: usize) -> u64 {
+    pub fn line(&self, row: usize) -> u64 {
         self.rows[row].position().map_or(0, csv::Position::line)
     }
 
@@ -210,11 +222,10 @@ impl Table {
 
     /// Part of the image of a row; training if the table has no column of parts.
     pub fn part(&self, row: usize) -> Result<Part, DataError> {
-        if let Some(part) = self.source(row).part {
-            return Ok(part);
-        }
-        let Some(column) = self.split else { return Ok(Part::Train) };
-        let cell = self.cell(row, column);
+        let of_table = self.source(row).part;
+        let cell =
+            self.split.map(|column| self.cell(row, column)).filter(|cell| of_table.is_none() || !cell.is_empty());
+        let Some(cell) = cell else { return Ok(of_table.unwrap_or(Part::Train)) };
         part_of_value(self.split_name().unwrap_or_default(), cell).ok_or_else(|| {
             let problem = format!(
                 "split is '{cell}', expected train, val or test (or name the columns in a first line: path,labels,split)"
@@ -237,7 +248,7 @@ fn columns(
         let read = text.records_by(delimiter).and_then(|records| {
             let raw = Raw::new(path, &records, hints)?;
             let Some(found) = raw.find(files)?.filter(|_| records[0].len() > 1) else {
-                return Err(raw.unknown("no column names image files"));
+                return Err(raw.names_no_file(files));
             };
             let split = match found.header {
                 Some(_) => raw.split_column(&found),

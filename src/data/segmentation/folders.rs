@@ -10,7 +10,7 @@ use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative, subfolders};
-use crate::data::lists::{Index, ListFile, Match};
+use crate::data::lists::{Index, ListFile, Match, rest_trains, second_unused};
 use crate::data::names::shortened;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
@@ -143,6 +143,7 @@ pub(super) fn divide(root: &Path, pairs: Vec<(Option<Part>, Pair)>, found: &mut 
 pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found: &mut Found) {
     let index = Index::new(root, pairs.iter().map(|pair| pair.image.as_path()));
     let mut listed = vec![false; pairs.len()];
+    let mut second = Vec::new();
     found.has_val = lists.iter().any(|list| list.part == Part::Val);
     for list in lists {
         for (number, line) in &list.lines {
@@ -153,6 +154,13 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
             let problem = match problem {
                 Match::One(item) => {
                     listed[item] = true;
+                    if index.find(line) == Match::None {
+                        second.push((
+                            item,
+                            line[without_numbers(line).len()..].trim().to_string(),
+                            list.place(*number),
+                        ));
+                    }
                     let pair = pairs[item].clone();
                     match list.part {
                         Part::Train => found.train.push(pair),
@@ -170,10 +178,17 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
             found.faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
         }
     }
-    let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed);
-    found.decisions.left_out.extend(unlisted.map(|(pair, _)| LeftOut::new(&pair.image, Why::InNoList)));
     found.decisions.notes.extend(index.note());
+    found.decisions.notes.extend(second_unused(&second));
     found.decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed).map(|(pair, _)| pair);
+    if lists.iter().all(|list| list.part != Part::Train) {
+        let rest: Vec<Pair> = unlisted.cloned().collect();
+        found.decisions.notes.push(rest_trains(rest.len(), &found.decisions.lists));
+        found.train.extend(rest);
+    } else {
+        found.decisions.left_out.extend(unlisted.map(|pair| LeftOut::new(&pair.image, Why::InNoList)));
+    }
 }
 
 /// `Abyssinian_100` of `Abyssinian_100 1 1 -1`.

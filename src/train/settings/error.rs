@@ -46,6 +46,16 @@ pub enum ConfigError {
         /// All known keys.
         keys: &'static [&'static str],
     },
+    /// The run to resume is of another task.
+    #[error("{}: is a run of the task `{task}`, expected one of `{expected}`; resume it as {task}", run.display())]
+    OtherTask {
+        /// The run.
+        run: PathBuf,
+        /// Its task.
+        task: String,
+        /// The task that resumes it.
+        expected: &'static str,
+    },
     /// The settings have no form as TOML, so that the run could not be repeated from its `config.toml`.
     #[error("the settings cannot be kept in a config.toml: {0}; give paths that are valid Unicode")]
     NoToml(toml::ser::Error),

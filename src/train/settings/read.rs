@@ -224,6 +224,13 @@ pub(super) fn to_toml<S: TaskSettings>(config: &S) -> Result<String, ConfigError
     ))
 }
 
+/// The task in the remark at the start of a `config.toml`; see [`to_toml`].
+fn task_in(text: &str) -> Option<String> {
+    let remarks = text.lines().take_while(|line| line.starts_with('#'));
+    let command = remarks.into_iter().find_map(|line| line.split_once("shadegrad train "))?.1;
+    command.split_whitespace().next().map(str::to_owned)
+}
+
 /// A value as a person writes it: text without quotes.
 fn value_text(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -248,6 +255,11 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
 /// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
 /// is damaged, and what it lacks is known.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
+    if let Some(task) =
+        read_text(path, MAX_CONFIG_BYTES).ok().and_then(|text| task_in(&text)).filter(|task| task != S::TASK)
+    {
+        return Err(ConfigError::OtherTask { run: run.to_owned(), task, expected: S::TASK });
+    }
     let kept = RunDir::to_resume(run)
         .map(|run| Header::read(&run.state_path()))
         .unwrap_or_default()

@@ -28,7 +28,7 @@ fn tables_of_the_parts_are_one_set() {
     assert_eq!((splits.train.len(), splits.val.len(), splits.test.is_none()), (8, 2, true));
     assert_eq!(splits.decisions.split, "by the tables train.csv, val.csv");
     let why: Vec<&Why> = splits.decisions.left_out.iter().map(|one| &one.why).collect();
-    assert_eq!(why, [&Why::NoPart, &Why::UnlabeledTest]);
+    assert_eq!(why, [&Why::Submission, &Why::UnlabeledTest]);
     // Without a validation table the training rows are divided; a test table with labels is one.
     fs::remove_file(dir.path().join("val.csv")).unwrap();
     let splits = open(dir.path()).unwrap();

@@ -1,0 +1,77 @@
+//! Files that name images of a set and do not divide it: lists in other places or of other forms than are read.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::decisions::{Decisions, LeftOut, Why};
+use super::listing::{entries, is_own_output, stem_of, subfolders};
+use super::lists::{Index, Match};
+use super::names::value;
+use super::text::{decode, read_file};
+
+/// Extensions of files that may be lists.
+const EXTENSIONS: [&str; 7] = ["txt", "lst", "csv", "tsv", "json", "jsonl", "ndjson"];
+/// Largest file that is looked at, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+/// Largest number of files that are looked at.
+const MAX_FILES: usize = 60;
+/// Number of names in a file that are looked up.
+const MAX_NAMES: usize = 20_000;
+/// Names of files that list classes.
+const CLASS_LISTS: [&str; 6] = ["classes", "labels", "codes", "class_names", "names", "obj"];
+
+/// Adds the unused lists of a set that was divided by seed to what is left out: text files in its folder and in the folders
+/// there that name two of its images or more.
+pub(crate) fn report<'a>(root: &Path, images: impl IntoIterator<Item = &'a Path>, decisions: &mut Decisions) {
+    let images: Vec<&Path> = images.into_iter().collect();
+    let candidates = candidates(root, &images);
+    if candidates.is_empty() {
+        return;
+    }
+    let known: BTreeSet<PathBuf> = decisions.left_out.iter().map(|one| one.path.clone()).collect();
+    let index = Index::new(root, images);
+    let unused = candidates.iter().filter(|path| !known.contains(*path) && names_images(path, &index));
+    decisions.left_out.extend(unused.map(|path| LeftOut::new(path, Why::UnusedList)));
+}
+
+/// Text files in the folder of a set, in the folders there and in those of `ImageSets/`, without those that belong to an image.
+fn candidates(root: &Path, images: &[&Path]) -> Vec<PathBuf> {
+    let mut folders = vec![root.to_path_buf()];
+    folders.extend(subfolders(root).unwrap_or_default());
+    folders.extend(subfolders(&root.join("ImageSets")).unwrap_or_default());
+    let is_candidate = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|found| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(found)))
+    };
+    let folders = folders.into_iter().filter(|folder| !is_own_output(folder));
+    let files = folders.flat_map(|folder| entries(&folder).unwrap_or_default()).filter(is_candidate);
+    let mut files: Vec<PathBuf> = files.take(MAX_FILES).collect();
+    if !files.is_empty() {
+        let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();
+        files.retain(|path| !stems.contains(&stem_of(path)));
+    }
+    files
+}
+
+fn names_images(path: &Path, index: &Index) -> bool {
+    let Some(text) = read_file(path, MAX_BYTES).ok().and_then(|bytes| decode(&bytes).ok()) else { return false };
+    let is_class_list = CLASS_LISTS.contains(&stem_of(path).to_lowercase().as_str());
+    let mut named = BTreeSet::new();
+    for line in text.lines() {
+        let fields = line.split(['"', '\'', ',', ';', '\t', '[', ']', '{', '}']).map(str::trim);
+        // Names may hold blanks, or stand between them.
+        let words =
+            fields.flat_map(|field| std::iter::once(field).chain(field.split(' ').filter(move |word| *word != field)));
+        for word in words.filter(|word| !word.is_empty()).take(MAX_NAMES) {
+            // A number may be that of a class or of a row.
+            let is_bare = value(word).is_some() && (is_class_list || word != line.trim());
+            if let (false, Match::One(item)) = (is_bare, index.find(word)) {
+                named.insert(item);
+                if named.len() > 1 {
+                    return true;
+                }
+            }
+        }
+    }
+    false
+}

@@ -1,0 +1,98 @@
+//! Evaluation on data that changed after training, and folders that shadegrad wrote inside data.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Outcome, Place};
+
+const TRAIN: &str =
+    "train classify --model cnn --data photos --image-size 32 --batch-size 4 --epochs 1 --device cpu --out run";
+
+fn notes(outcome: &Outcome) -> String {
+    let object: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    object["notes"]
+        .as_array()
+        .expect("notes")
+        .iter()
+        .map(|note| note.as_str().expect("text"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn eval_says_which_images_trained_the_model() {
+    let place = Place::new();
+    place.photos("photos", &["disc", "grass"], 6);
+    place.run(TRAIN).fine();
+    let same = place.run("eval run --device cpu --json").fine();
+    assert_eq!(notes(&same), "", "the data of the run");
+    let all: Vec<String> = place.list("photos/disc");
+    fs::remove_file(place.path(&format!("photos/disc/{}", all[0]))).expect("removes");
+    fs::remove_file(place.path(&format!("photos/disc/{}", all[3]))).expect("removes");
+    // Another split is drawn from the other images.
+    let changed = notes(&place.run("eval run --device cpu --seed 3 --json").fine());
+    assert!(changed.contains("trained the model, such as") && changed.contains("not those of the run"), "{changed}");
+    place
+        .run("eval run --device cpu --seed 3")
+        .fine()
+        .printed(&["note: the validation images are not those of the run"]);
+    place.run("compare run run --device cpu --out side").fine().printed(&["not those of the run"]);
+    fs::rename(place.path("photos"), place.path("moved")).expect("renames");
+    let moved = notes(&place.run("eval run --data moved --device cpu --seed 3 --json").fine());
+    assert!(moved.contains("trained the model") && moved.contains("moved has no parts"), "{moved}");
+}
+
+#[test]
+fn eval_takes_data_with_one_class_of_the_model() {
+    let place = Place::new();
+    place.photos("photos", &["disc", "grass"], 6);
+    place.run(TRAIN).fine();
+    place.photos("only", &["grass"], 5);
+    place.run("eval run --data only --device cpu").fine();
+    let rows: String = place.list("only/grass").iter().map(|name| format!("only/grass/{name},grass\n")).collect();
+    place.write("one.csv", format!("path,label\n{rows}"));
+    place.run("eval run --data one.csv --device cpu").fine();
+    place.photos("other", &["Disc", "Grass"], 3);
+    place.run("eval run --data other --device cpu").refused(&["differ in case alone"]);
+    place.run("train segment --resume run").refused(&["run: is a run of the task `classify`", "resume it as classify"]);
+    place.run("eval run --data one.csv --label-column 1 --device cpu").refused(&["'path', names the files"]);
+}
+
+#[test]
+fn what_shadegrad_wrote_is_no_data() {
+    let place = Place::new();
+    place.photos("photos", &["disc", "grass"], 6);
+    place.run(TRAIN).fine();
+    place.run("predict run photos --explain --device cpu --out photos/seen").fine();
+    place.run("data check --task classify photos --fix clean").fine();
+    fs::rename(place.path("clean"), place.path("photos/clean")).expect("renames");
+    place.run("export run --hub photos/hub --license mit").fine();
+    let checked = place.run("data check --task classify photos --json").fine();
+    let object: Value = serde_json::from_str(&checked.stdout).expect("JSON");
+    let classes: Vec<&str> =
+        object["classes"].as_array().expect("classes").iter().filter_map(|c| c["name"].as_str()).collect();
+    assert_eq!(classes, ["disc", "grass"]);
+    for folder in ["seen", "clean", "hub"] {
+        assert!(checked.stdout.contains(&format!("photos/{folder}")), "{folder} is named: {}", checked.stdout);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_limit_of_file_sizes_is_an_error() {
+    let place = Place::new();
+    place.photos("photos", &["disc", "grass"], 6);
+    let told = place.run_in_shell("ulimit -f 10;", TRAIN);
+    told.refused(&["cannot write", "File too large"]);
+}
+
+#[test]
+fn a_file_instead_of_a_folder_is_a_fault_in_json_too() {
+    let place = Place::new();
+    place.write("a.json", "{}");
+    let checked = place.run("data check --task segment --json a.json");
+    let object: Value = serde_json::from_str(&checked.stdout).expect("JSON");
+    assert_eq!((object["is_good"].as_bool(), checked.code), (Some(false), Some(2)));
+    assert!(object["faults"][0]["what"].as_str().expect("text").contains("give the folder that it lies in"));
+}
