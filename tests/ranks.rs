@@ -96,7 +96,7 @@ fn a_sweep_and_a_rate_test_run_over_ranks() {
     let place = place();
     place.write(
         "sweep.toml",
-        &format!("task = \"segment\"\n[base]\n{SETTINGS}epochs = 1\n[grid]\nclip = [0.1, 0.2, 0.3]\n"),
+        format!("task = \"segment\"\n[base]\n{SETTINGS}epochs = 1\n[grid]\nclip = [0.1, 0.2, 0.3]\n"),
     );
     place.run("sweep sweep.toml --out 1").fine();
     let (code, text) = run(&place, &vec!["sweep sweep.toml --out 3".to_owned(); 3]);

@@ -131,7 +131,7 @@ pub enum ImageProblem {
     #[error("{0}")]
     Annotation(String),
     /// A mask of another size than its image.
-    #[error("is {}x{} pixels, but its image {image} is {}x{}; both must have the same size", mask_size.0, mask_size.1, image_size.0, image_size.1)]
+    #[error("is {}x{} pixels, but its image {image} is {}x{}; scale the mask by the nearest value, or put back the image that it was drawn on", mask_size.0, mask_size.1, image_size.0, image_size.1)]
     SizesDiffer {
         /// Name of the image.
         image: String,
@@ -151,7 +151,8 @@ pub enum ImageProblem {
     Repeated(String),
     /// Pixels of a mask outside of the classes.
     #[error(
-        "{} outside the {classes} classes; correct the mask, or list the class or the ignored value in classes.toml",
+        "{} outside the {classes} classes; correct the mask, list the class or the ignored value in classes.toml, or set \
+         nearest = true there if these are rims of classes",
         outside_words(outside)
     )]
     OutsideClasses {

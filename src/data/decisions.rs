@@ -96,6 +96,8 @@ pub enum Why {
     OtherAnnotations,
     /// An image without annotation, or with one that its annotator skipped.
     Unannotated,
+    /// A picture that belongs to another one, such as its superpixels.
+    Accessory,
     /// A visualization, or a copy that another file of the format replaces.
     Duplicate,
 }
@@ -120,11 +122,12 @@ impl fmt::Display for Why {
             }
             Why::RepeatsFolders => "lists that divide the set as its folders do",
             Why::Submission => "samples of a submission",
-            Why::UnlabeledTest => "test images without known classes",
+            Why::UnlabeledTest => "test images without known classes or masks",
             Why::Mask => "masks beside their pictures",
             Why::NoArea => "annotations without an area",
             Why::OtherAnnotations => "annotations of other kinds than instances",
             Why::Unannotated => "images whose tasks have no annotation, or a skipped one",
+            Why::Accessory => "pictures that belong to another one",
             Why::Duplicate => "copies that the format also has in another form",
         })
     }

@@ -107,6 +107,11 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
     named_after_parts(folder, &["txt", "lst"])?.into_iter().map(|(part, path)| ListFile::read(&path, part)).collect()
 }
 
+/// The list at `path`, of whatever name.
+pub(crate) fn in_file(path: &Path, part: Part) -> Result<ListFile, DataError> {
+    ListFile::read(path, part)
+}
+
 /// The files directly in `folder` that are named after a part and have one of `extensions`.
 ///
 /// # Errors
@@ -388,20 +393,25 @@ impl Index {
         found
     }
 
-    /// The file whose name ends a path of another machine, such as `/label-studio/data/upload/1/x.jpg` for `images/x.jpg`. Folders
-    /// of other names than those of images and parts may tell files apart, so such files are not found.
+    /// The file with the longest ending of a path or an address of another machine, such as `images/x.jpg` for
+    /// `/label-studio/data/upload/1/x.jpg` or `s3://bucket/x.jpg?sig=1`. No match are: a file in another part than the path says;
+    /// by its name alone, a file in a folder of another name than those of images and parts, which may tell files apart.
     pub fn find_of_other_machine(&self, listed: &str) -> Match {
         let listed = listed.trim().replace('\\', "/");
-        let is_absolute = listed.starts_with('/') || listed.chars().nth(1) == Some(':');
-        let Some((_, name)) = listed.rsplit_once('/').filter(|_| is_absolute) else { return Match::None };
-        match self.find(name) {
-            Match::One(number) => {
-                let path = self.files.iter().find(|(known, _)| *known == number).map(|(_, path)| path);
-                let is_plain = path.is_some_and(|path| pairing::read(Path::new(path)).rest.is_empty());
-                if is_plain { Match::One(number) } else { Match::None }
-            }
-            found => found,
+        let is_address = listed.contains("://");
+        let listed = if is_address { listed.split(['?', '#']).next().unwrap_or_default() } else { &listed };
+        if !is_address && !listed.starts_with('/') && listed.chars().nth(1) != Some(':') {
+            return Match::None;
         }
+        let endings = listed.match_indices('/').map(|(at, _)| &listed[at + 1..]).filter(|ending| !ending.is_empty());
+        let found = endings.map(|ending| (ending, self.find(ending))).find(|(_, found)| *found != Match::None);
+        let Some((ending, Match::One(number))) = found else { return found.map_or(Match::None, |(_, found)| found) };
+        let said = pairing::read(Path::new(listed)).part;
+        let path = self.files.iter().find(|(known, _)| *known == number).map_or("", |(_, path)| path);
+        let reading = pairing::read(Path::new(path));
+        let contradicts = said.is_some() && reading.part.is_some() && said != reading.part;
+        let is_plain = ending.contains('/') || reading.rest.is_empty();
+        if is_plain && !contradicts { Match::One(number) } else { Match::None }
     }
 
     /// Looks up the name at the start of a line, and returns what stands after it.

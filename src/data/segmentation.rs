@@ -7,20 +7,22 @@
 //! Finding does not stop at the first fault. Images without mask, masks without image and list lines without file are
 //! collected and reported together.
 
+mod bitmap;
 pub(crate) mod camvid;
 pub(crate) mod cityscapes;
 mod class_list;
 mod classes;
 pub(crate) mod coco;
 mod coding;
-mod data_yaml;
 mod detect;
 pub(crate) mod folders;
 pub(crate) mod found;
 mod gathered;
 pub(crate) mod label_studio;
 pub(crate) mod labelme;
+mod leftovers;
 pub(crate) mod mask;
+mod name_lists;
 mod orientation;
 pub(crate) mod pairing;
 pub(crate) mod pets;
@@ -28,21 +30,23 @@ mod raw;
 pub(crate) mod roboflow;
 mod set;
 mod shapes;
+mod strangers;
 pub(crate) mod supervisely;
 mod values;
 pub(crate) mod voc;
 mod written;
 pub(crate) mod yolo;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::{GrayImage, RgbImage, RgbaImage};
+use rayon::prelude::*;
 
-use super::decode::{decode_file_as, decode_four};
+use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
 use super::split::{by_seed, hold_out};
-use super::{BadImage, DataError, SetOptions, unused_lists};
+use super::{BadImage, DataError, DecodeLimits, SetOptions, frames, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
@@ -80,10 +84,38 @@ pub(crate) fn complete(
         }
         (Some(coding), ..) | (None, Some(coding), None) => coding,
         (None, None, Some(threshold)) => classes::by_threshold(threshold, path)?,
-        (None, None, None) => detect::detect(path, &found.parts())?,
+        (None, None, None) => {
+            let home = found.home.as_deref().unwrap_or(path);
+            let (listed, notes) = name_lists::find(home)?;
+            found.decisions.notes.extend(notes);
+            match listed {
+                Some(coding) => coding,
+                None => {
+                    let (coding, notes) = detect::detect(path, &found.parts())?;
+                    found.decisions.notes.extend(notes);
+                    coding
+                }
+            }
+        }
     };
     let coding = detect::settle_255(path, &found.parts(), coding)?;
+    found.decisions.notes.extend(gathered::twins(&coding.classes.names));
+    found.decisions.notes.extend(several_pages(&found));
     splits(path, found, coding, options)
+}
+
+/// The remark that masks hold several pages, of which the first is read.
+fn several_pages(found: &Found) -> Option<String> {
+    const KINDS: [&str; 3] = ["tif", "tiff", "gif"];
+    let files = found.parts().into_iter().flatten().flat_map(|pair| pair.mask.files());
+    let files: Vec<&PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|e| KINDS.iter().any(|kind| e.eq_ignore_ascii_case(kind))))
+        .collect();
+    let limits = DecodeLimits::default();
+    let has_several = |path: &&&PathBuf| read_bytes(path, &limits).is_ok_and(|bytes| frames::are_several(&bytes));
+    let several: Vec<&&PathBuf> = files.par_iter().filter(has_several).collect();
+    let first = several.first()?;
+    Some(format!("{} masks hold several pages, such as {}; the first page is read", several.len(), first.display()))
 }
 
 /// Settings in a file beside a set: in the root, else in the folder of the set below it.
@@ -114,7 +146,10 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
     }
     let is_by_seed = val.is_empty();
     if is_by_seed {
-        unused_lists::report(path, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
+        // Annotation files name their images, and are used.
+        if train.iter().any(|pair| !pair.mask.files().is_empty()) {
+            unused_lists::report(path, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
+        }
         (train, val) = hold_out(train, options)?;
         decisions.split = by_seed(options.val_split, options.seed);
     } else if decisions.split.is_empty() {

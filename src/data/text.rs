@@ -26,6 +26,44 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
     decode(&read_file(path, MAX_BYTES)?).map_err(|problem| DataError::malformed(path, problem))
 }
 
+/// The start of a text file, of at most `limit` bytes; `None` where it is no text file. Characters cut at the end are
+/// replaced.
+pub(crate) fn start_of(path: &Path, limit: u64) -> Option<String> {
+    let (file, _) = open_regular(path).ok()?;
+    let mut start = Vec::new();
+    file.take(limit).read_to_end(&mut start).ok()?;
+    let whole = start.len() / 2 * 2;
+    Some(match start.as_slice() {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => decode(&start[..whole]).unwrap_or_default(),
+        bytes => String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned(),
+    })
+}
+
+/// The value in a JSON file.
+///
+/// # Errors
+/// Where it cannot be read, or is not of this form.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, DataError> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let problem = format!("{}; export it again, or correct that line", json_problem(&text, &error));
+        DataError::malformed(path, problem)
+    })
+}
+
+/// The fault of a JSON text in words, with what stands at its place.
+pub(crate) fn json_problem(text: &str, error: &serde_json::Error) -> String {
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let at = (0..=error.column().saturating_sub(1).min(line.len())).rev().find(|at| line.is_char_boundary(*at));
+    let rest = &line[at.unwrap_or(0)..];
+    let place = format!("line {} column {}", error.line(), error.column());
+    match ["NaN", "Infinity", "-Infinity"].iter().find(|word| rest.starts_with(**word)) {
+        Some(word) => format!("{place} holds {word}, which JSON has not; expected a number"),
+        None if error.is_eof() => format!("it ends at {place}, before its last bracket: it is cut off"),
+        None => error.to_string(),
+    }
+}
+
 /// Opens a regular file. A FIFO would block, and a device may never end.
 ///
 /// # Errors

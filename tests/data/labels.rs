@@ -64,7 +64,7 @@ fn yolo_parts_are_those_of_its_data_file() {
     // Images of the same name in two folders have the labels of their own folder.
     assert_eq!(content(&*splits.train), [pairs([(0, 1), (1, 1)]), pairs([(0, 2), (1, 2)])].concat());
     assert_eq!(content(&*splits.val), pairs([(0, 3), (1, 3)]));
-    assert_eq!(splits.decisions.lists, ["data.yaml"]);
+    assert_eq!(splits.decisions.split, "by data.yaml");
     // Lists with names of their own, and a folder that no entry names.
     let dir = yolo(&format!("train: autosplit_train.txt\nval: autosplit_val.txt\n{names}"));
     write(&dir.path().join("autosplit_train.txt"), "./images/a/0.jpg\n./images/b/1.jpg\n");

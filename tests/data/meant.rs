@@ -1,12 +1,14 @@
 //! Ambiguous data is read in the intended way, or refused with both readings and the setting that decides. Each case was
 //! once misread silently.
 
+mod annotations;
 mod classes;
 mod columns;
 mod exports;
 mod files;
 mod layouts;
 mod lists;
+mod mask_layouts;
 mod masks;
 mod pixels;
 mod tables;

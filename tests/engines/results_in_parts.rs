@@ -1,5 +1,6 @@
 //! Results that an engine hands out while later calls run: the same bits, the gradients of the last layers first.
 
+use std::iter::once;
 use std::ops::Range;
 
 use shadegrad::exec::{AnyEngine, CpuEngine, Final, PlanId, PlanOptions, Session};
@@ -45,7 +46,7 @@ fn session(engine: Box<AnyEngine>) -> (Session<AnyEngine>, PlanId) {
 fn parts(session: &Session<AnyEngine>) -> Vec<Range<usize>> {
     let layout = session.states().layout();
     let (len, end) = (layout.decay_end / LAYERS, layout.group_len[Group::Parameters as usize]);
-    (0..LAYERS).map(|layer| layer * len..(layer + 1) * len).chain([layout.decay_end..end]).collect()
+    (0..LAYERS).map(|layer| layer * len..(layer + 1) * len).chain(once(layout.decay_end..end)).collect()
 }
 
 #[test]
@@ -80,7 +81,8 @@ fn parts_have_the_bits_of_a_whole_run_and_the_last_layers_come_first() {
             let again = session.take_parts(plan, ticket, parts, &mut |_| panic!("results come once"));
             assert!(again.is_err_and(|error| error.to_string().contains("taken before")), "{name}");
         }
-        let error = session.run_parts(plan, (port::GRADIENTS, &[0..1 << 20])).expect_err("refused").to_string();
+        let outside = [0..8, 0..1 << 20];
+        let error = session.run_parts(plan, (port::GRADIENTS, &outside)).expect_err("refused").to_string();
         assert!(error.contains("lies outside"), "{error}");
         assert_eq!(session.run_now(plan).expect("a run"), whole, "{name}: a refused run changes nothing");
     }

@@ -75,7 +75,7 @@ enum WrittenCoding {
 }
 
 /// The class file in `root`: the first of `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
-/// `labelmap.txt`, `class_names.txt` and `codes.txt` that exists.
+/// `class_dict_seg.csv`, `objectInfo150.txt`, `labelmap.txt`, `class_names.txt` and `codes.txt` that exists.
 ///
 /// # Errors
 /// Where the file cannot be read or contradicts itself.
@@ -107,6 +107,8 @@ fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<boo
         ("label_colors.txt", from_color_list),
         ("label_colours.txt", from_color_list),
         ("class_dict.csv", from_color_table),
+        ("class_dict_seg.csv", from_color_table),
+        ("objectInfo150.txt", from_object_info),
         ("labelmap.txt", from_label_map),
         ("class_names.txt", from_class_names),
         ("codes.txt", from_names),
@@ -162,9 +164,11 @@ fn of_lines(
     split: impl Fn(&str) -> Option<(String, [u8; 3])>,
 ) -> Result<Option<Written>, DataError> {
     let (mut classes, mut ignore_color) = (Vec::new(), None);
-    for (number, line) in read_text(path)?.lines().enumerate().skip(skipped).filter(|(_, line)| !line.trim().is_empty())
-    {
-        let Some((name, color)) = split(line) else {
+    let text = read_text(path)?;
+    let is_row = |(_, line): &(usize, &str)| !line.trim().is_empty() && !is_remark(line);
+    for (number, line) in text.lines().enumerate().skip(skipped).filter(is_row) {
+        let bare = line.split(" #").next().unwrap_or_default();
+        let Some((name, color)) = split(bare) else {
             let problem = format!("'{line}' is not '{expected}' with three numbers from 0 to 255");
             return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
         };
@@ -178,10 +182,52 @@ fn of_lines(
     Ok(Some(Written { ignore_color, coding: Some(WrittenCoding::Color), ..Written::of(classes) }))
 }
 
-/// One name per line; the value of a class is its line number from 0. `Void` is ignored.
+/// ADE20K's table of 150 classes: a header with `Idx` and `Name`, then rows with tabs. Value 0 is no class.
+fn from_object_info(path: &Path) -> Result<Option<Written>, DataError> {
+    let text = read_text(path)?;
+    let mut rows = text.lines().map(|line| line.split('\t').map(str::trim).collect::<Vec<_>>());
+    let header = rows.next().unwrap_or_default();
+    let column = |name: &str| header.iter().position(|cell| cell.eq_ignore_ascii_case(name));
+    let (Some(index), Some(name)) = (column("Idx"), column("Name")) else { return Ok(None) };
+    let class = |row: Vec<&str>| {
+        let value = Byte(row.get(index)?.parse().ok()?);
+        Some(WrittenClass { name: (*row.get(name)?).to_string(), value: Some(value), color: None })
+    };
+    let classes: Vec<WrittenClass> = rows.filter_map(class).collect();
+    let classes = classes_of_distinct_names(classes);
+    Ok((!classes.is_empty()).then(|| Written { ignore_index: vec![0], ..Written::of(classes) }))
+}
+
+/// The classes with their value behind a name that another class has too: ADE20K has two `screen`.
+fn classes_of_distinct_names(classes: Vec<WrittenClass>) -> Vec<WrittenClass> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    classes.iter().for_each(|class| *counts.entry(class.name.clone()).or_default() += 1);
+    let distinct = |class: WrittenClass| match (counts.get(&class.name), class.value) {
+        (Some(2..), Some(Byte(value))) => WrittenClass { name: format!("{} ({value})", class.name), ..class },
+        _ => class,
+    };
+    classes.into_iter().map(distinct).collect()
+}
+
+/// The coding of names with their values. A first name `__ignore__` or `void` is ignored.
+pub(super) fn of_values(names: Vec<(u8, String)>, path: &Path) -> Result<Coding, DataError> {
+    let is_void = |name: &str| matches!(name.to_lowercase().as_str(), "void" | "__ignore__");
+    let ignored = names.iter().filter(|(_, name)| is_void(name)).map(|(value, _)| *value).collect();
+    let class = |(value, name)| WrittenClass { value: Some(Byte(value)), ..WrittenClass::named(name) };
+    let classes = names.into_iter().map(class).collect();
+    coding(Written { ignore_index: ignored, ..Written::of(classes) }, path)
+}
+
+/// Whether a line of a list is a remark.
+fn is_remark(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// One name per line; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
 fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
-    let names: Vec<String> =
-        read_text(path)?.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
+    let text = read_text(path)?;
+    let names = text.lines().filter(|line| !is_remark(line)).map(|line| line.trim().to_string());
+    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
     let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
     let classes = names.into_iter().map(WrittenClass::named).collect();
     Ok(Some(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }))
@@ -192,7 +238,7 @@ fn from_label_map(path: &Path) -> Result<Option<Written>, DataError> {
     let mut classes = Vec::new();
     let text = read_text(path)?;
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        if line.starts_with('#') {
+        if is_remark(line) {
             continue;
         }
         let mut cells = line.split(':');
@@ -211,7 +257,8 @@ fn from_label_map(path: &Path) -> Result<Option<Written>, DataError> {
 /// labelme2voc's names, one per line. A first line `__ignore__` is value -1, which is stored as 255.
 fn from_class_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
-    let names = text.lines().map(str::trim).filter(|name| !name.is_empty() && *name != "__ignore__");
+    let names = text.lines().filter(|line| !is_remark(line)).map(str::trim);
+    let names = names.filter(|name| !name.is_empty() && *name != "__ignore__");
     Ok(Some(Written::of(names.map(|name| WrittenClass::named(name.to_string())).collect())))
 }
 
@@ -345,7 +392,11 @@ impl Builder {
 
     fn finish(self, palettes_are_colors: bool, is_ignored_said: bool) -> Result<Coding, String> {
         if self.list.len() < 2 {
-            return Err(format!("lists {} classes that are not ignored; at least 2 are needed", self.list.len()));
+            let (count, ignored) = (self.list.len(), &self.list.ignored);
+            return Err(format!(
+                "lists {count} classes that are not ignored (ignored: {ignored}); at least 2 are needed: if the ignored \
+                 one is the background, rename it to background, or list the classes in a classes.toml"
+            ));
         }
         let assumes_ignored =
             !palettes_are_colors && !is_ignored_said && self.values[usize::from(IGNORED)] == Some(IGNORED);

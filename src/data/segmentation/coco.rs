@@ -1,10 +1,9 @@
 //! COCO's JSON: one file with polygons and run lengths of many images.
 //!
 //! Pixels without annotation are background. Annotations are drawn in the order of the file; later ones cover earlier
-//! ones. Crowd regions (`iscrowd`) are drawn as their class, with a note. Categories of the same name are one class. Where
-//! files give an id different names, names decide.
+//! ones. Crowd regions (`iscrowd`) have their class and lie below the other annotations. Categories are aligned by name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::folders;
 use super::found::{Found, Pair};
-use super::gathered::{require_no_masks, twins};
+use super::gathered::require_no_masks;
 use super::mask::MaskSource;
 use super::shapes::{Area, Drawing, Shape, coding, unpack_runs, with_background};
 use crate::data::decisions::{LeftOut, Why};
@@ -22,7 +21,7 @@ use crate::data::format::{Evidence, Format};
 use crate::data::listing::{Walk, entries, name_of, relative, stem_of, subfolders};
 use crate::data::lists::{Index, Match};
 use crate::data::parts::{Part, part_of};
-use crate::data::text::read_text;
+use crate::data::text::{json_problem, read_text, start_of};
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// COCO's JSON.
@@ -47,7 +46,7 @@ impl Format for Coco {
     }
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
-        let (files, others) = of_instances(files(root)?);
+        let (files, others): (Vec<_>, Vec<_>) = by_kind(files(root)?);
         let walk = Walk::below(root)?;
         require_no_masks(root, &walk.images, self.name())?;
         let mut read = Vec::new();
@@ -56,23 +55,22 @@ impl Format for Coco {
             let written: Written = serde_json::from_str(&text).map_err(|error| unreadable(&path, &text, &error))?;
             read.push((part, path, written));
         }
-        let (names, ids, notes) = classes(&read);
+        let Classes { names, ids, notes } = classes(root, &read)?;
         let mut found = Found { known: Some(coding(&names, &name_of(&read[0].1), &read[0].1)?), ..Found::default() };
         found.decisions.left_out = walk.left_out;
-        found.decisions.left_out.extend(others.iter().map(|path| LeftOut::new(path, Why::OtherAnnotations)));
-        found.decisions.notes.extend(notes);
-        found.decisions.notes.extend(twins(&names));
+        found.decisions.left_out.extend(others.iter().map(|(_, path)| LeftOut::new(path, Why::OtherAnnotations)));
+        found.decisions.notes = notes;
         let index = Index::new(root, walk.images.iter().map(PathBuf::as_path));
         let mut pairs = Vec::new();
-        let mut taken = vec![false; walk.images.len()];
-        for ((part, path, written), ids) in read.into_iter().zip(ids) {
+        let mut taken: Vec<Option<String>> = vec![None; walk.images.len()];
+        for ((part, path, written), ids) in read.into_iter().zip(&ids) {
             let files = Files { root, index: &index, images: &walk.images };
-            let own = files.pairs(&path, written, &ids, (&mut found, &mut taken))?;
             found.has_val |= part == Some(Part::Val);
+            let own = files.pairs(&path, written, ids, &mut taken, &mut found)?;
             pairs.extend(own.into_iter().map(|pair| (part, pair)));
         }
         found.decisions.notes.extend(index.note());
-        let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(path, _)| path);
+        let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| taken.is_none()).map(|(path, _)| path);
         found.decisions.left_out.extend(unlisted.map(|path| LeftOut::new(path, Why::InNoList)));
         pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
         folders::divide(root, pairs, &mut found)?;
@@ -148,23 +146,23 @@ struct WrittenAnnotation {
     image_id: Id,
     category_id: Id,
     segmentation: Option<WrittenArea>,
-    /// 1 for a region of many objects.
     #[serde(default)]
-    iscrowd: Crowd,
+    iscrowd: Option<Crowd>,
 }
 
-/// A number or a truth value: 0 and false are no crowd.
-#[derive(Debug, Default)]
-struct Crowd(bool);
-
-impl<'de> Deserialize<'de> for Crowd {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(from)?;
-        Ok(Self(value.as_bool().unwrap_or_else(|| value.as_f64().is_some_and(|number| number != 0.0))))
-    }
+/// Whether a region holds several objects: 0, 1, `false` or `true`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "iscrowd: expected 0 or 1")]
+enum Crowd {
+    Number(f64),
+    Flag(bool),
 }
 
 impl WrittenAnnotation {
+    fn is_crowd(&self) -> bool {
+        matches!(self.iscrowd, Some(Crowd::Flag(true))) || matches!(self.iscrowd, Some(Crowd::Number(n)) if n != 0.0)
+    }
+
     /// Whether it is more than a box: some tools write an empty list of polygons for one.
     fn has_area(&self) -> bool {
         match &self.segmentation {
@@ -176,7 +174,11 @@ impl WrittenAnnotation {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "segmentation: expected polygons [[x, y, x, y, ...]] or run lengths {counts, size: [height, width]} with \
+                 counts from 0 to 4294967295"
+)]
 enum WrittenArea {
     Polygons(Vec<Vec<f64>>),
     Runs { counts: WrittenRuns, size: [u32; 2] },
@@ -195,15 +197,29 @@ struct WrittenCategory {
     name: String,
 }
 
-/// The fault of a file that is not as expected. Panoptic files have other annotations.
+/// The fault of a file that is not as expected. Panoptic files and captions have other annotations.
 fn unreadable(path: &Path, text: &str, error: &serde_json::Error) -> DataError {
-    let problem = match text.contains("\"segments_info\"") {
-        true => "is of COCO's panoptic form, whose segments are in PNG files; convert it to polygons or run lengths \
-                 (panopticapi has a converter), or write masks of one class number a pixel"
-            .into(),
-        false => format!("is not as COCO's JSON: {error}; export it again, or correct that line"),
+    let has = |key: &str| text.contains(&format!("\"{key}\""));
+    let problem = if has("segments_info") {
+        "is of COCO's panoptic form, whose segments are in PNG files; convert it to polygons or run lengths (panopticapi \
+         has a converter), or write masks of one class number a pixel"
+            .into()
+    } else if has("caption") && !has("segmentation") {
+        "holds captions, no polygons; give COCO's instances file".into()
+    } else {
+        format!("is not as COCO's JSON: {}; export it again, or correct that line", json_problem(text, error))
     };
     DataError::malformed(path, problem)
+}
+
+/// Stems of COCO's files that are about other tasks. `instances_*.json` has the objects.
+const OTHER_KINDS: [&str; 5] = ["captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_"];
+
+/// Files of objects, and files of other tasks beside them. Without `instances_*.json` all files count.
+fn by_kind(files: Vec<(Option<Part>, PathBuf)>) -> (Vec<(Option<Part>, PathBuf)>, Vec<(Option<Part>, PathBuf)>) {
+    let starts = |path: &Path, front: &str| stem_of(path).to_lowercase().starts_with(front);
+    let has_instances = files.iter().any(|(_, path)| starts(path, "instances_"));
+    files.into_iter().partition(|(_, path)| !has_instances || !OTHER_KINDS.iter().any(|kind| starts(path, kind)))
 }
 
 /// Annotation files, and the part in their names or folders.
@@ -225,14 +241,8 @@ fn files(root: &Path) -> Result<Vec<(Option<Part>, PathBuf)>, DataError> {
 
 /// Whether the start of a JSON file has COCO's keys.
 fn looks_like_coco(path: &Path) -> bool {
-    use std::io::Read;
     const LOOKED_AT: u64 = 1 << 16;
-    let Ok((file, _)) = crate::data::text::open_regular(path) else { return false };
-    let mut start = Vec::new();
-    if file.take(LOOKED_AT).read_to_end(&mut start).is_err() {
-        return false;
-    }
-    let start = String::from_utf8_lossy(&start);
+    let Some(start) = start_of(path, LOOKED_AT) else { return false };
     let has = |key: &str| start.contains(&format!("\"{key}\""));
     (has("images") || has("annotations"))
         && !has("shapes")
@@ -248,57 +258,55 @@ fn part_in(stem: &str) -> Option<Part> {
 
 type Read = (Option<Part>, PathBuf, Written);
 
-/// The files of instances, and those that describe the same pictures in another form: COCO's captions, keypoints and stuff.
-fn of_instances(files: Vec<(Option<Part>, PathBuf)>) -> (Vec<(Option<Part>, PathBuf)>, Vec<PathBuf>) {
-    const OTHERS: [&str; 5] = ["captions_", "person_keypoints_", "stuff_", "image_info_", "panoptic_"];
-    let starts = |path: &Path, fronts: &[&str]| fronts.iter().any(|front| stem_of(path).starts_with(front));
-    if !files.iter().any(|(_, path)| starts(path, &["instances_"])) {
-        return (files, Vec::new());
-    }
-    let (others, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, path)| starts(path, &OTHERS));
-    (files, others.into_iter().map(|(_, path)| path).collect())
+/// The classes of all files.
+struct Classes {
+    names: Vec<String>,
+    /// For each file the train id of each category.
+    ids: Vec<HashMap<Id, u8>>,
+    notes: Vec<String>,
 }
 
-/// The train id of each category of a file.
-type Ids = HashMap<Id, u8>;
-
-/// Names of the classes over all files, the train ids of the categories of each file, and notes. A category without
+/// Names of the classes, and the train id of each category. Categories of one name are one class. A category without
 /// annotations, such as the root of a tree of categories, is no class.
-fn classes(read: &[Read]) -> (Vec<String>, Vec<Ids>, Vec<String>) {
+fn classes(root: &Path, read: &[Read]) -> Result<Classes, DataError> {
     let mut notes = Vec::new();
-    // By id, with the name and the file that gave it.
-    let mut categories: BTreeMap<(Id, String), &Path> = BTreeMap::new();
-    let mut used: BTreeSet<String> = BTreeSet::new();
+    let mut used: BTreeMap<(&Id, &str), &Path> = BTreeMap::new();
     for (_, path, written) in read {
-        let own: HashMap<&Id, &String> = written.categories.iter().map(|one| (&one.id, &one.name)).collect();
-        used.extend(written.annotations.iter().filter_map(|one| own.get(&one.category_id)).map(ToString::to_string));
+        let mut own: HashMap<&Id, &str> = HashMap::new();
         for WrittenCategory { id, name } in &written.categories {
-            categories.entry((id.clone(), name.clone())).or_insert(path);
-        }
-    }
-    let listed: Vec<(&Id, &String, &Path)> = categories.iter().map(|((id, name), path)| (id, name, *path)).collect();
-    let renamed = listed.windows(2).find(|pair| pair[0].0 == pair[1].0);
-    if let Some([(id, a, first), (_, b, second)]) = renamed {
-        let [first, second] = [first, second].map(|path| name_of(path));
-        notes.push(format!("category {id} is '{a}' in {first} and '{b}' in {second}: names decide"));
-    }
-    let mut names: Vec<String> = Vec::new();
-    for (id, name, _) in listed.iter().filter(|(_, name, _)| used.contains(*name)) {
-        match names.contains(name) {
-            false => names.push((*name).clone()),
-            true if renamed.is_none() => {
-                notes.push(format!("category {id} has the name '{name}' of another: one class"));
+            if let Some(other) = own.insert(id, name).filter(|other| *other != name.as_str()) {
+                let problem = format!("category {id} is '{other}' and '{name}'; give each category an id");
+                return Err(DataError::malformed(path, problem));
             }
-            true => {}
         }
+        for one in &written.annotations {
+            if let Some(name) = own.get(&one.category_id) {
+                used.entry((&one.category_id, name)).or_insert(path);
+            }
+        }
+    }
+    let mut ids_of: BTreeMap<&str, &Id> = BTreeMap::new();
+    let mut names: Vec<String> = Vec::new();
+    for (id, name) in used.keys() {
+        match ids_of.get(name) {
+            Some(first) => notes.push(format!("category {id} has the name '{name}' of category {first}: one class")),
+            None => names.push((*name).to_string()),
+        }
+        ids_of.entry(name).or_insert(id);
+    }
+    let shared = used.iter().zip(used.iter().skip(1)).find(|(((a, _), _), ((b, _), _))| a == b);
+    if let Some((((id, first), at), ((_, second), other))) = shared {
+        let [at, other] = [at, other].map(|path| relative(root, path));
+        let note = format!("category {id} is '{first}' in {at} and '{second}' in {other}: names decide");
+        notes.push(note);
     }
     let names = with_background(names);
     let place = |name: &String| names.iter().position(|known| known == name).unwrap_or(0) as u8;
-    let of_file = |(_, _, written): &Read| -> Ids {
+    let ids_in = |(_, _, written): &Read| -> HashMap<Id, u8> {
         written.categories.iter().map(|one| (one.id.clone(), place(&one.name))).collect()
     };
-    let ids = read.iter().map(of_file).collect();
-    (names, ids, notes)
+    let ids = read.iter().map(ids_in).collect();
+    Ok(Classes { names, ids, notes })
 }
 
 struct Files<'a> {
@@ -308,49 +316,42 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The images of a file with their drawings, each with its index.
+    /// The images of a file with their drawings. `taken` gets the entry that names each image.
     fn pairs(
         &self,
         path: &Path,
         written: Written,
-        ids: &Ids,
-        (found, taken): (&mut Found, &mut [bool]),
+        ids: &HashMap<Id, u8>,
+        taken: &mut [Option<String>],
+        found: &mut Found,
     ) -> Result<Vec<Pair>, DataError> {
         let Written { images, annotations, .. } = written;
-        let boxes = annotations.iter().filter(|one| !one.has_area()).count();
-        if boxes > 0 && boxes == annotations.len() {
-            let problem = format!(
-                "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
-            );
-            return Err(DataError::malformed(path, problem));
-        }
-        if boxes > 0 {
-            found
-                .decisions
-                .notes
-                .push(format!("{}: {boxes} boxes without polygons are left out", relative(self.root, path)));
-        }
-        let crowds = annotations.iter().filter(|one| one.iscrowd.0 && one.has_area()).count();
-        if crowds > 0 {
-            let file = relative(self.root, path);
-            found.decisions.notes.push(format!("{file}: {crowds} crowd regions are drawn as their class"));
-        }
-        let mut of_image: HashMap<Id, Vec<WrittenAnnotation>> = HashMap::new();
-        for one in annotations {
-            of_image.entry(one.image_id.clone()).or_default().push(one);
-        }
+        let mut of_image = self.annotations(path, annotations, &mut found.decisions.notes)?;
+        let mut entries: HashMap<Id, usize> = HashMap::new();
+        images.iter().for_each(|image| *entries.entry(image.id.clone()).or_default() += 1);
         let mut pairs = Vec::new();
         for WrittenImage { id, file_name, width, height } in images {
             let name = format!("{}, image {id} ({file_name})", path.display());
-            let mut fault = |problem| found.faults.push(BadImage { image: name.clone(), problem });
+            let mut fault = |text: String| {
+                found.faults.push(BadImage { image: name.clone(), problem: ImageProblem::Annotation(text) });
+            };
             let at = match self.find(path, &file_name) {
                 Ok(at) => at,
                 Err(problem) => {
-                    fault(ImageProblem::Listed(problem));
+                    fault(problem);
                     continue;
                 }
             };
-            taken[at] = true;
+            if let Some(other) = taken[at].replace(format!("image {id} of {}", relative(self.root, path))) {
+                fault(format!("{other} is the same file; keep one of the two entries"));
+                continue;
+            }
+            if entries.get(&id).is_some_and(|count| *count > 1) {
+                fault(format!(
+                    "several images have the id {id}, so its annotations may belong to any; give each an id"
+                ));
+                continue;
+            }
             let shapes: Result<Vec<_>, String> = of_image
                 .remove(&id)
                 .unwrap_or_default()
@@ -362,10 +363,52 @@ impl Files<'_> {
                     let drawing = Drawing { name, size: Some((width, height)), shapes };
                     pairs.push(Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing))));
                 }
-                Err(problem) => fault(ImageProblem::Annotation(problem)),
+                Err(problem) => fault(problem),
             }
         }
+        of_image.retain(|id, _| !entries.contains_key(id));
+        if let Some(id) = of_image.keys().min() {
+            let count: usize = of_image.values().map(Vec::len).sum();
+            let note = format!(
+                "{}: {count} annotations belong to images that are not listed, such as image {id}; they are left out",
+                relative(self.root, path)
+            );
+            found.decisions.notes.push(note);
+        }
         Ok(pairs)
+    }
+
+    /// The annotations of each image, crowd regions first.
+    ///
+    /// # Errors
+    /// Where all are boxes.
+    fn annotations(
+        &self,
+        path: &Path,
+        annotations: Vec<WrittenAnnotation>,
+        notes: &mut Vec<String>,
+    ) -> Result<HashMap<Id, Vec<WrittenAnnotation>>, DataError> {
+        let boxes = annotations.iter().filter(|one| !one.has_area()).count();
+        if boxes > 0 && boxes == annotations.len() {
+            let problem = format!(
+                "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
+            );
+            return Err(DataError::malformed(path, problem));
+        }
+        let file = relative(self.root, path);
+        if boxes > 0 {
+            notes.push(format!("{file}: {boxes} boxes without polygons are left out"));
+        }
+        let crowds = annotations.iter().filter(|one| one.has_area() && one.is_crowd()).count();
+        if crowds > 0 {
+            notes.push(format!("{file}: {crowds} crowd regions (iscrowd) have their class and lie below the objects"));
+        }
+        let mut of_image: HashMap<Id, Vec<WrittenAnnotation>> = HashMap::new();
+        for one in annotations {
+            of_image.entry(one.image_id.clone()).or_default().push(one);
+        }
+        of_image.values_mut().for_each(|list| list.sort_by_key(|one| !one.is_crowd()));
+        Ok(of_image)
     }
 
     /// The index of the image file that an entry names, beside the annotations if possible.
@@ -381,10 +424,10 @@ impl Files<'_> {
         };
         match found {
             Match::One(at) => Ok(at),
-            Match::None => Err(format!("{file_name} is not there")),
+            Match::None => Err(format!("{file_name} is not there; add the file, or correct file_name")),
             Match::Several(a, b) => {
                 let [a, b] = [a, b].map(|at| relative(self.root, &self.images[at]));
-                Err(format!("{file_name} may be {a} or {b}"))
+                Err(format!("{file_name} may be {a} or {b}; write its folder into file_name"))
             }
         }
     }
@@ -399,35 +442,39 @@ impl Files<'_> {
 }
 
 /// The shape of an annotation; `None` if it has no area.
-fn shape(one: WrittenAnnotation, ids: &Ids, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
+fn shape(one: WrittenAnnotation, ids: &HashMap<Id, u8>, (width, height): (u32, u32)) -> Option<Result<Shape, String>> {
     if !one.has_area() {
         return None;
     }
     let Some(&id) = ids.get(&one.category_id) else {
-        return Some(Err(format!(
-            "an annotation has category {}, which is not among the categories; add it to them, or correct the annotation",
+        let problem = format!(
+            "an annotation has category {0}, which is not listed; add category {0} to categories, or correct category_id",
             one.category_id
-        )));
+        );
+        return Some(Err(problem));
     };
     let area = match one.segmentation? {
         WrittenArea::Polygons(polygons) => {
             let corners = |flat: &Vec<f64>| flat.as_chunks::<2>().0.to_vec();
             if polygons.iter().any(|flat| flat.len() < 6 || flat.len() % 2 == 1) {
                 return Some(Err(
-                    "a polygon has fewer than three corners or a coordinate too many; correct the annotation".into(),
+                    "a polygon has fewer than three corners or an odd number of coordinates; remove or correct it"
+                        .into(),
                 ));
             }
             Area::Polygons(polygons.iter().map(corners).collect())
         }
         WrittenArea::Runs { size, .. } if size != [height, width] => {
-            let problem =
-                format!("run lengths of {}x{} on an image of {width}x{height}; correct the sizes", size[1], size[0]);
+            let problem = format!(
+                "run lengths of {}x{} on an image of {width}x{height}; size is [height, width] and must be that of the image",
+                size[1], size[0]
+            );
             return Some(Err(problem));
         }
         WrittenArea::Runs { counts: WrittenRuns::Plain(runs), .. } => Area::Runs(runs),
         WrittenArea::Runs { counts: WrittenRuns::Packed(packed), .. } => match unpack_runs(&packed) {
             Ok(runs) => Area::Runs(runs),
-            Err(problem) => return Some(Err(problem)),
+            Err(problem) => return Some(Err(format!("{problem}; export the file again"))),
         },
     };
     Some(Ok(Shape { id, area }))

@@ -1,7 +1,7 @@
 //! Detects the classes of masks without a class list.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -27,6 +27,8 @@ struct Seen {
     /// Pixels of each color in the other files.
     colors: BTreeMap<[u8; 3], u64>,
     color_files: usize,
+    /// The first file of colors.
+    first_of_colors: Option<PathBuf>,
 }
 
 impl Seen {
@@ -47,6 +49,7 @@ impl Seen {
                     }
                 }
                 seen.color_files = 1;
+                seen.first_of_colors = Some(path.to_path_buf());
             }
         }
         seen
@@ -61,15 +64,30 @@ impl Seen {
             }
         }
         self.color_files += other.color_files;
+        self.first_of_colors = self.first_of_colors.or(other.first_of_colors);
         self
     }
 }
 
-/// Reads every mask. Unreadable ones are reported when the set is prepared.
+/// The error where some files store values, without a palette that gives their colors, and others colors.
+fn two_notations(root: &Path, seen: &Seen) -> Option<DataError> {
+    let colors = seen.first_of_colors.as_ref().filter(|_| seen.values.palette.is_none())?;
+    let is_number = |(_, held): &&(PathBuf, [bool; 256])| held[1..].iter().any(|held| *held);
+    let (values, _) = seen.values.files.iter().find(is_number)?;
+    let problem = format!(
+        "its masks use two notations: values in files such as {}, colors in files such as {}; write all masks in one, or \
+         list the classes with their values and colors in a classes.toml",
+        values.display(),
+        colors.display()
+    );
+    Some(DataError::malformed(root, problem))
+}
+
+/// Reads every mask, and returns the coding and remarks. Unreadable ones are reported when the set is prepared.
 ///
 /// # Errors
 /// Where no mask can be read, masks have two readings, too many colors, or a single class.
-pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError> {
+pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<(Coding, Vec<String>), DataError> {
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).collect();
     let read = |pair: &&Pair| {
         let path = Path::new(&pair.mask.name()).to_path_buf();
@@ -89,14 +107,18 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<Coding, DataError
         );
         return Err(DataError::Masks { path: root.to_path_buf(), problem, threshold });
     }
+    if let Some(error) = two_notations(root, &seen) {
+        return Err(error);
+    }
     if seen.color_files > value_files {
         // A mask of a set with colors may be all black.
         for (value, &pixels) in seen.greys.pixels.iter().enumerate().filter(|(_, pixels)| **pixels > 0) {
             *seen.colors.entry([value as u8; 3]).or_default() += pixels;
         }
-        of_colors(root, &seen.colors)
+        Ok((of_colors(root, &seen.colors)?, Vec::new()))
     } else {
-        values::coding(root, &seen.values.plus(seen.greys))
+        let values = seen.values.plus(seen.greys);
+        Ok((values::coding(root, &values)?, values::numbers_of_objects(&values).into_iter().collect()))
     }
 }
 

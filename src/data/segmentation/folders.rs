@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::found::{Found, Pair};
+use super::leftovers::Leftovers;
 use super::mask::MaskSource;
 use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
+use super::strangers;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_tables;
@@ -43,13 +45,18 @@ impl Format for ByName {
 /// Key of a pair: part, other folders, and the name without the marks of masks and images.
 type Key = (Option<Part>, String, String);
 
-struct Half {
-    path: PathBuf,
-    reading: Reading,
+pub(super) struct Half {
+    pub path: PathBuf,
+    pub reading: Reading,
     base: String,
 }
 
 impl Half {
+    /// Its part and the other folders.
+    pub fn folder(&self) -> (Option<Part>, &str) {
+        (self.reading.part, &self.reading.rest)
+    }
+
     fn key(&self) -> Key {
         (self.reading.part, self.reading.rest.clone(), self.base.clone())
     }
@@ -82,10 +89,14 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
-        let problem = format!(
-            "no pairs of image and mask found ({images} images, {masks} masks); expected images/ and masks/ (or labels/, \
-             annotations/) with equal names, x.jpg beside x_mask.png, CamVid's train.txt, Pascal VOC or Cityscapes"
-        );
+        let problem = match strangers::find(root)? {
+            Some(stranger) => format!("no pairs of image and mask found; {stranger}"),
+            None => format!(
+                "no pairs of image and mask found ({images} images, {masks} masks); expected images/ and masks/ (or \
+                 labels/, annotations/) with equal names, x.jpg beside x_mask.png, CamVid's train.txt, Pascal VOC or \
+                 Cityscapes"
+            ),
+        };
         return Err(DataError::malformed(root, problem));
     }
     let mut found = Found { has_val: names_validation(root)?, ..Found::default() };
@@ -98,8 +109,9 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
         let mask = name_of(Path::new(&mask));
         found.decisions.notes.push(format!("names of images and masks differ in case, such as {image} and {mask}"));
     }
+    let pairs = pairs.into_iter().chain(more).chain(other_case).collect();
+    let Leftovers { mut pairs, images, masks } = Leftovers { pairs, images, masks }.resolve(root, &mut found)?;
     let fault = |half: Half, problem| BadImage { image: half.path.display().to_string(), problem };
-    let mut pairs: Vec<_> = pairs.into_iter().chain(more).chain(other_case).collect();
     pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
     let joined = pairs.iter().filter(|(_, pair)| matches!(pair.mask, MaskSource::Joined(_))).count();
     if joined > 0 {

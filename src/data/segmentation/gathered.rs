@@ -26,7 +26,14 @@ pub(super) fn twins(names: &[String]) -> Option<String> {
 /// # Errors
 /// Where some of `images`, those below `root`, are masks of others.
 pub(super) fn require_no_masks(root: &Path, images: &[PathBuf], format: &str) -> Result<(), DataError> {
-    match masks_among(root, images.to_vec()).first() {
+    // Folders that tools draw from the same annotations.
+    const OWN: [&str; 5] = ["panoptic", "stuff", "masks_machine", "masks_human", "masks_instances"];
+    let is_own = |path: &PathBuf| {
+        let inside = relative(root, path).to_lowercase();
+        inside.split('/').any(|folder| OWN.iter().any(|own| folder.starts_with(own)))
+    };
+    let images = images.iter().filter(|path| !is_own(path)).cloned().collect();
+    match masks_among(root, images).first() {
         None => Ok(()),
         Some(mask) => {
             let problem = format!(
@@ -57,7 +64,6 @@ impl<'a> Gathered<'a> {
         let mut found = Found { known: Some(coding(names, source, root)?), ..Found::default() };
         let Walk { images, left_out } = Walk::below(root)?;
         require_no_masks(root, &images, format)?;
-        found.decisions.notes.extend(twins(names));
         found.decisions.left_out = left_out;
         let index = Index::new(root, images.iter().map(PathBuf::as_path));
         Ok(Self { root, index, taken: vec![false; images.len()], images, pairs: Vec::new(), found })
@@ -71,9 +77,36 @@ impl<'a> Gathered<'a> {
         })
     }
 
-    /// Counts image `at` as one that an annotation names.
-    pub fn take(&mut self, at: usize) {
+    /// Adds the pair of image `at` and a drawing.
+    pub fn add(&mut self, at: usize, part: Option<Part>, drawing: Drawing) {
+        if std::mem::replace(&mut self.taken[at], true) {
+            let image = self.images[at].display();
+            let problem = format!("{image} is annotated by another file or task too; keep one of the two");
+            return self.fault(drawing.name, ImageProblem::Annotation(problem));
+        }
+        self.found.has_val |= part == Some(Part::Val);
+        self.pairs.push((part, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
+    }
+
+    /// Says in the list of classes that `count` areas are ignored, if there are any.
+    pub fn ignore(&mut self, count: usize, what: &str) {
+        if let Some(coding) = self.found.known.as_mut().filter(|_| count > 0) {
+            Arc::make_mut(&mut coding.classes).ignored = format!("{count} {what}");
+        }
+    }
+
+    /// Leaves image `at` out, because nobody annotated it.
+    pub fn skip(&mut self, at: usize) {
         self.taken[at] = true;
+        self.found.decisions.left_out.push(LeftOut::new(&self.images[at], Why::Unannotated));
+    }
+
+    /// The index of the image for a path or an address of another machine.
+    pub fn image_elsewhere(&self, name: &str) -> Option<usize> {
+        match self.index.find_of_other_machine(name) {
+            Match::One(at) => Some(at),
+            _ => None,
+        }
     }
 
     /// The path of image `at`.
@@ -81,11 +114,10 @@ impl<'a> Gathered<'a> {
         &self.images[at]
     }
 
-    /// Adds the pair of image `at` and a drawing.
-    pub fn add(&mut self, at: usize, part: Option<Part>, drawing: Drawing) {
+    /// Adds the fault of an annotation of image `at`.
+    pub fn fault_of(&mut self, at: usize, file: String, problem: ImageProblem) {
         self.taken[at] = true;
-        self.found.has_val |= part == Some(Part::Val);
-        self.pairs.push((part, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
+        self.fault(file, problem);
     }
 
     /// Adds the fault of an annotation.

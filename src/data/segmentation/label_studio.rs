@@ -1,11 +1,10 @@
 //! Label Studio's JSON export: polygons in percent of the picture, and brush strokes as run lengths.
 //!
-//! Pixels without region are background. Regions are drawn in the order of the file; later ones cover earlier ones. Boxes
-//! and points are left out, and so are tasks without annotation and skipped ones. Of several annotations of a task the ground
-//! truth counts, else the first, with a note.
+//! Pixels without region are background. Regions are drawn in the order of the file; later ones cover earlier ones. Of
+//! several annotations of a picture, the one marked as ground truth counts. Boxes and points are left out, and so are
+//! pictures that nobody annotated.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -15,10 +14,9 @@ use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
 use super::shapes::{Area, Drawing, Shape, with_background};
-use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of};
-use crate::data::text::{open_regular, read_text};
+use crate::data::text::{read_json, start_of};
 use crate::data::{DataError, ImageProblem, SetOptions};
 
 /// Label Studio's JSON export.
@@ -44,9 +42,8 @@ impl Format for LabelStudio {
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let mut tasks = Vec::new();
         for path in files(root)? {
-            let failed = |e: serde_json::Error| DataError::malformed(&path, e.to_string());
-            let written: Vec<Map<String, Value>> = serde_json::from_str(&read_text(&path)?).map_err(failed)?;
-            for task in written {
+            let failed = |e: serde_json::Error| DataError::malformed(&path, format!("{e}; export it again"));
+            for task in read_json::<Vec<Map<String, Value>>>(&path)? {
                 let task = if task.contains_key("data") {
                     serde_json::from_value(Value::Object(task)).map_err(failed)?
                 } else {
@@ -63,27 +60,44 @@ impl Format for LabelStudio {
                 format!("its {boxes} regions are boxes: a box is not a mask; label with polygons or the brush");
             return Err(DataError::malformed(root, problem));
         }
-        let used: BTreeSet<&str> = regions().filter_map(Region::label).collect();
+        let used: BTreeSet<&str> = regions().flat_map(Region::labels).map(String::as_str).collect();
+        if used.is_empty() {
+            let is_choice = regions().any(|region| region.kind == "choices");
+            let problem = match is_choice {
+                true => "holds choices (a class an image), no polygons or brush strokes; for classification export CSV",
+                false => "holds no region with a label; label with polygons or the brush",
+            };
+            return Err(DataError::malformed(
+                &tasks.first().map_or(root.to_path_buf(), |(path, _)| path.clone()),
+                problem,
+            ));
+        }
         let names = with_background(used.into_iter().map(String::from));
         let mut gathered = Gathered::new(root, &names, "the labels of the regions", self.name())?;
-        let (mut without_area, mut several) = (0, 0);
+        let (mut without_area, mut truths) = (0, 0);
         for (path, task) in &tasks {
             let name = format!("{}, task {} ({})", path.display(), task.id, task.image());
-            let Some(at) = gathered.image(task.names()) else {
-                gathered.fault(name, ImageProblem::NoImage);
+            let at = gathered.image(task.names()).or_else(|| gathered.image_elsewhere(task.image()));
+            let Some(at) = at else {
+                let problem = format!("{} is not there; put the image below the folder of the data", task.image());
+                gathered.fault(name, ImageProblem::Annotation(problem));
                 continue;
             };
-            gathered.take(at);
-            let Some(annotation) = task.annotation() else {
-                let unannotated = LeftOut::new(gathered.path(at), Why::Unannotated);
-                gathered.found.decisions.left_out.push(unannotated);
-                continue;
+            let annotation = match task.annotation() {
+                Ok(Some(annotation)) => annotation,
+                Ok(None) => {
+                    gathered.skip(at);
+                    continue;
+                }
+                Err(problem) => {
+                    gathered.fault_of(at, name, ImageProblem::Annotation(problem));
+                    continue;
+                }
             };
-            several += usize::from(task.annotations.iter().filter(|one| !one.was_cancelled).count() > 1);
+            truths += usize::from(annotation.ground_truth && task.annotations.len() > 1);
             let (mut shapes, mut size, mut problem) = (Vec::new(), None, None);
             for region in &annotation.result {
-                problem = problem.or(region.problem());
-                let Some(label) = region.label() else { continue };
+                let Some(label) = region.labels().first() else { continue };
                 let id = names.iter().position(|name| name == label).unwrap_or(0) as u8;
                 size = size.or(region.width.zip(region.height));
                 match region.area() {
@@ -93,16 +107,15 @@ impl Format for LabelStudio {
                 }
             }
             match problem {
-                Some(problem) => gathered.fault(name, ImageProblem::Annotation(problem)),
+                Some(problem) => gathered.fault_of(at, name, ImageProblem::Annotation(problem)),
                 None => {
-                    let file = task.names().into_iter().next_back().unwrap_or_default();
-                    let part = pairing::read(Path::new(&file)).part;
+                    let part = pairing::read(Path::new(&task.address())).part;
                     gathered.add(at, part, Drawing { name, size, shapes });
                 }
             }
         }
-        if several > 0 {
-            let note = format!("{several} tasks have several annotations: the ground truth counts, else the first");
+        if truths > 0 {
+            let note = format!("{truths} tasks have several annotations: the ground truth counts");
             gathered.found.decisions.notes.push(note);
         }
         if without_area > 0 {
@@ -131,7 +144,7 @@ struct Annotation {
     result: Vec<Region>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq)]
 struct Region {
     #[serde(rename = "type", default)]
     kind: String,
@@ -139,14 +152,14 @@ struct Region {
     width: Option<u32>,
     #[serde(rename = "original_height")]
     height: Option<u32>,
-    /// Degrees by which the annotator turned the picture.
-    #[serde(default)]
-    image_rotation: f64,
+    /// Clockwise turn of the picture while it was labeled, in degrees.
+    #[serde(rename = "image_rotation", default)]
+    rotation: Option<f64>,
     #[serde(default)]
     value: Marked,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, PartialEq)]
 struct Marked {
     #[serde(default)]
     points: Vec<[f64; 2]>,
@@ -178,14 +191,28 @@ impl Task {
         Ok(Self { id, data, annotations: vec![Annotation { was_cancelled: false, ground_truth: false, result }] })
     }
 
-    /// The annotation that counts.
-    fn annotation(&self) -> Option<&Annotation> {
-        let mut kept = self.annotations.iter().filter(|one| !one.was_cancelled);
-        kept.clone().find(|one| one.ground_truth).or_else(|| kept.next())
+    /// The regions of all annotations that count.
+    fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.annotations.iter().filter(|one| !one.was_cancelled).flat_map(|one| &one.result)
     }
 
-    fn regions(&self) -> impl Iterator<Item = &Region> {
-        self.annotation().into_iter().flat_map(|one| &one.result)
+    /// The annotation that counts: the one marked as ground truth, else the only one. Cancelled annotations are skipped
+    /// tasks. `None` where nobody annotated the picture.
+    ///
+    /// # Errors
+    /// Where several differ, in words.
+    fn annotation(&self) -> Result<Option<&Annotation>, String> {
+        let all: Vec<&Annotation> = self.annotations.iter().filter(|one| !one.was_cancelled).collect();
+        let truths: Vec<&Annotation> = all.iter().copied().filter(|one| one.ground_truth).collect();
+        match (truths.as_slice(), all.as_slice()) {
+            ([truth], _) => Ok(Some(truth)),
+            (_, []) => Ok(None),
+            (_, [first, rest @ ..]) if rest.iter().all(|one| one.result == first.result) => Ok(Some(first)),
+            _ => Err(format!(
+                "has {} annotations that differ; mark one as ground truth in Label Studio, or remove the others",
+                all.len()
+            )),
+        }
     }
 
     /// The address of the picture: the entry `image`, else the first text with a `/` or a `.`.
@@ -195,17 +222,41 @@ impl Task {
         value.and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The path of the picture without a query, with `%20` and the like decoded.
+    fn address(&self) -> String {
+        let image = self.image();
+        let path = match image.split_once("?d=") {
+            Some((_, path)) => path,
+            None if image.contains("://") => image.split(['?', '#']).next().unwrap_or_default(),
+            None => image,
+        };
+        let decoded = percent_decoded(path);
+        decoded.split_once("://").map_or(decoded.clone(), |(_, rest)| rest.to_string())
+    }
+
     /// Possible names of the picture. Names of uploads start with eight hexadecimal digits and a hyphen.
     fn names(&self) -> Vec<String> {
-        let image = self.image();
-        // Local storage has the path in the query; addresses of cloud storage end with a signature.
-        let path = image.split_once("?d=").map_or_else(|| image.split('?').next().unwrap_or(image), |(_, path)| path);
-        let image = path.replace("%20", " ");
-        let name = image.rsplit('/').next().unwrap_or_default().to_string();
+        let address = self.address();
+        let name = address.rsplit('/').next().unwrap_or_default().to_string();
         let is_prefix = |front: &str| front.len() == 8 && front.bytes().all(|b| b.is_ascii_hexdigit());
         let bare = name.split_once('-').filter(|(front, _)| is_prefix(front)).map(|(_, rest)| rest.to_string());
-        std::iter::once(name).chain(bare).chain([image]).collect()
+        std::iter::once(name).chain(bare).chain([address, self.image().to_string()]).collect()
     }
+}
+
+/// `a b` of `a%20b`. Other percent signs stay.
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let code = bytes.get(at + 1..at + 3).filter(|code| code.iter().all(u8::is_ascii_hexdigit));
+        let code = code.filter(|_| bytes[at] == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => (out.push(byte), at += 3).0,
+            None => (out.push(bytes[at]), at += 1).0,
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_string())
 }
 
 impl Region {
@@ -214,31 +265,32 @@ impl Region {
         let Some(kind) = KINDS.into_iter().find(|kind| region.get(kind).is_some()) else { return Ok(None) };
         let side = |key: &str| region.get(key).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
         let (width, height) = (side("original_width"), side("original_height"));
-        let image_rotation = region.get("image_rotation").and_then(Value::as_f64).unwrap_or_default();
-        Ok(Some(Self { kind: kind.into(), width, height, image_rotation, value: serde_json::from_value(region)? }))
+        let rotation = region.get("image_rotation").and_then(Value::as_f64);
+        Ok(Some(Self { kind: kind.into(), width, height, rotation, value: serde_json::from_value(region)? }))
     }
 
-    /// Why the region cannot be drawn as one class of the picture.
-    fn problem(&self) -> Option<String> {
-        match self.value.polygonlabels.as_deref() {
-            Some([a, b, ..]) => Some(format!("a region has two labels, '{a}' and '{b}'; leave one")),
-            Some([_]) if self.image_rotation != 0.0 => Some(format!(
-                "a region was drawn on the picture turned by {} degrees; turn the picture back and draw it again",
-                self.image_rotation
-            )),
-            _ => None,
-        }
-    }
-
-    fn label(&self) -> Option<&str> {
-        self.value.polygonlabels.as_ref()?.first().map(String::as_str)
+    fn labels(&self) -> &[String] {
+        self.value.polygonlabels.as_deref().unwrap_or_default()
     }
 
     /// The area; `None` for boxes and points.
+    ///
+    /// # Errors
+    /// Where the region has two classes, belongs to a turned picture or is damaged, in words.
     fn area(&self) -> Result<Option<Area>, String> {
+        if let [first, second, ..] = self.labels() {
+            return Err(format!("a region has two labels, '{first}' and '{second}'; give it one"));
+        }
+        if let Some(rotation) = self.rotation.filter(|rotation| *rotation != 0.0) {
+            return Err(format!(
+                "a region belongs to the picture turned by {rotation} degrees; turn the image file and label it again"
+            ));
+        }
         let size = || self.width.zip(self.height).ok_or("a region has no original_width and original_height");
         match self.kind.as_str() {
-            "polygonlabels" if self.value.points.len() < 3 => Err("a polygon has fewer than three corners".into()),
+            "polygonlabels" if self.value.points.len() < 3 => {
+                Err("a polygon has fewer than three corners; remove or correct it".into())
+            }
             "polygonlabels" => {
                 let (width, height) = size()?;
                 let pixel = |[x, y]: &[f64; 2]| [x / 100.0 * f64::from(width), y / 100.0 * f64::from(height)];
@@ -320,15 +372,10 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// Whether the start of a file has the keys of an export.
 fn is_export(path: &Path) -> bool {
-    let Ok((file, _)) = open_regular(path) else { return false };
-    let mut start = Vec::new();
-    if file.take(1 << 16).read_to_end(&mut start).is_err() {
-        return false;
-    }
-    let start = String::from_utf8_lossy(&start);
+    let Some(start) = start_of(path, 1 << 16) else { return false };
     let has = |key: &str| start.contains(&format!("\"{key}\""));
     let is_full =
         has("result") && (has("annotations") || has("completions")) && (has("original_width") || has("from_name"));
     let is_min = has("original_width") && KINDS.iter().any(|kind| has(kind));
-    start.trim_start_matches('\u{feff}').trim_start().starts_with('[') && (is_full || is_min)
+    start.trim_start().starts_with('[') && (is_full || is_min)
 }

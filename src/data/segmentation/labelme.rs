@@ -1,22 +1,27 @@
 //! LabelMe's JSON: a file beside each image, with polygons, rectangles, circles and masks in pixels.
 //!
 //! Pixels without shape are background. Shapes are drawn in the order of the file; later ones cover earlier ones.
-//! Points and lines have no area and are left out. Pixels of `__ignore__` are ignored.
+//! Points and lines have no area and are left out. Shapes labeled `__ignore__` are ignored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::bitmap::{base64, of_png};
+use super::class_list::IGNORED;
 use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
 use super::shapes::{Area, Drawing, Shape, with_background};
-use super::supervisely::{base64, bitmap};
+use crate::data::decode::Head;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, relative, subfolders};
-use crate::data::text::{open_regular, read_text};
-use crate::data::{DataError, IGNORED, ImageProblem, SetOptions};
+use crate::data::text::{read_json, read_text, start_of};
+use crate::data::{DataError, ImageProblem, SetOptions};
+
+/// The label of ignored areas.
+const IGNORE: &str = "__ignore__";
 
 /// LabelMe's JSON.
 pub(crate) struct LabelMe;
@@ -41,11 +46,9 @@ impl Format for LabelMe {
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let files = files(root)?;
-        let mut read = Vec::new();
+        let mut read: Vec<(&PathBuf, Written)> = Vec::new();
         for path in &files {
-            let written: Written =
-                serde_json::from_str(&read_text(path)?).map_err(|e| DataError::malformed(path, e.to_string()))?;
-            read.push((path, written));
+            read.push((path, read_json(path)?));
         }
         let shapes = || read.iter().flat_map(|(_, written)| &written.shapes);
         let boxes = shapes().filter(|shape| shape.shape_type.as_deref() == Some("rectangle")).count();
@@ -53,58 +56,44 @@ impl Format for LabelMe {
             let problem = format!("its {boxes} shapes are boxes: a box is not a mask; draw polygons");
             return Err(DataError::malformed(root, problem));
         }
+        if shapes().count() == 0 {
+            let problem = format!("its {} JSON files hold no shape; draw polygons first", read.len());
+            return Err(DataError::malformed(root, problem));
+        }
         let names = classes(root, &read)?;
         let mut gathered = Gathered::new(root, &names, "the labels of the shapes", self.name())?;
-        let (mut without_area, mut ignored) = (0, 0);
+        let ignored = shapes().filter(|shape| shape.label == IGNORE).count();
+        gathered.ignore(ignored, &format!("shapes labeled {IGNORE}"));
+        let mut without_area = 0;
         for (path, written) in read {
             let file = path.display().to_string();
-            let [named, same] = image_names(root, path, &written);
-            let at = match [gathered.image(named), gathered.image(same)] {
-                [Some(named), Some(same)] if named != same => {
-                    let [named, same] = [named, same].map(|at| relative(root, gathered.path(at)));
-                    let problem = format!(
-                        "imagePath names {named}, but {same} has the name of the file; correct imagePath, or rename one of them"
-                    );
-                    gathered.fault(file, ImageProblem::Annotation(problem));
-                    continue;
-                }
-                [Some(at), _] | [None, Some(at)] => at,
-                [None, None] => {
-                    gathered.fault(file, ImageProblem::NoImage);
+            let at = match image(root, path, &written, &mut gathered) {
+                Ok(at) => at,
+                Err(problem) => {
+                    gathered.fault(file, problem);
                     continue;
                 }
             };
-            gathered.take(at);
-            let (mut shapes, mut damaged) = (Vec::new(), None);
+            let (mut shapes, mut problem) = (Vec::new(), None);
             for shape in &written.shapes {
-                let id = match shape.label.as_str() {
-                    IGNORED_LABEL => IGNORED,
-                    label => names.iter().position(|name| name == label).unwrap_or(0) as u8,
-                };
                 match area(shape) {
-                    Ok(Some(area)) => shapes.push(Shape { id, area }),
+                    Ok(Some(area)) => {
+                        let place = names.iter().position(|name| *name == shape.label).unwrap_or(0) as u8;
+                        shapes.push(Shape { id: if shape.label == IGNORE { IGNORED } else { place }, area });
+                    }
                     Ok(None) => without_area += 1,
-                    Err(problem) => damaged = Some(problem),
+                    Err(why) => problem = Some(why),
                 }
             }
-            if let Some(problem) = damaged {
-                gathered.fault(file, ImageProblem::Annotation(problem));
+            // Older files have no size. LabelMe shows pictures upright.
+            let of_file = || Head::of(gathered.path(at)).map(|head| head.upright());
+            let size = written.image_width.zip(written.image_height).or_else(of_file);
+            if let Some(problem) = problem {
+                gathered.fault_of(at, file, ImageProblem::Annotation(problem));
                 continue;
             }
-            ignored += shapes.iter().filter(|shape| shape.id == IGNORED).count();
-            let Some(size) = written.image_width.zip(written.image_height) else {
-                gathered.fault(file, ImageProblem::Annotation("imageWidth or imageHeight is missing; add it".into()));
-                continue;
-            };
             let part = pairing::read(path.strip_prefix(root).unwrap_or(path)).part;
-            gathered.add(at, part, Drawing { name: file, size: Some(size), shapes });
-        }
-        if ignored > 0 {
-            gathered
-                .found
-                .decisions
-                .notes
-                .push(format!("the pixels of {ignored} shapes of {IGNORED_LABEL} are ignored"));
+            gathered.add(at, part, Drawing { name: file, size, shapes });
         }
         if without_area > 0 {
             let note = format!("{without_area} points or lines have no area and are left out");
@@ -131,13 +120,9 @@ struct WrittenShape {
     points: Vec<[f64; 2]>,
     #[serde(default)]
     shape_type: Option<String>,
-    /// PNG in base64, of a shape of type `mask`. `points` are the first and the last pixel of its rectangle.
-    #[serde(default)]
+    /// A PNG in base64, of the box in `points`.
     mask: Option<String>,
 }
-
-/// The label of pixels that labelme2voc ignores.
-const IGNORED_LABEL: &str = "__ignore__";
 
 /// The JSON files with shapes below `root`.
 fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
@@ -159,37 +144,91 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn has_shapes(path: &Path) -> bool {
-    use std::io::Read;
-    let Ok((file, _)) = open_regular(path) else { return false };
-    let mut start = Vec::new();
-    file.take(1 << 12).read_to_end(&mut start).is_ok() && String::from_utf8_lossy(&start).contains("\"shapes\"")
+    start_of(path, 1 << 12).is_some_and(|start| start.contains("\"shapes\""))
 }
 
 /// Background, then the labels in the order of `labels.txt`, else sorted.
 fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, DataError> {
-    let used: BTreeSet<&String> =
-        read.iter().flat_map(|(_, written)| &written.shapes).map(|shape| &shape.label).collect();
+    let used: BTreeSet<&String> = read
+        .iter()
+        .flat_map(|(_, written)| &written.shapes)
+        .map(|shape| &shape.label)
+        .filter(|label| *label != IGNORE)
+        .collect();
     let list = root.join("labels.txt");
     if !list.is_file() {
-        return Ok(with_background(used.into_iter().filter(|label| *label != IGNORED_LABEL).cloned()));
+        return Ok(with_background(used.into_iter().cloned()));
     }
     let text = read_text(&list)?;
-    let special = [IGNORED_LABEL, "_background_"];
+    let special = [IGNORE, "_background_"];
     let listed = text.lines().map(str::trim).filter(|name| !name.is_empty() && !special.contains(name));
     let names = with_background(listed.map(String::from));
     match used.into_iter().find(|label| !names.contains(label) && !special.contains(&label.as_str())) {
-        Some(unknown) => Err(DataError::malformed(&list, format!("does not list the label '{unknown}'"))),
+        Some(unknown) => Err(DataError::malformed(
+            &list,
+            format!("does not list the label '{unknown}'; add it, or correct the shape"),
+        )),
         None => Ok(names),
     }
 }
 
-/// Possible paths of the image of a file: at its `imagePath`, and of the same name.
-fn image_names(root: &Path, path: &Path, written: &Written) -> [Vec<String>; 2] {
-    let named = written.image_path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let beside = path.parent().map(|folder| relative(root, &folder.join(named)));
-    let named: Vec<String> = beside.into_iter().chain([named.to_string()]).collect();
-    let named = if written.image_path.is_empty() { vec![] } else { named };
-    [named, vec![relative(root, &path.with_extension(""))]]
+/// The index of the image of a file: the image of the same name, or the one at its `imagePath`. If both are there, the
+/// one that has the size in the file.
+///
+/// # Errors
+/// Where there is no image, or both fit.
+fn image(root: &Path, path: &Path, written: &Written, gathered: &mut Gathered<'_>) -> Result<usize, ImageProblem> {
+    let folder = path.parent().unwrap_or(root);
+    let listed = written.image_path.replace('\\', "/");
+    let named = listed.rsplit('/').next().unwrap_or_default();
+    let own = gathered.image([relative(root, &path.with_extension(""))]);
+    let mut names = vec![relative(root, &folder.join(named))];
+    names.extend(below(root, folder, &listed));
+    let said = if named.is_empty() { None } else { gathered.image(names) };
+    let (Some(own), Some(said)) = (own, said) else {
+        let elsewhere = || gathered.image([named.to_string()].into_iter().filter(|name| !name.is_empty()));
+        return own.or(said).or_else(elsewhere).ok_or(ImageProblem::NoImage);
+    };
+    if own == said {
+        return Ok(own);
+    }
+    let size = written.image_width.zip(written.image_height);
+    let fits = |at: usize| {
+        Head::of(gathered.path(at))
+            .is_some_and(|head| size.is_some_and(|size| head.size == size || head.upright() == size))
+    };
+    let words = [own, said].map(|at| relative(root, gathered.path(at)));
+    match (fits(own), fits(said)) {
+        (true, false) | (false, true) => {
+            let (at, word) = if fits(own) { (own, &words[0]) } else { (said, &words[1]) };
+            let note = format!(
+                "{}: its name says {}, its imagePath {}; {word} has the size in the file",
+                relative(root, path),
+                words[0],
+                words[1]
+            );
+            gathered.found.decisions.notes.push(note);
+            Ok(at)
+        }
+        _ => Err(ImageProblem::Annotation(format!(
+            "imagePath names {}, but {} has the name of the file; correct imagePath, or rename one of them",
+            words[1], words[0]
+        ))),
+    }
+}
+
+/// A path relative to `folder` as one below `root`; `None` if it leads out of the root.
+fn below(root: &Path, folder: &Path, path: &str) -> Option<String> {
+    let inside = relative(root, folder);
+    let mut parts: Vec<&str> = inside.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            name => parts.push(name),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// The area of a shape; `None` for points, lines and shapes of other kinds.
@@ -198,15 +237,16 @@ fn image_names(root: &Path, path: &Path, written: &Written) -> [Vec<String>; 2] 
 /// Where a mask is damaged, in words.
 fn area(shape: &WrittenShape) -> Result<Option<Area>, String> {
     Ok(match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
-        ("polygon", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),
+        ("polygon" | "oriented_rectangle", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),
         ("rectangle", &[[x0, y0], [x1, y1]]) => {
             Some(Area::Polygons(vec![vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]]))
         }
         ("circle", &[[x, y], [rim_x, rim_y]]) => Some(Area::Disc([x, y], (rim_x - x).hypot(rim_y - y))),
+        // The first point is the upper left pixel of the mask.
         ("mask", &[[left, top], ..]) => {
-            let damaged = |what: &str| format!("the mask of '{}' is damaged: {what}", shape.label);
-            let png = shape.mask.as_deref().and_then(base64).ok_or_else(|| damaged("it is not base64"))?;
-            Some(bitmap(png, [left, top].map(|side| side.round() as i64)).map_err(|error| damaged(&error))?)
+            let mask = shape.mask.as_deref().ok_or("a shape of type mask has no mask; draw it again")?;
+            let (size, set) = of_png(&base64(mask)?)?;
+            Some(Area::Bitmap { origin: [left as i64, top as i64], size, set })
         }
         _ => None,
     })

@@ -165,6 +165,10 @@ fn of_picture(picture: DynamicImage, samples: Samples) -> Result<RawMask, ImageP
         Some(256..) if samples == Samples::Brightness => {
             Ok(Stored::Values(values.into_iter().map(|value| (value / 257) as u8).collect(), None))
         }
+        // 0 and 255 in 16 bits.
+        Some(&u16::MAX) if values.iter().all(|value| matches!(*value, 0 | u16::MAX)) => {
+            Ok(Stored::Values(values.into_iter().map(|value| (value / 257) as u8).collect(), None))
+        }
         Some(&highest) if highest > 255 => Err(ImageProblem::MaskFormat(format!(
             "its values of 16 bits reach {highest}, expected 0 to 255; write the number of the class (numbers of \
              objects are no classes)"

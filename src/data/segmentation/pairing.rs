@@ -31,7 +31,7 @@ fn role_of(word: &str) -> Option<Role> {
         | "leftimg8bit" | "stillsraw" | "pictures" => Some(Role::Image),
         "masks" | "mask" | "labels" | "label" | "labelled" | "annotations" | "annotation" | "annot" | "annots"
         | "gt" | "gtfine" | "groundtruth" | "truth" | "segmentation" | "segmentations" | "segmentationclass"
-        | "seg" | "labeledapproved" | "targets" | "target" => Some(Role::Mask),
+        | "seg" | "manual" | "labeledapproved" | "targets" | "target" => Some(Role::Mask),
         _ => None,
     }
 }

@@ -7,7 +7,6 @@ use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::Coding;
 use super::folders;
 use super::found::Found;
-use crate::data::csv::TableText;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{relative, subfolders};
 use crate::data::text::read_text;
@@ -63,18 +62,23 @@ fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Value and name of each class.
+/// Value and name of each class. The names have a blank before their quotes: `1, "cat, small"`.
 fn read(table: &Path) -> Result<Vec<(u8, String)>, DataError> {
-    let records = TableText::new(table, &read_text(table)?).records()?;
-    let class = |record: &::csv::StringRecord| {
-        let line = record.position().map_or(0, ::csv::Position::line);
-        let read = || Some((record.get(0)?.parse().ok()?, record.get(1)?.to_string()));
+    let text = read_text(table)?;
+    let class = |(number, line): (usize, &str)| {
+        let read = || {
+            let (value, name) = line.split_once([',', ';', '\t'])?;
+            let name = name.trim();
+            let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+            let name = quoted.map_or_else(|| name.to_string(), |name| name.replace("\"\"", "\""));
+            Some((value.trim().trim_matches('"').parse().ok()?, name))
+        };
         read().ok_or_else(|| {
-            let problem = "is not 'value, class' with a value from 0 to 255".to_string();
-            DataError::CsvRow { path: table.to_path_buf(), line, problem }
+            let problem = "is not 'value, class' with a value from 0 to 255; correct the line".to_string();
+            DataError::CsvRow { path: table.to_path_buf(), line: number as u64 + 1, problem }
         })
     };
-    records.iter().skip(1).map(class).collect()
+    text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()).map(class).collect()
 }
 
 fn coding(classes: &[(u8, String)], table: &Path) -> Result<Coding, DataError> {

@@ -4,27 +4,24 @@
 //! Boxes, lines and points have no area and are left out.
 
 use std::collections::BTreeSet;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::ZlibDecoder;
-use image::{DynamicImage, ImageFormat, ImageReader};
 use serde::Deserialize;
 
+use super::bitmap::{MAX_BITMAP, base64, damaged, of_png};
 use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
 use super::shapes::{Area, Drawing, Shape, with_background};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of, relative, subfolders};
-use crate::data::text::read_text;
+use crate::data::text::read_json;
 use crate::data::{DataError, ImageProblem, SetOptions};
 
 /// Supervisely's projects.
 pub(crate) struct Supervisely;
-
-/// Largest PNG of a bitmap, in bytes.
-const MAX_BITMAP: u64 = 64 << 20;
 
 impl Format for Supervisely {
     type Opened = Found;
@@ -47,14 +44,17 @@ impl Format for Supervisely {
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let mut read = Vec::new();
         for path in files(root)? {
-            let written: Written =
-                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            let written: Written = read_json(&path)?;
             read.push((path, written));
         }
         let objects = || read.iter().flat_map(|(_, written)| &written.objects);
         let boxes = objects().filter(|object| object.kind == "rectangle").count();
         if boxes > 0 && boxes == objects().count() {
             let problem = format!("its {boxes} objects are boxes: a box is not a mask; draw polygons or bitmaps");
+            return Err(DataError::malformed(root, problem));
+        }
+        if objects().count() == 0 {
+            let problem = format!("its {} annotation files hold no object; label the images first", read.len());
             return Err(DataError::malformed(root, problem));
         }
         let names = classes(root, objects().map(|object| object.title.as_str()))?;
@@ -151,7 +151,7 @@ impl WrittenObject {
             return Ok(None);
         }
         if self.points.exterior.len() < 3 {
-            return Err("a polygon has fewer than three corners".into());
+            return Err("a polygon has fewer than three corners; remove or correct it".into());
         }
         let rings = std::iter::once(&self.points.exterior).chain(&self.points.interior);
         Ok(Some(Area::Holed(rings.cloned().collect())))
@@ -160,54 +160,13 @@ impl WrittenObject {
 
 impl WrittenBitmap {
     fn area(&self) -> Result<Area, String> {
-        let damaged = |what: &str| format!("a bitmap is damaged: {what}");
-        let packed = base64(&self.data).ok_or_else(|| damaged("it is not base64"))?;
+        let packed = base64(&self.data)?;
         let mut png = Vec::new();
         let unpacked = ZlibDecoder::new(packed.as_slice()).take(MAX_BITMAP).read_to_end(&mut png);
         unpacked.map_err(|_| damaged("it is not compressed by zlib"))?;
-        bitmap(png, self.origin).map_err(|error| damaged(&error))
+        let (size, set) = of_png(&png)?;
+        Ok(Area::Bitmap { origin: self.origin, size, set })
     }
-}
-
-/// The pixels of a PNG that are not 0. With an alpha channel, that is the mask.
-///
-/// # Errors
-/// Where the PNG cannot be decoded, in words.
-pub(super) fn bitmap(png: Vec<u8>, origin: [i64; 2]) -> Result<Area, String> {
-    let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(MAX_BITMAP * 8);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(|error| error.to_string())?;
-    let size = (picture.width(), picture.height());
-    let set = match picture {
-        picture if picture.color().has_alpha() => picture.into_rgba8().pixels().map(|p| p.0[3] > 0).collect(),
-        DynamicImage::ImageRgb8(rgb) => rgb.pixels().map(|p| p.0 != [0; 3]).collect(),
-        picture => picture.into_luma8().pixels().map(|p| p.0[0] > 0).collect(),
-    };
-    Ok(Area::Bitmap { origin, size, set })
-}
-
-/// The bytes of base64 text; `None` if it has other characters.
-pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0u32, 0);
-    for c in text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=') {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 /// The JSON files in folders `ann` beside a folder `img`.
@@ -241,8 +200,7 @@ fn classes<'a>(root: &Path, used: impl Iterator<Item = &'a str>) -> Result<Vec<S
     let path = root.join("meta.json");
     let listed: Vec<String> = match path.is_file() {
         true => {
-            let meta: Meta =
-                serde_json::from_str(&read_text(&path)?).map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            let meta: Meta = read_json(&path)?;
             meta.classes.into_iter().map(|class| class.title).filter(|title| used.contains(title.as_str())).collect()
         }
         false => used.iter().map(ToString::to_string).collect(),

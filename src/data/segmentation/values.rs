@@ -14,7 +14,7 @@
 //! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made
 //! by scaling or JPEG, have none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -200,6 +200,23 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
     let word = if spread { "value" } else { "class" };
     let names = classes.iter().map(|v| format!("{word} {v}")).collect();
     Ok(of_list(values, &classes, names, ignored))
+}
+
+/// The remark that values may be numbers of objects: each file has 0 to n without gaps, and n differs much.
+pub(super) fn numbers_of_objects(values: &Values) -> Option<String> {
+    const COUNTS: usize = 3;
+    const HIGHEST: usize = 5;
+    let highest = |held: &[bool; 256]| {
+        let count = held.iter().take_while(|held| **held).count();
+        held[count..].iter().all(|held| !held).then(|| count.saturating_sub(1)).filter(|_| count > 0)
+    };
+    let all: Option<BTreeSet<usize>> = values.files.iter().map(|(_, held)| highest(held)).collect();
+    let all = all.filter(|all| values.palette.is_none() && all.len() >= COUNTS && all.last() >= Some(&HIGHEST))?;
+    let (least, most) = (all.first()?, all.last()?);
+    Some(format!(
+        "each mask holds the values 0 to n without gaps, with n from {least} to {most}: if they are numbers of objects, a \
+         mask threshold of 1 makes them one class"
+    ))
 }
 
 /// One class for each of `classes`, in their order.

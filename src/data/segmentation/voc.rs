@@ -109,25 +109,32 @@ impl Format for Voc {
 }
 
 /// The folder of the set (`root`, `root/VOC*` or `root/VOCdevkit/VOC*`) and its folder of masks.
+///
+/// # Errors
+/// Where there are several, such as those of two years.
 fn home(root: &Path) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
     let mut candidates = vec![root.to_path_buf()];
     for outer in [root.to_path_buf(), root.join("VOCdevkit")] {
         if outer.is_dir() {
-            candidates.extend(subfolders(&outer)?.into_iter().rev());
+            candidates.extend(subfolders(&outer)?);
         }
     }
     let with_masks = |home: PathBuf| {
         let masks = MASKS.iter().map(|name| home.join(name)).find(|masks| masks.is_dir())?;
-        Some((home, masks))
+        home.join("JPEGImages").is_dir().then_some((home, masks))
     };
-    let mut homes = candidates.into_iter().filter(|home| home.join("JPEGImages").is_dir()).filter_map(with_masks);
-    let (first, second) = (homes.next(), homes.next());
-    if let (Some((first, _)), Some((second, _))) = (&first, &second) {
-        let [first, second] = [first, second].map(|home| relative(root, home));
-        let problem = format!("holds two sets, {second}/ and {first}/; give the folder of one, or merge them");
-        return Err(DataError::malformed(root, problem));
+    let homes: Vec<(PathBuf, PathBuf)> = candidates.into_iter().filter_map(with_masks).collect();
+    match homes.as_slice() {
+        [(first, _), (second, _), ..] if first != root => {
+            let problem = format!(
+                "holds several sets, {} and {}; give the folder of one",
+                relative(root, first),
+                relative(root, second)
+            );
+            Err(DataError::malformed(root, problem))
+        }
+        homes => Ok(homes.first().cloned()),
     }
-    Ok(first)
 }
 
 /// The image files of a folder.

@@ -2,20 +2,22 @@
 //!
 //! Pixels without polygon are background. An image without text file is background alone.
 
-use std::collections::{BTreeSet, HashMap};
+mod data_file;
+mod division;
+
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::data_yaml::{DataYaml, below};
 use super::folders;
 use super::found::{Found, Pair};
+use super::gathered::require_no_masks;
 use super::mask::MaskSource;
-use super::pairing;
+use super::pairing::{self, Role};
 use super::shapes::{Area, BACKGROUND, Drawing, Shape, coding};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{Walk, entries, is_image, name_of, relative, stem_of, subfolders};
-use crate::data::lists::{Index, Match};
 use crate::data::names::shortened;
 use crate::data::parts::Part;
 use crate::data::text::read_text;
@@ -34,52 +36,61 @@ impl Format for YoloSeg {
 
     fn looks_for(&self) -> &'static str {
         "`images/` and `labels/` (with parts in them or around them), where `labels/` holds a `.txt` for each image; \
-         `data.yaml` names the classes and may name the parts"
+         `data.yaml` names the classes and the parts, `classes.txt` or `obj.names` the classes"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
-        let labels = labels(root)?;
+        let TextFiles { labels, .. } = TextFiles::below(root)?;
         let Some(first) = labels.first() else { return Ok(None) };
-        let yaml = yaml(root)?.map(|path| name_of(&path));
-        Ok(Some(Evidence::certain(yaml.into_iter().chain([relative(root, first)]))))
+        let is_yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
+        let yaml = entries(root)?.into_iter().find(is_yaml).map(|path| name_of(&path));
+        Ok(Some(Evidence::certain(yaml.into_iter().chain([relative(root, &first.path)]))))
     }
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
-        let mut labels = Texts::of(labels(root)?, root);
+        let TextFiles { labels, class_lists } = TextFiles::below(root)?;
+        let file = data_file::find(root)?;
         let mut found = Found::default();
         let walk = Walk::below(root)?;
-        super::gathered::require_no_masks(root, &walk.images, self.name())?;
+        require_no_masks(root, &walk.images, self.name())?;
         found.decisions.left_out = walk.left_out;
+        let images = walk.images;
+        let division = file.as_ref().map(|file| division::of(root, file, &images)).transpose()?.flatten();
         let (mut pairs, mut highest, mut boxes, mut objects) = (Vec::new(), 0, None, 0);
         let mut unlabeled = Vec::new();
-        for image in walk.images {
-            let reading = pairing::read(image.strip_prefix(root).unwrap_or(&image));
-            let text = labels.take(root, &image);
+        let of_image = labels_of(root, &images, &labels);
+        let mut is_used = vec![false; labels.len()];
+        for (number, image) in images.into_iter().enumerate() {
             let mut drawing = Drawing { name: format!("labels of {}", image.display()), ..Drawing::default() };
-            if text.is_none() {
-                unlabeled.push(relative(root, &image));
-            }
-            if let Some(path) = text {
-                drawing.name = path.display().to_string();
-                match read(&path)? {
-                    Ok(Labels { shapes, boxes: own }) => {
-                        highest = shapes.iter().map(|shape| shape.id).max().unwrap_or(0).max(highest);
-                        objects += shapes.len();
-                        drawing.shapes = shapes;
-                        boxes = boxes.or((own > 0).then(|| path.clone()));
-                    }
-                    Err((line, problem)) => {
-                        let image = format!("{}, line {line}", path.display());
-                        found.faults.push(BadImage { image, problem: ImageProblem::Annotation(problem) });
-                        continue;
+            match of_image[number] {
+                None if reading(root, &image).role == Some(Role::Mask) => {
+                    found.decisions.left_out.push(LeftOut::new(&image, Why::Mask));
+                    continue;
+                }
+                None => unlabeled.push(relative(root, &image)),
+                Some(label) => {
+                    is_used[label] = true;
+                    let path = &labels[label].path;
+                    drawing.name = path.display().to_string();
+                    match read(path)? {
+                        Ok(Labels { shapes, boxes: own }) => {
+                            highest = shapes.iter().map(|shape| shape.id).max().unwrap_or(0).max(highest);
+                            objects += shapes.len();
+                            drawing.shapes = shapes;
+                            boxes = boxes.or((own > 0).then(|| path.clone()));
+                        }
+                        Err((line, problem)) => {
+                            let image = format!("{}, line {line}", path.display());
+                            found.faults.push(BadImage { image, problem: ImageProblem::Annotation(problem) });
+                            continue;
+                        }
                     }
                 }
             }
-            found.has_val |= reading.part == Some(Part::Val);
-            pairs.push((reading.part, Pair::new(image, MaskSource::Drawn(Arc::new(drawing)))));
+            pairs.push((number, Pair::new(image, MaskSource::Drawn(Arc::new(drawing)))));
         }
-        for path in labels.left() {
-            let image = path.display().to_string();
+        for (label, _) in labels.iter().zip(&is_used).filter(|(_, is_used)| !**is_used) {
+            let image = label.path.display().to_string();
             found.faults.push(BadImage { image, problem: ImageProblem::NoImage });
         }
         if let Some(path) = boxes {
@@ -94,99 +105,171 @@ impl Format for YoloSeg {
             let note = format!("{count} images have no text file, such as {first}: they are background alone");
             found.decisions.notes.push(note);
         }
-        let yaml = yaml(root)?.map(|path| DataYaml::read(&path)).transpose()?;
-        let (names, file) = match (&yaml, listed_names(root)?) {
-            (Some(yaml), _) => (yaml.names.clone(), yaml.path.clone()),
-            (None, Some(listed)) => listed,
-            (None, None) => ((0..highest).map(|class| format!("class {class}")).collect(), root.to_path_buf()),
-        };
+        let (names, source) = names(file.as_ref(), &class_lists)?
+            .unwrap_or_else(|| ((0..highest).map(|class| format!("class {class}")).collect(), root.to_path_buf()));
         if names.len() < usize::from(highest) {
-            let problem = format!("names {} classes, but labels have class {}", names.len(), highest - 1);
-            return Err(DataError::malformed(&file, problem));
+            let problem = format!(
+                "names {} classes, but labels have class {}; add its name, or correct the labels",
+                names.len(),
+                highest - 1
+            );
+            return Err(DataError::malformed(&source, problem));
         }
         let names: Vec<String> = std::iter::once(BACKGROUND.to_string()).chain(names).collect();
-        found.known = Some(coding(&names, &name_of(&file), &file)?);
-        pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
-        if let Some(yaml) = &yaml
-            && divide_by(root, yaml, &pairs, &mut found)?
-        {
-            return Ok(found);
-        }
-        folders::divide(root, pairs, &mut found)?;
+        found.known = Some(coding(&names, &name_of(&source), &source)?);
+        divide(root, pairs, division, file.as_ref().map(|file| file.path.as_path()), &mut found)?;
         Ok(found)
     }
 }
 
-/// The text files of labels, by the names of their images.
-struct Texts {
-    files: Vec<PathBuf>,
-    taken: Vec<bool>,
-    /// By the path without `images` and `labels`: `images/a/x.jpg` and `labels/a/x.txt`.
-    exact: HashMap<String, usize>,
-    /// By part and name, where that is one file: `images/train2017/x.jpg` and `labels/train/x.txt`.
-    loose: HashMap<(Option<Part>, String), Option<usize>>,
+fn reading(root: &Path, path: &Path) -> pairing::Reading {
+    pairing::read(path.strip_prefix(root).unwrap_or(path))
 }
 
-impl Texts {
-    fn of(files: Vec<PathBuf>, root: &Path) -> Self {
-        let exact = files.iter().enumerate().map(|(at, path)| (place(root, path), at)).collect();
-        let mut loose = HashMap::new();
-        for (at, path) in files.iter().enumerate() {
-            loose.entry(part_and_stem(root, path)).and_modify(|known| *known = None).or_insert(Some(at));
+/// Divides the pairs, each with the number of its image: by the data file if that has parts, else by lists or folders.
+fn divide(
+    root: &Path,
+    pairs: Vec<(usize, Pair)>,
+    division: Option<division::Division>,
+    file: Option<&Path>,
+    found: &mut Found,
+) -> Result<(), DataError> {
+    let by_folder = |pair: &Pair| reading(root, &pair.image).part;
+    let (Some(division), Some(file)) = (division, file) else {
+        found.has_val = pairs.iter().any(|(_, pair)| by_folder(pair) == Some(Part::Val));
+        let mut pairs: Vec<_> = pairs.into_iter().map(|(_, pair)| (by_folder(&pair), pair)).collect();
+        pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
+        return folders::divide(root, pairs, found);
+    };
+    let name = name_of(file);
+    found.decisions.notes.extend(division.notes);
+    for (number, pair) in pairs {
+        let part = division.parts[number];
+        let folder = by_folder(&pair);
+        let contradicts = !division.is_whole && part.is_some() && folder.is_some() && part != folder;
+        if contradicts && !found.decisions.notes.iter().any(|note| note.contains("otherwise than its folders")) {
+            let image = relative(root, &pair.image);
+            let note = format!("{name} divides the set otherwise than its folders, such as {image}; {name} counts");
+            found.decisions.notes.push(note);
         }
-        Self { taken: vec![false; files.len()], exact, loose, files }
+        match part {
+            Some(Part::Train) => found.train.push(pair),
+            Some(Part::Val) => found.val.push(pair),
+            Some(Part::Test) => found.test.push(pair),
+            None => found.decisions.left_out.push(LeftOut::new(&pair.image, Why::InNoList)),
+        }
     }
-
-    /// The text file of an image that no other image took.
-    fn take(&mut self, root: &Path, image: &Path) -> Option<PathBuf> {
-        let exact = self.exact.get(&place(root, image)).copied();
-        let at = exact.or_else(|| self.loose.get(&part_and_stem(root, image)).copied().flatten())?;
-        (!std::mem::replace(&mut self.taken[at], true)).then(|| self.files[at].clone())
+    found.has_val = !found.val.is_empty();
+    if !division.is_whole && found.has_val {
+        found.decisions.split = match division.lists.is_empty() {
+            true => format!("by {name}"),
+            false => format!("by {name} and its lists {}", division.lists.join(", ")),
+        };
     }
+    found.decisions.lists = division.lists;
+    Ok(())
+}
 
-    /// The files that no image took.
-    fn left(self) -> impl Iterator<Item = PathBuf> {
-        self.files.into_iter().zip(self.taken).filter(|(_, taken)| !taken).map(|(path, _)| path)
+/// A text file of labels.
+struct LabelFile {
+    path: PathBuf,
+    /// Its path without `labels/` and extension.
+    exact: String,
+    /// Its part and its name without extension.
+    loose: (Option<Part>, String),
+}
+
+/// The path of an image or a label file without the folders `images` and `labels` and without extension.
+fn exact_key(root: &Path, path: &Path) -> String {
+    let inside = relative(root, &path.with_extension(""));
+    let is_kind = |part: &&str| ["images", "labels"].iter().any(|kind| part.eq_ignore_ascii_case(kind));
+    inside.split('/').filter(|part| !is_kind(part)).collect::<Vec<_>>().join("/")
+}
+
+/// The label file of each image: at the same path with `labels` for `images`, else the only one of its part and name.
+fn labels_of(root: &Path, images: &[PathBuf], labels: &[LabelFile]) -> Vec<Option<usize>> {
+    let exact: HashMap<&str, usize> = labels.iter().enumerate().map(|(at, label)| (label.exact.as_str(), at)).collect();
+    let mut found: Vec<Option<usize>> =
+        images.iter().map(|image| exact.get(exact_key(root, image).as_str()).copied()).collect();
+    let mut loose: BTreeMap<&(Option<Part>, String), Vec<usize>> = BTreeMap::new();
+    labels.iter().enumerate().for_each(|(at, label)| loose.entry(&label.loose).or_default().push(at));
+    let taken: Vec<usize> = found.iter().flatten().copied().collect();
+    let key = |image: &PathBuf| (reading(root, image).part, stem_of(image));
+    let mut twins: HashMap<(Option<Part>, String), usize> = HashMap::new();
+    images.iter().for_each(|image| *twins.entry(key(image)).or_default() += 1);
+    for (slot, image) in found.iter_mut().zip(images).filter(|(slot, _)| slot.is_none()) {
+        let key = key(image);
+        if let (Some([only]), Some(1)) = (loose.get(&key).map(Vec::as_slice), twins.get(&key))
+            && !taken.contains(only)
+        {
+            *slot = Some(*only);
+        }
     }
+    found
 }
 
-/// The path below the root without the folders `images` and `labels`, and without extension.
-fn place(root: &Path, path: &Path) -> String {
-    let path = relative(root, &path.with_extension(""));
-    let is_kept = |part: &&str| !part.eq_ignore_ascii_case("images") && !part.eq_ignore_ascii_case("labels");
-    path.split('/').filter(is_kept).collect::<Vec<_>>().join("/")
+/// The text files of a set.
+#[derive(Default)]
+struct TextFiles {
+    /// Those in folders `labels`.
+    labels: Vec<LabelFile>,
+    /// Lists of class names: `classes.txt` in the root or beside labels, and Darknet's `obj.names`.
+    class_lists: Vec<PathBuf>,
 }
 
-fn part_and_stem(root: &Path, path: &Path) -> (Option<Part>, String) {
-    (pairing::read(path.strip_prefix(root).unwrap_or(path)).part, stem_of(path))
-}
-
-/// The text files of labels in folders `labels`.
-fn labels(root: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut found = Vec::new();
-    let mut folders = vec![(root.to_path_buf(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        if depth < 4 {
-            folders.extend(subfolders(&folder)?.into_iter().map(|folder| (folder, depth + 1)));
-        }
-        let inside = relative(root, &folder).to_lowercase();
-        if !inside.split('/').any(|part| part == "labels") {
-            continue;
-        }
-        let entries = entries(&folder)?;
-        // A folder of masks may have a text file about them.
-        if entries.iter().any(|path| is_image(path)) {
-            continue;
-        }
-        for path in entries {
-            let is_text = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt")) && path.is_file();
-            if is_text && !NAME_LISTS.contains(&name_of(&path).as_str()) {
-                found.push(path);
+impl TextFiles {
+    fn below(root: &Path) -> Result<Self, DataError> {
+        let mut found = Self::default();
+        let mut folders = vec![(root.to_path_buf(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            if depth < 4 {
+                folders.extend(subfolders(&folder)?.into_iter().map(|folder| (folder, depth + 1)));
+            }
+            let inside = relative(root, &folder).to_lowercase();
+            let is_labels = inside.split('/').any(|part| part == "labels");
+            if !is_labels && depth > 0 {
+                continue;
+            }
+            let entries = entries(&folder)?;
+            // A folder of masks may have a text file about them.
+            let has_masks = is_labels && entries.iter().any(|path| is_image(path));
+            for path in entries.into_iter().filter(|path| !has_masks && path.is_file()) {
+                let is_text = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt"));
+                if matches!(name_of(&path).as_str(), "classes.txt" | "obj.names") {
+                    found.class_lists.push(path);
+                } else if is_text && is_labels {
+                    let loose = (reading(root, &path).part, stem_of(&path));
+                    found.labels.push(LabelFile { exact: exact_key(root, &path), loose, path });
+                }
             }
         }
+        found.labels.sort_by(|a, b| a.path.cmp(&b.path));
+        found.class_lists.sort();
+        Ok(found)
     }
-    found.sort();
-    Ok(found)
+}
+
+/// The class names and their file: the data file and the lists, which must agree. `None` without any.
+fn names(
+    file: Option<&data_file::DataFile>,
+    class_lists: &[PathBuf],
+) -> Result<Option<(Vec<String>, PathBuf)>, DataError> {
+    let mut known = file.map(|file| (file.names.clone(), file.path.clone()));
+    for path in class_lists {
+        let text = read_text(path)?;
+        let names: Vec<String> =
+            text.lines().map(|line| line.trim().to_string()).filter(|name| !name.is_empty()).collect();
+        match &known {
+            _ if names.is_empty() => {}
+            Some((first, from)) if *first != names => {
+                let problem = format!("lists other classes than {}; remove or correct one of the two", from.display());
+                return Err(DataError::malformed(path, problem));
+            }
+            Some(_) => {}
+            None => known = Some((names, path.clone())),
+        }
+    }
+    Ok(known)
 }
 
 struct Labels {
@@ -204,20 +287,22 @@ fn read(path: &Path) -> Result<Result<Labels, (usize, String)>, DataError> {
         let class = words.next().and_then(|word| word.parse::<f64>().ok());
         let numbers: Option<Vec<f64>> = words.map(|word| word.parse().ok().filter(|v: &f64| v.is_finite())).collect();
         let (Some(class), Some(numbers)) = (class, numbers) else {
-            return Ok(Err((number + 1, format!("'{line}' is not a class and coordinates"))));
+            let line = shortened(line);
+            return Ok(Err((number + 1, format!("'{line}' is not a class and coordinates; correct the line"))));
         };
         if numbers.len() == 4 {
             labels.boxes += 1;
             continue;
         }
-        if numbers.len() % 2 == 1 {
+        if numbers.len() > 6 && numbers.len() % 2 == 1 {
             let problem = format!(
-                "has {} coordinates, an odd number; a confidence at the end? write the labels without it (save_conf=False)",
+                "has {} coordinates, an odd number; if the last one is a confidence, write the labels without it \
+                 (save_conf=False)",
                 numbers.len()
             );
             return Ok(Err((number + 1, problem)));
         }
-        if numbers.len() < 6 || !(0.0..254.0).contains(&class) || class.fract() != 0.0 {
+        if numbers.len() < 6 || numbers.len() % 2 == 1 || !(0.0..254.0).contains(&class) || class.fract() != 0.0 {
             let problem = format!(
                 "{} coordinates of class {class}; expected 3 corners or more of a class from 0 to 253",
                 numbers.len()
@@ -225,97 +310,13 @@ fn read(path: &Path) -> Result<Result<Labels, (usize, String)>, DataError> {
             return Ok(Err((number + 1, problem)));
         }
         if numbers.iter().any(|v| !(-0.01..=1.01).contains(v)) {
-            return Ok(Err((number + 1, "coordinates beyond 0 to 1; expected shares of the picture".into())));
+            return Ok(Err((
+                number + 1,
+                "coordinates beyond 0 to 1; expected shares of the picture; divide pixels by its size".into(),
+            )));
         }
         let corners = numbers.as_chunks::<2>().0.to_vec();
         labels.shapes.push(Shape { id: class as u8 + 1, area: Area::Polygons(vec![corners]) });
     }
     Ok(Ok(labels))
-}
-
-/// The file of classes and parts.
-fn yaml(root: &Path) -> Result<Option<PathBuf>, DataError> {
-    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let files: Vec<PathBuf> = entries(root)?.into_iter().filter(is_yaml).collect();
-    let named = files.iter().find(|path| stem_of(path) == "data").cloned();
-    Ok(named.or_else(|| files.into_iter().next()))
-}
-
-/// Lists of class names beside the labels, as Label Studio, labelImg and Darknet write them.
-const NAME_LISTS: [&str; 2] = ["classes.txt", "obj.names"];
-
-/// Names of the classes and their file, without a `data.yaml`: the lines of `classes.txt` or `obj.names`.
-fn listed_names(root: &Path) -> Result<Option<(Vec<String>, PathBuf)>, DataError> {
-    let folders = [root.to_path_buf(), root.join("labels")];
-    let mut files = folders.iter().flat_map(|folder| NAME_LISTS.map(|name| folder.join(name)));
-    let Some(path) = files.find(|path| path.is_file()) else { return Ok(None) };
-    let text = read_text(&path)?;
-    let names = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(String::from).collect();
-    Ok(Some((names, path)))
-}
-
-/// Divides pairs by the entries `train`, `val` and `test` of a data file: folders, or lists of images. False where none of
-/// them is here, or all are the same.
-fn divide_by(
-    root: &Path,
-    yaml: &DataYaml,
-    pairs: &[(Option<Part>, Pair)],
-    found: &mut Found,
-) -> Result<bool, DataError> {
-    let index = Index::new(root, pairs.iter().map(|(_, pair)| pair.image.as_path()));
-    let (mut parts, mut named): (Vec<(Part, BTreeSet<usize>)>, Vec<String>) = (Vec::new(), vec![name_of(&yaml.path)]);
-    for (part, entries) in &yaml.parts {
-        let mut own = BTreeSet::new();
-        for entry in entries {
-            let Some(path) = below(root, entry) else {
-                found.decisions.notes.push(format!("{}: '{entry}' is not there", name_of(&yaml.path)));
-                continue;
-            };
-            if path.is_dir() {
-                own.extend(
-                    pairs.iter().enumerate().filter(|(_, (_, pair))| pair.image.starts_with(&path)).map(|(at, _)| at),
-                );
-                continue;
-            }
-            named.push(relative(root, &path));
-            for (number, line) in read_text(&path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-                match index.find(line.trim()) {
-                    Match::One(at) => drop(own.insert(at)),
-                    _ => {
-                        let image = format!("{}, line {}", path.display(), number + 1);
-                        let problem = ImageProblem::Listed(format!("'{}' is the name of no image", shortened(line)));
-                        found.faults.push(BadImage { image, problem });
-                    }
-                }
-            }
-        }
-        if !own.is_empty() {
-            parts.push((*part, own));
-        }
-    }
-    match parts.as_slice() {
-        [] => return Ok(false),
-        [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
-            if !others.is_empty() {
-                let note = "gives training and validation the same images, and does not divide them";
-                found.decisions.notes.push(format!("{} {note}", name_of(&yaml.path)));
-            }
-            return Ok(false);
-        }
-        _ => {}
-    }
-    found.has_val = parts.iter().any(|(part, _)| *part == Part::Val);
-    for (part, own) in &parts {
-        let own = own.iter().map(|&at| pairs[at].1.clone());
-        match part {
-            Part::Train => found.train.extend(own),
-            Part::Val => found.val.extend(own),
-            Part::Test => found.test.extend(own),
-        }
-    }
-    let is_unlisted = |at: &usize| parts.iter().all(|(_, own)| !own.contains(at));
-    let unlisted = (0..pairs.len()).filter(is_unlisted).map(|at| LeftOut::new(&pairs[at].1.image, Why::InNoList));
-    found.decisions.left_out.extend(unlisted);
-    found.decisions.lists = named;
-    Ok(true)
 }

@@ -1,0 +1,85 @@
+//! Lists of class names that have no fixed form: `classes.txt` and `labels.txt`. They are read where the value of each
+//! name is certain; other files that seem to name classes are mentioned.
+
+use std::path::{Path, PathBuf};
+
+use super::classes;
+use super::coding::Coding;
+use crate::data::DataError;
+use crate::data::listing::{entries, name_of};
+use crate::data::text::{read_text, start_of};
+
+/// Lists of one name a line.
+const LISTS: [&str; 2] = ["classes.txt", "labels.txt"];
+
+/// Names of files that may name classes, in a form that is not read.
+const UNREAD: [&str; 12] = [
+    "classes.json",
+    "classes.csv",
+    "classes.yaml",
+    "id2label.json",
+    "labels.json",
+    "labels.csv",
+    "label_map.pbtxt",
+    "labelmap.pbtxt",
+    "label_map.json",
+    "info.json",
+    "colormap.txt",
+    "obj.names",
+];
+
+/// Names of the class of value 0.
+const BACKGROUNDS: [&str; 9] =
+    ["background", "_background_", "bg", "void", "unlabeled", "unlabelled", "none", "other", "__ignore__"];
+
+/// The coding by a list in `root`, and remarks on lists that are not read.
+///
+/// # Errors
+/// Where a list cannot be read or contradicts itself.
+pub(super) fn find(root: &Path) -> Result<(Option<Coding>, Vec<String>), DataError> {
+    let mut notes = Vec::new();
+    for name in LISTS {
+        let path = root.join(name);
+        if !path.is_file() {
+            continue;
+        }
+        match numbered(&path)? {
+            Some(names) => return Ok((Some(classes::of_values(names, &path)?), notes)),
+            None => notes.push(format!(
+                "{name} is not read, because its first name may be of value 0 or of value 1; list the classes in a \
+                 classes.toml"
+            )),
+        }
+    }
+    let is_unread = |path: &PathBuf| UNREAD.contains(&name_of(path).to_lowercase().as_str());
+    for path in entries(root)?.into_iter().filter(|path| is_unread(path) && names_things(path)) {
+        notes.push(format!("{} is not read; list the classes in a classes.toml", name_of(&path)));
+    }
+    Ok((None, notes))
+}
+
+/// Whether a file is a text with letters.
+fn names_things(path: &Path) -> bool {
+    start_of(path, 1 << 12).is_some_and(|start| start.contains(char::is_alphabetic))
+}
+
+/// Value and name of each class: `3 road` or `3: road` in every line, or names of which the first is the background.
+/// `None` where the value of the first name is not certain.
+fn numbered(path: &Path) -> Result<Option<Vec<(u8, String)>>, DataError> {
+    let text = read_text(path)?;
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let with_number = |line: &&str| {
+        let (number, name) = line.split_once([' ', ':', ',', ';', '\t'])?;
+        let name = name.trim_start_matches([' ', ':', ',', ';', '\t']);
+        Some((number.trim().parse().ok()?, name.to_string())).filter(|_| !name.is_empty())
+    };
+    if let Some(names) = lines.iter().map(with_number).collect::<Option<Vec<(u8, String)>>>() {
+        return Ok(Some(names).filter(|names| !names.is_empty()));
+    }
+    let is_certain = lines.first().is_some_and(|first| BACKGROUNDS.contains(&first.to_lowercase().as_str()));
+    // labelme's `__ignore__` has the value -1.
+    let names = lines.iter().filter(|name| **name != "__ignore__").map(ToString::to_string);
+    let named = names.enumerate().map(|(at, name)| u8::try_from(at).ok().map(|value| (value, name)));
+    Ok(named.collect::<Option<Vec<_>>>().filter(|_| is_certain))
+}

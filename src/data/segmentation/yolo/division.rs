@@ -1,0 +1,168 @@
+//! The parts of a YOLO set as its data file gives them.
+
+use std::path::{Path, PathBuf};
+
+use super::data_file::DataFile;
+use crate::data::DataError;
+use crate::data::listing::{name_of, relative};
+use crate::data::lists::{self, Index, ListFile, Match};
+use crate::data::names::shortened;
+use crate::data::parts::Part;
+
+/// The division of the images of a set.
+#[derive(Debug, Default)]
+pub(super) struct Division {
+    /// The part of each image; `None` of an image that no entry names.
+    pub parts: Vec<Option<Part>>,
+    /// The lists of images that were used, relative to the root.
+    pub lists: Vec<String>,
+    pub notes: Vec<String>,
+    /// Whether the training and the validation part are the same images, so that validation is held out by seed.
+    pub is_whole: bool,
+}
+
+/// Where an entry leads.
+enum Place {
+    Folder(PathBuf),
+    List(PathBuf),
+}
+
+/// The parts of `images` by the entries `train`, `val` and `test` of a data file; `None` where it has no such entries, or
+/// none of them leads to a folder or a list of the set.
+///
+/// # Errors
+/// Where an entry leads nowhere and another does not, a list names no image, an image is in two parts, or a list of the
+/// set puts an image into another part.
+pub(super) fn of(root: &Path, file: &DataFile, images: &[PathBuf]) -> Result<Option<Division>, DataError> {
+    let wrong = |problem: String| DataError::malformed(&file.path, problem);
+    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    for (part, entry) in file.places.iter().flat_map(|(part, entries)| entries.iter().map(|entry| (*part, entry))) {
+        match place(root, file.home.as_deref(), entry) {
+            Some(place) => found.push((part, entry, place)),
+            None => lost.push((part, entry)),
+        }
+    }
+    let mut division = Division { parts: vec![None; images.len()], ..Division::default() };
+    if found.iter().all(|(part, ..)| *part == Part::Test) {
+        return Ok(None);
+    }
+    if let Some((part, entry)) = lost.iter().find(|(part, _)| *part != Part::Test) {
+        let problem = format!(
+            "gives '{entry}' for {}, which is neither a folder nor a list in {}; correct the entry",
+            word(*part),
+            root.display()
+        );
+        return Err(wrong(problem));
+    }
+    division.notes.extend(
+        lost.iter().map(|(_, entry)| format!("{} gives '{entry}' for test, which is not there", name_of(&file.path))),
+    );
+    let index = Index::new(root, images.iter().map(PathBuf::as_path));
+    let mut members: Vec<(Part, usize)> = Vec::new();
+    for (part, entry, place) in found {
+        match place {
+            Place::Folder(folder) => {
+                let before = members.len();
+                members.extend((0..images.len()).filter(|at| images[*at].starts_with(&folder)).map(|at| (part, at)));
+                if members.len() == before && part != Part::Test {
+                    return Err(wrong(format!("gives '{entry}' for {}, which holds no image", word(part))));
+                }
+            }
+            Place::List(list) => {
+                division.lists.push(relative(root, &list));
+                for (number, line) in lists::in_file(&list, part)?.lines {
+                    let Match::One(at) = index.find(line.trim_start_matches("../")) else {
+                        let problem =
+                            format!("line {number}: '{}' is the name of no image, or of several", shortened(&line));
+                        return Err(DataError::malformed(&list, problem));
+                    };
+                    members.push((part, at));
+                }
+            }
+        }
+    }
+    let of_part = |wanted: Part| -> std::collections::BTreeSet<usize> {
+        members.iter().filter(|(part, _)| *part == wanted).map(|(_, at)| *at).collect()
+    };
+    let (train, val) = (of_part(Part::Train), of_part(Part::Val));
+    division.is_whole = !train.is_empty() && train == val;
+    if division.is_whole {
+        let note = format!("{} gives the same images for train and val; val is held out", name_of(&file.path));
+        division.notes.push(note);
+    }
+    for (part, at) in members {
+        if division.is_whole && part == Part::Val {
+            continue;
+        }
+        match division.parts[at] {
+            Some(other) if other != part => {
+                let (image, first, second) = (relative(root, &images[at]), word(other), word(part));
+                return Err(wrong(format!("puts {image} into {first} and into {second}; correct one of the entries")));
+            }
+            _ => division.parts[at] = Some(part),
+        }
+    }
+    if !division.is_whole {
+        agree_with_lists(root, file, images, &index, &division)?;
+    }
+    Ok(Some(division))
+}
+
+/// Requires that lists named after parts say the same as the data file.
+fn agree_with_lists(
+    root: &Path,
+    file: &DataFile,
+    images: &[PathBuf],
+    index: &Index,
+    division: &Division,
+) -> Result<(), DataError> {
+    for ListFile { path, part, lines } in lists::find(root)? {
+        for (_, line) in lines {
+            if let Match::One(at) = index.find(&line)
+                && let Some(other) = division.parts[at].filter(|other| *other != part)
+            {
+                let problem = format!(
+                    "puts {} into {}, but {} into {}; remove or correct one of the two",
+                    relative(root, &images[at]),
+                    word(other),
+                    relative(root, &path),
+                    word(part)
+                );
+                return Err(DataError::malformed(&file.path, problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The folder or the list of an entry. A path of another machine is matched by its longest ending.
+fn place(root: &Path, home: Option<&str>, entry: &str) -> Option<Place> {
+    let clean = |path: &str| path.replace('\\', "/");
+    let (entry, home) = (clean(entry), home.map(clean));
+    let at = |name: &str| -> Option<Place> {
+        let path = root.join(name);
+        if path.is_dir() {
+            return Some(Place::Folder(path));
+        }
+        path.is_file().then_some(Place::List(path))
+    };
+    let bare: Vec<&str> = entry.split('/').filter(|part| !part.is_empty() && *part != "." && *part != "..").collect();
+    if bare.is_empty() {
+        return at("");
+    }
+    let below_home =
+        home.filter(|home| Path::new(home).is_relative() && !home.contains("..")).map(|home| format!("{home}/{entry}"));
+    let is_below = !entry.starts_with('/') && !entry.split('/').any(|part| part == "..");
+    let direct = below_home.filter(|_| is_below).into_iter().chain(is_below.then(|| entry.clone()));
+    let endings = (0..bare.len()).map(|from| bare[from..].join("/"));
+    direct.chain(endings).find_map(|name| at(&name))
+}
+
+/// A part in the words of a data file.
+fn word(part: Part) -> &'static str {
+    match part {
+        Part::Train => "train",
+        Part::Val => "val",
+        Part::Test => "test",
+    }
+}
