@@ -100,7 +100,6 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 pub(crate) use kept::Kept;
 pub use limited::limited;
 #[cfg(feature = "cli")]
-#[cfg(feature = "cli")]
 #[cfg(feature = "tasks")]
 pub(crate) use listing::MARK as OUTPUT_MARK;
 pub(crate) use listing::Walk;

@@ -15,6 +15,7 @@ use super::listing::{
 use super::lists::{self, Dealt, ListFile};
 use super::names;
 use super::parts::{Part, PartFolders};
+use super::segmentation::pairing::{self, Role};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, unused_lists};
 
@@ -205,6 +206,22 @@ pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<()
     Err(DataError::malformed(root, problem))
 }
 
+/// Refuses the classes `images` and `masks`: pictures and their masks, which are no classes.
+pub(super) fn require_no_masks(folders: &[(String, PathBuf)], root: &Path) -> Result<(), DataError> {
+    let role = |(name, _): &&(String, PathBuf)| pairing::read(&Path::new(name).join("x")).role;
+    let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted)).map(|(name, _)| name);
+    match (of_role(Role::Image), of_role(Role::Mask)) {
+        (Some(images), Some(masks)) if folders.iter().all(|folder| role(&folder).is_some()) => {
+            let problem = format!(
+                "{images}/ and {masks}/ have the names of images and their masks, a set for segmentation, not of classes; \
+                 rename them if they are classes"
+            );
+            Err(DataError::malformed(root, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a single part among folders of images. The part may be a class, so none of the folders is left out silently.
 fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Result<(), DataError> {
     for other in others {
@@ -334,6 +351,7 @@ fn read(
     }
     decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
+    require_no_masks(&classes, root)?;
     names::sort(&mut classes, |(name, _)| name);
     classes.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
     let mut items = Vec::new();

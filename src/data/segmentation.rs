@@ -99,6 +99,7 @@ pub(crate) fn complete(
             }
         }
     };
+    let coding = detect::settle_255(path, &found.parts(), coding)?;
     proof::require_two_classes(path, &coding, &found.train)?;
     found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));

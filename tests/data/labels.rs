@@ -239,3 +239,57 @@ fn two_sets_in_one_folder_are_refused_and_folders_of_systems_left_out() {
     let splits = open_classes(dir.path()).unwrap();
     assert_eq!((splits.train.class_names(), splits.train.len() + splits.val.len()), (&["a".into(), "b".into()][..], 8));
 }
+
+/// Four pairs with masks of these values in vertical stripes of equal width.
+fn striped(values: &[u8]) -> tempfile::TempDir {
+    let dir = temp();
+    fs::create_dir_all(dir.path().join("masks")).unwrap();
+    for number in 0..4 {
+        image(&dir.path().join(format!("images/{number}.jpg")), number);
+        let stripe = |x: u32| values[x as usize * values.len() / SIZE.0 as usize];
+        let mask = GrayImage::from_fn(SIZE.0, SIZE.1, |x, _| Luma([stripe(x)]));
+        mask.save(dir.path().join(format!("masks/{number}.png"))).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn areas_of_255_beside_listed_classes_are_a_class_or_refused() {
+    // (file, its text, values, train ids of the stripes or the words of the refusal)
+    let two = [0, 255];
+    for (file, text, values, expected) in [
+        ("codes.txt", "bg\nfg\n", &two[..], Ok(vec![0, 1])),
+        ("class_names.txt", "bg\nfg\n", &two, Ok(vec![0, 1])),
+        ("classes.toml", "classes = [\"bg\", \"fg\"]", &two, Ok(vec![0, 1])),
+        ("classes.toml", "classes = [\"bg\", \"fg\"]\nignore_index = 255", &two, Ok(vec![0, 255])),
+        ("codes.txt", "bg\ncat\ndog\n", &two, Err("only class 'bg' of the 3 classes from codes.txt")),
+        // Two listed classes have pixels, so 255 is ignored.
+        ("codes.txt", "bg\nfg\n", &[0, 1, 255], Ok(vec![0, 1, 255])),
+    ] {
+        let dir = striped(values);
+        write(&dir.path().join(file), text);
+        match expected {
+            Err(told) => drop(refused(open(dir.path()), &[told, "255 may be a class"])),
+            Ok(ids) => {
+                let mask = open(dir.path()).unwrap().train.mask(0).unwrap();
+                let width = SIZE.0 as usize / ids.len();
+                let found: Vec<u8> = (0..ids.len()).map(|at| mask.as_raw()[at * width + width / 2]).collect();
+                assert_eq!(found, ids, "{file} {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn folders_of_other_sets_are_no_classes() {
+    let dir = striped(&[0, 255]);
+    refused(open_classes(dir.path()), &["images/ and masks/", "segmentation"]);
+    // Pictures that shadegrad wrote.
+    let dir = temp();
+    crate::class_folders(dir.path(), &["a", "b"], 4);
+    image(&dir.path().join("predictions/0-color.png"), 1);
+    write(&dir.path().join("predictions/.shadegrad"), "");
+    let splits = open_classes(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["a", "b"]);
+    assert!(splits.decisions.left_out.iter().any(|one| one.path.ends_with("predictions")));
+}

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::{MultiLabelSet, MultiLabelSplits, split};
 use crate::data::dataset::place_of;
 use crate::data::decisions::{Decisions, LeftOut, Why};
-use crate::data::folder::{ClassFolders, beside, holds_classes, home, require_class_names};
+use crate::data::folder::{ClassFolders, beside, holds_classes, home, require_class_names, require_no_masks};
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::listing::{Walk, name_of, subfolders};
@@ -183,6 +183,7 @@ fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Res
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "no class folders".into() });
     }
     decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
+    require_no_masks(&folders, root)?;
     names::sort(&mut folders, |(name, _)| name);
     folders.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
     let mut files = Vec::new();

@@ -93,7 +93,14 @@ fn coding(train_ids: bool) -> Coding {
     values[usize::from(IGNORED)] = Some(IGNORED);
     CLASSES.iter().enumerate().for_each(|(id, &(value, ..))| values[usize::from(value)] = Some(id as u8));
     let colors = color_table(&list.palette);
-    Coding { classes: Arc::new(list), values: Some(values), colors, nearest: false, by_brightness: false }
+    Coding {
+        classes: Arc::new(list),
+        values: Some(values),
+        colors,
+        nearest: false,
+        by_brightness: false,
+        assumes_ignored: false,
+    }
 }
 
 /// Files below `folder` with the ending `end`, by city and the name before `end` (for masks before `_gtFine`).

@@ -16,7 +16,7 @@ use crate::data::text::read_text;
 /// The entries of `classes.toml`, all optional.
 ///
 /// ```toml
-/// ignore_index = 11            # a value or a list of them; 255 is always ignored
+/// ignore_index = 11            # a value or a list of them; 255 too, unless a class has it
 /// ignore_color = [0, 0, 0]
 /// coding = "value"             # of palette masks: "value" (default) or "color"
 /// nearest = true               # an unlisted value or color becomes the nearest listed one
@@ -275,6 +275,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
         let (colors, classes) = (palette.len(), classes.len());
         return Err(wrong(format!("palette has {colors} colors for {classes} classes; give one for each")));
     }
+    let is_said = ignored.contains(&IGNORED);
     let mut builder = Builder { colors: HashMap::new(), values: [None; 256], list: ClassList::default() };
     builder.values[usize::from(IGNORED)] = Some(IGNORED);
     let mut ignored_words = Vec::new();
@@ -306,7 +307,7 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     }
     builder.list.ignored = if ignored_words.is_empty() { "nothing".into() } else { ignored_words.join(", ") };
     builder.list.source = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let coding = builder.finish(coding == Some(WrittenCoding::Color)).map_err(wrong)?;
+    let coding = builder.finish(coding == Some(WrittenCoding::Color), is_said).map_err(wrong)?;
     Ok(if nearest { coding.by_nearest() } else { coding })
 }
 
@@ -349,6 +350,7 @@ fn of_threshold(classes: Vec<WrittenClass>, threshold: u8, ignored: &[u8], path:
         colors: None,
         nearest: false,
         by_brightness: true,
+        assumes_ignored: false,
     })
 }
 
@@ -388,7 +390,7 @@ impl Builder {
         Ok(())
     }
 
-    fn finish(self, palettes_are_colors: bool) -> Result<Coding, String> {
+    fn finish(self, palettes_are_colors: bool, is_ignored_said: bool) -> Result<Coding, String> {
         if self.list.len() < 2 {
             let (count, ignored) = (self.list.len(), &self.list.ignored);
             return Err(format!(
@@ -396,8 +398,17 @@ impl Builder {
                  one is the background, rename it to background, or list the classes in a classes.toml"
             ));
         }
+        let assumes_ignored =
+            !palettes_are_colors && !is_ignored_said && self.values[usize::from(IGNORED)] == Some(IGNORED);
         let values = (!palettes_are_colors).then(|| Box::new(self.values));
         let colors = (!self.colors.is_empty()).then_some(self.colors);
-        Ok(Coding { classes: Arc::new(self.list), values, colors, nearest: false, by_brightness: false })
+        Ok(Coding {
+            classes: Arc::new(self.list),
+            values,
+            colors,
+            nearest: false,
+            by_brightness: false,
+            assumes_ignored,
+        })
     }
 }

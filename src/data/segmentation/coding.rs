@@ -24,6 +24,8 @@ pub(crate) struct Coding {
     pub nearest: bool,
     /// Whether values are brightness, of which a threshold makes two classes, instead of numbers of classes.
     pub by_brightness: bool,
+    /// Whether value 255 is ignored by convention alone: neither a file nor the masks say so.
+    pub assumes_ignored: bool,
 }
 
 impl Coding {
@@ -33,7 +35,14 @@ impl Coding {
         (0..classes.len()).for_each(|id| values[id] = Some(id as u8));
         values[usize::from(IGNORED)] = Some(IGNORED);
         let colors = color_table(&classes.palette);
-        Self { classes: Arc::new(classes), values: Some(values), colors, nearest: false, by_brightness: false }
+        Self {
+            classes: Arc::new(classes),
+            values: Some(values),
+            colors,
+            nearest: false,
+            by_brightness: false,
+            assumes_ignored: true,
+        }
     }
 
     /// The representation of each class, in words.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::class_list::{ClassList, color_table, voc_color};
+use super::class_list::{ClassList, IGNORED, color_table, voc_color};
 use super::coding::Coding;
 use super::found::Pair;
+use super::mask::MaskSource;
 use super::raw::{RawMask, Samples, Stored};
 use super::values::{self, Values};
-use crate::data::{DataError, ImageProblem};
+use crate::data::{DataError, ImageProblem, one_line};
 
 /// Largest number of classes in an 8-bit mask, without the ignored value.
 const MAX_CLASSES: usize = 255;
@@ -121,6 +122,51 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<(Coding, Vec<Stri
     }
 }
 
+/// Masks that are looked at for the meaning of 255.
+const LOOKED_AT: usize = 200;
+
+/// Decides what 255 means beside listed classes. It is ignored by convention, unless it covers areas while fewer than two
+/// listed classes have a pixel. Of two classes it is then the second.
+///
+/// # Errors
+/// Where it may be ignored or one of several classes.
+pub(super) fn settle_255(root: &Path, parts: &[&[Pair]], mut coding: Coding) -> Result<Coding, DataError> {
+    let is_drawn = |pair: &&Pair| matches!(pair.mask, MaskSource::Drawn(_));
+    let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).filter(|pair| !is_drawn(pair)).collect();
+    let Some(table) = coding.values.as_mut().filter(|_| coding.assumes_ignored && !coding.by_brightness) else {
+        return Ok(coding);
+    };
+    let read = |pair: &&Pair| {
+        let path = Path::new(&pair.mask.name()).to_path_buf();
+        pair.mask.read(&pair.image, pair.upright, Samples::Numbers).map(|raw| Seen::of(&path, raw))
+    };
+    let step = pairs.len().div_ceil(LOOKED_AT).max(1);
+    let looked_at: Vec<&Pair> = pairs.into_iter().step_by(step).collect();
+    let seen = looked_at.par_iter().filter_map(|pair| read(pair).ok()).reduce(Seen::default, Seen::plus);
+    let seen = seen.values.plus(seen.greys);
+    let (present, highest) = (seen.present(), usize::from(IGNORED));
+    let listed = |value: &u8| table[usize::from(*value)].filter(|&id| id != IGNORED);
+    let with_pixels: Vec<u8> = present.iter().filter_map(listed).collect();
+    if !present.contains(&IGNORED) || !seen.has_areas(IGNORED) || with_pixels.len() > 1 {
+        return Ok(coding);
+    }
+    let names = &coding.classes.names;
+    if names.len() == 2 && present == [0, IGNORED] && with_pixels == [0] {
+        table[highest] = Some(1);
+        coding.classes = Arc::new(ClassList { ignored: "nothing".into(), ..(*coding.classes).clone() });
+        return Ok(coding);
+    }
+    let only = with_pixels.first().and_then(|&id| names.get(usize::from(id)));
+    let only = only.map_or_else(|| "no listed class".into(), |name| format!("only class '{}'", one_line(name)));
+    let problem = format!(
+        "value 255 covers areas of its masks, and {only} of the {} classes from {} has pixels besides: 255 may be a class, or \
+         ignored; give the class value = 255 in a classes.toml, or set ignore_index = 255 there",
+        names.len(),
+        coding.classes.source
+    );
+    Err(DataError::malformed(root, problem))
+}
+
 fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, DataError> {
     let palette: Vec<[u8; 3]> = colors.keys().copied().collect();
     if palette.len() > MAX_CLASSES {
@@ -153,6 +199,7 @@ fn of_colors(root: &Path, colors: &BTreeMap<[u8; 3], u64>) -> Result<Coding, Dat
         colors: color_table(&palette),
         nearest: false,
         by_brightness: false,
+        assumes_ignored: false,
     })
 }
 

@@ -42,8 +42,14 @@ impl Format for Pets {
         (0..CLASSES.len()).for_each(|id| values[id + 1] = Some(id as u8));
         values[usize::from(IGNORED)] = Some(IGNORED);
         let colors = color_table(&list.palette);
-        let known =
-            Coding { classes: Arc::new(list), values: Some(values), colors, nearest: false, by_brightness: false };
+        let known = Coding {
+            classes: Arc::new(list),
+            values: Some(values),
+            colors,
+            nearest: false,
+            by_brightness: false,
+            assumes_ignored: false,
+        };
         Ok(Found { known: Some(known), ..folders::find(root)? })
     }
 }

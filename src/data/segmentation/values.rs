@@ -96,7 +96,7 @@ impl Values {
         self
     }
 
-    fn present(&self) -> Vec<u8> {
+    pub fn present(&self) -> Vec<u8> {
         (0..=255u8).filter(|&v| self.pixels[usize::from(v)] > 0).collect()
     }
 
@@ -106,7 +106,7 @@ impl Values {
     }
 
     /// Whether a value has areas. In masks too small for areas, 5 % of the pixels count as one.
-    fn has_areas(&self, value: u8) -> bool {
+    pub fn has_areas(&self, value: u8) -> bool {
         let at = usize::from(value);
         match self.inner.iter().all(|&inner| inner == 0) {
             true => self.share([value]) >= 0.05,
@@ -229,7 +229,14 @@ fn of_list(values: &Values, classes: &[u8], names: Vec<String>, ignored: &str) -
     table[usize::from(IGNORED)] = Some(IGNORED);
     classes.iter().enumerate().for_each(|(id, &v)| table[usize::from(v)] = Some(id as u8));
     let colors = color_table(&list.palette);
-    Coding { classes: Arc::new(list), values: Some(table), colors, nearest: false, by_brightness: false }
+    Coding {
+        classes: Arc::new(list),
+        values: Some(table),
+        colors,
+        nearest: false,
+        by_brightness: false,
+        assumes_ignored: false,
+    }
 }
 
 /// Whether values rise by equal steps to 255, up to rounding.
