@@ -51,7 +51,7 @@ fn settings_are_chosen_from_the_data_with_their_reasons() {
 fn defaults_stay_without_the_flag_and_for_scenes() {
     let place = Place::new();
     photographs(&place, 10);
-    let flags = "--model cnn --image-size 16 --device cpu --dry-run";
+    let flags = "--model cnn --image-size 16 --device cpu --dry-run -v";
     for line in [format!("train classify --data photos {flags}"), format!("train classify --scenes 10 --auto {flags}")]
     {
         let told = place.run(&line).fine().printed(&["  batch_size           32                           default"]);

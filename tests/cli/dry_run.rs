@@ -24,8 +24,8 @@ fn a_dry_run_names_data_settings_and_doubts_and_touches_nothing() {
         "holds more than the 12 training images",
         "a learning rate of 0.05 is high for Adam",
         "few images: 4 per class",
-        "next:    shadegrad train classify --config run.toml --batch-size 4 --data photos --device cpu --image-size 32 --lr 0.05 \
-         --out new",
+        "next:    shadegrad train classify --config run.toml --batch-size 4 --data photos --device cpu --epochs 100 --finetune \
+         --image-size 32 --lr 0.001 --out new --pretrained",
         "shadegrad lr-find classify --config run.toml",
     ]);
     assert_eq!(place.list("."), before, "the working folder is as it was");

@@ -21,7 +21,7 @@ fn the_last_good_checkpoint_survives_a_loss_of_nan() {
     let told = place.run(&format!("{TRAIN} --out run {flags}"));
     let told = told.refused(&[
         "learning rate 0.01",
-        "the last good weights are in run/last.safetensors",
+        "the weights of the last epoch with finite losses are in run/last.safetensors",
         "Lower the learning rate",
         "flags: a lower --lr, --clip 1",
     ]);

@@ -40,7 +40,7 @@ fn killed_run(epochs: usize) -> Place {
 fn a_finished_run_goes_on_with_more_epochs() {
     let place = Place::new();
     place.run(&format!("{SCENES} --epochs 3 --out whole")).fine();
-    place.run(&format!("{SCENES} --epochs 1 --out run")).fine().printed(&["next:     shadegrad predict run"]);
+    place.run(&format!("{SCENES} --epochs 1 --out run")).fine().printed(&["weights:  run/best.safetensors"]);
     place.run("train segment --resume run --epochs 3").fine().printed(&["epoch  3/3"]);
     for name in ["last.safetensors", "best.safetensors", "samples.png"] {
         assert!(place.bytes(&format!("run/{name}")) == place.bytes(&format!("whole/{name}")), "{name} differs");
