@@ -261,7 +261,12 @@ fn areas_of_255_beside_listed_classes_are_a_class_or_refused() {
         ("codes.txt", "bg\nfg\n", &two[..], Ok(vec![0, 1])),
         ("class_names.txt", "bg\nfg\n", &two, Ok(vec![0, 1])),
         ("classes.toml", "classes = [\"bg\", \"fg\"]", &two, Ok(vec![0, 1])),
-        ("classes.toml", "classes = [\"bg\", \"fg\"]\nignore_index = 255", &two, Ok(vec![0, 255])),
+        (
+            "classes.toml",
+            "classes = [\"bg\", \"fg\"]\nignore_index = 255",
+            &two,
+            Err("the class 'bg' alone in its training part"),
+        ),
         ("codes.txt", "bg\ncat\ndog\n", &two, Err("only class 'bg' of the 3 classes from codes.txt")),
         // Two listed classes have pixels, so 255 is ignored.
         ("codes.txt", "bg\nfg\n", &[0, 1, 255], Ok(vec![0, 1, 255])),
@@ -269,7 +274,7 @@ fn areas_of_255_beside_listed_classes_are_a_class_or_refused() {
         let dir = striped(values);
         write(&dir.path().join(file), text);
         match expected {
-            Err(told) => drop(refused(open(dir.path()), &[told, "255 may be a class"])),
+            Err(told) => drop(refused(open(dir.path()), &[told, "classes.toml"])),
             Ok(ids) => {
                 let mask = open(dir.path()).unwrap().train.mask(0).unwrap();
                 let width = SIZE.0 as usize / ids.len();
