@@ -88,7 +88,8 @@ impl Record {
         let tables = tables
             .filter(|(file, _)| is_plain(file))
             .map(|(file, caption)| Ok(table(&run.path().join(&**file))?.map(|rows| (caption.to_string(), rows))));
-        let commands = next_commands(path, facts.as_ref(), &settings);
+        let named = names_folder(&run.config_path()).unwrap_or(false);
+        let commands = next_commands(path, facts.as_ref(), &settings, named);
         Ok(Record {
             name,
             commands,
@@ -164,10 +165,9 @@ impl Record {
 }
 
 /// Commands of the next steps of a run's verdict.
-fn next_commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, String)]) -> Vec<String> {
+fn next_commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, String)], named: bool) -> Vec<String> {
     let Some((facts, verdict)) = facts.and_then(|facts| Some((facts, facts.verdict.as_ref()?))) else { return vec![] };
     let of = |key: &str| settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
-    let named = of("out").is_some_and(|out| !out.is_empty());
     commands(verdict, &Place { task: &facts.task, run: path, data: of("data").unwrap_or("DATA"), named })
 }
 
@@ -187,6 +187,12 @@ fn settings(path: &Path) -> Result<Vec<(String, String)>, ReportError> {
     let text = read_text(path, 1 << 20)?;
     let bad = |problem: toml::de::Error| ReportError::Settings { path: path.to_owned(), problem: Box::new(problem) };
     Ok(texts(toml::from_str(&text).map_err(bad)?))
+}
+
+/// Whether a file of settings names the folder of the run.
+fn names_folder(path: &Path) -> Result<bool, ReportError> {
+    let table: Result<toml::Table, _> = toml::from_str(&read_text(path, 1 << 20)?);
+    Ok(table.is_ok_and(|table| table.contains_key("out")))
 }
 
 /// The default settings of a task.

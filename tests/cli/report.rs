@@ -326,3 +326,17 @@ fn an_unfinished_run_is_marked() {
     place.write("run/resume.safetensors", "");
     assert!(html(&place, &["run"]).contains("<dd>2 of 8; not finished</dd>"));
 }
+
+/// The commands of a verdict run as they are printed, and as the page has them: a repeat of a named run gets a free name.
+#[test]
+fn commands_of_a_verdict_run_as_they_stand() {
+    let place = Place::with_photos(4);
+    let said = place.run(&format!("{TRAIN} --model cnn --epochs 1 --out run")).fine();
+    let again = "shadegrad train classify --config run/config.toml --augment light --out run-2";
+    assert!(said.stdout.contains(again), "{}", said.stdout);
+    place.run("report run --out page.html").fine();
+    let page = String::from_utf8(place.bytes("page.html")).expect("UTF-8");
+    assert!(page.contains(again), "the page has the command");
+    place.run(again.trim_start_matches("shadegrad ")).fine().printed(&["weights:  run-2/best.safetensors"]);
+    place.run("lr-find classify --config run/config.toml --steps 10").fine();
+}
