@@ -99,9 +99,9 @@ pub use images::{ImageDataset, ImageSplits, open_images};
 #[cfg(feature = "tasks")]
 pub(crate) use kept::Kept;
 pub use limited::limited;
-#[cfg(feature = "cli")]
 #[cfg(feature = "tasks")]
 pub(crate) use listing::MARK as OUTPUT_MARK;
+#[cfg(feature = "cli")]
 pub(crate) use listing::Walk;
 pub use loader::{Epoch, Loader, LoaderOptions, Part};
 pub use memory::{MemoryClassification, MemoryImages, MemorySamples, MemorySegmentation};
