@@ -1,6 +1,7 @@
 //! A dry run: what a training would do, without a trace of it.
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "cli")]
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -170,6 +171,7 @@ pub(crate) fn dry_run_on(
 ///
 /// # Errors
 /// As [`dry_run_on`].
+#[cfg(feature = "cli")]
 pub(crate) fn follow_dry_run(
     ranks: &Arc<dyn Ranks>,
     task: &dyn Task,
