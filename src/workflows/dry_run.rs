@@ -103,7 +103,7 @@ pub enum From {
     Data,
     /// The weights that training starts from.
     Weights,
-    /// Fine-tuning, which has defaults of its own.
+    /// Other defaults, which fine-tuning sets.
     Finetuning,
     /// The device.
     Device,

@@ -143,7 +143,7 @@ fn accessory_of(stem: &str) -> Option<&str> {
 }
 
 /// The number of the image of each mask, where names are equal without an end or a start that all images or all masks
-/// have. `None` where that pairs not every mask with an image of its own.
+/// have. `None` unless each mask has an image of its own.
 fn partners(images: &[String], masks: &[String]) -> Option<Vec<usize>> {
     for mask_cut in cuts(masks) {
         for image_cut in cuts(images) {

@@ -148,7 +148,7 @@ pub(in super::super) fn too_few(steps: usize, epochs: usize) -> String {
     format!("few steps: {steps} in {epochs} epochs; a network from random weights usually gains until some hundreds")
 }
 
-/// What is wrong with a learning rate that is far below the usual ones of Adam, from random weights.
+/// The text for a learning rate of Adam far below its usual ones, from random weights.
 pub(in super::super) fn low_rate(run: Setup<'_>) -> Option<String> {
     let lr: f64 = run.setting("lr").parse().ok()?;
     (run.setting("optimizer").starts_with("adam") && run.starts_random() && lr < ADAM_LEAST)
