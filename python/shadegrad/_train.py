@@ -36,7 +36,15 @@ def toml(value: Any) -> str:
     raise TypeError(f"no setting can be {value!r}")
 
 
-def train(task: str, data: PathLike | None = None, *, out: PathLike | None = None, progress: bool = True, **settings: Any) -> Run:
+def train(
+    task: str,
+    data: PathLike | None = None,
+    *,
+    out: PathLike | None = None,
+    progress: bool = True,
+    auto: bool | None = None,
+    **settings: Any,
+) -> Run:
     """Trains a model, and returns its run.
 
     Args:
@@ -44,6 +52,8 @@ def train(task: str, data: PathLike | None = None, *, out: PathLike | None = Non
         data: The data set; without it the task trains on built-in scenes.
         out: The folder of the run, which must be missing or empty; by default the next ``runs/TASK-NNN``.
         progress: Whether progress is shown: in a notebook as curves, elsewhere as lines.
+        auto: Whether settings that are not given are chosen from data and device; by default for a data set. ``False`` keeps
+            the fixed defaults. A resumed run keeps its settings.
         settings: Keys of a config file, such as ``image_size=64``, ``epochs=10``, ``augment="light"``. ``shadegrad train TASK
             --help`` and docs/settings.md list them. ``None`` is the default.
 
@@ -59,6 +69,10 @@ def train(task: str, data: PathLike | None = None, *, out: PathLike | None = Non
             config = Path(folder) / "settings.toml"
             config.write_text("".join(f"{key} = {toml(value)}\n" for key, value in given.items()), encoding="utf-8")
             arguments += ["--config", str(config)]
+        if auto is None:
+            auto = data is not None and resume is None
+        if auto:
+            arguments += ["--auto"]
         if resume is not None:
             arguments += ["--resume", os.fspath(resume)]
         return _follow(arguments, progress)

@@ -84,6 +84,18 @@ def test_settings_of_every_kind_arrive(tmp_path):
     assert [list(step)[0] for step in found["augment"]] == ["rotate", "blur"]
 
 
+def test_settings_are_chosen_for_a_data_set(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            Image.fromarray(noise(20, 20)).save(tmp_path / "photos" / name / f"{number}.png")
+    small = {"model": "cnn", "image_size": 16, "epochs": 1, "device": "cpu", "progress": False}
+    schedules = {None: "cosine", True: "cosine", False: "constant"}
+    for auto, schedule in schedules.items():
+        run = shadegrad.train("classify", tmp_path / "photos", out=tmp_path / f"auto-{auto}", auto=auto, **small)
+        assert run.settings["schedule"] == schedule
+
+
 def test_errors_carry_the_message(classifier, tmp_path):
     with pytest.raises(shadegrad.ShadegradError, match="learning_rate"):
         shadegrad.train_classify(learning_rate=1.0, **TINY)

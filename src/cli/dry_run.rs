@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::color::heading;
-use super::flags::TaskArgs;
+use super::flags::{Fitted, TaskArgs};
 use super::progress::{Progress, VERBOSE, clock};
 use super::ranks::Follower;
 use super::{CliError, print};
@@ -27,25 +27,22 @@ const WIDTH: usize = 110;
 
 /// Prints what the training would do. Ranks other than 0 compute their shards and print nothing.
 pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
-    let (given, choices) = args.fitted()?;
+    let fitted = args.fitted(ranks.size())?;
+    let given = &fitted.given;
     if given.settings.contains_key("resume") {
         let problem = "--dry-run --resume: a resumed run keeps its data and its settings; remove one of the two flags";
         return Err(CliError::Usage(problem.into()));
     }
     if ranks.rank() > 0 {
-        follow_dry_run(ranks, args.task, &given, &Follower)?;
+        follow_dry_run(ranks, args.task, given, &Follower)?;
         return Ok(ExitCode::SUCCESS);
     }
     let progress = Progress::new();
-    let mut found = dry_run_on(ranks, args.task, &given, &progress)?;
-    found.lines.extend(chosen(&choices));
-    for setting in &mut found.settings {
-        if choices.iter().any(|choice| choice.key == setting.key) {
-            setting.from = From::Data;
-        }
-    }
+    let mut found = dry_run_on(ranks, args.task, given, &progress)?;
+    found.lines.extend(fitted.lines());
+    name_choices(&mut found.settings, &fitted.choices);
     progress.end();
-    let commands: Vec<String> = found.next.iter().map(|next| command(args.task, &given, next)).collect();
+    let commands: Vec<String> = found.next.iter().map(|next| fitted_command(args.task, &fitted, next)).collect();
     if json {
         // A struct of texts and numbers has a JSON form.
         let mut json = serde_json::json!(found);
@@ -55,6 +52,12 @@ pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result
     }
     report(&found, &commands)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A command with the flags of this one, and those of a step over them. Data and device decide the others again.
+pub(super) fn fitted_command(task: &dyn Task, fitted: &Fitted, next: &Next) -> String {
+    let chooses = !matches!(next, Next::CheckData);
+    command(task, &fitted.own, next) + if chooses { fitted.switch() } else { "" }
 }
 
 /// A command with the given settings, and those of a step over them.
@@ -96,12 +99,13 @@ fn flag_value(kind: Option<Kind>, value: &toml::Value) -> String {
     }
 }
 
-/// A line for each setting that the data decided.
-pub(super) fn chosen(choices: &[Chosen]) -> impl Iterator<Item = String> {
-    choices.iter().map(|Chosen { key, value, reason }| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("auto:    {key} = {value}: {reason}")
-    })
+/// Names data or device as the origin of the settings that they decided.
+pub(super) fn name_choices(settings: &mut [SettingValue], choices: &[Chosen]) {
+    for setting in settings {
+        if let Some(choice) = choices.iter().find(|choice| choice.key == setting.key) {
+            setting.from = if choice.of_device { From::Device } else { From::Data };
+        }
+    }
 }
 
 fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
@@ -187,12 +191,15 @@ fn time(found: &DryRun) -> String {
         None => "validation, which is not counted".into(),
     };
     format!(
-        "about {} for {} steps: an epoch has {} x {:.3} s (mean of {} timed batches) and {validation}",
+        "about {} for {} steps: an epoch has {} x {:.3} s ({}) and {validation}",
         clock(time.seconds),
         found.steps,
         found.batches_per_epoch,
         time.batch_seconds,
-        time.timed_batches
+        match time.timed_batches {
+            1 => "one timed batch".to_owned(),
+            count => format!("mean of {count} timed batches"),
+        }
     )
 }
 

@@ -10,7 +10,7 @@ use crate::run::image_size::MAX_IMAGE_SIZE;
 use crate::run::{Checkpoint, ImageSize};
 use crate::setting::{Choice, Kind, Setting, paragraph};
 use crate::tasks::Task;
-use crate::train::settings::{ConfigError, Given};
+use crate::train::settings::{ConfigError, Given, Resolved, with_reasons};
 use crate::workflows::auto::{self, Chosen};
 
 /// A subcommand with the flags of a task's settings.
@@ -154,20 +154,27 @@ impl TaskArgs {
         given(self.task.settings(), &self.matches)
     }
 
-    /// The settings that the flags set, and with `--auto` those that the data decides, which stand among them.
-    pub(super) fn fitted(&self) -> Result<(Given, Vec<Chosen>), CliError> {
-        let mut given = self.given()?;
-        if !self.switch("auto") {
-            return Ok((given, vec![]));
-        }
-        if given.settings.contains_key("resume") {
+    /// The settings that the flags set, and among them those that data and device decide: for data of one's own, unless `--auto
+    /// false`, a config file or the run to resume decides.
+    pub(super) fn fitted(&self, ranks: usize) -> Result<Fitted, CliError> {
+        let own = self.given()?;
+        let asked = self.matches.get_one::<bool>(AUTO).copied();
+        let resumes = own.settings.contains_key("resume");
+        if asked == Some(true) && resumes {
             return Err(CliError::Usage(
                 "--auto --resume: a resumed run keeps its settings; remove one of the two".into(),
             ));
         }
-        let choices = auto::choose(self.task, &given)?;
+        let choices = match asked {
+            Some(false) => vec![],
+            Some(true) => auto::choose(self.task, &own, ranks)?,
+            None if resumes || own.config.is_some() => vec![],
+            // What cannot be read is refused by the training, after what it checks first.
+            None => auto::choose(self.task, &own, ranks).unwrap_or_default(),
+        };
+        let mut given = own.clone();
         given.settings.extend(choices.iter().map(|choice| (choice.key.to_owned(), choice.value.clone())));
-        Ok((given, choices))
+        Ok(Fitted { given, own, choices, asked })
     }
 
     /// Whether a flag without a value is there.
@@ -184,15 +191,72 @@ impl TaskArgs {
     }
 }
 
+/// Key of the switch for settings that data and device decide.
+const AUTO: &str = "auto";
+
+/// Settings of a training, and who decided them.
+pub(super) struct Fitted {
+    /// All: those of the flags, and the choices.
+    pub(super) given: Given,
+    /// Those of the flags alone.
+    pub(super) own: Given,
+    /// Those that data and device decide.
+    pub(super) choices: Vec<Chosen>,
+    /// The value of `--auto`, if it is there.
+    asked: Option<bool>,
+}
+
+impl Fitted {
+    /// `--auto` as the command has it, for the next command.
+    pub(super) fn switch(&self) -> &'static str {
+        match self.asked {
+            None => "",
+            Some(true) => " --auto",
+            Some(false) => " --auto false",
+        }
+    }
+
+    /// All settings, with the reasons of the choices.
+    pub(super) fn resolve(&self, task: &dyn Task) -> Result<Resolved, ConfigError> {
+        let mut settings = task.resolve(&self.given)?;
+        settings.toml = with_reasons(settings.toml, self.choices.iter().map(|choice| (choice.key, &*choice.reason)));
+        Ok(settings)
+    }
+
+    /// A line for each choice.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let line = |Chosen { key, value, reason, .. }: &Chosen| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            format!("auto:    {key} = {value}: {reason}")
+        };
+        let mut lines: Vec<String> = self.choices.iter().map(line).collect();
+        match self.asked {
+            None if !lines.is_empty() => lines.push("auto:    --auto false keeps the fixed defaults".into()),
+            Some(true) if lines.is_empty() && !self.own.settings.contains_key("data") => {
+                lines.push("auto:    nothing to choose without --data: the defaults fit the built-in scenes".into());
+            }
+            Some(true) if lines.is_empty() => lines.push("auto:    the defaults fit this data".into()),
+            _ => {}
+        }
+        lines
+    }
+}
+
+/// The switch for settings that data and device decide.
+pub(super) fn auto_switch() -> Arg {
+    let arg = Arg::new(AUTO).long(AUTO).help_heading("Run").value_name("AUTO").num_args(0..=1);
+    arg.default_missing_value("true").value_parser(value_parser!(bool)).help(
+        "Choose UNet's width, batch size, learning rate, epochs, schedule and augmentation from data and device, unless they are \
+         given, and print each with its reason [default: true with --data, false with --config]",
+    )
+}
+
 /// The flags of `train` that are no settings.
 fn of_train() -> [Arg; 3] {
     let dry_run = Arg::new("dry_run").long("dry-run").action(ArgAction::SetTrue).help_heading("Run");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help_heading("Run");
-    let auto = Arg::new("auto").long("auto").action(ArgAction::SetTrue).help_heading("Run");
     [
-        auto.help(
-            "Choose batch size, epochs, schedule and augmentation from the data of --data, unless they are given",
-        ),
+        auto_switch(),
         dry_run.help(
             "Print what the training would do, and do nothing: data, settings with their origins, memory, time, doubts",
         ),

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::flags::{TaskArgs, command};
-use super::progress::Progress;
+use super::flags::{TaskArgs, auto_switch, command};
+use super::progress::{Progress, QUIET};
 use super::ranks::{self, Follower};
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, dry_run, print};
@@ -49,7 +50,7 @@ impl clap::Subcommand for Args {
         };
         let of_task = |with: Command, task: &'static dyn crate::tasks::Task| {
             let about = format!("Find a learning rate for `train {}`, with its settings", task.name());
-            with.subcommand(command(task).about(about).args(flags.iter().map(flag)))
+            with.subcommand(command(task).about(about).args(flags.iter().map(flag)).arg(auto_switch()))
         };
         tasks().into_iter().fold(with, of_task).subcommand_required(true).arg_required_else_help(true)
     }
@@ -93,8 +94,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
 fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     let stop = stop_on_interrupt();
     let (range, task) = (args.range()?, args.0.task);
-    let given = args.0.given()?;
-    let mut settings = task.resolve(&given)?;
+    let mut fitted = args.0.fitted(ranks.size())?;
+    // The test sets the rate of each step.
+    fitted.choices.retain(|choice| !["lr", "epochs", "schedule"].contains(&choice.key));
+    let given = &fitted.given;
+    let mut settings = task.resolve(given)?;
     if settings.common.resume.is_some() {
         return Err(CliError::Usage("--resume: a learning rate test cannot continue a run; remove the flag".into()));
     }
@@ -113,16 +117,20 @@ fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
         task.open(&settings, &Follower)?.find_lr(range, &Follower, &stop)?;
     } else {
         let progress = Progress::new();
+        if !QUIET.load(Ordering::Relaxed) {
+            fitted.lines().iter().try_for_each(print)?;
+        }
         let curve = task.open(&settings, &progress)?.find_lr(range, &progress, &stop)?;
         progress.end();
         report(&curve)?;
         if let Some(rate) = curve.suggested {
             let settings = [("optimizer", optimizer.name().to_owned()), ("lr", format!("{rate:.1e}"))];
             let step = Next::Train(settings.map(|(key, value)| (key.to_owned(), value)).to_vec());
-            print(format_args!("next:     {}", dry_run::command(task, &trained(given, of_file.as_deref()), &step)))?;
+            fitted.own = trained(fitted.own, of_file.as_deref());
+            print(format_args!("next:     {}", dry_run::fitted_command(task, &fitted, &step)))?;
         }
     }
-    Ok(if stop.load(std::sync::atomic::Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })
+    Ok(if stop.load(Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })
 }
 
 /// The settings of a training after the test: in another folder than that of the test, or of the run whose settings it took.

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::color::heading;
-use super::dry_run::{chosen, print_settings};
+use super::dry_run::{name_choices, print_settings};
 use super::flags::TaskArgs;
 use super::progress::{OPENING, Progress, QUIET, VERBOSE};
 use super::ranks::{self, Follower};
@@ -36,14 +36,15 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
 /// Trains as rank 0, or as the only process.
 fn lead(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
-    let (given, choices) = args.fitted()?;
+    let fitted = args.fitted(ranks.size())?;
     if !QUIET.load(Ordering::Relaxed) {
-        chosen(&choices).try_for_each(print)?;
+        fitted.lines().iter().try_for_each(print)?;
     }
-    let mut settings = args.task.resolve(&given)?;
+    let mut settings = fitted.resolve(args.task)?;
     settings.ranks = ranks.clone();
     if VERBOSE.load(Ordering::Relaxed) {
-        let values = values(args.task, &given, &settings, &settings.table);
+        let mut values = values(args.task, &fitted.given, &settings, &settings.table);
+        name_choices(&mut values, &fitted.choices);
         print_settings(&values)?;
     }
     let stop = stop_on_interrupt();
@@ -54,8 +55,7 @@ fn lead(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
 /// Trains as another rank, which prints nothing.
 fn follow(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     // The same data gives the same choices on every rank.
-    let (given, _) = args.fitted()?;
-    let mut settings = args.task.resolve(&given)?;
+    let mut settings = args.fitted(ranks.size())?.resolve(args.task)?;
     settings.ranks = ranks.clone();
     let stop = stop_on_interrupt();
     let outcome = args.task.open(&settings, &Follower)?.train(&Follower, &stop)?;

@@ -6,9 +6,10 @@ use crate::text::number;
 
 /// Most epochs that are drawn; of more, every second, third, … is.
 const COLUMNS: usize = 48;
-/// Width of the names, width of the cells, and height of a row, in units of the SVG.
-const NAMES: f64 = 132.0;
-const WIDTH: f64 = 276.0;
+/// Width of the names, width of the cells, and height of a row, in units of the SVG. The longest names of ResNets,
+/// `layer2.0.downsample.0`, fit; the whole is as wide as a phone.
+const NAMES: f64 = 148.0;
+const WIDTH: f64 = 212.0;
 const ROW: f64 = 13.0;
 
 /// A strip of cells: what they show.
@@ -26,21 +27,30 @@ fn one_digit(value: f64) -> String {
     rounded.parse().map_or(rounded, |rounded: f64| number(rounded))
 }
 
+/// The epochs of the rows, in their order.
+fn epochs(rows: &[LayerRow]) -> Vec<u32> {
+    let mut epochs: Vec<u32> = rows.iter().map(|row| row.epoch).collect();
+    epochs.dedup();
+    epochs
+}
+
+/// Number of epochs from one column to the next.
+pub(super) fn epochs_per_column(rows: &[LayerRow]) -> usize {
+    epochs(rows).len().div_ceil(COLUMNS)
+}
+
 /// The strips, side by side; empty without rows.
 pub(super) fn strips(rows: &[LayerRow]) -> String {
-    let (mut layers, mut epochs) = (Vec::<&str>::new(), Vec::<u32>::new());
+    let mut layers = Vec::<&str>::new();
     for row in rows {
         if !layers.contains(&row.layer.as_str()) {
             layers.push(&row.layer);
-        }
-        if epochs.last() != Some(&row.epoch) {
-            epochs.push(row.epoch);
         }
     }
     if layers.is_empty() {
         return String::new();
     }
-    let step = epochs.len().div_ceil(COLUMNS);
+    let (epochs, step) = (epochs(rows), epochs_per_column(rows));
     // The last epoch is always there.
     let shown: Vec<u32> = epochs.iter().rev().step_by(step).rev().copied().collect();
     let share = |row: &LayerRow| Some(row.gradient_norm / row.weight_norm).filter(|v| v.is_finite() && *v > 0.0);
@@ -56,7 +66,7 @@ pub(super) fn strips(rows: &[LayerRow]) -> String {
             cell: &|row| share(row).map(|v| (format!("{v:.1e}"), place(v.log10(), low, high))),
         },
         Strip {
-            title: "Weight norm / weight norm after the first epoch",
+            title: "Weight norm / that after the first epoch",
             ends: [least, most].map(|end| format!("{end:.2}")),
             cell: &|row| growth(row).map(|v| (format!("{v:.3}"), place(v, least, most))),
         },
@@ -172,6 +182,7 @@ mod tests {
     fn of_many_epochs_some_are_drawn_and_the_last_one() {
         let rows: Vec<_> = (1..=500).map(|epoch| row(epoch, "conv1", [1.0, 1.0], None)).collect();
         let html = strips(&rows);
+        assert_eq!([epochs_per_column(&rows), epochs_per_column(&rows[..COLUMNS])], [11, 1]);
         assert!(html.contains("epoch 500:") && html.matches("<rect").count() <= 2 * COLUMNS);
     }
 }

@@ -15,7 +15,7 @@ use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
 use crate::run::{RunDir, Score, Trust};
 use crate::tasks;
-use crate::train::settings::Given;
+use crate::train::settings::{Given, reasons};
 
 /// A run in the form of the report.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub(super) struct Record {
     pub damage: Vec<String>,
     /// Commands of the next steps.
     pub commands: Vec<String>,
+    /// The reasons of settings that data and device decided, by key.
+    pub reasons: Vec<(String, String)>,
     /// The defaults of its task's settings; empty for an unknown task.
     pub defaults: Vec<(String, String)>,
     /// Scores of its classes and calibration.
@@ -77,6 +79,7 @@ impl Record {
             damage.push(error.to_string());
             vec![]
         });
+        let has_data = settings.iter().any(|(key, _)| key == "data");
         let card = card_of(facts.as_ref(), &rows, known).cloned();
         for (score, _) in rows.iter_mut().flat_map(|row| &mut row.scores) {
             // Runs of earlier versions do not describe their scores.
@@ -99,7 +102,8 @@ impl Record {
             confusion,
             mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
             trust: run.read_trust()?,
-            defaults: facts.as_ref().map_or(vec![], |facts| defaults(&facts.task)),
+            reasons: reasons_of(&run.config_path()),
+            defaults: facts.as_ref().map_or(vec![], |facts| defaults(&facts.task, has_data)),
             samples: read_if_there(&run.samples_path())?,
             gradcam: read_if_there(&run.gradcam_path())?,
             layers: run.read_layers()?,
@@ -195,9 +199,19 @@ fn names_folder(path: &Path) -> Result<bool, ReportError> {
     Ok(table.is_ok_and(|table| table.contains_key("out")))
 }
 
-/// The default settings of a task.
-fn defaults(task: &str) -> Vec<(String, String)> {
-    let resolved = tasks::task(task).ok().and_then(|task| task.resolve(&Given::default()).ok());
+/// The reasons in a file of settings, by key; none where it cannot be read.
+fn reasons_of(path: &Path) -> Vec<(String, String)> {
+    let text = read_text(path, 1 << 20).unwrap_or_default();
+    reasons(&text).map(|(key, reason)| (key.to_owned(), reason.to_owned())).collect()
+}
+
+/// The default settings of a task. Some depend on whether there is a data set.
+fn defaults(task: &str, has_data: bool) -> Vec<(String, String)> {
+    let mut given = Given::default();
+    if has_data {
+        given.settings.insert("data".into(), "data".into());
+    }
+    let resolved = tasks::task(task).ok().and_then(|task| task.resolve(&given).ok());
     resolved.map_or(vec![], |resolved| texts(resolved.table))
 }
 

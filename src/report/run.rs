@@ -66,11 +66,15 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     mistakes(page, run, level);
     if !run.layers.is_empty() {
         page.heading(level, "Layers");
-        page.add(
-            "<p>Each row is a layer, each column an epoch, measured on one batch at its end. A faint row of gradients learns \
-             little beside the others. A dead unit is a channel whose ReLU is 0 everywhere in the batch: it learns nothing more. \
-             Many of them point to a learning rate that is too high.</p>\n",
-        );
+        let columns = match layers::epochs_per_column(&run.layers) {
+            1 => "each column an epoch".to_owned(),
+            step => format!("each column one of {step} epochs"),
+        };
+        page.push(format_args!(
+            "<p>Each row is a layer, {columns}, measured on one batch at its end. A faint row of gradients learns little beside \
+             the others. A dead unit is a channel whose ReLU is 0 everywhere in the batch: it learns nothing more. Many of them \
+             point to a learning rate that is too high.</p>\n",
+        ));
         page.add(&layers::strips(&run.layers));
     }
     if let Some(decisions) = run.facts.as_ref().and_then(|facts| facts.decisions.as_ref()) {
@@ -79,22 +83,29 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     if settings {
         page.heading(level, "Settings");
         let (default, changed): (Vec<_>, Vec<_>) = run.settings.iter().partition(|one| run.defaults.contains(one));
-        listed(page, &changed);
+        listed(page, &changed, &run.reasons);
         if !default.is_empty() {
             page.push(format_args!("<details><summary>{} settings at their defaults</summary>\n", default.len()));
-            listed(page, &default);
+            listed(page, &default, &[]);
             page.add("</details>\n");
         }
     }
 }
 
-/// Settings and their values.
-fn listed(page: &mut Page, settings: &[&(String, String)]) {
+/// Settings and their values, and below them the reasons of those that data and device decided.
+fn listed(page: &mut Page, settings: &[&(String, String)], reasons: &[(String, String)]) {
     page.add("<dl class=\"settings\">\n");
     for (key, value) in settings {
         page.push(format_args!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(key), escaped(value)));
     }
     page.add("</dl>\n");
+    if !reasons.is_empty() {
+        page.add("<p class=\"note\">Chosen from data and device:</p>\n<ul class=\"reasons\">\n");
+        for (key, reason) in reasons {
+            page.push(format_args!("<li>{}: {}</li>\n", escaped(key), escaped(reason)));
+        }
+        page.add("</ul>\n");
+    }
 }
 
 /// A short list of facts: model, data, speed, score.

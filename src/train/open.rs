@@ -8,7 +8,7 @@ use super::half;
 use super::model::LoadedModel;
 use super::objective::Objective;
 use super::observer::Observer;
-use super::settings::{Normalize, Resolved, TrainSettings};
+use super::settings::{Normalize, Resolved, TrainSettings, reasons, with_reasons};
 use super::start::StartFile;
 use super::trainer::{Beginning, HeldRun, Trainer};
 use crate::data::{Decisions, Normalization, Source, limited};
@@ -66,6 +66,8 @@ pub fn open(
         Precision::F32 => settings.toml.replace("precision = \"f16\"", "precision = \"f32\""),
         Precision::F16 => settings.toml.clone(),
     };
+    let kept = resumed.as_ref().and_then(|kept| kept.origin.settings.as_deref()).unwrap_or_default();
+    let toml = with_reasons(toml, reasons(kept));
     let (shards, toml) = shards_of(common, &*ranks, toml)?;
     let common = TrainSettings { precision, shards: Some(shards), ..common.clone() };
     let TrainingData { objective, sources, stem, lines: mut data_lines, decisions, skipped } = read()?;

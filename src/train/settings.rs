@@ -4,6 +4,7 @@ mod declare;
 mod error;
 mod normalize;
 mod read;
+mod reasons;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ pub use declare::Resolved;
 pub use error::{ConfigError, Needs, Origin};
 pub use normalize::Normalize;
 pub use read::{Given, Rule, TaskSettings};
+pub(crate) use reasons::{reasons, with_reasons};
 
 use super::schedule::{Schedule, ScheduleOptions};
 use super::step::{self, Update};

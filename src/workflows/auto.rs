@@ -1,12 +1,14 @@
-//! Settings for data of one's own: batch size, epochs, schedule and augmentation from the training images, each with its reason.
-//! Only settings that are not given are chosen, and the run's `config.toml` holds the choice.
+//! Settings for data of one's own from the training images, the network and the device, each with its reason. Only settings that
+//! are not given are chosen, and the run's `config.toml` holds the choice. The fixed defaults fit the built-in scenes.
 
-use crate::data::Augment;
+mod rules;
+
+use crate::exec::gpu;
 use crate::tasks::{Sample, Samples, Task, TaskError};
-use crate::train::settings::{Given, Origin, TrainSettings};
-use crate::train::{Schedule, TrainError};
+use crate::train::TrainError;
+use crate::train::settings::{Given, Origin, Resolved};
 
-/// A setting that the data decides.
+/// A setting that the data or the device decides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chosen {
     /// Its key.
@@ -15,29 +17,33 @@ pub struct Chosen {
     pub value: toml::Value,
     /// The reason, in words.
     pub reason: String,
+    /// Whether the device decides, not the data.
+    pub of_device: bool,
 }
 
-/// Steps of a training: ResNet18 was best after 600 to 1500 steps on 5000 photographs (docs/results.md).
-const STEPS: usize = 1000;
-/// Most epochs that are chosen: more passes over few images learn them by heart.
-const MOST_EPOCHS: usize = 60;
-/// Steps of an epoch below which the batch is made smaller.
-const STEPS_OF_EPOCH: usize = 8;
-/// The smallest batch that is chosen: BatchNorm normalizes by its statistics.
-const LEAST_BATCH: usize = 4;
-/// Training images below which they are augmented.
-const FEW_IMAGES: usize = 5000;
 /// Samples that are looked at.
 const LOOKED_AT: usize = 8;
 /// Share of the pixels that have the most frequent color, below which a picture counts as a photograph.
 const FLAT: f64 = 0.2;
 
+/// What a rule sees.
+struct Facts {
+    /// The settings with the choices so far.
+    settings: Resolved,
+    /// Number of training images.
+    images: usize,
+    /// Whether the training images are photographs.
+    photographs: bool,
+    /// Whether a processor trains, not a GPU.
+    processor: bool,
+}
+
 /// The settings that fit the training images of `given`, without those that are given. None without a data set: the defaults were
-/// chosen for the built-in scenes.
+/// chosen for the built-in scenes. With several `ranks`, which may have other devices, the device decides nothing.
 ///
 /// # Errors
 /// When the settings are refused or the data cannot be read.
-pub fn choose(task: &dyn Task, given: &Given) -> Result<Vec<Chosen>, TaskError> {
+pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen>, TaskError> {
     let settings = task.resolve(given).map_err(TrainError::from)?;
     if settings.common.data.is_none() || settings.common.resume.is_some() {
         return Ok(vec![]);
@@ -49,70 +55,37 @@ pub fn choose(task: &dyn Task, given: &Given) -> Result<Vec<Chosen>, TaskError> 
         Err(error) => return Err(error),
     };
     let images = settings.common.limit.map_or(samples.count, |limit| limit.min(samples.count));
-    let photographs = are_photographs(&samples)?;
-    let mut common = settings.common;
+    let processor = ranks == 1 && rules::asks_device(&settings) && is_processor(&settings.common.device);
+    let mut facts = Facts { photographs: are_photographs(&samples), images, processor, settings };
+    let mut given = given.clone();
     let mut choices = vec![];
-    for (key, rule) in RULES {
-        if let Some((value, reason)) = rule(&common, images, photographs).filter(|_| given.origin(key) == Origin::Code)
-        {
-            if key == "batch_size" {
-                common.batch_size = value.as_integer().map_or(common.batch_size, |size| size as usize);
-            }
-            choices.push(Chosen { key, value, reason });
+    for rule in &rules::RULES {
+        let free = given.origin(rule.key) == Origin::Code && facts.settings.table.contains_key(rule.key);
+        if let Some((value, reason)) = free.then(|| (rule.choose)(&facts)).flatten() {
+            given.settings.insert(rule.key.to_owned(), value.clone());
+            facts.settings = task.resolve(&given).map_err(TrainError::from)?;
+            choices.push(Chosen { key: rule.key, value, reason, of_device: rule.of_device });
         }
     }
     Ok(choices)
 }
 
-/// A rule: the value and its reason, from the settings, the number of training images, and whether they are photographs.
-type Rule = fn(&TrainSettings, usize, bool) -> Option<(toml::Value, String)>;
-
-/// All rules. The batch size comes first, since the epochs depend on it.
-const RULES: [(&str, Rule); 4] =
-    [("batch_size", batch_size), ("epochs", epochs), ("schedule", schedule), ("augment", augment)];
-
-/// At most an eighth of the images, so that an epoch has several steps.
-fn batch_size(settings: &TrainSettings, images: usize, _: bool) -> Option<(toml::Value, String)> {
-    let fits = (images / STEPS_OF_EPOCH).max(LEAST_BATCH);
-    (fits < settings.batch_size)
-        .then(|| (whole(fits), format!("an epoch of {images} images has about {STEPS_OF_EPOCH} steps")))
-}
-
-/// About [`STEPS`] steps.
-fn epochs(settings: &TrainSettings, images: usize, _: bool) -> Option<(toml::Value, String)> {
-    let steps = images.div_ceil(settings.batch_size.max(1) * settings.accumulate).max(1);
-    let fits = STEPS.div_ceil(steps).min(MOST_EPOCHS);
-    (fits > settings.epochs).then(|| (whole(fits), format!("{} steps of {} images", fits * steps, settings.batch_size)))
-}
-
-/// Cosine: the rate ends at 0, so that the last epochs do not scatter.
-fn schedule(settings: &TrainSettings, _: usize, _: bool) -> Option<(toml::Value, String)> {
-    (settings.schedule.kind == Schedule::Constant).then(|| {
-        (
-            Schedule::Cosine.name().into(),
-            "the learning rate falls to 0, so that the last epochs scatter less".to_owned(),
-        )
-    })
-}
-
-/// Light augmentation of few photographs.
-fn augment(settings: &TrainSettings, images: usize, photographs: bool) -> Option<(toml::Value, String)> {
-    (settings.augment == Augment::NONE && photographs && images < FEW_IMAGES)
-        .then(|| ("light".into(), format!("{images} photographs are few")))
-}
-
-fn whole(value: usize) -> toml::Value {
-    toml::Value::Integer(value as i64)
-}
-
-/// Whether most of some samples, spread over the set, are photographs.
-fn are_photographs(samples: &Samples) -> Result<bool, TaskError> {
-    let looked_at = LOOKED_AT.min(samples.count);
-    let mut found = 0;
-    for k in 0..looked_at {
-        found += usize::from(is_photograph(&(samples.read)(k * samples.count / looked_at)?));
+/// Whether a device is a processor. Software adapters compute on one too. An unknown device is refused when it is opened.
+fn is_processor(device: &str) -> bool {
+    let devices = gpu::list();
+    match gpu::choose(device, &devices) {
+        Ok(gpu::Choice::Cpu) => true,
+        Ok(gpu::Choice::Adapter(index)) => !devices[index].kind.is_hardware(),
+        Err(_) => false,
     }
-    Ok(2 * found > looked_at)
+}
+
+/// Whether most of some samples, spread over the set, are photographs. Samples that cannot be read are the training's to refuse.
+fn are_photographs(samples: &Samples) -> bool {
+    let looked_at = LOOKED_AT.min(samples.count);
+    let read = (0..looked_at).filter_map(|k| (samples.read)(k * samples.count / looked_at).ok());
+    let photographs: Vec<bool> = read.map(|sample| is_photograph(&sample)).collect();
+    2 * photographs.iter().filter(|&&found| found).count() > photographs.len()
 }
 
 /// Whether no color fills a large part of a picture, as paper and flat areas of drawings do.

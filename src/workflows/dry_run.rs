@@ -237,6 +237,7 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
         training_images: facts.training_images,
         validation_images: facts.validation_images,
         class_counts: class_counts.as_deref(),
+        class_pixels: pixel_shares.as_deref(),
         pixels: pixels.as_ref(),
         steps,
     };

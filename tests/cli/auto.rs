@@ -1,4 +1,4 @@
-//! `train TASK --auto`.
+//! Settings that `train TASK` chooses from data and device.
 
 use crate::support::Place;
 
@@ -15,49 +15,123 @@ fn photographs(place: &Place, count: u32) {
     }
 }
 
-const AUTO: &str = "train classify --data photos --model cnn --image-size 16 --device cpu --auto";
+const PLAIN: &str = "train classify --data photos --model cnn --image-size 16 --device cpu";
 
 #[test]
 fn settings_are_chosen_from_the_data_with_their_reasons() {
     let place = Place::new();
     photographs(&place, 50);
     // 80 training images: batches of 10, 8 steps an epoch, and 60 epochs at most.
-    let told = place.run(&format!("{AUTO} --dry-run")).fine();
+    let told = place.run(&format!("{PLAIN} --dry-run")).fine();
     told.printed(&[
         "auto:    batch_size = 10: an epoch of 80 images has about 8 steps",
         "auto:    epochs = 60: 480 steps of 10 images",
         "auto:    schedule = cosine: ",
         "auto:    augment = light: 80 photographs are few",
+        "auto:    --auto false keeps the fixed defaults",
         "  batch_size           10                           chosen from the data",
         "for 480 steps",
     ]);
     // What is given is kept, and decides the rest.
-    place.write("run.toml", "batch_size = 40\n");
     let told =
-        place.run(&format!("{AUTO} --config run.toml --augment none --epochs 1 --schedule constant --out run")).fine();
-    assert!(
-        !told.stdout.contains("auto:    batch_size") && !told.stdout.contains("auto:    epochs"),
-        "{}",
-        told.stdout
-    );
+        place.run(&format!("{PLAIN} --batch-size 40 --augment none --epochs 1 --schedule constant --out run")).fine();
+    assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
     let config = String::from_utf8(place.bytes("run/config.toml")).expect("text");
     for line in ["batch_size = 40\n", "epochs = 1\n", "augment = \"none\"\n", "schedule = \"constant\"\n"] {
         assert!(config.contains(line), "{line} in {config}");
     }
 }
 
-/// Without `--auto`, and for the built-in scenes, nothing is chosen.
+/// A run repeats its settings: a config file and a resumed run keep theirs, unless the choice is asked for.
 #[test]
-fn defaults_stay_without_the_flag_and_for_scenes() {
+fn config_files_and_resumed_runs_keep_their_settings() {
+    let place = Place::new();
+    photographs(&place, 10);
+    place.write("run.toml", "batch_size = 6\nepochs = 1\n");
+    let config = format!("{PLAIN} --config run.toml");
+    let told = place.run(&format!("{config} --dry-run -v")).fine();
+    told.printed(&["  schedule             constant                     default"]);
+    let told = place.run(&format!("{config} --out run")).fine();
+    assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
+    let before = place.bytes("run/config.toml");
+    let told = place.run("train classify --resume run --epochs 2").fine();
+    assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
+    let after = String::from_utf8(place.bytes("run/config.toml")).expect("text");
+    assert_eq!(after.replace("epochs = 2", "epochs = 1"), String::from_utf8(before).expect("text"));
+    place.run("report run").fine();
+    let page = String::from_utf8(place.bytes("run/report.html")).expect("text");
+    assert!(!page.contains("Chosen from data"));
+    // Asked for, the data decides what the file does not give.
+    let told = place.run(&format!("{config} --auto --dry-run")).fine();
+    told.printed(&["auto:    schedule = cosine", "  batch_size           6                            config file"]);
+    place.run(&format!("{PLAIN} --auto --resume run")).refused(&["--auto --resume"]);
+}
+
+/// The reasons stand in `config.toml`, which is read back, and in the report. A resumed run keeps them.
+#[test]
+fn reasons_stay_with_the_run() {
+    let place = Place::new();
+    photographs(&place, 10);
+    place.run(&format!("{PLAIN} --epochs 1 --out run")).fine();
+    let reason = "# Chosen: batch_size: an epoch of 16 images has about 8 steps\n";
+    let config = |run: &str| String::from_utf8(place.bytes(&format!("{run}/config.toml"))).expect("text");
+    assert!(config("run").contains(reason), "{}", config("run"));
+    place.run("train classify --resume run --epochs 2").fine();
+    assert!(config("run").contains(reason), "{}", config("run"));
+    place.run("report run").fine();
+    let page = String::from_utf8(place.bytes("run/report.html")).expect("text");
+    assert!(
+        page.contains("<li>schedule: the learning rate falls to 0") && page.contains("<dt>schedule</dt><dd>cosine")
+    );
+    let folded = page.split("settings at their defaults").nth(1).expect("defaults");
+    assert!(!folded.contains("<dt>schedule</dt>"), "a chosen schedule is no default");
+    place.run("train classify --config run/config.toml --out again").fine();
+    assert!(!config("again").contains("# Chosen"));
+}
+
+/// Fixed defaults on request, and for the built-in scenes.
+#[test]
+fn fixed_defaults_stay_for_scenes_and_on_request() {
     let place = Place::new();
     photographs(&place, 10);
     let flags = "--model cnn --image-size 16 --device cpu --dry-run -v";
-    for line in [format!("train classify --data photos {flags}"), format!("train classify --scenes 10 --auto {flags}")]
-    {
-        let told = place.run(&line).fine().printed(&["  batch_size           32                           default"]);
-        assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
+    for line in ["--data photos --auto false", "--scenes 10 --auto", "--scenes 10"] {
+        let told = place.run(&format!("train classify {line} {flags}")).fine();
+        let told = told.printed(&["  batch_size           32                           default"]);
+        assert!(!told.stdout.contains("auto:    batch"), "{}", told.stdout);
+        assert_eq!(told.stdout.contains("nothing to choose without --data"), line == "--scenes 10 --auto", "{line}");
     }
-    place.run(&format!("{AUTO} --resume run")).refused(&["--auto --resume"]);
+}
+
+/// Adam's rate follows the network and its start; the width of a UNet follows the device.
+#[test]
+fn rate_and_width_follow_network_and_device() {
+    let place = Place::new();
+    photographs(&place, 10);
+    let fitted = |line: &str| place.run(&format!("train {line} --data photos --device cpu --dry-run")).fine();
+    fitted("classify --image-size 32").printed(&["auto:    lr = 0.0003: Adam, and a ResNet from random weights"]);
+    let told = fitted("classify --image-size 32 --optimizer sgd --lr 0.05");
+    assert!(!told.stdout.contains("auto:    lr"), "{}", told.stdout);
+    let told = fitted("colorize --image-size 16");
+    told.printed(&[
+        "auto:    base = 16: the processor trains",
+        "auto:    lr = 0.001: Adam, and a UNet from random weights",
+        "  base                 16                           chosen from the device",
+    ]);
+    let told = fitted("colorize --image-size 16 --base 8");
+    assert!(!told.stdout.contains("auto:    base"), "{}", told.stdout);
+}
+
+/// The learning-rate finder tests the settings that a training would choose.
+#[test]
+fn the_learning_rate_finder_takes_the_same_batches() {
+    let place = Place::new();
+    photographs(&place, 50);
+    let line = "lr-find classify --data photos --model cnn --image-size 16 --device cpu --steps 10";
+    let told = place.run(line).fine().printed(&["auto:    batch_size = 10"]);
+    assert!(!told.stdout.contains("auto:    epochs"), "{}", told.stdout);
+    let next = told.stdout.lines().find(|line| line.starts_with("next:"));
+    assert!(next.is_none_or(|next| !next.contains("--batch-size")), "{next:?}");
 }
 
 /// Drawings have flat areas, and a label may depend on a detail: they are not augmented.
@@ -72,6 +146,6 @@ fn drawings_are_not_augmented() {
             picture.save(place.path(&format!("photos/{class}/{index:02}.png"))).expect("writes");
         }
     }
-    let told = place.run(&format!("{AUTO} --dry-run")).fine().printed(&["auto:    batch_size = 4"]);
+    let told = place.run(&format!("{PLAIN} --dry-run")).fine().printed(&["auto:    batch_size = 4"]);
     assert!(!told.stdout.contains("auto:    augment"), "{}", told.stdout);
 }

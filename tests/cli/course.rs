@@ -36,7 +36,8 @@ fn small(line: &str) -> String {
     }
     let has = |word: &str| words.iter().any(|known| known == word);
     let mut more: Vec<&str> = match words[0].as_str() {
-        "train" | "lr-find" => vec!["--device", "cpu", "--batch-size", "5"],
+        // The course trains on scenes, with fixed defaults.
+        "train" | "lr-find" => vec!["--device", "cpu", "--batch-size", "5", "--auto", "false"],
         "compare" | "predict" => vec!["--device", "cpu"],
         "sweep" => vec!["--device", "cpu", "--sample", "1", "--set", "data=\"photos\"", "--set", "image_size=16"],
         _ => vec![],

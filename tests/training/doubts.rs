@@ -11,6 +11,8 @@ struct Plan {
     task: TaskCard,
     settings: String,
     counts: Option<Vec<[usize; 2]>>,
+    /// Shares of the classes among the pixels.
+    shares: Option<Vec<f64>>,
     /// Training and validation images.
     images: [usize; 2],
     steps: usize,
@@ -26,6 +28,7 @@ impl Plan {
             task: Classify.card(),
             settings: SETTINGS.into(),
             counts: Some(vec![[1000, 500], [900, 500]]),
+            shares: None,
             images: [1900, 1000],
             steps: 300,
         }
@@ -49,6 +52,7 @@ impl Plan {
             training_images: self.images[0],
             validation_images: self.images[1],
             class_counts: self.counts.as_deref(),
+            class_pixels: self.shares.as_deref(),
             pixels: None,
             steps: self.steps,
         };
@@ -137,4 +141,29 @@ fn one_training_answers_several_doubts() {
     assert!(kinds.len() > 3, "{kinds:?}");
     let own = [("batch_size", "4"), ("lr", "0.001"), ("normalize", "auto"), ("epochs", "100")];
     assert_eq!(next, [set(&own), Next::FindRate]);
+}
+
+/// Two classes of pixels, a mean of 50 %.
+#[test]
+fn classes_of_few_pixels_are_rare_unless_the_loss_weighs_them() {
+    let streets = |share: f64, settings: &str| Plan {
+        task: Segment.card(),
+        settings: format!("{SETTINGS}{settings}"),
+        counts: None,
+        shares: Some(vec![1.0 - share, share]),
+        ..Plan::good()
+    };
+    let (kinds, texts, next) = streets(0.03, "").found();
+    assert_eq!(kinds, [DoubtKind::UnequalClasses]);
+    assert!(
+        texts[0].contains("1 of 2 have less than a fifth") && texts[0].contains("3.0 % where the mean is 50.0 %"),
+        "{texts:?}"
+    );
+    assert_eq!(next, [set(&[("class_weights", "median")])]);
+    // A share of a fifth or none in the batches, weighted classes, and a loss that counts rare pixels more.
+    for (share, settings) in
+        [(0.1, ""), (0.0, ""), (0.03, "class_weights = \"median\"\n"), (0.03, "loss = \"ce+dice\"\n")]
+    {
+        assert_eq!(streets(share, settings).found().0, [], "{share} {settings}");
+    }
 }

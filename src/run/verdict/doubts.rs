@@ -24,6 +24,8 @@ pub struct Prospect<'a> {
     pub validation_images: usize,
     /// Training and validation images of each class, where images have classes.
     pub class_counts: Option<&'a [[usize; 2]]>,
+    /// Share of each class among the pixels of some training batches, where pixels have classes.
+    pub class_pixels: Option<&'a [f64]>,
     /// Pixels of both parts, where they were compared.
     pub pixels: Option<&'a PartPixels>,
     /// Optimizer steps of the whole training.
@@ -53,7 +55,7 @@ pub enum DoubtKind {
     FewSteps,
     /// There are few training images.
     FewImages,
-    /// Classes have unequal numbers of images.
+    /// Classes have unequal numbers of images or pixels.
     UnequalClasses,
     /// The validation set is too small for small differences.
     FewValidationImages,
@@ -82,7 +84,7 @@ const RULES: [(DoubtKind, Rule); 11] = [
     (DoubtKind::NoNormalization, no_normalization),
     (DoubtKind::FewSteps, few_steps),
     (DoubtKind::FewImages, few_images),
-    (DoubtKind::UnequalClasses, unequal_classes),
+    (DoubtKind::UnequalClasses, |run| unequal_classes(run).or_else(|| rare_pixels(run))),
     (DoubtKind::FewValidationImages, few_validation_images),
 ];
 
@@ -242,6 +244,26 @@ fn unequal_classes(run: &Prospect<'_>) -> Option<String> {
         run.name(rarest),
         counts[rarest][0],
         all as f64 / counts.len() as f64
+    ))
+}
+
+/// Classes with less than a fifth of the pixels of a mean class, while the loss counts all pixels alike. Only the first batches are
+/// counted, so that a class without a pixel there may have some.
+fn rare_pixels(run: &Prospect<'_>) -> Option<String> {
+    let shares = run.class_pixels?;
+    let mean = 1.0 / shares.len() as f64;
+    let rare: Vec<usize> =
+        (0..shares.len()).filter(|&class| shares[class] > 0.0 && 5.0 * shares[class] < mean).collect();
+    let rarest = *rare.iter().min_by(|&&a, &&b| shares[a].total_cmp(&shares[b]))?;
+    balanced(run.setup()).filter(|_| matches!(run.setup().setting("loss").as_str(), "" | "ce"))?;
+    Some(format!(
+        "unequal classes: {} of {} have less than a fifth of the pixels of a mean class, such as “{}” with {:.1} % where the mean \
+         is {:.1} %",
+        rare.len(),
+        shares.len(),
+        run.name(rarest),
+        100.0 * shares[rarest],
+        100.0 * mean
     ))
 }
 

@@ -87,7 +87,8 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
-        FindingKind::Confuses
+        FindingKind::BestByChance
+        | FindingKind::Confuses
         | FindingKind::Underconfident
         | FindingKind::FewValidationImages
         | FindingKind::Learns => vec![],

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::yardstick::binomial;
 use super::{Evidence, spread};
 use crate::run::score::TRAIN_ACCURACY;
-use course::{diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
+use course::{best_by_chance, diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
 
 pub(super) use course::{FEW_STEPS, low_rate, not_converged, too_few};
@@ -47,6 +47,8 @@ pub enum FindingKind {
     Overconfident,
     /// The probabilities are far below the accuracy.
     Underconfident,
+    /// The best epoch is far above the epochs after it.
+    BestByChance,
     /// The validation set is too small for small differences.
     FewValidationImages,
     /// The score is above the baseline, and nothing above was found.
@@ -66,7 +68,7 @@ pub struct Finding {
 type Rule = fn(&Evidence<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(FindingKind, Rule); 15] = [
+const RULES: [(FindingKind, Rule); 16] = [
     (FindingKind::Diverged, diverged),
     (FindingKind::FewSteps, few_steps),
     (FindingKind::NoBetterThanBaseline, no_better_than_baseline),
@@ -81,11 +83,13 @@ const RULES: [(FindingKind, Rule); 15] = [
     (FindingKind::Confuses, confuses),
     (FindingKind::Overconfident, overconfident),
     (FindingKind::Underconfident, underconfident),
+    (FindingKind::BestByChance, best_by_chance),
     (FindingKind::FewValidationImages, few_validation_images),
 ];
 
 /// Findings that say nothing against the training itself.
-const NEUTRAL: [FindingKind; 6] = [
+const NEUTRAL: [FindingKind; 7] = [
+    FindingKind::BestByChance,
     FindingKind::FewImages,
     FindingKind::UnequalClasses,
     FindingKind::Confuses,

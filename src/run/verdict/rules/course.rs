@@ -58,6 +58,28 @@ pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
+/// The best epoch is two standard errors above the mean of the next ones, three at most: the largest of many noisy scores is too
+/// large by about `sqrt(2 ln N)` standard errors.
+pub(super) fn best_by_chance(run: &Evidence<'_>) -> Option<String> {
+    let (score, best) = run.decisive()?;
+    let sigma = run.yardstick.sigma?;
+    let after: Option<Vec<f64>> =
+        run.rows.iter().filter(|row| row.epoch > run.best.epoch).take(3).map(|row| row.score(score)).collect();
+    let after = after.filter(|after| after.len() > 1)?;
+    let mean = after.iter().sum::<f64>() / after.len() as f64;
+    (score.merit(best) > score.merit(mean) + 2.0 * sigma).then(|| {
+        format!(
+            "the best epoch is partly chance: {} is the best of {} epochs on {} validation images, and the mean of the {} epochs \
+             after it is {}; new images score worse than the best",
+            score.format(best),
+            run.rows.len(),
+            run.validation_images,
+            after.len(),
+            score.format(mean)
+        )
+    })
+}
+
 /// The training loss of the first epoch is far above that of a guess, or it rose by 2 % or more in a third of the epochs, and in two at
 /// least. Below half of its first value it scatters.
 pub(super) fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
