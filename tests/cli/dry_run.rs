@@ -34,8 +34,8 @@ fn a_dry_run_names_data_settings_and_doubts_and_touches_nothing() {
 #[test]
 fn a_dry_run_is_json_for_programs() {
     let place = Place::with_photos(4);
-    let said =
-        place.run("train classify --data photos --image-size 32 --device cpu --batch-size 3 --dry-run --json").fine();
+    let flags = "--image-size 32 --device cpu --batch-size 3 --auto false";
+    let said = place.run(&format!("train classify --data photos {flags} --dry-run --json")).fine();
     let json: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON alone");
     assert_eq!(json["training_images"], 9);
     assert_eq!(json["batches_per_epoch"], 3);
