@@ -27,7 +27,7 @@ All are TOML. A key or a value that does not exist is refused, with the nearest 
 
 Every setting below is a flag of `train` and `lr-find`, and a key of a configuration and of a sweep: `--batch-size 16` is
 `batch_size = 16`. A flag overrides the file of `--config`, which overrides the default. A run's `config.toml` holds all settings.
-`train TASK --dry-run` prints each with its origin.
+`train TASK --dry-run -v` prints each with its origin.
 
 ```toml
 # run.toml, for `shadegrad train classify --config run.toml`
@@ -84,7 +84,7 @@ class_weights = "median"
 
 ## classes.toml
 
-It stands in the folder of a segmentation set. Every entry is optional.
+The file stands in the folder of a segmentation set. Every entry is optional.
 
 | entry | value | meaning |
 |---|---|---|
@@ -112,8 +112,18 @@ color = [150, 120, 90]
 value = 7
 ```
 
-Exit codes of every verb: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted (Ctrl-C, SIGTERM), 141 the reader of the
-output is gone.
+## Exit codes
+
+| code | of every verb |
+|---|---|
+| 0 | success |
+| 1 | `doctor` found a fault |
+| 2 | an error |
+| 75 | a rank was lost (`mpirun`) |
+| 130 | interrupted (Ctrl-C, SIGTERM) |
+| 141 | the reader of the output is gone |
+
+## Settings
 
 The tables below are written from the source: `SHADEGRAD_WRITE_PAGES=1 cargo test --test library settings_page`.
 "#;
@@ -160,7 +170,7 @@ fn form(kind: &Kind) -> String {
 fn parts(setting: &Setting) -> (String, String) {
     let help = setting.help_text();
     match help.rsplit_once(" [default: ") {
-        Some((text, default)) => (text.to_owned(), default.trim_end_matches(']').to_owned()),
+        Some((text, default)) => (text.to_owned(), default.strip_suffix(']').unwrap_or(default).to_owned()),
         None => (help, String::new()),
     }
 }
