@@ -10,7 +10,6 @@ mod data_check;
 mod formats;
 mod hints;
 mod images;
-mod labels;
 mod loading;
 mod meant;
 mod memory;

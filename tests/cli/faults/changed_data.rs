@@ -21,7 +21,7 @@ fn notes(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn eval_says_which_images_trained_the_model() {
+fn eval_names_images_that_trained_the_model() {
     let place = Place::new();
     place.photos("photos", &["disc", "grass"], 6);
     place.run(TRAIN).fine();
@@ -60,7 +60,7 @@ fn eval_takes_data_with_one_class_of_the_model() {
 }
 
 #[test]
-fn what_shadegrad_wrote_is_no_data() {
+fn own_output_is_no_data() {
     let place = Place::new();
     place.photos("photos", &["disc", "grass"], 6);
     place.run(TRAIN).fine();
@@ -83,8 +83,7 @@ fn what_shadegrad_wrote_is_no_data() {
 fn a_limit_of_file_sizes_is_an_error() {
     let place = Place::new();
     place.photos("photos", &["disc", "grass"], 6);
-    let told = place.run_in_shell("ulimit -f 10;", TRAIN);
-    told.refused(&["cannot write", "File too large"]);
+    place.run_in_shell("ulimit -f 10;", TRAIN).refused(&["cannot write", "File too large"]);
 }
 
 #[test]

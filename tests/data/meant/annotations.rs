@@ -68,9 +68,10 @@ fn a_data_file_divides_its_set() {
         ("autosplit_train.txt", "./images/x/0.jpg\n./images/x/1.jpg\n./images/x/2.jpg\n"),
         ("autosplit_val.txt", "./images/x/3.jpg\n"),
     ];
-    let dir = yolo(&["x"], &lists);
+    let dir = yolo(&["x", "y"], &lists);
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!((lens(&splits), splits.decisions.lists.len()), ((3, 1), 2));
+    assert_eq!(splits.decisions.left_out.len(), 4, "no entry names y/: {:?}", splits.decisions.left_out);
     write(&dir.path().join("train.txt"), "images/x/3.jpg\n");
     refused(segmentation(dir.path()), &["data.yaml", "images/x/3.jpg into val", "train.txt into train"]);
     // The same images for both, as in Ultralytics' examples; an entry that leads nowhere; a test part that is not there.

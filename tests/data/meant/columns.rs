@@ -24,7 +24,7 @@ fn notes(splits: &Splits) -> String {
 }
 
 #[test]
-fn images_that_no_row_names_are_told() {
+fn images_that_no_row_names_are_left_out() {
     let dir = temp();
     table(dir.path(), "path,label", |i| format!("img/{i}.png,{}", ["a", "b"][i % 2]));
     save(&dir.path().join("img/more.png"), &picture(9, 7, 200));
@@ -75,7 +75,7 @@ fn the_columns_that_are_one_hot_are_the_classes() {
 }
 
 #[test]
-fn a_row_without_file_is_told_with_a_file_of_a_similar_name() {
+fn a_row_without_a_file_is_noted_with_a_file_of_a_similar_name() {
     let dir = temp();
     table(dir.path(), "path,label", |i| {
         format!("img/{i}.{},{}", if i == 3 { "jpg" } else { "png" }, ["a", "b"][i % 2])

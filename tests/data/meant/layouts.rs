@@ -89,6 +89,20 @@ fn folders_of_the_system_are_no_classes_and_hold_no_pictures() {
     assert!(left_out.contains("$RECYCLE.BIN") && left_out.contains("a/@eaDir"), "{left_out}");
 }
 
+#[test]
+fn images_and_masks_and_own_output_are_no_classes() {
+    let dir = temp();
+    pairs(dir.path(), super::NAMES, |_| stripes(&[0, 255]));
+    refused(open(dir.path()), &["images/ and masks/", "segmentation"]);
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 4);
+    save(&dir.path().join("predictions/0-color.png"), &picture(9, 7, 1));
+    write(&dir.path().join("predictions/.shadegrad"), "");
+    let splits = open(dir.path()).unwrap();
+    assert_eq!(splits.train.class_names(), ["a", "b"]);
+    assert!(left_out(&splits).contains("predictions"), "{}", left_out(&splits));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_back_to_a_folder_around_it_is_left_out() {

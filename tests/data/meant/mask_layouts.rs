@@ -75,7 +75,7 @@ fn names_with_constant_ends_are_pairs() {
             let same = |at: usize| NAMES.iter().any(|n| set.name(at).contains(n) && set.mask_name(at).contains(n));
             assert!((0..set.len()).all(same), "{mask}");
         }
-        assert!(splits.decisions.notes.iter().any(|note| note.contains("other ends")), "{mask}");
+        assert!(splits.decisions.notes.iter().any(|note| note.contains("differ in their ends")), "{mask}");
     }
     // DSB 2018: a folder for each image, with a mask for each object.
     let dir = temp();

@@ -172,3 +172,34 @@ fn the_layout_alone_does_not_make_pascal_vocs_classes() {
     assert_eq!(names(own, &[0, 255]), ["background", "foreground"]);
     assert_eq!(names(|k| format!("2007_{k:06}"), &[0, 1, 255])[1], "aeroplane");
 }
+
+#[test]
+fn areas_of_255_beside_listed_classes_are_a_class_or_refused() {
+    let two = [0, 255];
+    // The file with the list, its text, the values of the masks, and the ids of their stripes or the words of the error.
+    for (file, text, values, expected) in [
+        ("codes.txt", "bg\nfg\n", &two[..], Ok([0, 1].as_slice())),
+        ("class_names.txt", "bg\nfg\n", &two, Ok(&[0, 1])),
+        ("classes.toml", "classes = [\"bg\", \"fg\"]", &two, Ok(&[0, 1])),
+        (
+            "classes.toml",
+            "classes = [\"bg\", \"fg\"]\nignore_index = 255",
+            &two,
+            Err("the class 'bg' alone in its training part"),
+        ),
+        ("codes.txt", "bg\ncat\ndog\n", &two, Err("only class 'bg' of the 3 classes from codes.txt")),
+        // Two listed classes have pixels, so 255 is ignored.
+        ("codes.txt", "bg\nfg\n", &[0, 1, 255], Ok(&[0, 1, 255])),
+    ] {
+        let dir = temp();
+        pairs(dir.path(), NAMES, |_| stripes(values));
+        write(&dir.path().join(file), text);
+        match expected {
+            Err(problem) => drop(refused(segmentation(dir.path()), &[problem, "classes.toml"])),
+            Ok(ids) => {
+                let mask = segmentation(dir.path()).unwrap().train.mask(0).unwrap();
+                assert_eq!(mask, stripes(ids), "{file} {text}");
+            }
+        }
+    }
+}
