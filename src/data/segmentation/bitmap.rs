@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageFormat, ImageReader};
 /// Largest PNG of a bitmap, in bytes.
 pub(super) const MAX_BITMAP: u64 = 64 << 20;
 
-/// Size (width, height) and set pixels of a PNG: those of its alpha channel if it has one, else those that are not black.
+/// Size (width, height) and set pixels of a PNG. Without an alpha channel the pixels that are not black are set.
 ///
 /// # Errors
 /// Where it is no PNG, or too large, in words.

@@ -69,7 +69,7 @@ impl Seen {
     }
 }
 
-/// The error where some files store values, without a palette that gives their colors, and others colors.
+/// The error for masks of which some files store values, without a palette of colors, and others colors.
 fn two_notations(root: &Path, seen: &Seen) -> Option<DataError> {
     let colors = seen.first_of_colors.as_ref().filter(|_| seen.values.palette.is_none())?;
     let is_number = |(_, held): &&(PathBuf, [bool; 256])| held[1..].iter().any(|held| *held);
@@ -122,11 +122,11 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<(Coding, Vec<Stri
     }
 }
 
-/// Masks that are looked at for the meaning of 255.
+/// Largest number of masks that are read for the meaning of 255.
 const LOOKED_AT: usize = 200;
 
-/// Decides what 255 means beside listed classes. It is ignored by convention, unless it covers areas while fewer than two
-/// listed classes have a pixel. Of two classes it is then the second.
+/// Decides what 255 means beside listed classes. By convention it is ignored. It is not certain where 255 covers areas and fewer
+/// than two listed classes have a pixel: of two listed classes it is then the second.
 ///
 /// # Errors
 /// Where it may be ignored or one of several classes.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::folders;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
-use super::shapes::{Drawing, coding};
+use super::shapes::{Area, Drawing, Shape, coding};
 use crate::data::aside::masks_among;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::{Walk, relative};
@@ -15,7 +15,7 @@ use crate::data::names::case_twins;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem};
 
-/// A note on two names that look alike.
+/// A note on two class names that look alike.
 pub(super) fn twins(names: &[String]) -> Option<String> {
     let (a, b) = case_twins(names)?;
     Some(format!("the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone"))
@@ -26,7 +26,7 @@ pub(super) fn twins(names: &[String]) -> Option<String> {
 /// # Errors
 /// Where some of `images`, those below `root`, are masks of others.
 pub(super) fn require_no_masks(root: &Path, images: &[PathBuf], format: &str) -> Result<(), DataError> {
-    // Folders that tools draw from the same annotations.
+    // Folders of masks that tools draw from the same annotations.
     const OWN: [&str; 5] = ["panoptic", "stuff", "masks_machine", "masks_human", "masks_instances"];
     let is_own = |path: &PathBuf| {
         let inside = relative(root, path).to_lowercase();
@@ -52,6 +52,7 @@ pub(super) struct Gathered<'a> {
     images: Vec<PathBuf>,
     taken: Vec<bool>,
     pairs: Vec<(Option<Part>, Pair)>,
+    without_area: usize,
     pub found: Found,
 }
 
@@ -66,7 +67,7 @@ impl<'a> Gathered<'a> {
         require_no_masks(root, &images, format)?;
         found.decisions.left_out = left_out;
         let index = Index::new(root, images.iter().map(PathBuf::as_path));
-        Ok(Self { root, index, taken: vec![false; images.len()], images, pairs: Vec::new(), found })
+        Ok(Self { root, index, taken: vec![false; images.len()], images, pairs: Vec::new(), without_area: 0, found })
     }
 
     /// The index of the image for the first of `names` that has exactly one match.
@@ -88,7 +89,35 @@ impl<'a> Gathered<'a> {
         self.pairs.push((part, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
     }
 
-    /// Says in the list of classes that `count` areas are ignored, if there are any.
+    /// Adds the pair of image `at` and the drawing of its regions: the train id and the area of each. Regions without an area are
+    /// counted for [`Self::note_without_area`]. A damaged one is a fault of the annotation `name`.
+    pub fn draw(
+        &mut self,
+        at: usize,
+        part: Option<Part>,
+        (name, size): (String, Option<(u32, u32)>),
+        regions: impl IntoIterator<Item = (u8, Result<Option<Area>, String>)>,
+    ) {
+        let mut shapes = Vec::new();
+        for (id, area) in regions {
+            match area {
+                Ok(Some(area)) => shapes.push(Shape { id, area }),
+                Ok(None) => self.without_area += 1,
+                Err(problem) => return self.fault_of(at, name, ImageProblem::Annotation(problem)),
+            }
+        }
+        self.add(at, part, Drawing { name, size, shapes });
+    }
+
+    /// Notes the number of regions without an area, if there are any. `kinds` are their kinds, such as `points or lines`.
+    pub fn note_without_area(&mut self, kinds: &str) {
+        if self.without_area > 0 {
+            let note = format!("{} {kinds} have no area and are left out", self.without_area);
+            self.found.decisions.notes.push(note);
+        }
+    }
+
+    /// Records in the list of classes that `count` areas are ignored, if there are any.
     pub fn ignore(&mut self, count: usize, what: &str) {
         if let Some(coding) = self.found.known.as_mut().filter(|_| count > 0) {
             Arc::make_mut(&mut coding.classes).ignored = format!("{count} {what}");

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
-use super::shapes::{Area, Drawing, Shape, with_background};
+use super::shapes::{Area, id_of, with_background};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of};
 use crate::data::text::{read_json, start_of};
@@ -40,41 +40,10 @@ impl Format for LabelStudio {
     }
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
-        let mut tasks = Vec::new();
-        for path in files(root)? {
-            let failed = |e: serde_json::Error| DataError::malformed(&path, format!("{e}; export it again"));
-            for task in read_json::<Vec<Map<String, Value>>>(&path)? {
-                let task = if task.contains_key("data") {
-                    serde_json::from_value(Value::Object(task)).map_err(failed)?
-                } else {
-                    Task::of_min(task).map_err(failed)?
-                };
-                tasks.push((path.clone(), task));
-            }
-        }
-        let regions = || tasks.iter().flat_map(|(_, task)| task.regions());
-        let is_box = |region: &&Region| region.kind == "rectanglelabels";
-        let (boxes, all) = (regions().filter(is_box).count(), regions().count());
-        if boxes > 0 && boxes == all {
-            let problem =
-                format!("its {boxes} regions are boxes: a box is not a mask; label with polygons or the brush");
-            return Err(DataError::malformed(root, problem));
-        }
-        let used: BTreeSet<&str> = regions().flat_map(Region::labels).map(String::as_str).collect();
-        if used.is_empty() {
-            let is_choice = regions().any(|region| region.kind == "choices");
-            let problem = match is_choice {
-                true => "holds choices (a class an image), no polygons or brush strokes; for classification export CSV",
-                false => "holds no region with a label; label with polygons or the brush",
-            };
-            return Err(DataError::malformed(
-                &tasks.first().map_or(root.to_path_buf(), |(path, _)| path.clone()),
-                problem,
-            ));
-        }
-        let names = with_background(used.into_iter().map(String::from));
+        let tasks = tasks(root)?;
+        let names = with_background(labels(root, &tasks)?);
         let mut gathered = Gathered::new(root, &names, "the labels of the regions", self.name())?;
-        let (mut without_area, mut truths) = (0, 0);
+        let mut truths = 0;
         for (path, task) in &tasks {
             let name = format!("{}, task {} ({})", path.display(), task.id, task.image());
             let at = gathered.image(task.names()).or_else(|| gathered.image_elsewhere(task.image()));
@@ -95,35 +64,59 @@ impl Format for LabelStudio {
                 }
             };
             truths += usize::from(annotation.ground_truth && task.annotations.len() > 1);
-            let (mut shapes, mut size, mut problem) = (Vec::new(), None, None);
-            for region in &annotation.result {
-                let Some(label) = region.labels().first() else { continue };
-                let id = names.iter().position(|name| name == label).unwrap_or(0) as u8;
-                size = size.or(region.width.zip(region.height));
-                match region.area() {
-                    Ok(Some(area)) => shapes.push(Shape { id, area }),
-                    Ok(None) => without_area += 1,
-                    Err(why) => problem = Some(why),
-                }
-            }
-            match problem {
-                Some(problem) => gathered.fault_of(at, name, ImageProblem::Annotation(problem)),
-                None => {
-                    let part = pairing::read(Path::new(&task.address())).part;
-                    gathered.add(at, part, Drawing { name, size, shapes });
-                }
-            }
+            let labeled = || annotation.result.iter().filter_map(|region| Some((region, region.labels().first()?)));
+            let size = labeled().find_map(|(region, _)| region.width.zip(region.height));
+            let part = pairing::read(Path::new(&task.address())).part;
+            let regions = labeled().map(|(region, label)| (id_of(&names, label), region.area()));
+            gathered.draw(at, part, (name, size), regions);
         }
         if truths > 0 {
             let note = format!("{truths} tasks have several annotations: the ground truth counts");
             gathered.found.decisions.notes.push(note);
         }
-        if without_area > 0 {
-            let note = format!("{without_area} boxes or points have no area and are left out");
-            gathered.found.decisions.notes.push(note);
-        }
+        gathered.note_without_area("boxes or points");
         gathered.finish()
     }
+}
+
+/// The tasks of all export files, each with its file.
+fn tasks(root: &Path) -> Result<Vec<(PathBuf, Task)>, DataError> {
+    let mut tasks = Vec::new();
+    for path in files(root)? {
+        let failed = |e: serde_json::Error| DataError::malformed(&path, format!("{e}; export it again"));
+        for task in read_json::<Vec<Map<String, Value>>>(&path)? {
+            let task = if task.contains_key("data") {
+                serde_json::from_value(Value::Object(task)).map_err(failed)?
+            } else {
+                Task::of_min(task).map_err(failed)?
+            };
+            tasks.push((path.clone(), task));
+        }
+    }
+    Ok(tasks)
+}
+
+/// The labels of the regions, sorted.
+///
+/// # Errors
+/// Where all regions are boxes, or none has a label.
+fn labels(root: &Path, tasks: &[(PathBuf, Task)]) -> Result<BTreeSet<String>, DataError> {
+    let regions = || tasks.iter().flat_map(|(_, task)| task.regions());
+    let boxes = regions().filter(|region| region.kind == "rectanglelabels").count();
+    if boxes > 0 && boxes == regions().count() {
+        let problem = format!("its {boxes} regions are boxes: a box is not a mask; label with polygons or the brush");
+        return Err(DataError::malformed(root, problem));
+    }
+    let used: BTreeSet<String> = regions().flat_map(Region::labels).cloned().collect();
+    if !used.is_empty() {
+        return Ok(used);
+    }
+    let is_choice = regions().any(|region| region.kind == "choices");
+    let problem = match is_choice {
+        true => "holds choices (a class an image), no polygons or brush strokes; for classification export CSV",
+        false => "holds no region with a label; label with polygons or the brush",
+    };
+    Err(DataError::malformed(tasks.first().map_or(root, |(path, _)| path), problem))
 }
 
 #[derive(Deserialize)]

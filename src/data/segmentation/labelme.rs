@@ -13,7 +13,7 @@ use super::class_list::IGNORED;
 use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
-use super::shapes::{Area, Drawing, Shape, with_background};
+use super::shapes::{Area, id_of, with_background};
 use crate::data::decode::Head;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, relative, subfolders};
@@ -64,7 +64,7 @@ impl Format for LabelMe {
         let mut gathered = Gathered::new(root, &names, "the labels of the shapes", self.name())?;
         let ignored = shapes().filter(|shape| shape.label == IGNORE).count();
         gathered.ignore(ignored, &format!("shapes labeled {IGNORE}"));
-        let mut without_area = 0;
+        let id = |shape: &WrittenShape| if shape.label == IGNORE { IGNORED } else { id_of(&names, &shape.label) };
         for (path, written) in read {
             let file = path.display().to_string();
             let at = match image(root, path, &written, &mut gathered) {
@@ -74,31 +74,13 @@ impl Format for LabelMe {
                     continue;
                 }
             };
-            let (mut shapes, mut problem) = (Vec::new(), None);
-            for shape in &written.shapes {
-                match area(shape) {
-                    Ok(Some(area)) => {
-                        let place = names.iter().position(|name| *name == shape.label).unwrap_or(0) as u8;
-                        shapes.push(Shape { id: if shape.label == IGNORE { IGNORED } else { place }, area });
-                    }
-                    Ok(None) => without_area += 1,
-                    Err(why) => problem = Some(why),
-                }
-            }
             // Older files have no size. LabelMe shows pictures upright.
             let of_file = || Head::of(gathered.path(at)).map(|head| head.upright());
             let size = written.image_width.zip(written.image_height).or_else(of_file);
-            if let Some(problem) = problem {
-                gathered.fault_of(at, file, ImageProblem::Annotation(problem));
-                continue;
-            }
             let part = pairing::read(path.strip_prefix(root).unwrap_or(path)).part;
-            gathered.add(at, part, Drawing { name: file, size, shapes });
+            gathered.draw(at, part, (file, size), written.shapes.iter().map(|shape| (id(shape), area(shape))));
         }
-        if without_area > 0 {
-            let note = format!("{without_area} points or lines have no area and are left out");
-            gathered.found.decisions.notes.push(note);
-        }
+        gathered.note_without_area("points or lines");
         gathered.finish()
     }
 }

@@ -1,5 +1,5 @@
-//! Files that have no partner of the same name: pairs by their folder, pairs by names with constant ends, pictures
-//! without masks that are no fault.
+//! Images and masks without a partner of the same name. They may be pairs by their folder or by names with constant ends, or
+//! images that need no mask.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Pairs what has no partner of the same name, and leaves out what needs none.
+    /// Finds partners for these files, and leaves out those that need none.
     ///
     /// # Errors
     /// Where two folders hold masks of the same images.
@@ -31,7 +31,7 @@ impl Leftovers {
         Ok(self)
     }
 
-    /// `ID/images/x.png` with `ID/masks/*.png`: the only image of a folder and the masks beside it, if all of a set are so.
+    /// `ID/images/x.png` with `ID/masks/*.png`: the only image of a folder and the masks beside it, if every folder is like that.
     fn by_folder(mut self, found: &mut Found) -> Self {
         let mut folders: BTreeMap<(Option<Part>, &str), (usize, usize)> = BTreeMap::new();
         self.images.iter().for_each(|half| folders.entry(half.folder()).or_default().0 += 1);
@@ -59,7 +59,8 @@ impl Leftovers {
         Self { images: lone, ..self }
     }
 
-    /// `21_training.tif` with `21_manual1.gif`: names that are equal without an end that all images or all masks have.
+    /// `21_training.tif` with `21_manual1.gif`: names that are equal without the end or the start that all images or all masks
+    /// share.
     fn by_ends(mut self, root: &Path, found: &mut Found) -> Self {
         for part in [None, Some(Part::Train), Some(Part::Val), Some(Part::Test)] {
             let is_paired = self.pairs.iter().any(|(of_pair, _)| *of_pair == part);
@@ -69,7 +70,7 @@ impl Leftovers {
             let Some(partners) = (if is_paired || masks.len() < 2 { None } else { partners(&images, &masks) }) else {
                 continue;
             };
-            let (mut own_images, images): (Vec<Half>, Vec<Half>) =
+            let (own_images, images): (Vec<Half>, Vec<Half>) =
                 self.images.into_iter().partition(|half| half.reading.part == part);
             let (own_masks, masks): (Vec<Half>, Vec<Half>) =
                 self.masks.into_iter().partition(|half| half.reading.part == part);
@@ -79,20 +80,19 @@ impl Leftovers {
                 found
                     .decisions
                     .notes
-                    .push(format!("names of images and masks have other ends, such as {image} and {mask}"));
+                    .push(format!("names of images and masks differ in their ends, such as {image} and {mask}"));
             }
             for (mask, &at) in own_masks.into_iter().zip(&partners) {
                 let image = own_images[at].path.clone();
                 self.pairs.push((part, Pair::new(image, MaskSource::File(mask.path))));
             }
-            let mut at = 0;
-            own_images.retain(|_| (!partners.contains(&at), at += 1).0);
-            self.images.extend(own_images);
+            let lone = own_images.into_iter().enumerate().filter(|(at, _)| !partners.contains(at));
+            self.images.extend(lone.map(|(_, half)| half));
         }
         self
     }
 
-    /// Requires that masks without partner are not other masks of images that have one.
+    /// Refuses masks without partner that are second masks of paired images.
     fn two_sets_of_masks(&self, root: &Path) -> Result<(), DataError> {
         for part in [None, Some(Part::Train), Some(Part::Val), Some(Part::Test)] {
             let images: Vec<&Pair> =
@@ -142,8 +142,8 @@ fn accessory_of(stem: &str) -> Option<&str> {
     stem.strip_suffix("_superpixels").or_else(|| numbered?.strip_suffix("_parts"))
 }
 
-/// The number of the image of each mask, where names are equal without an end or a start that all images or all masks
-/// have. `None` unless each mask has an image of its own.
+/// The number of the image of each mask, where names are equal without the end or the start that all images or all masks
+/// share. `None` unless each mask has another image.
 fn partners(images: &[String], masks: &[String]) -> Option<Vec<usize>> {
     for mask_cut in cuts(masks) {
         for image_cut in cuts(images) {
@@ -169,7 +169,7 @@ impl Cut {
     }
 }
 
-/// The starts and ends that all of `stems` have, each up to a separator, shortest first; no cut is the first.
+/// The starts and ends that all of `stems` share, each up to a separator, shortest first. The first cut is empty.
 fn cuts(stems: &[String]) -> Vec<Cut> {
     let is_separator = |byte: u8| matches!(byte, b'_' | b'-' | b'.' | b' ');
     let Some(first) = stems.first().map(String::as_bytes) else { return vec![Cut(0, 0)] };

@@ -161,12 +161,10 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool, samples: Samples
 /// The values or colors of a picture of 8 or 16 bits. 16-bit values must all be below 256.
 fn of_picture(picture: DynamicImage, samples: Samples) -> Result<RawMask, ImageProblem> {
     let (width, height) = (picture.width(), picture.height());
+    // 0 and 65535 are 0 and 255 in 16 bits.
+    let is_black_and_white = |values: &[u16]| values.iter().all(|value| matches!(*value, 0 | u16::MAX));
     let narrow = |values: Vec<u16>| match values.iter().max() {
-        Some(256..) if samples == Samples::Brightness => {
-            Ok(Stored::Values(values.into_iter().map(|value| (value / 257) as u8).collect(), None))
-        }
-        // 0 and 255 in 16 bits.
-        Some(&u16::MAX) if values.iter().all(|value| matches!(*value, 0 | u16::MAX)) => {
+        Some(256..) if samples == Samples::Brightness || is_black_and_white(&values) => {
             Ok(Stored::Values(values.into_iter().map(|value| (value / 257) as u8).collect(), None))
         }
         Some(&highest) if highest > 255 => Err(ImageProblem::MaskFormat(format!(

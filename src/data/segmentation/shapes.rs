@@ -35,6 +35,11 @@ pub(super) fn with_background(names: impl IntoIterator<Item = String>) -> Vec<St
     std::iter::once(BACKGROUND.to_string()).chain(others).collect()
 }
 
+/// Train id of the class `name`; that of the background if it is unknown.
+pub(super) fn id_of(names: &[String], name: &str) -> u8 {
+    names.iter().position(|known| known == name).unwrap_or(0) as u8
+}
+
 /// The shapes of one image.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drawing {

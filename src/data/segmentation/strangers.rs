@@ -1,4 +1,4 @@
-//! Annotation files of kinds that are not read, for the message where no masks are found.
+//! Annotation files of formats that are not read, for the error where no masks are found.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::data::DataError;
 use crate::data::listing::{entries, relative, subfolders};
 use crate::data::text::start_of;
 
-/// Number of bytes that tell the kind.
+/// Number of bytes that are read to find the format.
 const LOOKED_AT: u64 = 1 << 14;
 
 /// The first annotation file in `root` or its subfolders that is not read, with its kind and a remedy.

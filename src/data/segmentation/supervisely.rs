@@ -14,7 +14,7 @@ use super::bitmap::{MAX_BITMAP, base64, damaged, of_png};
 use super::found::Found;
 use super::gathered::Gathered;
 use super::pairing;
-use super::shapes::{Area, Drawing, Shape, with_background};
+use super::shapes::{Area, id_of, with_background};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of, relative, subfolders};
 use crate::data::text::read_json;
@@ -59,7 +59,6 @@ impl Format for Supervisely {
         }
         let names = classes(root, objects().map(|object| object.title.as_str()))?;
         let mut gathered = Gathered::new(root, &names, "the classes of the project", self.name())?;
-        let mut without_area = 0;
         for (path, written) in read {
             let file = path.display().to_string();
             let image = image_of(root, &path);
@@ -67,28 +66,12 @@ impl Format for Supervisely {
                 gathered.fault(file, ImageProblem::NoImage);
                 continue;
             };
-            let mut shapes = Vec::new();
-            let mut problem = None;
-            for object in &written.objects {
-                let id = names.iter().position(|name| *name == object.title).unwrap_or(0) as u8;
-                match object.area() {
-                    Ok(Some(area)) => shapes.push(Shape { id, area }),
-                    Ok(None) => without_area += 1,
-                    Err(why) => problem = Some(why),
-                }
-            }
-            if let Some(problem) = problem {
-                gathered.fault(file, ImageProblem::Annotation(problem));
-                continue;
-            }
             let size = Some((written.size.width, written.size.height));
             let part = pairing::read(path.strip_prefix(root).unwrap_or(&path)).part;
-            gathered.add(at, part, Drawing { name: file, size, shapes });
+            let regions = written.objects.iter().map(|object| (id_of(&names, &object.title), object.area()));
+            gathered.draw(at, part, (file, size), regions);
         }
-        if without_area > 0 {
-            let note = format!("{without_area} boxes, lines or points have no area and are left out");
-            gathered.found.decisions.notes.push(note);
-        }
+        gathered.note_without_area("boxes, lines or points");
         gathered.finish()
     }
 }

@@ -202,7 +202,7 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
     Ok(of_list(values, &classes, names, ignored))
 }
 
-/// The remark that values may be numbers of objects: each file has 0 to n without gaps, and n differs much.
+/// A note that values may be numbers of objects, where each file has 0 to n without gaps and n differs much.
 pub(super) fn numbers_of_objects(values: &Values) -> Option<String> {
     const COUNTS: usize = 3;
     const HIGHEST: usize = 5;

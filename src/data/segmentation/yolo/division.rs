@@ -1,5 +1,6 @@
 //! The parts of a YOLO set as its data file gives them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::data_file::DataFile;
@@ -21,10 +22,17 @@ pub(super) struct Division {
     pub is_whole: bool,
 }
 
-/// Where an entry leads.
+/// The target of an entry.
 enum Place {
     Folder(PathBuf),
     List(PathBuf),
+}
+
+/// An entry of a part that leads to a folder or a list.
+struct Entry<'a> {
+    part: Part,
+    text: &'a str,
+    place: Place,
 }
 
 /// The parts of `images` by the entries `train`, `val` and `test` of a data file; `None` where it has no such entries, or
@@ -34,54 +42,25 @@ enum Place {
 /// Where an entry leads nowhere and another does not, a list names no image, an image is in two parts, or a list of the
 /// set puts an image into another part.
 pub(super) fn of(root: &Path, file: &DataFile, images: &[PathBuf]) -> Result<Option<Division>, DataError> {
-    let wrong = |problem: String| DataError::malformed(&file.path, problem);
-    let (mut found, mut lost) = (Vec::new(), Vec::new());
-    for (part, entry) in file.places.iter().flat_map(|(part, entries)| entries.iter().map(|entry| (*part, entry))) {
-        match place(root, file.home.as_deref(), entry) {
-            Some(place) => found.push((part, entry, place)),
-            None => lost.push((part, entry)),
-        }
-    }
-    let mut division = Division { parts: vec![None; images.len()], ..Division::default() };
-    if found.iter().all(|(part, ..)| *part == Part::Test) {
-        return Ok(None);
-    }
-    if let Some((part, entry)) = lost.iter().find(|(part, _)| *part != Part::Test) {
-        let problem = format!(
-            "gives '{entry}' for {}, which is neither a folder nor a list in {}; correct the entry",
-            word(*part),
-            root.display()
-        );
-        return Err(wrong(problem));
-    }
-    division.notes.extend(
-        lost.iter().map(|(_, entry)| format!("{} gives '{entry}' for test, which is not there", name_of(&file.path))),
-    );
+    let Some((entries, notes)) = entries(root, file)? else { return Ok(None) };
+    let mut division = Division { parts: vec![None; images.len()], notes, ..Division::default() };
     let index = Index::new(root, images.iter().map(PathBuf::as_path));
     let mut members: Vec<(Part, usize)> = Vec::new();
-    for (part, entry, place) in found {
-        match place {
-            Place::Folder(folder) => {
-                let before = members.len();
-                members.extend((0..images.len()).filter(|at| images[*at].starts_with(&folder)).map(|at| (part, at)));
-                if members.len() == before && part != Part::Test {
-                    return Err(wrong(format!("gives '{entry}' for {}, which holds no image", word(part))));
-                }
-            }
+    for entry in entries {
+        let own = match &entry.place {
+            Place::Folder(folder) => (0..images.len()).filter(|at| images[*at].starts_with(folder)).collect(),
             Place::List(list) => {
-                division.lists.push(relative(root, &list));
-                for (number, line) in lists::in_file(&list, part)?.lines {
-                    let Match::One(at) = index.find(line.trim_start_matches("../")) else {
-                        let problem =
-                            format!("line {number}: '{}' is the name of no image, or of several", shortened(&line));
-                        return Err(DataError::malformed(&list, problem));
-                    };
-                    members.push((part, at));
-                }
+                division.lists.push(relative(root, list));
+                listed(list, entry.part, &index)?
             }
+        };
+        if own.is_empty() && matches!(entry.place, Place::Folder(_)) && entry.part != Part::Test {
+            let problem = format!("gives '{}' for {}, which holds no image", entry.text, word(entry.part));
+            return Err(DataError::malformed(&file.path, problem));
         }
+        members.extend(own.into_iter().map(|at| (entry.part, at)));
     }
-    let of_part = |wanted: Part| -> std::collections::BTreeSet<usize> {
+    let of_part = |wanted: Part| -> BTreeSet<usize> {
         members.iter().filter(|(part, _)| *part == wanted).map(|(_, at)| *at).collect()
     };
     let (train, val) = (of_part(Part::Train), of_part(Part::Val));
@@ -89,23 +68,63 @@ pub(super) fn of(root: &Path, file: &DataFile, images: &[PathBuf]) -> Result<Opt
     if division.is_whole {
         let note = format!("{} gives the same images for train and val; val is held out", name_of(&file.path));
         division.notes.push(note);
+        members.retain(|(part, _)| *part != Part::Val);
     }
     for (part, at) in members {
-        if division.is_whole && part == Part::Val {
-            continue;
-        }
-        match division.parts[at] {
-            Some(other) if other != part => {
-                let (image, first, second) = (relative(root, &images[at]), word(other), word(part));
-                return Err(wrong(format!("puts {image} into {first} and into {second}; correct one of the entries")));
-            }
-            _ => division.parts[at] = Some(part),
+        if let Some(other) = division.parts[at].replace(part).filter(|other| *other != part) {
+            let (image, first, second) = (relative(root, &images[at]), word(other), word(part));
+            let problem = format!("puts {image} into {first} and into {second}; correct one of the entries");
+            return Err(DataError::malformed(&file.path, problem));
         }
     }
     if !division.is_whole {
         agree_with_lists(root, file, images, &index, &division)?;
     }
     Ok(Some(division))
+}
+
+/// The entries that lead to a folder or a list, and notes on test entries that do not; `None` where no entry of training or
+/// validation leads anywhere.
+///
+/// # Errors
+/// Where only some of the entries of training and validation lead to a folder or a list.
+fn entries<'a>(root: &Path, file: &'a DataFile) -> Result<Option<(Vec<Entry<'a>>, Vec<String>)>, DataError> {
+    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    for (part, text) in file.places.iter().flat_map(|(part, entries)| entries.iter().map(|entry| (*part, entry))) {
+        match place(root, file.home.as_deref(), text) {
+            Some(place) => found.push(Entry { part, text, place }),
+            None => lost.push((part, text)),
+        }
+    }
+    if found.iter().all(|entry| entry.part == Part::Test) {
+        return Ok(None);
+    }
+    if let Some((part, text)) = lost.iter().find(|(part, _)| *part != Part::Test) {
+        let problem = format!(
+            "gives '{text}' for {}, which is neither a folder nor a list in {}; correct the entry",
+            word(*part),
+            root.display()
+        );
+        return Err(DataError::malformed(&file.path, problem));
+    }
+    let note = |text: &str| format!("{} gives '{text}' for test, which is not there", name_of(&file.path));
+    let notes = lost.iter().map(|(_, text)| note(text)).collect();
+    Ok(Some((found, notes)))
+}
+
+/// The images that a list names.
+///
+/// # Errors
+/// Where a line is the name of no image, or of several.
+fn listed(list: &Path, part: Part, index: &Index) -> Result<Vec<usize>, DataError> {
+    let image = |(number, line): (usize, String)| match index.find(line.trim_start_matches("../")) {
+        Match::One(at) => Ok(at),
+        _ => {
+            let problem = format!("line {number}: '{}' is the name of no image, or of several", shortened(&line));
+            Err(DataError::malformed(list, problem))
+        }
+    };
+    lists::in_file(list, part)?.lines.into_iter().map(image).collect()
 }
 
 /// Requires that lists named after parts say the same as the data file.
