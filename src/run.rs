@@ -31,7 +31,7 @@ pub use checkpoint::Checkpoint;
 pub use confusion::{ClassOutOfRange, ClassScore, ConfusionMatrix};
 pub use error::{RunError, Unresumable};
 pub use facts::RunFacts;
-pub use fingerprint::{DataPrint, ImagePrint, PartPrint};
+pub use fingerprint::{DataPrint, EvaluatedOn, ImagePrint, PartPrint};
 pub use folder::RunDir;
 pub use history::{EpochRow, LrPoint, NormRow};
 pub use image_size::ImageSize;

@@ -1,4 +1,4 @@
-//! What a folder without a data set of a known format seems to hold, for the message that says so.
+//! A guess at the content of a folder that no format recognizes, for the error message.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -10,7 +10,7 @@ use super::lists;
 use super::parts::PartFolders;
 use super::text::open_regular;
 
-/// First bytes of files that hold many images or a table, their kind and the remedy.
+/// Files that hold many images or a table: offset and magic bytes, kind, remedy.
 const CONTAINERS: [(usize, &[u8], &str, &str); 13] = [
     (0, b"PK\x03\x04", "a ZIP archive", UNPACK),
     (0, b"\x1f\x8b", "a gzip file", UNPACK),
@@ -28,22 +28,19 @@ const CONTAINERS: [(usize, &[u8], &str, &str); 13] = [
 ];
 const UNPACK: &str = "unpack it";
 const SAVE: &str = "save its images as PNG files in a folder for each class";
-/// Extensions of files that have no first bytes of their kind.
-const NAMES: [(&str, &str); 4] = [
-    ("tfrecord", "a TFRecord file"),
-    ("tfrecords", "a TFRecord file"),
-    ("npz", "NumPy arrays"),
-    ("mdb", "an LMDB database"),
-];
-/// Number of files that are looked at.
+/// Extensions of files without magic bytes.
+const NAMES: [(&str, &str); 2] = [("npz", "NumPy arrays"), ("mdb", "an LMDB database")];
+/// Part of the name of a TFRecord file: `x.tfrecord`, `x.tfrecord-00000-of-00010`.
+const RECORDS: &str = ".tfrecord";
+/// Largest number of files that are looked at.
 const LOOKED_AT: usize = 40;
 
-/// A clause that says where the data may lie, or what its files are; `None` without a clue.
+/// The place of the data or the kind of its files, as the rest of a sentence; `None` without a clue.
 pub(crate) fn clue(root: &Path) -> Option<String> {
     nested(root).or_else(|| container(root)).or_else(|| named_labels(root))
 }
 
-/// A folder of class folders or parts below folders that hold nothing else.
+/// The folder of class folders or parts, inside folders that hold one folder each.
 fn nested(root: &Path) -> Option<String> {
     let mut folder = root.to_path_buf();
     for _ in 0..4 {
@@ -73,10 +70,11 @@ fn container(root: &Path) -> Option<String> {
 }
 
 fn kind_of(path: &Path) -> Option<(&'static str, &'static str)> {
+    if name_of(path).to_lowercase().contains(RECORDS) {
+        return Some(("a TFRecord file", SAVE));
+    }
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-    if let Some((_, kind)) =
-        NAMES.iter().find(|(known, _)| *known == extension || path.to_string_lossy().contains(".tfrecord"))
-    {
+    if let Some((_, kind)) = NAMES.iter().find(|(known, _)| *known == extension) {
         return Some((kind, SAVE));
     }
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! A corrected copy of a data set, in a folder that is new: what training would be given, without what is wrong with it.
+//! A corrected copy of a data set in a new folder: the samples as training gets them, without the faulty ones.
 //!
 //! | in the set | in the copy |
 //! |---|---|
@@ -21,12 +21,13 @@ use rayon::prelude::*;
 
 use super::check::hash_of;
 use super::decode::Head;
+use super::depth::Basis;
 use super::truncation::jpeg_frame;
 use super::{BadImage, DataError, ImageProblem, SampleDepth};
 pub use sets::{correct_classification, correct_images, correct_multi_label, correct_segmentation};
 use target::Target;
 
-/// What a corrected copy holds.
+/// Content of a corrected copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corrected {
     /// Parts and the number of their images.
@@ -51,7 +52,7 @@ trait Samples: Sync {
     }
     /// How 16-bit samples are read.
     fn depth(&self) -> Option<&SampleDepth>;
-    /// What else must be readable of a sample.
+    /// Checks other parts of a sample than its image.
     fn check(&self, _part: usize, _index: usize, _image: &RgbImage) -> Result<(), DataError> {
         Ok(())
     }
@@ -83,7 +84,7 @@ fn choose(set: &dyn Samples, left_out: &mut Vec<BadImage>) -> Result<Vec<Kept>, 
         }
     }
     if let Some(depth) = set.depth() {
-        depth.settle(false);
+        depth.settle(Basis::All);
     }
     let mut kept = Vec::new();
     for ((part, index), hash) in places.into_iter().zip(hashes) {

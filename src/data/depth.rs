@@ -24,7 +24,7 @@ pub struct SampleDepth {
     highest: AtomicU32,
     /// Number of images that need each of [`DEPTHS`], and of those that need more.
     needs: [AtomicUsize; DEPTHS.len() + 1],
-    /// Whether a sample of the set decided, and what it held: a [`Sampled`] as a number.
+    /// The images that decided, a [`Sampled`] as a number.
     sampled: AtomicU8,
     /// Number of files with several pages.
     paged: AtomicUsize,
@@ -32,10 +32,19 @@ pub struct SampleDepth {
     profiles: Mutex<BTreeMap<String, usize>>,
 }
 
+/// The images from which the number of bits is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// All images of the set.
+    All,
+    /// A random sample of them.
+    Sample,
+}
+
 /// Whether a sample of a set decided the number of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sampled {
-    /// The whole set did, or a model.
+    /// The whole set decided, or a model.
     No,
     /// A sample with 16-bit images.
     With16Bits,
@@ -76,7 +85,7 @@ impl SampleDepth {
         self.bits.load(Ordering::Relaxed)
     }
 
-    /// Records the highest sample of a 16-bit image.
+    /// Records the highest value of a 16-bit image.
     pub(crate) fn saw(&self, highest: u16) {
         self.images.fetch_add(1, Ordering::Relaxed);
         self.highest.fetch_max(u32::from(highest), Ordering::Relaxed);
@@ -86,8 +95,8 @@ impl SampleDepth {
         }
     }
 
-    /// Counts what a note tells of a file: whether it has several pages or frames, of which the first is read, and the name
-    /// of a color profile, which is not applied. Only the first reading of a set counts.
+    /// Counts facts of a file for the note: several pages or frames, of which the first is read, and the name of a color profile,
+    /// which is not applied. Only the first reading of a set counts.
     pub(crate) fn look(&self, seen: impl FnOnce() -> (bool, Option<String>)) {
         if self.settled.load(Ordering::Relaxed) == 1 {
             return;
@@ -99,9 +108,9 @@ impl SampleDepth {
         }
     }
 
-    /// Chooses the number of bits from the recorded samples, of all images or of a sample of them. Returns whether images must
-    /// be read again.
-    pub(crate) fn settle(&self, is_sampled: bool) -> bool {
+    /// Chooses the number of bits from the recorded values. Returns whether images must be read again.
+    pub(crate) fn settle(&self, basis: Basis) -> bool {
+        let is_sampled = basis == Basis::Sample;
         let highest = self.highest.load(Ordering::Relaxed);
         let seen = self.images.load(Ordering::Relaxed) > 0 && highest > 0;
         if !(seen || is_sampled) || self.settled.swap(1, Ordering::Relaxed) == 1 {
@@ -115,7 +124,7 @@ impl SampleDepth {
         self.bits.swap(bits, Ordering::Relaxed) != bits
     }
 
-    /// Refuses a 16-bit image that would have changed the choice, had it been in the sample that made it.
+    /// Refuses a 16-bit image that would have changed the choice if the sample had held it.
     ///
     /// # Errors
     /// [`ImageProblem::OtherDepth`].
@@ -146,7 +155,7 @@ impl SampleDepth {
         let (bits, highest) = (self.bits(), self.highest.load(Ordering::Relaxed));
         let needs = self.needs.each_ref().map(|count| count.load(Ordering::Relaxed));
         let all: usize = needs.iter().sum();
-        // Most images need fewer bits than the brightest: they are dark beside it.
+        // Images that need fewer bits than the brightest one become dark. The note is for sets of which most do.
         let mut below = 0;
         for (&bits_of_most, count) in DEPTHS.iter().zip(needs) {
             below += count;
@@ -154,7 +163,7 @@ impl SampleDepth {
                 let most = (1u32 << bits_of_most) - 1;
                 return Some(format!(
                     "{below} of {all} 16-bit images hold at most {most}, others values up to {highest}: all are read as {bits} \
-                     bits, so that those {below} are dark; scale them alike, or keep them apart"
+                     bits, so that those {below} become dark; scale all images alike, or separate them"
                 ));
             }
         }
@@ -186,16 +195,16 @@ mod tests {
     fn a_sample_does_not_decide_for_images_that_contradict_it() {
         let depth = SampleDepth::default();
         depth.saw(4000);
-        assert!(depth.settle(true));
+        assert!(depth.settle(Basis::Sample));
         assert_eq!(depth.require_fits(4095), Ok(()));
         assert!(depth.require_fits(4096).is_err());
         let depth = SampleDepth::default();
-        assert!(!depth.settle(true));
+        assert!(!depth.settle(Basis::Sample));
         assert_eq!([depth.require_fits(0), depth.require_fits(40_000)], [Ok(()), Ok(())]);
         assert_eq!(depth.require_fits(4000), Err(ImageProblem::OtherDepth { highest: 4000, needed: 12, bits: 16 }));
         let whole = SampleDepth::default();
         whole.saw(4000);
-        whole.settle(false);
+        whole.settle(Basis::All);
         assert_eq!(whole.require_fits(60_000), Ok(()));
     }
 
@@ -205,12 +214,12 @@ mod tests {
             let depth = SampleDepth::default();
             depth.saw(12);
             depth.saw(highest);
-            assert_eq!((depth.settle(false), depth.bits()), (bits != 16, bits));
-            assert!(!depth.settle(false), "settled once");
+            assert_eq!((depth.settle(Basis::All), depth.bits()), (bits != 16, bits));
+            assert!(!depth.settle(Basis::All), "settled once");
         }
         let depth = SampleDepth::fixed(12);
         depth.saw(9);
-        assert!(!depth.settle(false));
+        assert!(!depth.settle(Basis::All));
         assert_eq!([0, 8, 2048, 4095, 60_000].map(|v| depth.to_byte(v)), [0, 0, 128, 255, 255]);
         // The image crate rounds 16 bits to 8 in the same way.
         let whole = SampleDepth::default();

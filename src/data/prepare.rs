@@ -26,6 +26,7 @@ pub(crate) use pairs::{count, no_pixels};
 use image::{RgbImage, RgbaImage};
 
 use super::augment::Picture;
+use super::depth::Basis;
 use super::resize::cover_with_margin_into;
 use super::store::{Memory, Store, settle};
 use super::{Augmentation, BadImage, DataError, SampleDepth};
@@ -147,7 +148,7 @@ pub struct Prepared<S: SampleSet> {
     size: Size,
     /// See [`PrepareOptions::margin`].
     margin: f64,
-    /// Height and width before of each image that was read.
+    /// Height and width of each image that was read, before it was resized.
     own_sizes: Vec<Size>,
     /// Whether only a sample was read.
     is_sampled: bool,
@@ -185,7 +186,10 @@ pub fn prepare<S: SampleSet>(
 ) -> Result<Vec<Prepared<S>>, DataError> {
     let bytes = S::BYTES * options.pixels()?;
     let mut prepared = read(parts, options, bytes, progress)?;
-    let settle_depth = |(set, one): (&S, &Prepared<S>)| set.depth().is_some_and(|depth| depth.settle(one.is_sampled));
+    let settle_depth = |(set, one): (&S, &Prepared<S>)| {
+        let basis = if one.is_sampled { Basis::Sample } else { Basis::All };
+        set.depth().is_some_and(|depth| depth.settle(basis))
+    };
     // `count` visits every part, so each settles its depth.
     let changed = parts.iter().zip(&prepared).filter(|pair| settle_depth(*pair)).count();
     if changed > 0 {

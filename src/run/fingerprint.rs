@@ -43,7 +43,7 @@ pub struct PartPrint {
     pub content: String,
     /// Digest of names, classes and files, without the image size. Runs with equal digests can be compared.
     pub set: String,
-    /// Whether images were not in memory, so that `content` has the lengths of their files.
+    /// Whether images were not in memory. `content` then has the lengths of their files.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_length: bool,
     /// Fingerprint of each image; empty for more than 50,000 images.
@@ -54,6 +54,17 @@ pub struct PartPrint {
 /// An image: name, classes, digest of its picture, digest of its mask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImagePrint(String, String, String, String);
+
+/// The images that a trained model is evaluated on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvaluatedOn {
+    /// The validation part of the run's data.
+    Validation,
+    /// Another part of the run's data.
+    OtherPart,
+    /// Other data.
+    OtherData,
+}
 
 impl DataPrint {
     /// The fingerprint of training and validation images; `root` is the folder of the data, or a table in it.
@@ -69,9 +80,10 @@ impl DataPrint {
         DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
     }
 
-    /// Remarks on images that a model of this run is evaluated on: images that trained it, and, for its own data (`is_own`) and
-    /// the validation part, images that are not those of its validation.
-    pub fn remarks(&self, now: &PartPrint, is_own: bool, is_validation: bool) -> Vec<String> {
+    /// Remarks on the images that a model of this run is evaluated on: images that trained it, and differences to the validation
+    /// images of the run.
+    pub fn remarks(&self, now: &PartPrint, from: EvaluatedOn) -> Vec<String> {
+        let is_own = from != EvaluatedOn::OtherData;
         let names: BTreeSet<&str> = self.training.each.iter().map(|print| print.0.as_str()).collect();
         let is_digest = |text: &str| text.len() == 16;
         let digests = self.training.each.iter().map(|print| print.2.as_str()).filter(|text| is_digest(text));
@@ -87,7 +99,7 @@ impl DataPrint {
                 first.0
             ));
         }
-        // Masks and pictures may be digested at another size than in training.
+        // Digests may be of another size than in training, so names and labels alone are compared.
         let bare = |part: &PartPrint| {
             let each = part
                 .each
@@ -100,7 +112,7 @@ impl DataPrint {
             true => before.set != now.set,
             false => before.each != now.each,
         };
-        if is_own && is_validation && differs {
+        if from == EvaluatedOn::Validation && differs {
             let words = before.difference(&now).join("; ");
             remarks.push(format!("the validation images are not those of the run: {words}"));
         }
@@ -125,7 +137,7 @@ impl DataPrint {
 }
 
 impl PartPrint {
-    /// The fingerprint of images whose names are below `root`, the folder of the data or a table in it.
+    /// The fingerprint of images with names relative to `root`, the folder of the data or a table in it.
     #[cfg(feature = "tasks")]
     pub(crate) fn below(source: &dyn Source, root: Option<&Path>) -> Self {
         Self::of(source, root.map(folder_of))
@@ -147,7 +159,7 @@ impl PartPrint {
         PartPrint { images, content, set, by_length, each: if images <= MAX_NAMED { each.collect() } else { vec![] } }
     }
 
-    /// Whether images differ. Where one of the two has no digests of pixels, the lengths of the files decide.
+    /// Whether images differ. Without digests of pixels on both sides, the lengths of the files decide.
     fn differs(&self, now: &PartPrint) -> bool {
         let is_same = self.content == now.content || (self.by_length || now.by_length) && self.set == now.set;
         self.images != now.images || !is_same

@@ -83,6 +83,14 @@ impl Score {
         }
     }
 
+    /// A difference of two values with its unit. Percentages differ by points.
+    pub fn format_difference(&self, difference: f64) -> String {
+        match self.unit {
+            Unit::Percent => format!("{:.1} points", 100.0 * difference),
+            _ => self.format(difference),
+        }
+    }
+
     /// The training images are scored, not the validation images.
     pub fn of_training(&self) -> bool {
         self.key.starts_with("train_")

@@ -26,13 +26,13 @@ use super::trust::Calibration;
 pub struct Verdict {
     /// The score of the best epoch, with its uncertainty and the baseline.
     pub headline: String,
-    /// What happened, the most important first.
+    /// Findings, the most important first.
     pub findings: Vec<Finding>,
     /// At most three steps that fit the findings.
     pub next: Vec<Next>,
 }
 
-/// What a verdict is made of.
+/// The facts that a verdict is made of.
 #[derive(Clone, Copy)]
 pub struct Evidence<'a> {
     /// The description of the task.
@@ -79,7 +79,7 @@ impl Evidence<'_> {
     }
 
     fn headline(&self, score: &Score, value: f64) -> String {
-        let sigma = self.yardstick.sigma.map_or(String::new(), |sigma| format!(" ± {}", spread(score, sigma)));
+        let sigma = self.yardstick.sigma.map_or(String::new(), |sigma| format!(" ± {}", deviation_text(score, sigma)));
         let images = self.validation_images;
         let mut text = format!(
             "{} {}{sigma} on {images} validation images, after epoch {} of {}",
@@ -107,7 +107,7 @@ impl Evidence<'_> {
     }
 }
 
-/// What is known of a run before it begins.
+/// The facts of a run before it begins.
 #[derive(Clone, Copy)]
 struct Setup<'a> {
     task: &'a TaskCard,
@@ -136,7 +136,7 @@ impl Setup<'_> {
 }
 
 /// A standard error in the score's unit. That of a percentage is in points.
-fn spread(score: &Score, sigma: f64) -> String {
+fn deviation_text(score: &Score, sigma: f64) -> String {
     match score.unit {
         super::Unit::Percent => format!("{:.1}", 100.0 * sigma),
         _ => score.format(sigma),

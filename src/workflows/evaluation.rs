@@ -7,7 +7,7 @@ use crate::data::{BadImage, Hints, Loader, LoaderOptions, holds_table};
 use crate::exec;
 use crate::interop::files::read_text;
 use crate::run::resume::Header;
-use crate::run::{Checkpoint, ImageSize, PartPrint, RunDir, RunError};
+use crate::run::{Checkpoint, EvaluatedOn, ImageSize, PartPrint, RunDir, RunError};
 pub use crate::tasks::data::Part;
 use crate::tasks::data::{Chosen, DataSource, ImageSet};
 use crate::tasks::{self, Task, TaskError};
@@ -85,7 +85,7 @@ pub(super) fn remarks(
     let mut notes = vec![];
     if by_seed && !is_own && part != Part::Train {
         notes.push(format!(
-            "{} has no parts: these are the {} images of it that the seed holds out, the others are its train part",
+            "{} has no parts: these are the {} images that the seed holds out of it; the others are its train part",
             source.name(),
             set.len()
         ));
@@ -95,7 +95,12 @@ pub(super) fn remarks(
     let print = run.and_then(|run| Header::read(&run.state_path()).origin.data.or_else(|| facts(&run)));
     if let (Some(print), true) = (print, part != Part::Train && source.data.is_some()) {
         let now = PartPrint::below(&*set.measure(&checkpoint.card)?.1, source.data.as_deref());
-        notes.extend(print.remarks(&now, is_own, part == Part::Val));
+        let from = match part {
+            _ if !is_own => EvaluatedOn::OtherData,
+            Part::Val => EvaluatedOn::Validation,
+            _ => EvaluatedOn::OtherPart,
+        };
+        notes.extend(print.remarks(&now, from));
     }
     Ok(notes)
 }

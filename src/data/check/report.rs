@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::PartRead;
+use crate::data::depth::Basis;
 use crate::data::{BadImage, Decisions, MissingHint, SampleDepth, one_line};
 
 /// A fault of a data set.
@@ -105,7 +106,7 @@ impl CheckReport {
     /// Adds a note on how 16-bit samples are read.
     pub(super) fn add_depth(&mut self, depth: Option<&SampleDepth>) {
         self.notes.extend(depth.and_then(|depth| {
-            depth.settle(false);
+            depth.settle(Basis::All);
             depth.note()
         }));
     }

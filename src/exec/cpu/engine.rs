@@ -20,12 +20,12 @@ pub struct CpuEngine<T> {
     plans: Vec<Loaded<T>>,
     tickets: VecDeque<(u64, Vec<Vec<T>>)>,
     next_ticket: u64,
-    /// A run that begins when its results are taken.
-    put_off: Option<PutOff>,
+    /// The run that starts when its results are taken.
+    deferred: Option<Deferred>,
 }
 
 /// A run of [`Engine::run_each`].
-struct PutOff {
+struct Deferred {
     ticket: Ticket,
     plan: usize,
     fetch: Vec<Slice>,
@@ -51,7 +51,7 @@ impl<T: Real> CpuEngine<T> {
             plans: vec![],
             tickets: VecDeque::new(),
             next_ticket: 0,
-            put_off: None,
+            deferred: None,
         }
     }
 
@@ -235,12 +235,12 @@ impl<T: Real> Engine for CpuEngine<T> {
         self.loaded(plan)?;
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        self.put_off = Some(PutOff { ticket, plan, fetch: fetch.to_vec() });
+        self.deferred = Some(Deferred { ticket, plan, fetch: fetch.to_vec() });
         Ok(ticket)
     }
 
     fn take_each(&mut self, ticket: Ticket, each: &mut dyn FnMut(usize, Vec<T>)) -> Result<(), ExecError> {
-        let Some(PutOff { plan, fetch, .. }) = self.put_off.take_if(|run| run.ticket == ticket) else {
+        let Some(Deferred { plan, fetch, .. }) = self.deferred.take_if(|run| run.ticket == ticket) else {
             return Err(port_error(
                 format!("ticket {}", ticket.0),
                 "it was taken before, or a later run replaced it".into(),

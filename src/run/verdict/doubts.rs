@@ -101,7 +101,7 @@ impl Prospect<'_> {
         RULES.iter().filter_map(|&(kind, rule)| Some(Doubt { kind, text: rule(self)? })).collect()
     }
 
-    /// At most three steps that answer the doubts. One training has all settings that answer some of them.
+    /// At most three steps that answer the doubts. One training has all settings that answer doubts.
     pub fn next(&self, doubts: &[Doubt]) -> Vec<Next> {
         let mut steps: Vec<Next> = vec![];
         for step in doubts.iter().flat_map(|doubt| self.answers(doubt.kind)) {
@@ -123,24 +123,18 @@ impl Prospect<'_> {
 
     /// The steps that answer a doubt.
     fn answers(&self, kind: DoubtKind) -> Vec<Next> {
-        let usual = match self.setup().setting("optimizer").as_str() {
-            "sgd" => "0.01",
-            _ => "0.001",
-        };
-        let rate = (kind == DoubtKind::UnusualRate).then(|| with(&[("lr", usual)]));
-        self.answer(kind).into_iter().chain(rate).collect()
-    }
-
-    fn answer(&self, kind: DoubtKind) -> Option<Next> {
         let setup = self.setup();
-        match kind {
+        let answer = match kind {
             DoubtKind::MissingClass | DoubtKind::PartsDiffer => checked(setup),
             DoubtKind::LargeBatch => {
                 let fits = (self.training_images / 8).clamp(4, 32).min(self.training_images);
                 Some(with(&[("batch_size", &fits.to_string())]))
             }
             DoubtKind::SmallBatch => (self.training_images >= 8).then(|| with(&[("batch_size", "8")])),
-            DoubtKind::UnusualRate => Some(Next::FindRate),
+            DoubtKind::UnusualRate => {
+                let usual = if setup.setting("optimizer") == "sgd" { "0.01" } else { "0.001" };
+                return vec![Next::FindRate, with(&[("lr", usual)])];
+            }
             DoubtKind::RateForRandomWeights => Some(with(&[("finetune", "true")])),
             DoubtKind::NoNormalization => Some(with(&[("normalize", "auto")])),
             DoubtKind::FewSteps => {
@@ -151,7 +145,8 @@ impl Prospect<'_> {
             DoubtKind::FewImages => pretrained(setup).or_else(|| augmented(setup)),
             DoubtKind::UnequalClasses => balanced(setup),
             DoubtKind::FewValidationImages => None,
-        }
+        };
+        answer.into_iter().collect()
     }
 
     fn setup(&self) -> Setup<'_> {

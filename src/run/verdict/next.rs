@@ -26,14 +26,14 @@ pub enum Next {
     Predict,
 }
 
-/// Training accuracy from which on the training images count as learned.
+/// Training accuracy from which the training images count as learned.
 const LEARNED: f64 = 0.8;
-/// Score from which on a share has no room for better ones.
+/// Score from which a share has no room to improve.
 const PERFECT: f64 = 0.995;
 /// Most steps of a verdict.
 const MOST: usize = 3;
 
-/// Steps for the findings, each once: the first of each finding, in their order, and then the others.
+/// Steps for the findings, each once: the first step of each finding, in their order, then the second ones, and so on.
 pub(super) fn steps(run: &Evidence<'_>, findings: &[Finding]) -> Vec<Next> {
     let answers: Vec<Vec<Next>> = findings.iter().map(|finding| of(run, finding.kind, findings)).collect();
     let mut steps: Vec<Next> = vec![];
@@ -58,7 +58,7 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
             if causes.into_iter().any(found) {
                 return vec![];
             }
-            // A run that still improves is not over. Where the training images are learned, the rate is right.
+            // A run that still improves is not over. A network that has learned its training images has a good learning rate.
             let on = not_converged(run).map(|_| longer(run));
             let learned =
                 run.rows.last().and_then(|row| row.score(&TRAIN_ACCURACY)).is_some_and(|right| right >= LEARNED);
@@ -78,7 +78,6 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],
         FindingKind::NotConverged | FindingKind::FewSteps => vec![longer(run)],
         FindingKind::PartsDiffer => checked(setup).into_iter().collect(),
-        // A perfect score has no room.
         FindingKind::FewImages
             if run.decisive().is_some_and(|(s, value)| s.unit == Unit::Percent && value >= PERFECT) =>
         {
@@ -135,7 +134,7 @@ pub(super) fn early(run: Setup<'_>) -> Next {
     }
 }
 
-/// Twice the epochs, and [`FEW_STEPS`] steps at least. A schedule that spans the run starts again, since its rate has come to 0.
+/// Twice the epochs, and [`FEW_STEPS`] steps at least. A schedule that spans the run starts again, since its rate has fallen to 0.
 fn longer(run: &Evidence<'_>) -> Next {
     let trained = run.rows.len().max(1);
     let needed = run.steps().map_or(0, |steps| (FEW_STEPS * trained).div_ceil(steps.max(1)));

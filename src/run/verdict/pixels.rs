@@ -1,6 +1,6 @@
 //! Brightness and contrast of the two parts of a data set.
 
-/// Training images beside validation images, as the network gets them.
+/// Pixels of training and of validation images, as the network gets them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PartPixels {
     /// Training images.
@@ -22,24 +22,24 @@ pub struct Pixels {
 
 /// Standard deviations of the training images by which the mean validation image must differ.
 const SHIFT: f64 = 1.0;
-/// The same in standard errors of that difference.
+/// Standard errors of that difference by which it must differ too.
 const ERRORS: f64 = 4.0;
-/// Least deviation between images, as a share of their contrast: pictures that are drawn alike differ by less.
+/// Least deviation between images, as a share of their contrast. Drawn pictures may be so alike that any difference would count.
 const LEAST: f64 = 0.1;
 
 impl Pixels {
-    /// Those of images, each as its values; `None` below two images, or without a value.
+    /// Brightness and contrast of images, each a list of values; `None` for fewer than two images, or for one without a value.
     pub fn of<I: AsRef<[f32]>>(images: impl IntoIterator<Item = I>) -> Option<Self> {
-        let of_image = |image: I| spread(image.as_ref().iter().map(|&value| f64::from(value)));
+        let of_image = |image: I| mean_and_deviation(image.as_ref().iter().map(|&value| f64::from(value)));
         let each: Option<Vec<[f64; 2]>> = images.into_iter().map(of_image).collect();
         let each = each.filter(|each| each.len() > 1)?;
-        let over = |which: usize| spread(each.iter().map(move |one| one[which]));
+        let over = |which: usize| mean_and_deviation(each.iter().map(move |one| one[which]));
         Some(Pixels { images: each.len(), brightness: over(0)?, contrast: over(1)? })
     }
 }
 
 impl PartPixels {
-    /// How the pixels of validation images differ, as the rest of a sentence about them.
+    /// The difference of the validation images, as the rest of a sentence about them: `are darker, by 1.2 standard deviations …`.
     pub fn shift(&self) -> Option<String> {
         let (training, validation) = (self.training, self.validation);
         let [of, and] = [training, validation].map(|part| 1.0 / part.images as f64);
@@ -58,7 +58,7 @@ impl PartPixels {
 }
 
 /// Mean and standard deviation; `None` without a value.
-fn spread(values: impl Iterator<Item = f64> + Clone) -> Option<[f64; 2]> {
+fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> Option<[f64; 2]> {
     let count = values.clone().count() as f64;
     let mean = values.clone().sum::<f64>() / count;
     let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;

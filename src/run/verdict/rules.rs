@@ -6,7 +6,7 @@ mod data;
 use serde::{Deserialize, Serialize};
 
 use super::yardstick::binomial;
-use super::{Evidence, spread};
+use super::{Evidence, deviation_text};
 use crate::run::score::TRAIN_ACCURACY;
 use course::{best_by_chance, diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
@@ -14,7 +14,7 @@ use data::{few_images, few_validation_images, parts_differ, unequal_classes};
 pub(super) use course::{FEW_STEPS, low_rate, not_converged, too_few};
 pub(super) use data::{few_training_images, other_pixels, small_validation_set};
 
-/// What a rule found.
+/// Kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -98,7 +98,7 @@ const NEUTRAL: [FindingKind; 7] = [
     FindingKind::FewValidationImages,
 ];
 
-/// What the rules find.
+/// The findings of all rules.
 pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
     let found = RULES.iter().filter_map(|&(kind, rule)| Some(Finding { kind, text: rule(run)? }));
     let mut found: Vec<Finding> = found.collect();
@@ -107,19 +107,19 @@ pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
         found.truncate(1);
     }
     let has = |kind| found.iter().any(|finding: &Finding| finding.kind == kind);
-    let mut idle = vec![];
+    let mut suppressed = vec![];
     if has(FindingKind::NoBetterThanBaseline) {
         // The errors and the confidence of a guess are noise.
-        idle.extend([FindingKind::Confuses, FindingKind::Overconfident, FindingKind::Underconfident]);
+        suppressed.extend([FindingKind::Confuses, FindingKind::Overconfident, FindingKind::Underconfident]);
         if has(FindingKind::PartsDiffer) || learned_alone(run).is_some() {
-            idle.extend([FindingKind::Overfits, FindingKind::Memorizes]);
+            suppressed.extend([FindingKind::Overfits, FindingKind::Memorizes]);
         }
     }
     if has(FindingKind::LearnsSlowly) {
-        idle.extend([FindingKind::Confuses, FindingKind::UnequalClasses]);
+        suppressed.extend([FindingKind::Confuses, FindingKind::UnequalClasses]);
     }
     if has(FindingKind::FewSteps) {
-        idle.extend([
+        suppressed.extend([
             FindingKind::Confuses,
             FindingKind::NotConverged,
             FindingKind::Overconfident,
@@ -127,9 +127,9 @@ pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
         ]);
     }
     if unsettled(run).is_some() {
-        idle.extend([FindingKind::Overfits, FindingKind::Memorizes, FindingKind::PartsDiffer]);
+        suppressed.extend([FindingKind::Overfits, FindingKind::Memorizes, FindingKind::PartsDiffer]);
     }
-    found.retain(|finding| !idle.contains(&finding.kind));
+    found.retain(|finding| !suppressed.contains(&finding.kind));
     if found.iter().all(|finding| NEUTRAL.contains(&finding.kind)) {
         found.insert(0, Finding { kind: FindingKind::Learns, text: learns(run) });
     }
@@ -155,7 +155,7 @@ fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
             "no better than a guess: {} {} is less than two standard errors ({}) above {}, which gives {}{learned}",
             score.name,
             score.format(value),
-            spread(score, 2.0 * sigma),
+            deviation_text(score, 2.0 * sigma),
             baseline.name,
             score.format(baseline.value)
         )
@@ -169,7 +169,8 @@ fn learned_alone(run: &Evidence<'_>) -> Option<f64> {
     (right > baseline.value + 0.2).then_some(right)
 }
 
-/// More than a twentieth of a class, and three samples at least, are taken for one other class. The pair with most such samples is named.
+/// More than a twentieth of a class, and three samples at least, are taken for one other class. The text names the pair with most such
+/// samples.
 fn confuses(run: &Evidence<'_>) -> Option<String> {
     let (matrix, card) = (run.confusion?, run.task.confusion.as_ref()?);
     let classes = 0..matrix.classes();
@@ -188,8 +189,8 @@ fn confuses(run: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// The expected calibration error is 5 points or more, and the mean confidence two standard errors above the accuracy: a
-/// calibrated model has such an error too where images are few.
+/// The expected calibration error is 5 points or more, and the mean confidence two standard errors above the accuracy. The second rule is
+/// for few images, of which a calibrated model has such an error too.
 fn overconfident(run: &Evidence<'_>) -> Option<String> {
     let calibration = run.calibration?;
     let sigma = binomial(calibration.accuracy, run.validation_images as u64)?;

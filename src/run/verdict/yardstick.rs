@@ -29,9 +29,8 @@ pub struct Baseline {
 /// Resamples of a bootstrap.
 const RESAMPLES: u64 = 200;
 
-/// Standard error of a share of `count` images: the standard deviation of the share that they came from, if all shares were equally
-/// probable before (Laplace): `sqrt(p (1 − p) / (n + 3))` with `p = (k + 1) / (n + 2)` for k of n images. Unlike `sqrt(p (1 − p) / n)`
-/// it is not 0 where all images are right.
+/// Standard error of a share, such as an accuracy: its posterior standard deviation given k of n images, with a uniform prior (Laplace),
+/// `sqrt(p (1 − p) / (n + 3))` with `p = (k + 1) / (n + 2)`. Unlike `sqrt(p (1 − p) / n)` it is not 0 where all images are right.
 pub fn binomial(share: f64, count: u64) -> Option<f64> {
     let n = count as f64;
     let p = (share * n + 1.0) / (n + 2.0);

@@ -6,7 +6,6 @@ use super::halving::merit;
 use super::run::text;
 use super::{SweepError, SweepRun, SweepRunState};
 use crate::interop::files::{read_text, write_atomic};
-use crate::run::score::Unit;
 use crate::run::table::Table;
 use crate::run::{RunError, Score};
 
@@ -165,12 +164,10 @@ impl SweepTable {
                 |key: &String| row.settings.iter().find(|(k, _)| k == key).map_or("–".into(), |(_, v)| v.clone());
             let mut values: Vec<String> = keys.iter().map(setting).collect();
             let spread = |deviation: f64| {
-                let of = match &self.score {
-                    Some(score) if score.unit == Unit::Percent => format!("{:.1} points", 100.0 * deviation),
-                    _ => self.format(deviation),
-                };
+                let score = self.score.as_ref();
+                let text = score.map_or_else(|| self.format(deviation), |score| score.format_difference(deviation));
                 let runs = row.scores.len();
-                if runs > 1 { format!(" ± {of} in {runs} runs") } else { String::new() }
+                if runs > 1 { format!(" ± {text} in {runs} runs") } else { String::new() }
             };
             let score = row.mean().map_or(String::new(), |(mean, deviation)| {
                 format!("{}{}", self.format(self.value(mean)), spread(deviation))

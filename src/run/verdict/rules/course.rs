@@ -1,4 +1,4 @@
-//! Rules over the epochs of a run.
+//! Rules over the course of a run: its losses, its learning rate, its steps.
 
 use super::{Evidence, TRAIN_ACCURACY};
 use crate::run::Score;
@@ -80,8 +80,8 @@ pub(super) fn best_by_chance(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The training loss of the first epoch is far above that of a guess, or it rose by 2 % or more in a third of the epochs, and in two at
-/// least. Below half of its first value it scatters.
+/// The training loss of the first epoch is far above that of a guess. Or it rose by 2 % or more in a third of the epochs, and in two at
+/// least; rises below half of its first value do not count, because a low loss scatters.
 pub(super) fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
     if let Some((loss, guess)) = starts_high(run) {
         return Some(format!(
@@ -122,8 +122,8 @@ pub(super) fn learns_slowly(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// Both losses fell by 3 % or more over the last quarter, and the last epoch is the best. Below four epochs the validation loss scatters:
-/// the training loss alone fell by 10 % in the last one.
+/// Both losses fell by 3 % or more over the last quarter, and the last epoch is the best. In runs of fewer than four epochs the validation
+/// loss scatters, so the training loss alone must fall, by 10 % in the last epoch.
 pub(in super::super) fn not_converged(run: &Evidence<'_>) -> Option<String> {
     let last = run.rows.last()?;
     let before = &run.rows[(3 * run.rows.len() / 4).min(run.rows.len().saturating_sub(2))];
@@ -145,8 +145,8 @@ pub(in super::super) fn not_converged(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// Fewer than [`FEW_STEPS`] steps from random weights, and images that are not learned yet; or so few steps that the running statistics
-/// have not settled.
+/// Fewer than [`FEW_STEPS`] steps from random weights, and either training images that are not learned yet or running statistics that have
+/// not settled.
 pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
     let steps = run.steps()?;
     let right = run.rows.last()?.score(&TRAIN_ACCURACY).unwrap_or(0.0);
@@ -167,10 +167,12 @@ pub(super) fn unsettled(run: &Evidence<'_>) -> Option<f64> {
 }
 
 pub(in super::super) fn too_few(steps: usize, epochs: usize) -> String {
-    format!("few steps: {steps} in {epochs} epochs; a network from random weights usually gains until some hundreds")
+    format!(
+        "few steps: {steps} in {epochs} epochs; a network from random weights usually improves for some hundreds of steps"
+    )
 }
 
-/// The text for a learning rate of Adam far below its usual ones, from random weights.
+/// A learning rate of Adam that is far below its usual ones, from random weights.
 pub(in super::super) fn low_rate(run: Setup<'_>) -> Option<String> {
     let lr: f64 = run.setting("lr").parse().ok()?;
     (run.setting("optimizer").starts_with("adam") && run.starts_random() && lr < ADAM_LEAST)

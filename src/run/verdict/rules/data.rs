@@ -7,8 +7,8 @@ use crate::run::verdict::{PartPixels, Setup};
 /// Training images of a class below which random weights are a poor start.
 const FEW: usize = 100;
 
-/// Validation images have other pixels, or in the first half of the epochs the validation loss is more than twice the training loss, before the network can know its
-/// images by heart.
+/// Validation images have other pixels. Or the validation loss is more than twice the training loss in the first half of the epochs,
+/// before the network can know its images by heart.
 pub(super) fn parts_differ(run: &Evidence<'_>) -> Option<String> {
     if let Some(text) = run.pixels.and_then(other_pixels) {
         return Some(text);
@@ -26,7 +26,7 @@ pub(super) fn parts_differ(run: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// What differs between the pixels of training and validation images.
+/// Validation images of another brightness or contrast than the training images.
 pub(in super::super) fn other_pixels(pixels: &PartPixels) -> Option<String> {
     pixels.shift().map(|shift| format!("training and validation images differ: validation images {shift}"))
 }
@@ -98,12 +98,7 @@ pub(in super::super) fn small_validation_set(score: &Score, images: usize, sigma
             "the validation set is small: with {images} images, the standard error of {} is {}, so that small differences between \
              runs are chance",
             score.name,
-            error(score, sigma)
+            score.format_difference(sigma)
         )
     })
-}
-
-/// A standard error with its unit.
-fn error(score: &Score, sigma: f64) -> String {
-    if score.unit == Unit::Percent { format!("{:.1} points", 100.0 * sigma) } else { score.format(sigma) }
 }
