@@ -44,18 +44,22 @@ use crate::workflows::WorkflowError;
 /// Exit codes, below the help.
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted (Ctrl-C, SIGTERM)";
 
+/// Position of the flags of all verbs in the help: after those of the verb.
+const LAST: usize = 900;
+
 /// Train convolutional vision models on any GPU, or without one.
 #[derive(Parser)]
 #[command(name = "shadegrad", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
     /// Print results and errors only: no description of the run, no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     quiet: bool,
     /// Also print every setting of a training with its origin, and a line for each step
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, conflicts_with = "quiet", display_order = LAST)]
     verbose: bool,
     /// Color of messages; auto: in a terminal, unless the variable NO_COLOR is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(display_order = LAST)]
     color: color::Color,
     #[command(subcommand)]
     verb: Verb,

@@ -83,7 +83,7 @@ pub enum RankError {
         ranks: usize,
         /// Number of shards.
         shards: usize,
-        /// What to do.
+        /// The remedy.
         advice: &'static str,
     },
     /// Another number of shares than ranks.

@@ -21,7 +21,7 @@ use crate::workflows::preview::{PreviewOptions, preview};
 pub(super) enum Verb {
     /// Read a whole data set and list every fault; exit code 0 without faults, 2 with faults
     Check(CheckArgs),
-    /// Draw training samples and what augmentation makes of them in each epoch
+    /// Draw training samples beside their augmented versions of each epoch
     Preview(PreviewArgs),
 }
 
@@ -66,7 +66,7 @@ pub(super) struct CheckArgs {
     /// Print the whole result as one JSON object; docs/data.md lists its keys
     #[arg(long)]
     json: bool,
-    /// Write a corrected copy into a new folder: images converted, masks of class numbers, what is wrong left out. The exit
+    /// Write a corrected copy into a new folder: images converted, masks of class numbers, faulty files left out. The exit
     /// code is then that of the copy
     #[arg(long, value_name = "DIR")]
     fix: Option<PathBuf>,
@@ -164,7 +164,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-/// What a corrected copy holds and lacks, for people.
+/// The content of a corrected copy, and what it lacks, for people.
 fn copy_words(corrected: &Corrected, copy: &CheckReport, to: &Path) -> String {
     let parts: Vec<String> = corrected.parts.iter().map(|(name, images)| format!("{images} {name}")).collect();
     let mut lines = vec![format!("\ncopy: {}, with {} images", to.display(), parts.join(", "))];

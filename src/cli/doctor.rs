@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// [default without RUN: small steps of all models]
     #[arg(long, value_name = "STEP")]
     step: Vec<StepSpec>,
-    /// Data set for the runs; the own one of each when not given
+    /// Data set for the runs; that of each run when not given
     #[arg(long, value_name = "DIR", requires = "runs")]
     data: Option<PathBuf>,
     /// Images per step of the runs; the run's batch size when not given. The check keeps all values, which takes several

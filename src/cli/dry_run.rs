@@ -22,7 +22,7 @@ use crate::workflows::{ClassShare, DryRun};
 
 /// Classes that are listed.
 const CLASSES: usize = 12;
-/// Characters of a line of defaults.
+/// Width of a line of defaults, in characters.
 const WIDTH: usize = 110;
 
 /// Prints what the training would do. Ranks other than 0 compute their shards and print nothing.
@@ -54,13 +54,14 @@ pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
-/// A command with the flags of this one, and those of a step over them. Data and device decide the others again.
+/// The command of a next step with the flags of this command. The settings of the step override them; data and device decide the others
+/// again.
 pub(super) fn fitted_command(task: &dyn Task, fitted: &Fitted, next: &Next) -> String {
     let chooses = !matches!(next, Next::CheckData);
     command(task, &fitted.own, next) + if chooses { fitted.switch() } else { "" }
 }
 
-/// A command with the given settings, and those of a step over them.
+/// The command of a next step. The settings of the step override the given ones.
 pub(super) fn command(task: &dyn Task, given: &Given, next: &Next) -> String {
     let mut settings = given.settings.clone();
     let (verb, own): (_, &[(String, String)]) = match next {
@@ -203,7 +204,7 @@ fn time(found: &DryRun) -> String {
     )
 }
 
-/// The origins of settings, in the order in which a table has them.
+/// Origins of settings, in the order of the table.
 const ORIGINS: [(From, &str); 7] = [
     (From::Given, "flag"),
     (From::File, "config file"),

@@ -1,4 +1,4 @@
-//! The flags that say what the files of a data set do not tell, for verbs that take no settings of a task.
+//! Flags that decide how a data set is read where its files leave it open, for verbs that take no settings of a task.
 
 use std::path::PathBuf;
 

@@ -102,7 +102,7 @@ fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     if settings.common.resume.is_some() {
         return Err(CliError::Usage("--resume: a learning rate test cannot continue a run; remove the flag".into()));
     }
-    // A file names the folder of the run whose settings are tested.
+    // In a config file `out` is the folder of an earlier run, so the test gets another one.
     let of_file = settings.common.out.clone().filter(|_| matches!(given.origin("out"), Origin::File(_)));
     if settings.common.out.is_none() || of_file.is_some() {
         // As for a run, the folder is made after all settings are checked.
@@ -133,7 +133,7 @@ fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     Ok(if stop.load(Ordering::Relaxed) { INTERRUPTED.into() } else { ExitCode::SUCCESS })
 }
 
-/// The settings of a training after the test: in another folder than that of the test, or of the run whose settings it took.
+/// The settings of a training after the test. Its folder is neither that of the test nor `of_file`, that of an earlier run.
 fn trained(mut given: Given, of_file: Option<&Path>) -> Given {
     given.settings.remove("out");
     if let Some(free) = of_file.filter(|out| check_free(out).is_err()).and_then(free_beside) {

@@ -56,7 +56,7 @@ pub(super) struct Args {
     device: String,
 }
 
-/// What is explained, if anything.
+/// The explanation that is asked for, if any.
 ///
 /// # Errors
 /// A flag of the other method.

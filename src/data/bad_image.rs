@@ -52,13 +52,13 @@ pub enum ImageProblem {
     /// Floating-point samples outside of 0 to 1.
     #[error("holds 32-bit floats such as {0}, expected 0 to 1; scale them, or save the image with 8 or 16 bits")]
     FloatRange(String),
-    /// A 16-bit image that contradicts the number of bits that a sample of its set uses.
+    /// A 16-bit image that needs another number of bits than the images that were read before training.
     #[error(
-        "its 16-bit samples reach {highest}, which is {needed} bits, but the images that were read before training make its \
-         set one of {bits} bits; save the images with 8 bits, or have all of them read before training"
+        "its 16-bit values reach {highest}, which takes {needed} bits, but the images that were read before training gave the \
+         set {bits} bits; save the images with 8 bits, or have all of them read before training"
     )]
     OtherDepth {
-        /// Highest sample of the image.
+        /// Highest value of the image.
         highest: u16,
         /// The bits that it needs.
         needed: u8,
@@ -131,7 +131,7 @@ pub enum ImageProblem {
     #[error("{0}")]
     Annotation(String),
     /// A mask of another size than its image.
-    #[error("is {}x{} pixels, but its image {image} is {}x{}; scale the mask by the nearest value, or put back the image that it was drawn on", mask_size.0, mask_size.1, image_size.0, image_size.1)]
+    #[error("is {}x{} pixels, but its image {image} is {}x{}; resize the mask by nearest neighbor, or restore the image that it was drawn on", mask_size.0, mask_size.1, image_size.0, image_size.1)]
     SizesDiffer {
         /// Name of the image.
         image: String,
@@ -152,7 +152,7 @@ pub enum ImageProblem {
     /// Pixels of a mask outside of the classes.
     #[error(
         "{} outside the {classes} classes; correct the mask, list the class or the ignored value in classes.toml, or set \
-         nearest = true there if these are rims of classes",
+         nearest = true there if these pixels blend two classes",
         outside_words(outside)
     )]
     OutsideClasses {

@@ -33,7 +33,7 @@ pub enum DataError {
     Clue {
         /// The error.
         error: Box<DataError>,
-        /// What the folder seems to hold, with the remedy.
+        /// A guess at the content of the folder, with the remedy.
         clue: String,
     },
     /// A folder without data.
@@ -87,7 +87,7 @@ pub enum DataError {
         "the model does not know {}; it knows {}{}: remove their images, or use a model that was trained with them",
         quoted(unknown),
         quoted(known),
-        gone(unknown, absent)
+        lacking(unknown, absent)
     )]
     UnknownClasses {
         /// Classes of the data that the model lacks.
@@ -327,6 +327,7 @@ fn list(bad: &[BadImage]) -> String {
     lines
 }
 
+/// The remedy for a class that the training part lacks, and the class there with almost the same name.
 fn nearly(near: Option<&str>) -> String {
     match near {
         Some(near) => format!("which has '{near}'; give both one name"),
@@ -334,13 +335,13 @@ fn nearly(near: Option<&str>) -> String {
     }
 }
 
-/// The classes of a model that the data lacks, which may have another name there.
-fn gone(unknown: &[String], absent: &[String]) -> String {
+/// A clause on the classes of a model that the data lacks. They may have other names there.
+fn lacking(unknown: &[String], absent: &[String]) -> String {
     let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<BTreeSet<_>>();
     match absent {
         [] => String::new(),
         _ if lower(unknown) == lower(absent) => format!("; {} differ in case alone", quoted(absent)),
-        _ => format!("; the data has no {}, which may be renamed", quoted(absent)),
+        _ => format!("; the data has no {}, perhaps under another name", quoted(absent)),
     }
 }
 

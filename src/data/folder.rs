@@ -169,8 +169,8 @@ fn class_folders(folder: &Path) -> Result<usize, DataError> {
     subfolders(folder)?.iter().try_fold(0, |count, folder| Ok(count + usize::from(holds_image(folder)?)))
 }
 
-/// The only folder of images of a set, where lists beside it divide its class folders: `images/CLASS/x.jpg` and
-/// `meta/train.txt`.
+/// The only folder with images in a set, if it holds class folders and lists beside it divide them: `images/` of
+/// `images/CLASS/x.jpg` and `meta/train.txt`.
 pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, DataError> {
     let mut found = None;
     for folder in folders {
@@ -182,8 +182,8 @@ pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, 
     Ok(holds_classes(home)?.then(|| home.clone()))
 }
 
-/// Refuses folders that are named as parts (`train_images`, `test_images`), all or those of training and of another part: the
-/// parts would become the classes.
+/// Refuses folders that are named as parts (`train_images`, `test_images`), because the parts would become the classes. It
+/// suffices that one is named after training and another after validation or test.
 pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
     let mut named = Vec::new();
     for folder in folders {
@@ -298,8 +298,8 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// Compares the text after names in lists with the class folders: as many labels as classes or fewer must not contradict them.
-/// Returns a remark.
+/// Compares the text after names in lists with the class folders. More different texts than classes are no labels, and not
+/// compared. Returns a note.
 ///
 /// # Errors
 /// A folder with two labels, or a label in two folders.

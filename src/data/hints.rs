@@ -1,10 +1,10 @@
-//! What a person says of a data set where its files do not tell.
+//! Hints of a person for reading a data set whose files leave it open.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// How a set is to be read where its files do not tell, or tell otherwise.
+/// Decisions on how a set is read, where its files leave it open or suggest another reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Hints {

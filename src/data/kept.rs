@@ -41,7 +41,7 @@ impl<T> Kept<T> {
         self.slots.get(index)?.get().map(|value| &**value)
     }
 
-    /// Keeps value `index` of `bytes` bytes, if they are left. Of two threads that offer the same value, one keeps it.
+    /// Keeps value `index`, if `bytes` bytes are free for it. Where two threads offer the same value, one copy is kept.
     pub fn offer(&self, index: usize, bytes: u64, value: impl FnOnce() -> Arc<T>) {
         let fits = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok();
         if fits && self.slots[index].set(value()).is_err() {

@@ -88,8 +88,8 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(typed_entries(folder)?.into_iter().map(|(path, _)| path).collect())
 }
 
-/// [`entries`] with the type that the listing itself tells, so that a million files need no `stat` each. `None` for links,
-/// and where the file system tells no type.
+/// [`entries`] with the types that the listing itself has, so that a million files need no `stat` each. `None` for links,
+/// and where the file system has no type.
 fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     let mut entries = all_entries(folder)?;
     entries.retain(|(path, _)| !is_of_system(path));
@@ -104,7 +104,7 @@ fn all_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     Ok(found)
 }
 
-/// Folders of operating systems and storage devices: copies, thumbnails and what was deleted.
+/// Folders that operating systems and storage devices make: copies, thumbnails, deleted files.
 const OF_SYSTEMS: [&str; 7] =
     ["__MACOSX", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found"];
 
@@ -113,7 +113,7 @@ fn is_of_system(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| OF_SYSTEMS.contains(&name))
 }
 
-/// [`all_entries`] one by one, in the order of the file system: a search may end at the first of a million.
+/// [`all_entries`] one by one, in the order of the file system, so that a search may end at the first of a million.
 fn unsorted_entries(folder: &Path) -> Result<impl Iterator<Item = Result<Typed, DataError>>, DataError> {
     let failed = |e| DataError::io(folder, e);
     let typed = move |entry: std::io::Result<fs::DirEntry>| {
@@ -255,7 +255,7 @@ impl Walk {
     }
 }
 
-/// Whether a folder is a link to one of the folders that it lies in. Such a link holds no other file.
+/// Whether a folder is a link to one of the folders that it lies in. All files of its target are read without it.
 pub(crate) fn is_loop(folder: &Path) -> bool {
     folder.is_symlink()
         && matches!((fs::canonicalize(folder), folder.parent().map(fs::canonicalize)),

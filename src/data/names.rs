@@ -44,14 +44,14 @@ pub(crate) fn same_number(names: &[String]) -> Option<(&str, &str)> {
     names.iter().find_map(|name| known.insert(bare(name), name).map(|first| (first, name.as_str())))
 }
 
-/// Two names that differ in case, outer blanks or invisible characters alone, such as `Cat ` and `cat`. Letters alone differ
-/// by their case: `A` and `a`.
+/// Two names that differ in case, outer blanks or invisible characters alone, such as `Cat ` and `cat`. The case of single
+/// letters counts: `A` and `a` are two names.
 pub(crate) fn case_twins(names: &[String]) -> Option<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     names.iter().find_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str())))
 }
 
-/// A name in lower case, unless it is one letter, without outer blanks and characters without width.
+/// A name without outer blanks and invisible characters, in lower case unless it is one letter.
 fn visible(name: &str) -> String {
     let has_width = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
     let visible = name.chars().filter(has_width).collect::<String>();

@@ -103,14 +103,14 @@ fn open<T: 'static>(
     Ok((format.open(path, options)?, evidence.seen))
 }
 
-/// An error about a folder without classes, with what the folder seems to hold instead.
+/// Adds a guess at the content of the folder to an error about a folder without classes.
 fn with_clue(path: &Path, error: DataError) -> DataError {
-    let is_none = match &error {
+    let finds_no_data = match &error {
         DataError::EmptyFolder { .. } | DataError::TooFewClasses { .. } | DataError::EmptyClass { .. } => true,
         DataError::Malformed { path: place, .. } => place == path,
         _ => false,
     };
-    match clue::clue(path).filter(|_| is_none && path.is_dir()) {
+    match clue::clue(path).filter(|_| finds_no_data && path.is_dir()) {
         Some(clue) => DataError::Clue { error: Box::new(error), clue },
         None => error,
     }

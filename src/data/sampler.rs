@@ -17,7 +17,7 @@ choices! {
 }
 
 /// The samples of a source by class, for draws that are balanced over the classes. A sample of several classes belongs to each.
-/// Samples without a class are a class of their own.
+/// Samples without a class are one more class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
     /// Samples of each class that has any, by class; those without a class last.

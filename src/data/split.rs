@@ -123,7 +123,7 @@ pub(crate) fn require_classes(names: &[String], root: &Path, options: &OpenOptio
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) if pair[0].contains('\u{fffd}') => {
             let problem =
-                format!("two classes are named '{}' and differ in bytes that are no UTF-8; rename them", pair[0]);
+                format!("the names of two classes, '{}', differ only in bytes that are no UTF-8; rename them", pair[0]);
             Err(DataError::malformed(root, problem))
         }
         Some(pair) => {

@@ -51,14 +51,14 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     })
 }
 
-/// The fault of a JSON text in words, with what stands at its place.
+/// The fault of a JSON text in words, with its place and the text there.
 pub(crate) fn json_problem(text: &str, error: &serde_json::Error) -> String {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let at = (0..=error.column().saturating_sub(1).min(line.len())).rev().find(|at| line.is_char_boundary(*at));
     let rest = &line[at.unwrap_or(0)..];
     let place = format!("line {} column {}", error.line(), error.column());
     match ["NaN", "Infinity", "-Infinity"].iter().find(|word| rest.starts_with(**word)) {
-        Some(word) => format!("{place} holds {word}, which JSON has not; expected a number"),
+        Some(word) => format!("{place} holds {word}, which JSON does not have; expected a number"),
         None if error.is_eof() => format!("it ends at {place}, before its last bracket: it is cut off"),
         None => error.to_string(),
     }

@@ -1,4 +1,4 @@
-//! Files that name images of a set and do not divide it: lists in other places or of other forms than are read.
+//! Files that name images of a set but do not divide it, because lists in such a place or form are not read.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ const MAX_NAMES: usize = 20_000;
 /// Names of files that list classes.
 const CLASS_LISTS: [&str; 6] = ["classes", "labels", "codes", "class_names", "names", "obj"];
 
-/// Adds the unused lists of a set that was divided by seed to what is left out: text files in its folder and in the folders
-/// there that name two of its images or more.
+/// Records the unused lists of a set that was divided by seed as left out. Such a list is a text file in the folder of the set,
+/// or in a folder there, that names at least two images.
 pub(crate) fn report<'a>(root: &Path, images: impl IntoIterator<Item = &'a Path>, decisions: &mut Decisions) {
     let images: Vec<&Path> = images.into_iter().collect();
     let candidates = candidates(root, &images);

@@ -1,4 +1,4 @@
-//! What a [`Session`](super::Session) needs of a device: the trait [`Engine`].
+//! The trait [`Engine`]: what a [`Session`](super::Session) needs of a device.
 
 use super::ExecError;
 use crate::graph::StateLayout;
@@ -57,8 +57,8 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<Self::Scalar>>, ExecError>;
 
-    /// Runs a plan whose results are wanted one by one. [`Engine::take_each`] follows: until then nothing but results of earlier runs
-    /// may be taken, and an engine may put off the work.
+    /// Starts a plan whose results [`Engine::take_each`] takes one by one. Until then the caller may only take results of earlier
+    /// runs. An engine may defer the work.
     ///
     /// # Errors
     /// When the device is lost.
@@ -66,8 +66,8 @@ pub trait Engine: Send {
         self.run(plan, fetch)
     }
 
-    /// Hands out each result of [`Engine::run_each`] as soon as no later call changes it, with its number in `fetch`. Returns when the
-    /// plan has run to its end.
+    /// Hands out each result of [`Engine::run_each`] with its number in `fetch`, as soon as no later call uses it. Returns after the
+    /// last call of the plan.
     ///
     /// # Errors
     /// When the device is lost.
@@ -133,7 +133,7 @@ impl<T: Copy + Default> Rows<'_, T> {
 /// An engine with f32 data, on any device.
 pub type AnyEngine = dyn Engine<Scalar = f32>;
 
-/// Number of the first calls after which no other one uses a slice.
+/// Number of calls up to the last one that uses a slice; 0 if none does.
 pub(super) fn last_use<S: Iterator<Item = Slice>>(
     calls: impl ExactSizeIterator<Item = S> + DoubleEndedIterator,
     slice: &Slice,

@@ -176,7 +176,7 @@ pub enum KernelError {
     /// No kernel has this name.
     #[error("the kernel {name} is not registered: give its shader and its twin to `exec::registry::register` first")]
     Unknown {
-        /// What was asked for.
+        /// The name.
         name: String,
     },
     /// The name is that of another kernel.

@@ -14,7 +14,7 @@ pub(super) struct Matched {
     pub(super) own: BTreeMap<String, String>,
     /// Tensors of the file that the network lacks, without BatchNorm's step counters.
     pub(super) others: Vec<String>,
-    /// What was done to the names, in words.
+    /// Changes of the names, in words.
     pub(super) notes: Vec<String>,
 }
 

@@ -46,7 +46,7 @@ impl Renaming {
         translated(name, self.transformers).strip_prefix(&self.prefix).map(str::to_owned)
     }
 
-    /// What is done, for a person; `None` when nothing is.
+    /// The change in words; `None` without one.
     pub(super) fn describe(&self) -> Option<String> {
         let prefix = (!self.prefix.is_empty()).then(|| format!("without the prefix `{}`", self.prefix));
         let style = self.transformers.then(|| "converted from those of transformers".to_owned());

@@ -40,7 +40,7 @@ pub enum PytorchError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The file asks for code to run.
@@ -71,7 +71,7 @@ struct Storage {
     checksum: Option<u32>,
 }
 
-/// What a file holds.
+/// Content of a file.
 pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, StoredTensor>,
     /// The key of the state dict in the file, such as `state_dict`, and others that hold weights.

@@ -9,10 +9,10 @@ use super::weight_file::WeightFile;
 use crate::exec::{AnyEngine, Session};
 use crate::graph::{self, StateSpec};
 
-/// What [`load`] read and what it did not.
+/// The outcome of [`load`]: tensors that were read and tensors that were not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// What was done to the names of the file, in words; empty for names that fit as they are.
+    /// Changes of the names of the file, in words; empty for names that fit as they are.
     pub notes: Vec<String>,
     /// Number of tensors read.
     pub loaded: usize,

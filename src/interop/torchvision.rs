@@ -14,7 +14,7 @@ use crate::shape::Layout;
 /// BatchNorm's step counter. torchvision's models expect it with the running statistics.
 pub(super) const COUNTER: &str = "num_batches_tracked";
 
-/// What to do about a checkpoint of another model.
+/// Remedy for a checkpoint of another model.
 pub(super) const OTHER_MODEL: &str = "use a checkpoint of the same model, stem and number of classes";
 
 /// Errors of checkpoints.
@@ -31,9 +31,9 @@ pub enum CheckpointError {
     Kind {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// The engine failed.

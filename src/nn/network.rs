@@ -55,7 +55,7 @@ pub struct Network {
     architecture: Architecture,
     outputs: usize,
     settings: Settings,
-    /// What is averaged with the prediction of the mirror image, in [`Mode::Eval`].
+    /// The values that are averaged with the prediction of the mirror image, in [`Mode::Eval`].
     mirrored: Option<Averaged>,
     layers: Arc<dyn Model<Output = Value> + Send + Sync>,
 }

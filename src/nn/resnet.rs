@@ -103,7 +103,7 @@ fn read(depth: ResNetDepth, outputs: usize, settings: &Settings) -> Result<Netwo
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct ResNet {
-    /// Number of layers. The architecture's name tells it, so it is no setting.
+    /// Number of layers. The architecture's name gives it, so it is no setting.
     #[serde(skip)]
     pub depth: ResNetDepth,
     /// Number of classes.

@@ -62,7 +62,7 @@ fn read(depth: ResNetDepth, outputs: usize, settings: &Settings) -> Result<Netwo
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct ResNetSeg {
-    /// Number of layers of the encoder. The architecture's name tells it, so it is no setting.
+    /// Number of layers of the encoder. The architecture's name gives it, so it is no setting.
     #[serde(skip)]
     pub depth: ResNetDepth,
     /// Number of classes.

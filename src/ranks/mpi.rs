@@ -33,7 +33,7 @@ const TIMEOUT: &str = "SHADEGRAD_RANK_TIMEOUT";
 const DEFAULT_TIMEOUT: u64 = 600;
 /// Exit code of all ranks when one is silent: EX_TEMPFAIL of sysexits.h.
 pub const SILENT_EXIT_CODE: u8 = 75;
-/// No rank has asked to end all.
+/// No exit code: the job goes on.
 const GOES_ON: i32 = -1;
 
 /// Work for the thread of MPI.
@@ -44,7 +44,7 @@ pub struct Mpi {
     rank: usize,
     size: usize,
     local: usize,
-    /// Exit code with which all ranks are to end, or [`GOES_ON`].
+    /// Exit code with which all ranks shall end, or [`GOES_ON`].
     end: Arc<AtomicI32>,
     /// `None` while it is dropped.
     jobs: Option<Sender<Job>>,

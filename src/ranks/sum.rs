@@ -3,8 +3,6 @@
 //! The vectors are cut into buckets, and each bucket into one segment a rank. A rank receives the nodes of its segment from all
 //! ranks, adds them along the tree, and sends the sum to all. The sums of a bucket travel together with the nodes of the next
 //! bucket. A rank sends and receives about twice the length of a vector.
-//!
-//! A backward pass ends with the first layers, so the last bucket travels first.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -20,8 +18,8 @@ const BUCKET: usize = 1 << 20;
 
 /// The buckets of vectors, in the order in which they travel.
 ///
-/// A backward pass ends with the first layers, so the last weights travel first. The rest of a vector (biases, scales, moves of
-/// running statistics) has values of all layers, and travels last.
+/// A backward pass ends with the first layers, so the last weights of a vector travel first. The rest (biases, scales, moves of
+/// running statistics) has values of all layers and travels last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buckets {
     values: Vec<Range<usize>>,
@@ -67,9 +65,9 @@ fn segment(bucket: &Range<usize>, ranks: usize, rank: usize) -> Range<usize> {
     bound(rank)..bound(rank + 1)
 }
 
-/// The sum over all shards along the tree, on every rank. `own` waits for the nodes of this rank in the bucket with this number, and
-/// gives `None` where they will never be there: the sum ends without a result. An `exact` sum has 32 bits on the wire, and includes
-/// all that earlier messages have lost.
+/// The sum over all shards along the tree, on every rank. `own` takes the number of a bucket, waits for this rank's nodes of it and
+/// returns them; `None` ends the sum without a result. An `exact` sum has 32 bits on the wire, and includes the rounding errors of
+/// earlier messages.
 ///
 /// # Errors
 /// When a rank does not answer.
@@ -113,7 +111,7 @@ struct Sum<'a> {
     sum: Vec<f32>,
 }
 
-/// A bucket whose segments are added up, and the message with this rank's.
+/// A bucket whose segments are added up, and the message with this rank's segment.
 type Added<'a> = (&'a Range<usize>, Vec<u8>);
 /// A rank, one of its nodes, and the message with it.
 type Received = (usize, Range<usize>, Vec<u8>);

@@ -38,7 +38,7 @@ pub(super) fn bytes(n: usize, wire: Wire) -> usize {
 #[derive(Clone, Debug)]
 pub struct Messages {
     wire: Wire,
-    /// What each value has lost; empty before the first message in 16 bits.
+    /// Rounding error of each value; empty before the first message in 16 bits.
     lost: Vec<f32>,
 }
 

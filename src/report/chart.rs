@@ -16,7 +16,7 @@ pub(super) struct Chart {
     /// Name of the vertical axis.
     pub axis: String,
     pub scale: Scale,
-    /// The score of its values, which formats them in the legend; by the scale without one.
+    /// The score that formats values in the legend; `None` formats them by the scale.
     pub score: Option<Score>,
     /// Color of the first line, of [`COLORS`].
     pub color: usize,
@@ -37,7 +37,7 @@ const DOTS: usize = 60;
 /// Charts side by side across the width of the page. Charts without any line are left out.
 pub(super) fn charts(charts: &[Chart]) -> String {
     let drawn: String = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
-    // Three of four charts would leave the last one alone in its row.
+    // Four charts stand in two rows of two: in rows of three the last one would be alone.
     let class = if charts.len() == 4 { "charts pairs" } else { "charts" };
     if drawn.is_empty() { drawn } else { format!("<div class=\"{class}\">\n{drawn}</div>\n") }
 }

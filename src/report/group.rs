@@ -135,7 +135,7 @@ fn classes(runs: &[Record]) -> Option<String> {
     Some(table(&format!("{score} of each class, after the best epoch"), &head, &rows))
 }
 
-/// All settings. Those that are equal are folded.
+/// All settings. Equal ones are folded.
 fn settings(runs: &[Record]) -> String {
     let mut keys: Vec<&str> = vec![];
     for (key, _) in runs.iter().flat_map(|run| &run.settings) {
@@ -161,8 +161,5 @@ fn settings(runs: &[Record]) -> String {
         html += &listed("Settings that differ", &different, true);
     }
     let count = same.len();
-    html + &format!(
-        "<details><summary>{count} settings that are equal</summary>\n{}</details>\n",
-        listed("", &same, false)
-    )
+    html + &format!("<details><summary>{count} equal settings</summary>\n{}</details>\n", listed("", &same, false))
 }

@@ -15,7 +15,7 @@ const ROW: f64 = 13.0;
 /// A strip of cells: what they show.
 struct Strip<'a> {
     title: &'a str,
-    /// What the faintest and the strongest cell mean.
+    /// Values of the faintest and of the strongest cell.
     ends: [String; 2],
     /// The value of a row, and its shade from 0 to 1; `None` without a cell.
     cell: &'a dyn Fn(&LayerRow) -> Option<(String, f64)>,

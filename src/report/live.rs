@@ -24,7 +24,7 @@ pub struct Watched {
     version: u64,
 }
 
-/// What the table shows of a run, and what its remaining time follows from.
+/// A run as the table shows it, with the facts for its remaining time.
 struct WatchedRun {
     folder: PathBuf,
     name: String,

@@ -193,7 +193,7 @@ fn curves(run: &Record) -> Vec<Chart> {
         if panel.lines.last().is_some_and(|(_, score)| there(score)) {
             let lines = || panel.lines.iter().filter(|(_, score)| there(score));
             let drawn = lines().map(|(name, score)| line(name, &|r| r.score(score))).collect();
-            // The first color is that of the training, the second that of the validation beside it.
+            // Training has the first color, validation the second. Panels with neither start at the third.
             let trains = lines().any(|(_, score)| score.of_training());
             let color = if trains || lines().count() == 1 { usize::from(!trains) } else { 2 };
             let score = lines().next().map(|(_, score)| score.clone());
@@ -205,7 +205,7 @@ fn curves(run: &Record) -> Vec<Chart> {
     list
 }
 
-/// A note where the training loss is of other images or targets than the validation loss.
+/// A note where augmentation or softened targets make the training loss and the validation loss incomparable.
 fn softened(run: &Record) -> String {
     let kinds = [("mixup", "mixup"), ("cutmix", "CutMix"), ("label_smoothing", "label smoothing")];
     let on = |key: &str| run.setting(key).parse::<f64>().is_ok_and(|value| value > 0.0);
@@ -218,7 +218,7 @@ fn softened(run: &Record) -> String {
     }
     let names = names.join(", ");
     format!(
-        "<p class=\"note\">Trained with {names}: the training loss and accuracy are of harder images than those of the validation.</p>\n"
+        "<p class=\"note\">Trained with {names}: training loss and accuracy are of harder images than validation loss and accuracy.</p>\n"
     )
 }
 
@@ -243,7 +243,7 @@ fn scores(run: &Record) -> String {
     table("Scores of the best epoch and the last", &head, &rows)
 }
 
-/// Errors that are shown at once; the others are folded.
+/// Number of errors that are open on the page; the others are folded.
 const OPEN: usize = 12;
 
 /// The most confident errors, each with its picture.

@@ -10,7 +10,7 @@ const SIZE: f64 = 300.0;
 const LEFT: f64 = 52.0;
 const TOP: f64 = 10.0;
 const SIDE: f64 = 236.0;
-/// Images of a bin below which its accuracy is chance.
+/// Number of images below which the accuracy of a bin is mostly chance.
 const FEW: u64 = 5;
 
 /// Top-5 accuracy, boundary F1 and calibration, below a heading of `level`; nothing without them.
@@ -81,7 +81,7 @@ fn diagram(calibration: &Calibration) -> String {
              <path d=\"M{LEFT} {TOP}V{:.1}H{:.1}\"/>\
              <text x=\"{:.1}\" y=\"{}\" class=\"m\">confidence in %</text>\
              <text transform=\"translate(13 {:.1}) rotate(-90)\" class=\"m\">accuracy in %</text></g></svg>\n\
-             <figcaption>Bars below the dashed line: the model is surer than it is right. Pale bars are of fewer than {FEW} images, and scatter.</figcaption></figure></div>\n",
+             <figcaption>Bars below the dashed line: the model is more confident than accurate. Pale bars stand for fewer than {FEW} images.</figcaption></figure></div>\n",
             TOP + SIDE,
             LEFT + SIDE,
             TOP + SIDE,

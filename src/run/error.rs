@@ -28,7 +28,7 @@ pub enum RunError {
     NotARun {
         /// The path given.
         path: PathBuf,
-        /// What is missing or wrong.
+        /// The missing or faulty entry.
         reason: String,
     },
     /// Another process writes into the folder.
@@ -44,7 +44,7 @@ pub enum RunError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// The fault, and the remedy.
         reason: String,
     },
     /// `metrics.csv` is malformed.
@@ -60,7 +60,7 @@ pub enum RunError {
     Table {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         source: csv::Error,
     },
     /// `run.json` does not hold the facts of a run.
@@ -68,7 +68,7 @@ pub enum RunError {
     Facts {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         source: serde_json::Error,
     },
     /// A picture cannot be drawn or saved.
@@ -124,8 +124,8 @@ pub enum Unresumable {
     },
     /// A finished run without the state of its optimizer.
     #[error(
-        "it has finished and has no finished.safetensors, the state of its optimizer: the file was removed, the run belongs to a sweep, or an earlier \
-         version trained it; start a new run from its weights {}", weights.display()
+        "it has finished and has no finished.safetensors, the state of its optimizer: the file was removed, the run belongs to a \
+         sweep, or an earlier version trained it; start a new run from its weights {}", weights.display()
     )]
     NoState {
         /// Its weights.
@@ -139,7 +139,7 @@ pub enum Unresumable {
     MidEpoch {
         /// The epoch under way, from 1.
         epoch: usize,
-        /// What differs, in words.
+        /// The difference, in words.
         what: &'static str,
         /// The setting that decides it, where one does.
         setting: Option<&'static str>,
@@ -160,7 +160,7 @@ pub enum Unresumable {
     /// A file that cannot be restored.
     #[error("{problem}: restore the file from a copy, or begin a new run from the weights in {}", weights.display())]
     Lost {
-        /// What is lost, and why.
+        /// The lost data, and the reason.
         problem: String,
         /// The weights of the last epoch.
         weights: PathBuf,

@@ -64,7 +64,7 @@ impl ImageSize {
     /// Reads `64`, `192x256` or `auto`.
     ///
     /// # Errors
-    /// What was expected.
+    /// The expectation, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim() == AUTO {
             return Ok(Self::AUTO);

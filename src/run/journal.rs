@@ -1,4 +1,4 @@
-//! What a run writes down as it goes: its epochs in three formats, and the norms of its steps.
+//! The journal of a run: its epochs in three formats, and the norms of its steps.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};

@@ -194,7 +194,7 @@ pub struct Kept {
     pub file: TensorFile,
 }
 
-/// What [`save`] wrote besides the tensors. An entry that the file lacks, or that cannot be read, is `None`.
+/// The data of [`save`] besides the tensors. An entry that the file lacks, or that cannot be read, is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Header {
     /// Position of the run.

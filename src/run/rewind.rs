@@ -14,8 +14,8 @@ const RESULTS: [&str; 8] =
     ["curves.png", "curves.svg", "samples.png", "gradcam.png", "confusion.png", CONFUSION, "iou.csv", TRUST];
 
 impl RunDir {
-    /// Removes the norms of steps after `steps`, the rows of layers and the events of epochs from `epoch` on, and the results. Results are written
-    /// at the end of a run. If the resumed run is interrupted too, results of the first part would pass for its own.
+    /// Removes the norms of steps after `steps`, the rows of layers and the events of epochs from `epoch` on, and the results. Results are
+    /// written at the end of a run. If the resumed run were interrupted too, results of the first part would pass for its own.
     ///
     /// # Errors
     /// When a file cannot be read or the disk refuses.

@@ -50,7 +50,7 @@ pub enum TaskError {
     BadCard {
         /// The entry.
         key: &'static str,
-        /// What the task needs.
+        /// The task's requirement.
         expected: &'static str,
     },
     /// Images smaller than the network allows.

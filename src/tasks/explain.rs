@@ -1,4 +1,4 @@
-//! What a network looks at: Grad-CAM and occlusion maps, feature maps and filters.
+//! Explanations of predictions: Grad-CAM and occlusion maps, feature maps and filters.
 
 mod cam;
 mod classifier;

@@ -16,7 +16,7 @@ pub struct Sample {
     pub rgb: Vec<u8>,
     /// Class of each pixel; empty without masks.
     pub mask: Vec<u8>,
-    /// Height and width: those of [`Samples::size`], or of the file where crops are cut from it.
+    /// Height and width: those of [`Samples::size`], or those of the file where training cuts crops.
     pub size: (usize, usize),
 }
 

@@ -77,8 +77,8 @@ pub trait Task: Send + Sync {
         Err(self.unsupported("predict"))
     }
 
-    /// What is averaged over an image and its mirror image, for predictions with flips at test time; `None` where mirroring
-    /// changes what an image shows.
+    /// The values that flips at test time average over an image and its mirror image; `None` where mirroring changes the meaning of
+    /// an image.
     fn averaged(&self, card: &ModelCard) -> Option<Averaged> {
         let _ = card;
         None

@@ -7,10 +7,10 @@ use crate::data::digest;
 use crate::ranks::{RankError, Ranks, broadcast, gather};
 use crate::run::fingerprint::DataPrint;
 
-/// Settings that ranks may have of their own.
+/// Settings in which ranks may differ.
 const OWN: [&str; 5] = ["device", "loader_threads", "out", "profile", "tensorboard"];
 
-/// What must be the same on all ranks.
+/// Facts that must be the same on all ranks.
 #[derive(Serialize, Deserialize)]
 struct Identity {
     program: String,

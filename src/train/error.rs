@@ -84,12 +84,12 @@ pub enum TrainError {
     Freeze {
         /// The pattern.
         patterns: String,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
 }
 
-/// What may keep values finite.
+/// Remedies that may keep values finite.
 fn remedy(precision: Precision) -> &'static str {
     match precision {
         Precision::F16 => {

@@ -1,4 +1,4 @@
-//! What the loop writes into the run's folder: weights, its position, facts, pictures and scores of the best epoch.
+//! The files that the loop writes into the run's folder: weights, its position, facts, pictures and scores of the best epoch.
 
 use std::path::Path;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! What each layer does at the end of an epoch: norms of weights and gradients, and dead units. A fixed batch of a few training images
-//! shows it. No state of the training changes by a bit.
+//! The layers at the end of an epoch: norms of weights and gradients, and dead units. They are measured on a fixed batch of a few training
+//! images. No state of the training changes by a bit.
 
 use super::TrainError;
 use super::layer_probe::LayerProbe;

@@ -48,8 +48,8 @@ pub trait Objective: Send {
     /// An evaluation of `samples` samples before the first batch.
     fn begin(&self, samples: usize) -> Box<dyn Evaluation>;
 
-    /// Evaluates the whole set picture by picture, for a task whose pictures have sizes of their own. `None`: batches of the
-    /// loader are evaluated.
+    /// Evaluates the whole set picture by picture, for a task whose pictures differ in size. `None`: batches of the loader are
+    /// evaluated.
     fn evaluate_alone(&self, plans: &mut SizedPlans<'_>) -> Option<Result<Box<dyn Evaluation>, TrainError>> {
         let _ = plans;
         None

@@ -1,8 +1,8 @@
-//! What rank 0 orders the other ranks to do.
+//! Orders of rank 0 to the other ranks.
 
 use crate::ranks::{RankError, Ranks, broadcast};
 
-/// What rank 0 orders.
+/// An order of rank 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Order {
     /// Begin an epoch after its first `first` batches.

@@ -23,14 +23,14 @@ use crate::ranks::tree::TreeSum;
 pub(super) struct OwnShards<'a> {
     /// Shards of the whole batch.
     pub shards: usize,
-    /// This rank's: the number of each, and its images within `batch`.
+    /// Number of each shard of this rank, and its images within `batch`.
     pub own: Vec<(usize, Range<usize>)>,
     pub batch: &'a Batch,
     /// Whether the head alone has gradients.
     pub head_alone: bool,
     /// The running statistics before the batch.
     pub statistics: &'a [f32],
-    /// Values of all gradients.
+    /// Number of values of all gradients.
     pub parameters: usize,
     /// Buckets of gradients and moves of the running statistics.
     pub buckets: Buckets,
@@ -62,7 +62,7 @@ impl OwnShards<'_> {
         tracer: &mut Tracer,
         finished: &Sender<Finished>,
     ) -> Result<(), TrainError> {
-        // Who receives has ended only where another rank has a fault.
+        // The receiver ends early only where another rank has a fault.
         let hand_out = |what: Finished| drop(finished.send(what));
         let mut sums = vec![TreeSum::new(self.shards); self.buckets.values().len()];
         let mut reports = vec![];
@@ -95,7 +95,7 @@ impl OwnShards<'_> {
         })
     }
 
-    /// Starts a shard from the running statistics before the batch; the last one in parts.
+    /// Starts a shard from the running statistics before the batch. The gradients of the last shard are taken in parts.
     fn start(
         &self,
         model: &mut LoadedModel,

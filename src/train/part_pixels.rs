@@ -9,7 +9,7 @@ use crate::run::{PartPixels, Pixels};
 const IMAGES: usize = 100;
 
 impl Trainer {
-    /// Pixels of both parts; `None` where pictures have sizes of their own, or one cannot be read.
+    /// Pixels of both parts; `None` where pictures differ in size, or one cannot be read.
     pub(super) fn part_pixels(&self) -> Option<PartPixels> {
         if self.objective.card().sees_own_pixels() {
             return None;

@@ -1,4 +1,4 @@
-//! The sums of a batch over all ranks. They go on in a thread of their own while this rank computes its last shard.
+//! The sums of a batch over all ranks. A second thread computes them while this rank computes its last shard.
 
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
@@ -10,7 +10,7 @@ use crate::ranks::{Buckets, Messages, RankError, Ranks, Shares, all_gather, sum_
 /// The sums of a shard: its mean loss, and the totals.
 pub(super) type Report = [f64; 5];
 
-/// What this rank has finished.
+/// Results that this rank has finished.
 pub(super) enum Finished {
     /// The reports of its shards. They come first.
     Reports(Vec<Report>),
@@ -18,13 +18,13 @@ pub(super) enum Finished {
     Bucket(usize, Vec<Node>),
 }
 
-/// What all ranks have found together.
+/// The combined results of all ranks.
 pub(super) struct Reduction {
     /// The reports of all shards, in order.
     pub reports: Vec<Report>,
     /// Whether a rank asks all ranks to end.
     pub stop: bool,
-    /// The sum over all shards; none where a loss is not finite.
+    /// The sum over all shards; `None` where a loss is not finite.
     pub sum: Option<Vec<f32>>,
 }
 
@@ -35,14 +35,14 @@ pub(super) struct Reducer<'a> {
     pub shards: usize,
     pub buckets: &'a Buckets,
     pub messages: &'a mut Messages,
-    /// Whether messages have 32 bits, and all that earlier ones have lost.
+    /// Whether messages have 32 bits and include the rounding errors of earlier ones.
     pub exact: bool,
     /// Whether this rank asks all ranks to end.
     pub stop: bool,
 }
 
 impl Reducer<'_> {
-    /// Adds up what this rank and the others finish; none where this rank does not finish.
+    /// Adds up the shards of all ranks. `None` where this rank fails before its last bucket.
     ///
     /// # Errors
     /// When a rank does not answer.

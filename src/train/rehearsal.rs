@@ -67,7 +67,7 @@ pub(crate) struct Speed {
     pub timed: usize,
     /// Mean seconds of a training batch, with the wait for its images.
     pub batch: f64,
-    /// Seconds of the validation after an epoch; `None` where pictures have sizes of their own.
+    /// Seconds of the validation after an epoch; `None` where pictures differ in size.
     pub validation: Option<f64>,
 }
 

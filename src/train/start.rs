@@ -130,7 +130,7 @@ fn words(of: &Normalization) -> String {
     format!("mean {}, std {}", three(of.mean), three(of.std))
 }
 
-/// What the weights of a file were trained with, and who says so. For pixels from 0 to 1.
+/// The normalization with which the weights of a file were trained, for pixels from 0 to 1, and its source in words.
 fn trained_with(path: &Path) -> Result<(Normalization, String), TrainError> {
     let file = WeightFile::open(path)?;
     let entry = |key: &str| serde_json::from_str(file.metadata().get(key)?).ok();
@@ -155,7 +155,7 @@ fn usable(mean: [f32; 3], std: [f32; 3]) -> Option<Normalization> {
     finite.then_some(Normalization { mean, std })
 }
 
-/// What timm (`config.json`) and transformers (`preprocessor_config.json`) write beside weights.
+/// The preprocessing that timm (`config.json`) and transformers (`preprocessor_config.json`) write beside weights.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Description {

@@ -105,8 +105,8 @@ impl Trace {
         }
     }
 
-    /// The exchanges of messages of a step, and the share of their bytes that traveled before this rank had computed its shards, at
-    /// `computed`. An exchange may wait for other ranks, so a share of its time would say little.
+    /// Adds the exchanges of messages of a step, and the share of their bytes that traveled before this rank had computed its shards,
+    /// at `computed`. The share is of bytes, because an exchange may also wait for other ranks.
     fn exchanges(&mut self, exchanges: &[Exchange], computed: Instant) {
         let [Some(first), Some(last)] = [exchanges.first(), exchanges.last()] else { return };
         let seconds = |begin: Instant, end: Instant| end.saturating_duration_since(begin).as_secs_f64();
@@ -149,7 +149,8 @@ impl Tracer {
         Tracer(on.then(Trace::new))
     }
 
-    /// Runs a step whose inputs are written, where asked with an output in parts; the profiled one to its end, kernel by kernel.
+    /// Runs a step whose inputs are written. `parts` names an output that is taken in parts. The profiled step runs to its end, kernel
+    /// by kernel.
     pub(super) fn run_step(
         &mut self,
         session: &mut Session<AnyEngine>,

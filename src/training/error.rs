@@ -58,7 +58,7 @@ pub enum TrainingError {
     Freeze {
         /// The pattern.
         pattern: String,
-        /// What is wrong, and the layers that there are.
+        /// The fault, and the layers that there are.
         reason: String,
     },
     /// Gradients to apply that are not those of the parameters.
@@ -66,7 +66,7 @@ pub enum TrainingError {
     Gradient {
         /// Name of the parameter.
         parameter: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// An evaluation without a sample.

@@ -116,7 +116,7 @@ pub fn class_pixels<T: Copy + PartialOrd>(
     PixelWeights { class, predicted, share, weights }
 }
 
-/// What [`class_pixels`] returns.
+/// Result of [`class_pixels`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelWeights {
     /// The class.

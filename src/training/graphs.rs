@@ -13,7 +13,7 @@ use crate::ops;
 use crate::precision::{self, Precision};
 use crate::shape::TensorType;
 
-/// What a graph is for.
+/// Purpose of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// Forward, gradients, update.
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Gradients,
 }
 
-/// What the graphs are made of.
+/// Parts of the graphs.
 pub(super) struct Parts<O: Outputs> {
     pub network: Box<dyn Model<Output = O> + Send>,
     pub loss: Box<dyn Loss<O> + Send>,

@@ -63,7 +63,7 @@ impl TrainingOptions {
         Self::new(Optimizer::Sgd(SgdOptions::default()), learning_rate)
     }
 
-    /// What the graph of a step does with the gradients.
+    /// The use that the graph of a step makes of the gradients.
     pub(super) fn update(&self) -> Update {
         Update {
             optimizer: self.optimizer,

@@ -1,4 +1,4 @@
-//! What a step or an evaluation measured.
+//! Results of a step and of an evaluation.
 
 use super::TrainingError;
 

@@ -1,4 +1,4 @@
-//! What a loss compares the network's output with: inputs of the graph that a batch fills.
+//! Targets: the inputs of a graph that a loss compares with the network's output. A batch fills them.
 
 use super::error::{IGNORED, TrainingError};
 use super::port::{self, input};
@@ -17,7 +17,7 @@ pub struct Targets {
     pub(super) taken: Taken,
 }
 
-/// What a graph takes from a batch besides the images.
+/// The inputs that a graph takes from a batch besides the images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Taken {
     /// Labels of a sample, and the classes that they name.

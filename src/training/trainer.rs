@@ -265,7 +265,7 @@ impl<O: Outputs> Training<O> {
         Ok(self.session.write(plan, DROPOUT_SEED, &numbers)?)
     }
 
-    /// What the next step takes besides its batch.
+    /// Numbers that the next step takes besides its batch.
     fn next_hyper(&self) -> Hyper {
         let step = self.steps + 1;
         let t = step as f64;

@@ -1,4 +1,4 @@
-//! What a training step does after the loss: gradients, clipping, the optimizer, the moving average.
+//! The end of a training step, after the loss: gradients, clipping, the optimizer, the moving average.
 
 use super::port;
 use super::spans::{spans, stage_of};
@@ -31,7 +31,7 @@ impl Optimizer {
     }
 }
 
-/// What is done with the gradients.
+/// Use of the gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Update {
     /// The rule.
@@ -46,7 +46,7 @@ pub struct Update {
     pub norms: bool,
     /// Width of activations and their gradients; with 16 bits the loss is scaled.
     pub precision: Precision,
-    /// Stages with learning rates of their own, which the input [`port::RATES`] holds; empty for one rate.
+    /// Stages that have different learning rates, which the input [`port::RATES`] holds; empty for one rate.
     pub stages: Stages,
 }
 
@@ -59,7 +59,7 @@ impl Update {
     }
 }
 
-/// What a training graph does with the gradients of its batch.
+/// The use that a training graph makes of the gradients of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "tasks"), expect(dead_code, reason = "the loop over tasks makes the other phases"))]
 pub enum Phase {
@@ -213,7 +213,7 @@ fn with_zeros(
 pub(super) struct Gradients {
     /// All of them, flat.
     pub packed: Value,
-    /// What the loss was multiplied by.
+    /// Factor of the loss.
     pub scale: Option<Value>,
     /// No parameter changes where its first number is not finite; without one, where the norm of the gradients is not.
     pub guard: Option<Value>,

@@ -1,5 +1,5 @@
-//! Settings for data of one's own from the training images, the network and the device, each with its reason. Only settings that
-//! are not given are chosen, and the run's `config.toml` holds the choice. The fixed defaults fit the built-in scenes.
+//! Settings chosen from the training images of a data set, the network and the device, each with its reason. Only settings that are not
+//! given are chosen, and the run's `config.toml` holds the choice. The fixed defaults fit the built-in scenes.
 
 mod rules;
 

@@ -1,5 +1,5 @@
-//! Classification, segmentation and colorization on built-in data, in minutes without a GPU. Each section of `demo.toml` is a sweep, or runs that are compared. One
-//! report shows them all.
+//! Classification, segmentation and colorization on built-in data, in minutes without a GPU. Each section of `demo.toml` is a sweep, or
+//! runs that are compared. One report shows them all.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -20,7 +20,7 @@ use crate::train::rehearsal::{Rehearsal, Speed};
 use crate::train::settings::{Given, Origin, Resolved};
 use crate::train::{Fetching, Observer, StepProgress, TrainError, Trainer};
 
-/// What a training would do.
+/// The plan of a training.
 #[derive(Debug, Clone, Serialize)]
 pub struct DryRun {
     /// Name of the task.
@@ -103,7 +103,7 @@ pub enum From {
     Data,
     /// The weights that training starts from.
     Weights,
-    /// Other defaults, which fine-tuning sets.
+    /// The defaults of fine-tuning.
     Finetuning,
     /// The device.
     Device,
@@ -207,7 +207,7 @@ fn open(
     match open(&table) {
         Err(TrainError::Pretrained(PretrainedError::Offline { .. })) if !settings.common.offline => {
             ["init", "pretrained"].iter().for_each(|key| drop(table.remove(*key)));
-            // All published weights were trained on pixels normalized by the numbers of ImageNet.
+            // All published weights were trained on pixels normalized by ImageNet's mean and deviation.
             if table.get("normalize").is_some_and(|normalize| normalize.as_str() == Some("auto")) {
                 table.insert("normalize".into(), "imagenet".into());
             }
@@ -279,7 +279,7 @@ fn expected(speed: Speed, batches: usize, epochs: usize) -> ExpectedTime {
     }
 }
 
-/// Settings whose defaults are other ones in fine-tuning.
+/// Settings with other defaults in fine-tuning.
 const FINETUNED: [&str; 4] = ["head_epochs", "lr_decay_layers", "schedule", "warmup"];
 
 /// All settings with their values and origins. `decided` holds those that the data, the weights and the device decided.

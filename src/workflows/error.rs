@@ -104,13 +104,13 @@ pub enum WorkflowError {
         first: String,
         /// Another.
         other: String,
-        /// What differs.
+        /// The difference.
         reason: Incomparable,
     },
     /// Something that does not fit into memory.
     #[error("{what} needs {} MB of memory, but {} MB are free: choose smaller images", bytes / 1_000_000, available / 1_000_000)]
     NoMemory {
-        /// What takes it.
+        /// The thing that needs the memory.
         what: &'static str,
         /// Bytes that it takes.
         bytes: u64,

@@ -22,7 +22,7 @@ use crate::run::names::{check_free, new_folder};
 use crate::run::{Checkpoint, EpochRow, RunDir, RunError};
 use crate::tasks::hub::{HubTask, preprocessor, timm_config};
 
-/// What a card says that a run does not know.
+/// Facts for a card that a run does not have.
 #[derive(Clone, Debug)]
 pub struct HubOptions {
     /// Identifier of the weights' license, such as `mit` or `cc-by-4.0`.

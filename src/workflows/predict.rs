@@ -22,7 +22,7 @@ pub struct Predictions {
     predictor: Box<dyn Predictor>,
     depth: SampleDepth,
     names: Names,
-    /// What is explained beside each prediction.
+    /// Explanation beside each prediction.
     explain: Option<Explain>,
 }
 
@@ -191,7 +191,7 @@ impl Names {
             Some(folder) => folder,
             None => {
                 let folder = new_folder(self.out.as_deref(), "predict")?;
-                // Without the mark a data set around the folder would have these pictures.
+                // Without the mark these pictures would belong to a data set around the folder.
                 write_atomic(&folder.join(OUTPUT_MARK), |_| Ok(()))?;
                 folder
             }

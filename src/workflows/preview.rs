@@ -117,9 +117,8 @@ impl PreviewOptions {
 static UNCHANGED: Augmentation = Augmentation::none();
 
 /// Draws training samples: the original and its augmented versions in the first epochs, from 1. For the same seed and
-/// settings a run sees the same pictures, unless it leaves out unreadable images. Of crops, the original is the whole picture
-/// at its own size. Masks lie over the images in the colors of
-/// their classes. Ignored pixels are darkened.
+/// settings a run sees the same pictures, unless it leaves out unreadable images. With crops, the original is the whole picture at its
+/// own size. Masks lie over the images in the colors of their classes. Ignored pixels are darkened.
 ///
 /// # Errors
 /// Settings out of range, data that cannot be read, more pictures than fit.
@@ -166,10 +165,10 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
     Ok(sheet.draw()?.picture)
 }
 
-/// Bytes that a pixel of a sample takes while it is changed: the sample, its file's picture, a changed one and a drawn one. The
-/// pictures of the table are reduced.
+/// Bytes per pixel of a sample while it is changed: the sample, the picture of its file, the changed picture and the drawn one.
+/// Pictures of the table are reduced already.
 const PIXEL: u64 = 16;
-/// Bytes that it takes more where samples are mixed, as floats.
+/// Further bytes per pixel where samples are mixed, as floats.
 const MIXED_PIXEL: u64 = 32;
 
 /// Refuses samples that do not fit into memory; one is drawn at a time.

@@ -78,7 +78,7 @@ impl Table {
 
     /// Appends the rows of another table.
     fn append(&mut self, mut other: Table) -> Result<(), DataError> {
-        // The column of parts may be in one of them alone.
+        // Only one of the tables may have the column of parts.
         if let (None, Some(name)) = (self.split, other.split.and_then(|column| other.header.get(column)))
             && !self.header.is_empty()
         {

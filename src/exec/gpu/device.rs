@@ -99,7 +99,7 @@ fn matrices(adapter: &wgpu::Adapter, info: &DeviceInfo) -> [Option<Matrix>; 2] {
     [of(least), if most == least { None } else { of(most) }]
 }
 
-/// What went wrong outside of any call; each is kept for good, since nothing after it can be trusted.
+/// Errors outside of any call. Each is kept for good, since no later result can be trusted.
 #[derive(Default)]
 struct Health {
     lost: OnceLock<String>,

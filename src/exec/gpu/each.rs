@@ -1,11 +1,11 @@
-//! Runs whose results are taken one by one, each while the device computes the next ones.
+//! Runs whose results are taken one by one while the device computes the next ones.
 
 use super::readback::Part;
 use super::{GpuEngine, loaded};
 use crate::exec::engine::last_use;
 use crate::exec::{ExecError, Slice, Ticket};
 
-/// A run whose results are on their way.
+/// A submitted run.
 pub(super) struct Each {
     ticket: Ticket,
     /// Results that become final together, with their numbers.
@@ -13,7 +13,7 @@ pub(super) struct Each {
 }
 
 impl GpuEngine {
-    /// Submits a plan in groups of calls. Each group ends where a result is final, and copies it.
+    /// Submits a plan in groups of calls. Each group ends with the call after which results are final, and copies them.
     pub(super) fn submit_each(&mut self, plan: usize, fetch: &[Slice]) -> Result<Ticket, ExecError> {
         self.gpu.check("running")?;
         let ranges = fetch.iter().map(|&slice| self.range(plan, slice)).collect::<Result<Vec<_>, _>>()?;

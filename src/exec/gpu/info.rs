@@ -86,12 +86,12 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// What an adapter offers.
+    /// Features and limits of an adapter.
     pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
         Self::within(adapter, adapter.features(), &adapter.limits())
     }
 
-    /// What a device of an adapter offers, which was opened with these features and limits.
+    /// Features and limits of a device that was opened with these.
     pub(super) fn within(adapter: &wgpu::Adapter, features: wgpu::Features, limits: &wgpu::Limits) -> Self {
         let info = adapter.get_info();
         let has = |feature| features.contains(feature);

@@ -241,7 +241,7 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// What candidates are compared with.
+/// The results that candidates are compared with.
 struct Reference {
     fixed: Dispatch,
     expected: Vec<Vec<f32>>,

@@ -10,7 +10,7 @@ use crate::shape::Layout;
 /// An output in parts: its name, and ranges of its values.
 pub type Parts<'a> = (&'a str, &'a [Range<usize>]);
 
-/// Results of a run that are final.
+/// A final result of a run.
 pub enum Final<T> {
     /// All outputs but the one in parts, with their names. They come first.
     Outputs(Vec<(String, Vec<T>)>),
@@ -19,7 +19,7 @@ pub enum Final<T> {
 }
 
 impl<E: Engine + ?Sized> Session<E> {
-    /// Starts a plan. [`Session::take_parts`] with the same parts follows, before anything else but [`Session::take`].
+    /// Starts a plan. The next call is [`Session::take_parts`] with the same parts; only [`Session::take`] may come between.
     ///
     /// # Errors
     /// As [`Session::run`], and when the output is not flat or a part lies outside it.
@@ -44,7 +44,7 @@ impl<E: Engine + ?Sized> Session<E> {
         let others: Vec<&Port> =
             self.plans[self.index(plan)?].outputs.iter().filter(|port| port.name != output).collect();
         let mut found: Vec<Option<(String, Vec<E::Scalar>)>> = others.iter().map(|_| None).collect();
-        // Parts that came before the last of the other outputs; `None` once all of them are handed out.
+        // Parts that wait for the other outputs; `None` once those are handed out.
         let mut early = Some(vec![]);
         self.engine.take_each(ticket, &mut |number, values| {
             match (number.checked_sub(others.len()), &mut early) {

@@ -24,7 +24,7 @@ pub enum TileError {
     /// It is neither a name nor the JSON of a tile.
     #[error("`{text}` is not a tile: expected {names}, or the JSON of a tile ({problem})")]
     Unknown {
-        /// What was given.
+        /// The given text.
         text: String,
         /// The names that there are.
         names: String,
@@ -36,7 +36,7 @@ pub enum TileError {
     NotOfCall {
         /// The kernel.
         kernel: &'static str,
-        /// What was given.
+        /// The given text.
         text: String,
         /// The JSON of the fixed choice, or that there is none.
         fixed: String,
@@ -46,7 +46,7 @@ pub enum TileError {
 /// The matrix units of NVIDIA's GPUs.
 const UNITS: Matrix = Matrix { size: 16, lanes: 32, lines: Lines::AsTheyCome };
 
-/// What a large GPU allows, with these units.
+/// Limits of a large GPU with these matrix units.
 fn limits(units: Matrix) -> TileLimits {
     TileLimits { invocations: 1024, bytes: 48 << 10, scratch: 512 << 20, cooperative: [Some(units), None] }
 }

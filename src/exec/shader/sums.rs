@@ -1,4 +1,4 @@
-//! What the main loops of a matrix product share: the sums of an invocation, and the multiplications. naga writes no unrolled
+//! The common parts of the main loops of a matrix product: the sums of an invocation, and the multiplications. naga writes no unrolled
 //! loops, so the inner loops are unrolled here. `gemm.rs` puts the entry point around a main loop.
 
 use std::fmt::Write;

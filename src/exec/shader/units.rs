@@ -35,8 +35,8 @@ pub(super) fn all(matrix: Matrix) -> impl Iterator<Item = Tile> {
     })
 }
 
-/// Tiles for matrix units whose taps share what a workgroup loads (see `tiling/cooperative/patches.rs`), for a weight gradient of these taps and a
-/// map of these rows and columns.
+/// Tiles for matrix units whose taps share the pixels that a workgroup loads (see `tiling/cooperative/patches.rs`), for a weight gradient
+/// of these taps and a map of these rows and columns.
 pub(super) fn sharing_taps(
     taps: [usize; 2],
     map: [usize; 2],

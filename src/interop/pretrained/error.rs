@@ -46,7 +46,7 @@ pub enum PretrainedError {
     NotFetched {
         /// The file.
         needed: Needed,
-        /// What each address gave.
+        /// The failure of each address.
         failures: Vec<Failure>,
     },
 }
@@ -99,7 +99,7 @@ impl fmt::Display for Needed {
 pub struct Failure {
     /// The address.
     pub address: String,
-    /// What it gave instead.
+    /// Its answer.
     pub refusal: Refusal,
 }
 
@@ -125,7 +125,7 @@ pub enum Refusal {
         done: u64,
         /// Bytes in all.
         total: u64,
-        /// What happened.
+        /// The failure.
         reason: String,
     },
     /// Another number of bytes.

@@ -1,4 +1,4 @@
-//! What is reported of a download.
+//! Progress of a download.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub enum Progress<'a> {
     Retries {
         /// Its address.
         address: &'a str,
-        /// What happened.
+        /// The failure.
         refusal: &'a Refusal,
     },
     /// The file is complete, right, and has its final name.

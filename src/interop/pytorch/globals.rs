@@ -2,7 +2,7 @@
 
 use safetensors::tensor::Dtype;
 
-/// What a global does.
+/// Effect of a global.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Global {
     /// Makes a dict.

@@ -124,7 +124,7 @@ impl LayerNorm {
             let [gamma, beta] = scale_and_shift(g, "layer_norm", x)?;
             let [n, h, w, c] = g.nhwc(x)?;
             let shape = g.ty(x).shape.clone();
-            // Each pixel as a sample of its own, whose channels are one group.
+            // Each pixel is a sample whose channels are one group.
             let pixels = ops::reshape(g, x, [n * h * w, 1, 1, c])?;
             let y = ops::group_norm(g, [pixels, gamma, beta], ops::GroupNormOptions { groups: 1, eps: self.eps })?;
             ops::reshape(g, y, shape)

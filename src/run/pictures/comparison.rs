@@ -115,7 +115,7 @@ impl PictureTable {
     }
 }
 
-/// A picture as a [`PictureTable`] holds it: a large one is reduced, which frees its memory before others are made.
+/// A picture as a [`PictureTable`] holds it. A large one is reduced at once, to free its memory before the next is made.
 pub fn reduced(picture: RgbImage) -> RgbImage {
     fitted(picture).0
 }

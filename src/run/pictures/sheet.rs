@@ -20,7 +20,7 @@ const TITLE: f32 = 34.0;
 pub struct Cell {
     /// Shown whole and centered. Small images are enlarged by whole factors, so that pixels stay sharp.
     pub image: RgbImage,
-    /// One or more lines under the image. A line that is too long takes two, and ends in an ellipsis if they do not hold it.
+    /// One or more lines under the image. A line that is too long is broken into two; a longer one ends in an ellipsis.
     pub caption: String,
     /// Color of the caption's first line and of the bar under the image.
     pub caption_color: Color,
@@ -100,7 +100,7 @@ impl Cell {
         }
     }
 
-    /// The caption in lines of at most `width`, and whether each belongs to the first line.
+    /// The lines of the caption as they are drawn, of at most `width`, and whether each belongs to the first one.
     fn lines(&self, width: f32) -> impl Iterator<Item = (bool, String)> {
         self.caption.lines().enumerate().flat_map(move |(index, line)| {
             let [first, second] = halves(line, width);

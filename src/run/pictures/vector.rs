@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::canvas::{Anchor, Canvas, Color, TextStyle};
 use super::palette;
 
-/// What a plot is drawn on.
+/// A surface that plots are drawn on.
 pub(super) trait Surface {
     /// Width of a text in pixels at a font size.
     fn text_width(&self, text: &str, size: f32) -> f32 {

@@ -1,4 +1,4 @@
-//! What is explained, how, and why it cannot be.
+//! Settings of an explanation, and the reasons for which one is refused.
 
 use crate::choices;
 use crate::tasks::TaskError;
@@ -15,7 +15,7 @@ choices! {
     }
 }
 
-/// What is explained, and how.
+/// Settings of an explanation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explain {
     /// The method.

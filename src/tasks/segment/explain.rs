@@ -23,7 +23,7 @@ use crate::training::grad_cam::{PixelWeights, class_pixels};
 /// The map of an image.
 struct Found {
     seen: RgbImage,
-    /// What is explained.
+    /// Weights of the explained pixels.
     explained: PixelWeights,
     map: Vec<f64>,
 }

@@ -17,8 +17,8 @@ pub(super) struct OwnMasks {
 }
 
 impl OwnMasks {
-    /// The masks of `pairs`, if a model sees pictures at their own sizes, or one has another size than the images that it
-    /// sees, or not all sizes are known.
+    /// The masks of `pairs`, where scores at their own sizes differ: the model sees pictures at their own sizes, a picture has another
+    /// size than the model sees, or not all sizes are known.
     pub fn beside(pairs: &Arc<PreparedPairs>, card: &ModelCard) -> Option<Arc<Self>> {
         let seen = (card.image_size[0] as u32, card.image_size[1] as u32);
         let differ = || pairs.own_sizes().iter().any(|size| *size != seen);

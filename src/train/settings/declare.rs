@@ -43,7 +43,8 @@ impl Resolved {
 }
 
 /// Declares the settings of a task: its own, which must include `scenes`, `epochs`, `batch_size` and `lr`, and those that all
-/// tasks share. Settings without a default stand under `optional`. The type writes `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>` for its own ranges.
+/// tasks share. Settings without a default stand under `optional`. The ranges of the task's own settings are checked by a method that the
+/// type writes: `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>`.
 ///
 /// The doc comment of a setting is its help on the command line, and ends with the default; `#[value("DIR")]` names its value
 /// there. Made is a type with a field for each setting that implements [`TaskSettings`](crate::train::settings::TaskSettings).
@@ -88,8 +89,8 @@ macro_rules! task_settings {
                 /// Epochs at the start over which the learning rate rises linearly; after --head-epochs the rates of the encoder
                 /// rise the same way; with --finetune 0.5 unless given [default: 0.0]
                 warmup: f64,
-                /// Fine-tune the weights of --pretrained or --init: the head alone at first, then all layers, with lower learning rates in earlier
-                /// stages. Sets --head-epochs, --lr-decay-layers, --warmup and --schedule cosine, unless given [default: false]
+                /// Fine-tune the weights of --pretrained or --init: the head alone at first, then all layers, with lower learning rates
+                /// in earlier stages. Sets --head-epochs, --lr-decay-layers, --warmup and --schedule cosine, unless given [default: false]
                 finetune: bool,
                 /// Epochs at the start that train the head alone: all layers that do not belong to the encoder; with --finetune 1,
                 /// or 0.3 of a shorter run, unless given [default: 0.0]

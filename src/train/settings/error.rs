@@ -66,7 +66,7 @@ pub enum ConfigError {
         key: String,
         /// Its value.
         value: String,
-        /// What is wrong and what is expected.
+        /// The fault, and the expectation.
         problem: String,
     },
     /// A value is outside the range that makes sense.
@@ -78,7 +78,7 @@ pub enum ConfigError {
         value: String,
         /// Where the value came from.
         origin: Origin,
-        /// What would be accepted.
+        /// The accepted values.
         expected: &'static str,
     },
     /// A setting that changes nothing beside the others.

@@ -20,7 +20,7 @@ pub enum SweepError {
     Bad {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what was expected.
+        /// The fault, and the expectation.
         problem: String,
     },
     /// More runs than a sweep may have.
@@ -53,7 +53,7 @@ pub enum SweepError {
         number: usize,
         /// Its settings.
         cell: String,
-        /// What is wrong.
+        /// The fault.
         source: ConfigError,
     },
     /// A folder of the sweep holds something else.

@@ -121,7 +121,7 @@ impl Pool<'_> {
     }
 }
 
-/// The reason for which a run failed, if it did. A panic ends its run alone.
+/// The error of a failed run. A panic ends its run alone.
 fn failure<R>(run: impl FnOnce() -> Result<R, TrainError>) -> Option<String> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(trained) => trained.err().map(|error| error.to_string()),
