@@ -1,6 +1,7 @@
 //! Runs on one HTML page that is complete in itself: no network, no scripts, no other files.
 
 mod chart;
+mod commands;
 mod confusion;
 mod group;
 mod html;
@@ -18,13 +19,13 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use self::chart::charts;
+#[cfg(feature = "cli")]
+pub(crate) use self::commands::{Place, commands};
 use self::html::{Row, escaped, table};
 #[cfg(feature = "cli")]
 pub(crate) use self::live::Watched;
 use self::page::Page;
 use self::record::{Record, TableRows, read_picture, sweep_table};
-#[cfg(feature = "cli")]
-pub(crate) use self::verdict::{Place, commands};
 use crate::interop::files::{FileError, write_new};
 use crate::run::RunError;
 use crate::run::names::names;

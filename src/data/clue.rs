@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::holds_classes;
 use super::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
-use super::lists;
-use super::parts::PartFolders;
+use super::parts::{PartFolders, is_part_name, part_in_name};
 use super::text::open_regular;
 
 /// Files that hold many images or a table: offset and magic bytes, kind, remedy.
@@ -85,14 +84,14 @@ fn kind_of(path: &Path) -> Option<(&'static str, &'static str)> {
 
 /// Images without class folders whose names start with a few words: `cat.0.jpg`, `dog.12.jpg`.
 fn named_labels(root: &Path) -> Option<String> {
-    let part = |folder: &PathBuf| lists::part_in_name(&name_of(folder)).is_some();
+    let part = |folder: &PathBuf| part_in_name(&name_of(folder)).is_some();
     let folders = std::iter::once(root.to_path_buf()).chain(subfolders(root).ok()?.into_iter().filter(part));
     let images = folders.flat_map(|folder| entries(&folder).unwrap_or_default()).filter(|path| is_image(path));
     let mut words: BTreeMap<String, (usize, PathBuf)> = BTreeMap::new();
     for path in images.take(10_000) {
         let stem = stem_of(&path);
         let word = stem.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['.', '_', '-', ' ']);
-        if word.len() < stem.len() && !word.is_empty() && !lists::is_part_name(word) {
+        if word.len() < stem.len() && !word.is_empty() && !is_part_name(word) {
             words.entry(word.to_owned()).or_insert((0, path)).0 += 1;
         }
     }

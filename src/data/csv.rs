@@ -5,12 +5,14 @@
 //! ```
 //!
 //! Paths are relative to the folder of the table. They may lack the extension, have backslashes or another case, or be
-//! absolute paths of another machine: see [`super::lists::Index`].
+//! absolute paths of another machine: see [`super::list_index::Index`].
 
+mod cells;
 mod columns;
 mod dispute;
 mod files;
 mod records;
+mod tables;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -22,16 +24,19 @@ use super::decisions::{LeftOut, Why};
 use super::depth::SampleDepth;
 use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
-use super::listing::{FileDataset, entries, name_of, stem_of};
-use super::lists;
-use super::parts::{Part, PartFolders};
+use super::listing::{FileDataset, name_of};
+use super::parts::Part;
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::text::read_text;
 use super::{ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, names};
+pub(super) use cells::part_of_value;
 use columns::{Columns, Labels};
-pub(super) use columns::{Found, LABEL_NAMES, Raw, part_of_value};
+pub(super) use columns::{Found, LABEL_NAMES, Raw};
 pub(super) use files::{Files, missing, unlisted};
 pub(super) use records::TableText;
+pub(crate) use tables::is_table;
+use tables::{labeled_lists, tables, tables_in_parts};
+pub(super) use tables::{of_no_part, only_table, part_tables};
 
 /// A table in a folder, or given as the path.
 pub(crate) struct Table;
@@ -82,6 +87,12 @@ impl Format for Table {
     }
 }
 
+/// Whether a folder is read by the table in it.
+#[cfg(feature = "tasks")]
+pub(crate) fn is_read_by_table(root: &Path) -> bool {
+    Table.recognize(root).is_ok_and(|evidence| evidence.is_some())
+}
+
 /// Opens the only table of a folder, or the tables of its parts (`train.csv` and `val.csv`).
 ///
 /// # Errors
@@ -115,126 +126,6 @@ pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, 
     }
     decisions.split = format!("by the tables {}", decisions.lists.join(", "));
     divided(root, rows, decisions, options)
-}
-
-/// The tables of the parts of a set: `train.csv` and `val.csv` in its folder, or the only tables of `train/` and `val/`. None
-/// where the set has one table.
-///
-/// # Errors
-/// Where a part has two tables.
-pub(super) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
-    let tables = tables(root)?;
-    if tables.is_empty() {
-        let in_parts = tables_in_parts(root)?;
-        return if in_parts.is_empty() { labeled_lists(root) } else { Ok(in_parts) };
-    }
-    let named = lists::named_after_parts(root, &["csv", "tsv", "jsonl"])?;
-    let is_parted = tables.len() > 1 && named.iter().any(|(part, _)| *part == Part::Train);
-    Ok(if is_parted { named } else { Vec::new() })
-}
-
-/// The tables in `root` that are none of `named`.
-pub(super) fn of_no_part(root: &Path, named: &[(Part, PathBuf)]) -> Result<Vec<LeftOut>, DataError> {
-    let others = all_tables(root)?.into_iter().filter(|table| named.iter().all(|(_, path)| path != table));
-    let why = |table: &Path| if is_submission(table) { Why::Submission } else { Why::NoPart };
-    Ok(others.map(|table| LeftOut::new(&table, why(&table))).collect())
-}
-
-/// The only tables of the folders of the parts.
-fn tables_in_parts(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
-    let PartFolders { train, val, test, .. } = PartFolders::find(root, |train| Ok(!tables(train)?.is_empty()))?;
-    let folders = [(Part::Train, train), (Part::Val, val), (Part::Test, test)];
-    let mut found = Vec::new();
-    for (part, folder) in folders.into_iter().filter_map(|(part, folder)| Some((part, folder?))) {
-        match &tables(&folder)?[..] {
-            [] => {}
-            [table] => found.push((part, table.clone())),
-            several => {
-                let names: Vec<_> = several.iter().map(|table| name_of(table)).collect();
-                let problem = format!("holds several tables ({}); keep the one of its labels", names.join(", "));
-                return Err(DataError::malformed(&folder, problem));
-            }
-        }
-    }
-    if found.iter().all(|(part, _)| *part != Part::Train) {
-        found.clear();
-    }
-    Ok(found)
-}
-
-/// Whether a folder is read by the table in it.
-#[cfg(feature = "tasks")]
-pub(crate) fn is_read_by_table(root: &Path) -> bool {
-    Table.recognize(root).is_ok_and(|evidence| evidence.is_some())
-}
-
-/// The only table of a folder.
-///
-/// # Errors
-/// Where the folder has none, or several.
-pub(super) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
-    let mut tables = tables(root)?;
-    match (tables.pop(), tables.is_empty()) {
-        (None, _) => Err(DataError::NoTable { path: root.to_path_buf() }),
-        (Some(only), true) => Ok(only),
-        (Some(last), false) => {
-            let names: Vec<_> = tables.iter().chain([&last]).map(|t| name_of(t)).collect();
-            let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
-            Err(DataError::malformed(root, problem))
-        }
-    }
-}
-
-/// Whether a file's name is that of a table.
-pub(crate) fn is_table(path: &Path) -> bool {
-    let known = ["csv", "tsv", "jsonl"];
-    path.extension().is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
-}
-
-/// The tables in a folder, without samples of a submission.
-fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut tables = all_tables(root)?;
-    let is_jsonl = |table: &Path| table.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"));
-    if tables.iter().any(|table| !is_jsonl(table)) {
-        tables.retain(|table| !is_jsonl(table));
-    }
-    if tables.len() > 1 {
-        tables.retain(|table| !is_submission(table));
-    }
-    Ok(tables)
-}
-
-fn all_tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
-    Ok(entries(root)?.into_iter().filter(|path| is_table(path)).collect())
-}
-
-/// Whether a table is the sample of a competition's submission, whose labels are placeholders.
-fn is_submission(table: &Path) -> bool {
-    let stem = stem_of(table).to_lowercase();
-    stem.contains("sample") && stem.contains("submission")
-}
-
-/// Text files in a folder whose lines are the name of an image there and a label: those of the parts (`train.txt`, `val.txt`), or
-/// `labels.txt`.
-fn labeled_lists(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
-    let mut named = lists::named_after_parts(root, &records::LIST_EXTENSIONS)?;
-    let labels = root.join("labels.txt");
-    if named.is_empty() && labels.is_file() {
-        named.push((Part::Train, labels));
-    }
-    let Some((_, first)) = named.iter().find(|(part, _)| *part == Part::Train) else { return Ok(Vec::new()) };
-    let text = read_text(first)?;
-    let lines = text.lines().take(200).filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let lines: Vec<&str> = lines.collect();
-    let rows: Vec<(&str, &str)> = lines.iter().filter_map(|line| records::name_and_label(line)).collect();
-    // The first line may name the columns.
-    let named_columns = usize::from(lines.first().is_some_and(|line| records::name_and_label(line).is_none()));
-    if rows.len() + named_columns < lines.len() || rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut files = Files::of_table(first, &Hints::default())?;
-    let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
-    Ok(if files.are_paths(&names) || files.are_indexed(&names)? { named } else { Vec::new() })
 }
 
 struct Row {
@@ -417,7 +308,7 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
         Labels::OneHot(columns) => {
             let set: Vec<&str> = columns
                 .iter()
-                .filter(|(c, _)| columns::is_one(field(*c, "0 or 1").unwrap_or_default()))
+                .filter(|(c, _)| cells::is_one(field(*c, "0 or 1").unwrap_or_default()))
                 .map(|(_, name)| name.as_str())
                 .collect();
             match set.as_slice() {

@@ -14,8 +14,8 @@ use super::listing::{
 };
 use super::lists::{self, Dealt, ListFile};
 use super::names;
-use super::parts::{Part, PartFolders};
-use super::segmentation::pairing::{self, Role};
+use super::parts::{Part, PartFolders, is_part_name, part_in_name};
+use super::reading::{self, Role};
 use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, unused_lists};
 
@@ -54,7 +54,7 @@ impl Format for ClassFolders {
             return Ok(Some(Evidence::certain(with_images)));
         }
         // Folders such as `train_images` and `test_images` are parts whose labels a table has.
-        let are_parts = with_images.iter().all(|folder| lists::is_part_name(folder.trim_end_matches('/')));
+        let are_parts = with_images.iter().all(|folder| is_part_name(folder.trim_end_matches('/')));
         let confidence = if with_images.len() >= 2 && !are_parts { Confidence::Certain } else { Confidence::Possible };
         let count = with_images.len();
         let mut seen: Vec<String> = with_images.into_iter().take(3).collect();
@@ -109,7 +109,7 @@ fn parts(
     let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
     let train = read(train_root, &depth, true, &mut decisions)?;
     let val = read(val_root, &depth, false, &mut decisions)?;
-    let in_val = if test_root.is_none() { lists::part_in_name(&name_of(val_root)) } else { None };
+    let in_val = if test_root.is_none() { part_in_name(&name_of(val_root)) } else { None };
     let files = [(Part::Train, &train), (in_val.unwrap_or(Part::Val), &val)];
     let files = files.iter().flat_map(|(part, set)| set.items.iter().map(|(path, _)| (*part, path.as_path())));
     decisions.left_out.extend(lists::require_agreement(root, &files.collect::<Vec<_>>())?);
@@ -191,13 +191,13 @@ pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<()
             named.push(name_of(folder));
         }
     }
-    let has = |is_wanted: fn(Part) -> bool| named.iter().any(|name| lists::part_in_name(name).is_some_and(is_wanted));
-    let are_all = !named.is_empty() && named.iter().all(|name| lists::is_part_name(name));
+    let has = |is_wanted: fn(Part) -> bool| named.iter().any(|name| part_in_name(name).is_some_and(is_wanted));
+    let are_all = !named.is_empty() && named.iter().all(|name| is_part_name(name));
     let are_some = has(|part| part == Part::Train) && has(|part| part != Part::Train);
     if !are_all && !are_some {
         return Ok(());
     }
-    named.retain(|name| lists::is_part_name(name));
+    named.retain(|name| is_part_name(name));
     let problem = format!(
         "the folders {} are named as parts, not as classes; put a folder for each class into train/ and val/, or a table of \
          images and labels (.csv) beside them",
@@ -208,7 +208,7 @@ pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<()
 
 /// Refuses the classes `images` and `masks`: pictures and their masks, which are no classes.
 pub(super) fn require_no_masks(folders: &[(String, PathBuf)], root: &Path) -> Result<(), DataError> {
-    let role = |(name, _): &&(String, PathBuf)| pairing::read(&Path::new(name).join("x")).role;
+    let role = |(name, _): &&(String, PathBuf)| reading::read(&Path::new(name).join("x")).role;
     let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted)).map(|(name, _)| name);
     match (of_role(Role::Image), of_role(Role::Mask)) {
         (Some(images), Some(masks)) if folders.iter().all(|folder| role(&folder).is_some()) => {

@@ -8,8 +8,9 @@
 use std::path::{Path, PathBuf};
 
 use super::csv::TableText;
+use super::list_index::{Index, Match};
 use super::listing::Walk;
-use super::lists::{self, Index, ListFile, Match};
+use super::lists::{self, ListFile};
 use super::parts::Part;
 use super::text::read_text;
 use super::{DataError, names};

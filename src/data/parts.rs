@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::DataError;
 use super::listing::{entries, name_of, subfolders};
-use super::{DataError, lists};
 
 /// Part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,48 @@ pub(crate) fn part_of(word: &str) -> Option<Part> {
         "test" | "testing" | "tst" => Some(Part::Test),
         _ => None,
     }
+}
+
+/// Whether a name is that of a part or of its list: `train`, `test_images`, `val_list`.
+pub(super) fn is_part_name(stem: &str) -> bool {
+    part_of_list(stem).is_some()
+}
+
+/// The part in the name of a folder or a list; see [`is_part_name`]. `trainval` is none.
+pub(super) fn part_in_name(stem: &str) -> Option<Part> {
+    part_of_list(stem).filter(|(_, both)| !both).map(|(part, _)| part)
+}
+
+/// The part in the name of a list, and whether the list holds training and validation together.
+pub(super) fn part_of_list(stem: &str) -> Option<(Part, bool)> {
+    const FILLERS: [&str; 28] = [
+        "list", "lists", "images", "image", "imgs", "img", "files", "ids", "names", "set", "split", "pairs", "seg",
+        "data", "dataset", "folder", "photos", "pictures", "raw", "jpg", "jpeg", "png", "tif", "tiff", "x", "v",
+        "part", "kaggle",
+    ];
+    const SUFFIXES: [&str; 4] = ["list", "set", "images", "data"];
+    let lower = stem.to_lowercase();
+    let mut found = None;
+    for word in lower.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()) {
+        // `train2017`, `test1`, `v2`.
+        let word = match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
+            "" => word,
+            letters => letters,
+        };
+        let bare = SUFFIXES.iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
+        let this = match bare {
+            // `default.txt` is CVAT's list of an undivided set.
+            "trainval" | "default" => Some((Part::Train, true)),
+            other => part_of(other).map(|part| (part, false)),
+        };
+        match this {
+            Some(_) if found.is_some() => return None,
+            Some(this) => found = Some(this),
+            None if FILLERS.contains(&word) => {}
+            None => return None,
+        }
+    }
+    found
 }
 
 /// The entries of the folder of a data set.
@@ -49,7 +91,7 @@ impl PartFolders {
         if exact.train.is_some() {
             return exact.unwrapped();
         }
-        let Ok(loose) = Self::by_names(root, &folders, lists::part_in_name).and_then(Self::unwrapped) else {
+        let Ok(loose) = Self::by_names(root, &folders, part_in_name).and_then(Self::unwrapped) else {
             return exact.unwrapped();
         };
         match &loose.train {
@@ -95,5 +137,27 @@ impl PartFolders {
             }
         }
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lists_say_their_part() {
+        for (stem, expected) in [
+            ("train", Some((Part::Train, false))),
+            ("Val_list", Some((Part::Val, false))),
+            ("trainval", Some((Part::Train, true))),
+            ("test_images", Some((Part::Test, false))),
+            ("trainset", Some((Part::Train, false))),
+            ("train_val", None),
+            ("test_readme", None),
+            ("label_colors", None),
+            ("list", None),
+        ] {
+            assert_eq!(part_of_list(stem), expected, "{stem}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 mod bitmap;
 pub(crate) mod camvid;
 pub(crate) mod cityscapes;
+mod class_files;
 mod class_list;
 mod classes;
 pub(crate) mod coco;
@@ -24,7 +25,7 @@ mod leftovers;
 pub(crate) mod mask;
 mod name_lists;
 mod orientation;
-pub(crate) mod pairing;
+mod pairing;
 pub(crate) mod pets;
 mod proof;
 mod raw;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::decisions::{Decisions, LeftOut, Why};
+use super::list_index::{Index, Match};
 use super::listing::{entries, is_own_output, stem_of, subfolders};
-use super::lists::{Index, Match};
 use super::names::value;
 use super::text::{decode, read_file};
 

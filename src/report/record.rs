@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::ReportError;
-use super::verdict::{Place, commands};
+use super::commands::{Place, commands};
 use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;

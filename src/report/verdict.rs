@@ -1,76 +1,9 @@
 //! The verdict on a run: its headline, its findings, and commands to paste.
 
-use std::path::{Path, PathBuf};
-
 use super::html::escaped;
 use super::page::Page;
 use super::record::Record;
-use crate::run::names::free_beside;
-use crate::run::{FindingKind, Next, Verdict};
-use crate::text::word;
-
-/// Most commands.
-const MOST: usize = 3;
-
-/// A run for which commands are written.
-pub(crate) struct Place<'a> {
-    /// Name of its task.
-    pub task: &'a str,
-    /// Its folder.
-    pub run: &'a Path,
-    /// Its data set.
-    pub data: &'a str,
-    /// Whether its settings name the folder. A repeat then needs another one.
-    pub named: bool,
-}
-
-/// Commands to paste after a verdict. The first applies the model, unless it is of no use.
-pub(crate) fn commands(verdict: &Verdict, place: &Place<'_>) -> Vec<String> {
-    let useless = [FindingKind::NoBetterThanBaseline, FindingKind::Diverged];
-    let useless = verdict.findings.iter().any(|finding| useless.contains(&finding.kind));
-    let steps = verdict.next.iter().filter(|step| **step != Next::Predict);
-    (!useless).then_some(&Next::Predict).into_iter().chain(steps).take(MOST).map(|next| command(next, place)).collect()
-}
-
-/// The command of a next step.
-fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String {
-    let config = run.join("config.toml");
-    let out = free_beside(&beside(run)).filter(|_| named);
-    let (place, finished) = (run, run.join("finished.safetensors").exists());
-    let (run, config) = (word(&run.to_string_lossy()), word(&config.to_string_lossy()));
-    match next {
-        Next::Train(settings) => {
-            let flag = |(key, value): &(String, String)| match value.as_str() {
-                "true" => format!(" --{}", key.replace('_', "-")),
-                value => format!(" --{} {}", key.replace('_', "-"), word(value)),
-            };
-            let flags = settings.iter().map(flag);
-            let out = out.map_or(String::new(), |out| format!(" --out {}", word(&out.to_string_lossy())));
-            format!("shadegrad train {task} --config {config}{}{out}", flags.collect::<String>())
-        }
-        // Runs of a sweep keep no state.
-        Next::Continue { epochs } if finished => format!("shadegrad train {task} --resume {run} --epochs {epochs}"),
-        Next::Continue { epochs } => {
-            let step = Next::Train(vec![("epochs".into(), epochs.to_string())]);
-            command(&step, &Place { task, run: place, data, named })
-        }
-        Next::FindRate => format!("shadegrad lr-find {task} --config {config}"),
-        Next::CheckData => format!("shadegrad data check --task {task} {}", word(data)),
-        Next::Predict => format!("shadegrad predict {run} IMAGES…"),
-    }
-}
-
-/// The path beside which a repeat of a run goes: outside the folder of a sweep, which lists its own runs.
-fn beside(run: &Path) -> PathBuf {
-    let sweep = run.parent().filter(|parent| parent.join("sweep.csv").exists());
-    sweep
-        .and_then(|sweep| Some(sweep.with_file_name(format!("{}-{}", name(sweep)?, name(run)?))))
-        .unwrap_or(run.to_owned())
-}
-
-fn name(path: &Path) -> Option<String> {
-    Some(path.file_name()?.to_string_lossy().into_owned())
-}
+use crate::run::Verdict;
 
 /// The verdict at the top of a run's section.
 pub(super) fn section(page: &mut Page, run: &Record, verdict: &Verdict) {
@@ -84,30 +17,4 @@ pub(super) fn section(page: &mut Page, run: &Record, verdict: &Verdict) {
         page.push(format_args!("{}\n", escaped(command)));
     }
     page.add("</pre>\n</div>\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_can_be_pasted() {
-        let place = Place { task: "classify", run: Path::new("my runs/a"), data: "it's", named: false };
-        let of = |next| command(&next, &place);
-        let settings = [("pretrained", "true"), ("weight_decay", "1e-4"), ("augment", "[{ flip = \"horizontal\" }]")];
-        let train = Next::Train(settings.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect());
-        assert_eq!(
-            of(train),
-            "shadegrad train classify --config 'my runs/a/config.toml' --pretrained --weight-decay 1e-4 --augment '[{ flip = \"horizontal\" }]'"
-        );
-        let named = command(&Next::Train(vec![]), &Place { named: true, ..place });
-        assert_eq!(named, "shadegrad train classify --config 'my runs/a/config.toml' --out 'my runs/a-2'");
-        let epochs = "shadegrad train classify --config 'my runs/a/config.toml' --epochs 8";
-        assert_eq!(of(Next::Continue { epochs: 8 }), epochs, "without the state of a finished run");
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("finished.safetensors"), "").expect("written");
-        let resumed = command(&Next::Continue { epochs: 8 }, &Place { run: folder.path(), ..place });
-        assert_eq!(resumed, format!("shadegrad train classify --resume {} --epochs 8", folder.path().display()));
-        assert_eq!(of(Next::CheckData), r"shadegrad data check --task classify 'it'\''s'");
-    }
 }

@@ -18,7 +18,7 @@ pub use settings::{Explain, ExplainError, Method};
 pub(super) use sheet::{SHOWN, Shown, sheet};
 
 use super::TaskError;
-use super::predict::Prediction;
+use super::prediction::Prediction;
 use crate::data::{Bands, one_line, square_with_margin};
 use crate::exec::{AnyEngine, Session};
 use crate::run::card::ModelCard;

@@ -1,10 +1,10 @@
 //! Predictions of a trained model for single images.
 
 use image::RgbImage;
-use serde_json::{Map, Value as Json};
 
 use super::TaskError;
 use super::explain::Explain;
+use super::prediction::Prediction;
 use crate::data::Bands;
 
 /// A trained model that predicts for single images.
@@ -58,15 +58,4 @@ pub trait Predictor {
         let _ = (images, how);
         Ok(vec![])
     }
-}
-
-/// A prediction for an image.
-#[derive(Clone, Debug, Default)]
-pub struct Prediction {
-    /// Files to write: suffix of the name (`mask` for `NAME-mask.png`) and PNG.
-    pub files: Vec<(&'static str, Vec<u8>)>,
-    /// The prediction as a line of text.
-    pub text: String,
-    /// The prediction as JSON.
-    pub json: Map<String, Json>,
 }

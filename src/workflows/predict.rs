@@ -13,7 +13,8 @@ use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
 use crate::run::{Checkpoint, RunDir, RunError};
-use crate::tasks::predict::{Prediction, Predictor};
+use crate::tasks::predict::Predictor;
+use crate::tasks::prediction::Prediction;
 use crate::tasks::{Explain, TaskError};
 use crate::train::TrainError;
 

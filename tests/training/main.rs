@@ -20,3 +20,4 @@ mod stop_after;
 mod sweep_ranks;
 mod trust;
 mod verdict;
+mod verdict_run;

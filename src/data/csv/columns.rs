@@ -13,9 +13,9 @@ use std::path::Path;
 
 use ::csv::StringRecord;
 
+use super::cells::{is_one, is_zero, part_of_value};
 use super::files::Files;
 use crate::data::listing::is_image;
-use crate::data::parts::{Part, part_of};
 use crate::data::{DataError, Hints, names};
 
 pub(super) const PATH_NAMES: [&str; 10] =
@@ -375,28 +375,4 @@ impl Columns {
         };
         format!("files in column {}, {labels}{split}{unused}", name(self.path))
     }
-}
-
-/// The part in a cell of the column `name`. A column such as `is_valid`, `is_test` or `is_train` has truth values.
-pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
-    let value = value.to_lowercase();
-    match name.to_lowercase().strip_prefix("is_").and_then(part_of) {
-        Some(part) if is_one(&value) => Some(part),
-        Some(Part::Train) if is_zero(&value) => Some(Part::Val),
-        Some(_) if is_zero(&value) => Some(Part::Train),
-        _ => match &*value {
-            // The names of FER2013.
-            "publictest" => Some(Part::Val),
-            "privatetest" => Some(Part::Test),
-            other => part_of(other),
-        },
-    }
-}
-
-pub(super) fn is_one(value: &str) -> bool {
-    matches!(value, "1" | "1.0" | "True" | "true" | "TRUE")
-}
-
-fn is_zero(value: &str) -> bool {
-    matches!(value, "0" | "0.0" | "False" | "false" | "FALSE")
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::data::decisions::{LeftOut, Why};
+use crate::data::list_index::{Index, Match};
 use crate::data::listing::{Walk, entries, is_image, name_of, stem_of};
-use crate::data::lists::{Index, Match};
 use crate::data::{DataError, Hints, names};
 
 /// The images in the folders of `named` that are none of them.

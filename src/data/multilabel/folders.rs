@@ -17,7 +17,7 @@ use crate::data::images::ImageFiles;
 use crate::data::listing::{Walk, name_of, subfolders};
 use crate::data::lists::{self, Dealt, ListFile};
 use crate::data::names::nearest;
-use crate::data::parts::{Part, PartFolders};
+use crate::data::parts::{Part, PartFolders, part_in_name};
 use crate::data::split::require_classes;
 use crate::data::{DataError, OpenOptions, SampleDepth, names, unused_lists};
 
@@ -84,7 +84,7 @@ fn parts(
     require_classes(classes, train_root, options)?;
     let mut part = |folder: &Path| {
         let Read { set, files } = read(folder, &depth, &mut decisions)?;
-        let part = lists::part_in_name(&name_of(folder)).unwrap_or(Part::Val);
+        let part = part_in_name(&name_of(folder)).unwrap_or(Part::Val);
         in_parts.extend(files.into_iter().map(|(_, path)| (part, path)));
         let unknown = set.class_names().iter().find(|class| place_of(class, classes).is_none()).cloned();
         let (present, absent) = (folder.to_path_buf(), train_root.to_path_buf());

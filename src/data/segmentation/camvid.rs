@@ -8,13 +8,14 @@ use super::class_list::{ClassList, IGNORED};
 use super::coding::Coding;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
-use super::pairing::{self, Role};
 use crate::data::format::{Confidence, Evidence, Format};
+use crate::data::list_index::{Index, Match};
 use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative};
-use crate::data::lists::{Index, ListFile, Match};
+use crate::data::lists::ListFile;
 use crate::data::names::shortened;
 use crate::data::parts::Part;
+use crate::data::reading::{self, Role};
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// Names, ids and colors of SegNet's eleven classes.
@@ -125,7 +126,7 @@ impl<'a> Files<'a> {
             let halves = [&line[..at], &line[at + separator.len()..]].map(str::trim);
             let pair = Some((self.find(halves[0])?.clone(), self.find(halves[1])?.clone()))
                 .filter(|(image, mask)| image != mask)?;
-            let role = |path: &Path| pairing::read(path.strip_prefix(self.root).unwrap_or(path)).role;
+            let role = |path: &Path| reading::read(path.strip_prefix(self.root).unwrap_or(path)).role;
             Some(match (role(&pair.0), role(&pair.1)) {
                 (Some(Role::Mask), Some(Role::Image) | None) => (pair.1, pair.0),
                 _ => pair,

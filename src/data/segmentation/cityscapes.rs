@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::class_list::{ClassList, IGNORED, color_table};
-use super::coding::{Coding, ValueTable};
+use super::class_list::ClassList;
+use super::coding::Coding;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
 use crate::data::format::{Evidence, Format};
@@ -88,19 +87,8 @@ fn coding(train_ids: bool) -> Coding {
         return Coding::by_position(ClassList::of(&names, "value 255", "Cityscapes (train ids)"));
     }
     let list = ClassList::of(&names, "the label ids that Cityscapes does not train, value 255", "Cityscapes");
-    let mut values: Box<ValueTable> = Box::new([None; 256]);
-    values[..=33].fill(Some(IGNORED));
-    values[usize::from(IGNORED)] = Some(IGNORED);
-    CLASSES.iter().enumerate().for_each(|(id, &(value, ..))| values[usize::from(value)] = Some(id as u8));
-    let colors = color_table(&list.palette);
-    Coding {
-        classes: Arc::new(list),
-        values: Some(values),
-        colors,
-        nearest: false,
-        by_brightness: false,
-        assumes_ignored: false,
-    }
+    let untrained: Vec<u8> = (0..=33).collect();
+    Coding::by_values(list, &CLASSES.map(|(value, ..)| value), &untrained)
 }
 
 /// Files below `folder` with the ending `end`, by city and the name before `end` (for masks before `_gtFine`).

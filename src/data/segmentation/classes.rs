@@ -1,62 +1,15 @@
-//! The classes of a segmentation set from files: names, colors and ignored values.
+//! The coding of the classes that a file lists: names, values, colors and ignored values.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
+use super::class_files::{Written, WrittenCoding, written_beside};
 use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::{Coding, ValueTable};
-use super::written::{self, Byte, Rgb, WrittenClass};
+use super::written::{Byte, Rgb, WrittenClass};
 use crate::data::DataError;
 use crate::data::listing::name_of;
-use crate::data::text::read_text;
-
-/// The entries of `classes.toml`, all optional.
-///
-/// ```toml
-/// ignore_index = 11            # a value or a list of them; 255 too, unless a class has it
-/// ignore_color = [0, 0, 0]
-/// coding = "value"             # of palette masks: "value" (default) or "color"
-/// nearest = true               # an unlisted value or color becomes the nearest listed one
-/// threshold = 128              # two classes: below it, and from it on
-/// orientation = "upright"      # of pictures that EXIF turns, and their masks: "upright" or "stored"
-/// [[classes]]                  # or: classes = ["sky", "road"] and palette = [[…], […]]
-/// name = "sky"
-/// color = [128, 128, 128]
-/// value = 0                    # default: its position in the list
-/// ```
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    #[serde(default, deserialize_with = "written::classes")]
-    classes: Vec<WrittenClass>,
-    palette: Option<Vec<Rgb>>,
-    #[serde(default, deserialize_with = "written::values")]
-    ignore_index: Vec<u8>,
-    #[serde(alias = "ignore_colour")]
-    ignore_color: Option<Rgb>,
-    coding: Option<WrittenCoding>,
-    #[serde(default)]
-    nearest: bool,
-    threshold: Option<Byte>,
-    orientation: Option<WrittenOrientation>,
-}
-
-impl Written {
-    fn of(classes: Vec<WrittenClass>) -> Self {
-        let (palette, ignore_color, coding, threshold, orientation) = Default::default();
-        Self { classes, palette, ignore_index: vec![], ignore_color, coding, nearest: false, threshold, orientation }
-    }
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum WrittenOrientation {
-    Upright,
-    Stored,
-}
 
 /// Settings in a file beside a set.
 #[derive(Default)]
@@ -64,14 +17,6 @@ pub(super) struct Beside {
     pub coding: Option<Coding>,
     /// Whether pictures that EXIF turns are read upright, with their masks.
     pub orientation: Option<bool>,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum WrittenCoding {
-    Value,
-    #[serde(alias = "colour")]
-    Color,
 }
 
 /// The class file in `root`: the first of `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
@@ -86,129 +31,6 @@ pub(super) fn read_beside(root: &Path, threshold: Option<u8>) -> Result<Beside, 
     Ok(Beside { coding: Some(coding(written, &path)?), orientation })
 }
 
-/// What the first file of classes says, and the orientation that `classes.toml` says.
-fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<bool>), DataError> {
-    let toml = root.join("classes.toml");
-    let mut orientation = None;
-    if toml.is_file() {
-        let written: Written =
-            toml::from_str(&read_text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
-        orientation = written.orientation.map(|one| one == WrittenOrientation::Upright);
-        if !written.classes.is_empty() || written.threshold.is_some() {
-            return Ok((Some((written, toml)), orientation));
-        }
-        if orientation.is_none() {
-            let problem = "names no classes; list them, or give threshold or orientation";
-            return Err(DataError::malformed(&toml, problem));
-        }
-    }
-    for (name, read) in [
-        ("info.json", from_json as fn(&Path) -> Result<Option<Written>, DataError>),
-        ("label_colors.txt", from_color_list),
-        ("label_colours.txt", from_color_list),
-        ("class_dict.csv", from_color_table),
-        ("class_dict_seg.csv", from_color_table),
-        ("objectInfo150.txt", from_object_info),
-        ("labelmap.txt", from_label_map),
-        ("class_names.txt", from_class_names),
-        ("codes.txt", from_names),
-    ] {
-        let path = root.join(name);
-        if path.is_file()
-            && let Some(written) = read(&path)?
-        {
-            return Ok((Some((written, path)), orientation));
-        }
-    }
-    Ok((None, orientation))
-}
-
-/// Classes of a JSON file. It may have other entries, or be about something else: `None`.
-fn from_json(path: &Path) -> Result<Option<Written>, DataError> {
-    let failed = |e: serde_json::Error| DataError::malformed(path, e.to_string());
-    let mut value: serde_json::Value = serde_json::from_str(&read_text(path)?).map_err(failed)?;
-    let Some(object) = value.as_object_mut().filter(|object| object.contains_key("classes")) else {
-        return Ok(None);
-    };
-    object.retain(|key, _| matches!(key.as_str(), "classes" | "palette" | "ignore_index"));
-    serde_json::from_value(value).map(Some).map_err(failed)
-}
-
-/// Lines `R G B name`, as in the original CamVid.
-fn from_color_list(path: &Path) -> Result<Option<Written>, DataError> {
-    let split = |line: &str| {
-        let mut words = line.split_whitespace();
-        let mut channel = || words.next().and_then(|word| word.parse::<u8>().ok());
-        let color = [channel()?, channel()?, channel()?];
-        Some((words.collect::<Vec<_>>().join(" "), color))
-    };
-    of_lines(path, 0, "R G B name", split)
-}
-
-/// A header, then lines `name,r,g,b`, a common form of CamVid.
-fn from_color_table(path: &Path) -> Result<Option<Written>, DataError> {
-    let split = |line: &str| {
-        let mut cells = line.split([',', ';', '\t']).map(str::trim);
-        let name = cells.next()?.to_string();
-        let mut channel = || cells.next().and_then(|cell| cell.parse::<u8>().ok());
-        Some((name, [channel()?, channel()?, channel()?]))
-    };
-    of_lines(path, 1, "name,r,g,b", split)
-}
-
-/// Reads the lines after the first `skipped`. The class `Void` is ignored. Palettes are read as colors.
-fn of_lines(
-    path: &Path,
-    skipped: usize,
-    expected: &str,
-    split: impl Fn(&str) -> Option<(String, [u8; 3])>,
-) -> Result<Option<Written>, DataError> {
-    let (mut classes, mut ignore_color) = (Vec::new(), None);
-    let text = read_text(path)?;
-    let is_row = |(_, line): &(usize, &str)| !line.trim().is_empty() && !is_remark(line);
-    for (number, line) in text.lines().enumerate().skip(skipped).filter(is_row) {
-        let bare = line.split(" #").next().unwrap_or_default();
-        let Some((name, color)) = split(bare) else {
-            let problem = format!("'{line}' is not '{expected}' with three numbers from 0 to 255");
-            return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
-        };
-        if name.eq_ignore_ascii_case("void") {
-            ignore_color = Some(color);
-        } else {
-            classes.push(WrittenClass { name, color: Some(Rgb(color)), value: None });
-        }
-    }
-    let ignore_color = ignore_color.map(Rgb);
-    Ok(Some(Written { ignore_color, coding: Some(WrittenCoding::Color), ..Written::of(classes) }))
-}
-
-/// ADE20K's table of 150 classes: a header with `Idx` and `Name`, then rows with tabs. Value 0 is no class.
-fn from_object_info(path: &Path) -> Result<Option<Written>, DataError> {
-    let text = read_text(path)?;
-    let mut rows = text.lines().map(|line| line.split('\t').map(str::trim).collect::<Vec<_>>());
-    let header = rows.next().unwrap_or_default();
-    let column = |name: &str| header.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-    let (Some(index), Some(name)) = (column("Idx"), column("Name")) else { return Ok(None) };
-    let class = |row: Vec<&str>| {
-        let value = Byte(row.get(index)?.parse().ok()?);
-        Some(WrittenClass { name: (*row.get(name)?).to_string(), value: Some(value), color: None })
-    };
-    let classes: Vec<WrittenClass> = rows.filter_map(class).collect();
-    let classes = classes_of_distinct_names(classes);
-    Ok((!classes.is_empty()).then(|| Written { ignore_index: vec![0], ..Written::of(classes) }))
-}
-
-/// The classes with their value behind a name that another class has too: ADE20K has two `screen`.
-fn classes_of_distinct_names(classes: Vec<WrittenClass>) -> Vec<WrittenClass> {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    classes.iter().for_each(|class| *counts.entry(class.name.clone()).or_default() += 1);
-    let distinct = |class: WrittenClass| match (counts.get(&class.name), class.value) {
-        (Some(2..), Some(Byte(value))) => WrittenClass { name: format!("{} ({value})", class.name), ..class },
-        _ => class,
-    };
-    classes.into_iter().map(distinct).collect()
-}
-
 /// The coding of names with their values. A first name `__ignore__` or `void` is ignored.
 pub(super) fn of_values(names: Vec<(u8, String)>, path: &Path) -> Result<Coding, DataError> {
     let is_void = |name: &str| matches!(name.to_lowercase().as_str(), "void" | "__ignore__");
@@ -216,50 +38,6 @@ pub(super) fn of_values(names: Vec<(u8, String)>, path: &Path) -> Result<Coding,
     let class = |(value, name)| WrittenClass { value: Some(Byte(value)), ..WrittenClass::named(name) };
     let classes = names.into_iter().map(class).collect();
     coding(Written { ignore_index: ignored, ..Written::of(classes) }, path)
-}
-
-/// Whether a line of a list is a remark.
-fn is_remark(line: &str) -> bool {
-    line.trim_start().starts_with('#')
-}
-
-/// One name per line; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
-fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
-    let text = read_text(path)?;
-    let names = text.lines().filter(|line| !is_remark(line)).map(|line| line.trim().to_string());
-    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
-    let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
-    let classes = names.into_iter().map(WrittenClass::named).collect();
-    Ok(Some(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }))
-}
-
-/// CVAT's lines `label:color_rgb:parts:actions`, such as `cat:250,50,83::`. Palettes are read as colors.
-fn from_label_map(path: &Path) -> Result<Option<Written>, DataError> {
-    let mut classes = Vec::new();
-    let text = read_text(path)?;
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        if is_remark(line) {
-            continue;
-        }
-        let mut cells = line.split(':');
-        let name = cells.next().unwrap_or_default().trim().to_string();
-        let channels: Vec<&str> = cells.next().unwrap_or_default().split(',').map(str::trim).collect();
-        let channels: Vec<u8> = channels.into_iter().filter_map(|channel| channel.parse().ok()).collect();
-        let Ok(color) = <[u8; 3]>::try_from(channels) else {
-            let problem = format!("'{line}' is not 'label:r,g,b:parts:actions' with three numbers from 0 to 255");
-            return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });
-        };
-        classes.push(WrittenClass { name, color: Some(Rgb(color)), value: None });
-    }
-    Ok(Some(Written { coding: Some(WrittenCoding::Color), ..Written::of(classes) }))
-}
-
-/// labelme2voc's names, one per line. A first line `__ignore__` is value -1, which is stored as 255.
-fn from_class_names(path: &Path) -> Result<Option<Written>, DataError> {
-    let text = read_text(path)?;
-    let names = text.lines().filter(|line| !is_remark(line)).map(str::trim);
-    let names = names.filter(|name| !name.is_empty() && *name != "__ignore__");
-    Ok(Some(Written::of(names.map(|name| WrittenClass::named(name.to_string())).collect())))
 }
 
 /// The coding of the classes in the file at `path`.

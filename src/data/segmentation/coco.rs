@@ -3,13 +3,11 @@
 //! Pixels without annotation are background. Annotations are drawn in the order of the file; later ones cover earlier
 //! ones. Crowd regions (`iscrowd`) have their class and lie below the other annotations. Categories are aligned by name.
 
+mod written;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
 
 use super::folders;
 use super::found::{Found, Pair};
@@ -18,11 +16,12 @@ use super::mask::MaskSource;
 use super::shapes::{Area, Drawing, Shape, coding, unpack_runs, with_background};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
+use crate::data::list_index::{Index, Match};
 use crate::data::listing::{Walk, entries, name_of, relative, stem_of, subfolders};
-use crate::data::lists::{Index, Match};
 use crate::data::parts::{Part, part_of};
 use crate::data::text::{json_problem, read_text, start_of};
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
+use written::{Id, Written, WrittenAnnotation, WrittenArea, WrittenCategory, WrittenImage, WrittenRuns};
 
 /// COCO's JSON.
 pub(crate) struct Coco;
@@ -76,125 +75,6 @@ impl Format for Coco {
         folders::divide(root, pairs, &mut found)?;
         Ok(found)
     }
-}
-
-#[derive(Deserialize)]
-struct Written {
-    images: Vec<WrittenImage>,
-    #[serde(default)]
-    annotations: Vec<WrittenAnnotation>,
-    #[serde(default)]
-    categories: Vec<WrittenCategory>,
-}
-
-/// A number, with or without a fraction of 0, or a text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Id {
-    Number(i64),
-    Text(String),
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected an id: a number or a text")]
-        enum Form {
-            Whole(i64),
-            Real(f64),
-            Text(String),
-        }
-        Ok(match Form::deserialize(from)? {
-            Form::Whole(id) => Self::Number(id),
-            Form::Real(id) if id.fract() == 0.0 => Self::Number(id as i64),
-            Form::Real(id) => Self::Text(id.to_string()),
-            // `"7"` in one place and 7 in another are the same id.
-            Form::Text(id) => id.parse().map_or(Self::Text(id), Self::Number),
-        })
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(id) => write!(f, "{id}"),
-            Self::Text(id) => f.write_str(id),
-        }
-    }
-}
-
-/// A number of pixels, which some tools write as `640.0`.
-fn pixels<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
-    let number = f64::deserialize(from)?;
-    match number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
-        true => Ok(number as u32),
-        false => Err(D::Error::custom(format!("{number} is no number of pixels"))),
-    }
-}
-
-#[derive(Deserialize)]
-struct WrittenImage {
-    id: Id,
-    file_name: String,
-    #[serde(deserialize_with = "pixels")]
-    width: u32,
-    #[serde(deserialize_with = "pixels")]
-    height: u32,
-}
-
-#[derive(Deserialize)]
-struct WrittenAnnotation {
-    image_id: Id,
-    category_id: Id,
-    segmentation: Option<WrittenArea>,
-    #[serde(default)]
-    iscrowd: Option<Crowd>,
-}
-
-/// Whether a region holds several objects: 0, 1, `false` or `true`.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "iscrowd: expected 0 or 1")]
-enum Crowd {
-    Number(f64),
-    Flag(bool),
-}
-
-impl WrittenAnnotation {
-    fn is_crowd(&self) -> bool {
-        matches!(self.iscrowd, Some(Crowd::Flag(true))) || matches!(self.iscrowd, Some(Crowd::Number(n)) if n != 0.0)
-    }
-
-    /// Whether it is more than a box: some tools write an empty list of polygons for one.
-    fn has_area(&self) -> bool {
-        match &self.segmentation {
-            None => false,
-            Some(WrittenArea::Polygons(polygons)) => polygons.iter().any(|flat| !flat.is_empty()),
-            Some(WrittenArea::Runs { .. }) => true,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "segmentation: expected polygons [[x, y, x, y, ...]] or run lengths {counts, size: [height, width]} with \
-                 counts from 0 to 4294967295"
-)]
-enum WrittenArea {
-    Polygons(Vec<Vec<f64>>),
-    Runs { counts: WrittenRuns, size: [u32; 2] },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WrittenRuns {
-    Plain(Vec<u32>),
-    Packed(String),
-}
-
-#[derive(Deserialize)]
-struct WrittenCategory {
-    id: Id,
-    name: String,
 }
 
 /// The fault of a file that is not as expected. Panoptic files and captions have other annotations.

@@ -31,17 +31,23 @@ pub(crate) struct Coding {
 impl Coding {
     /// Values are train ids, and [`IGNORED`] is ignored; colors are those of the palette.
     pub fn by_position(classes: ClassList) -> Self {
-        let mut values = Box::new([None; 256]);
-        (0..classes.len()).for_each(|id| values[id] = Some(id as u8));
-        values[usize::from(IGNORED)] = Some(IGNORED);
+        let values: Vec<u8> = (0..classes.len()).map(|id| id as u8).collect();
+        Self { assumes_ignored: true, ..Self::by_values(classes, &values, &[]) }
+    }
+
+    /// `values` are those of the classes in their order; `ignored` and [`IGNORED`] are ignored; colors are those of the palette.
+    pub fn by_values(classes: ClassList, values: &[u8], ignored: &[u8]) -> Self {
+        let mut table: Box<ValueTable> = Box::new([None; 256]);
+        ignored.iter().chain([&IGNORED]).for_each(|&value| table[usize::from(value)] = Some(IGNORED));
+        values.iter().zip(0..).for_each(|(&value, id)| table[usize::from(value)] = Some(id));
         let colors = color_table(&classes.palette);
         Self {
             classes: Arc::new(classes),
-            values: Some(values),
+            values: Some(table),
             colors,
             nearest: false,
             by_brightness: false,
-            assumes_ignored: true,
+            assumes_ignored: false,
         }
     }
 

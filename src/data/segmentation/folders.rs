@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use super::found::{Found, Pair};
 use super::leftovers::Leftovers;
 use super::mask::MaskSource;
-use super::pairing::{Reading, Role, image_base, mask_base, part_in, read};
+use super::pairing::{image_base, mask_base};
 use super::strangers;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Confidence, Evidence, Format};
+use crate::data::list_index::{Index, Match};
 use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative, subfolders};
-use crate::data::lists::{Index, ListFile, Match, rest_trains, second_unused};
+use crate::data::lists::{ListFile, rest_trains, second_unused};
 use crate::data::names::shortened;
 use crate::data::parts::Part;
+use crate::data::reading::{Reading, Role, part_in, read};
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
 /// Images and masks, paired by name.

@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 
 use super::found::Found;
 use super::gathered::Gathered;
-use super::pairing;
 use super::shapes::{Area, id_of, with_background};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of};
+use crate::data::reading;
 use crate::data::text::{read_json, start_of};
 use crate::data::{DataError, ImageProblem, SetOptions};
 
@@ -66,7 +66,7 @@ impl Format for LabelStudio {
             truths += usize::from(annotation.ground_truth && task.annotations.len() > 1);
             let labeled = || annotation.result.iter().filter_map(|region| Some((region, region.labels().first()?)));
             let size = labeled().find_map(|(region, _)| region.width.zip(region.height));
-            let part = pairing::read(Path::new(&task.address())).part;
+            let part = reading::read(Path::new(&task.address())).part;
             let regions = labeled().map(|(region, label)| (id_of(&names, label), region.area()));
             gathered.draw(at, part, (name, size), regions);
         }

@@ -12,11 +12,11 @@ use super::bitmap::{base64, of_png};
 use super::class_list::IGNORED;
 use super::found::Found;
 use super::gathered::Gathered;
-use super::pairing;
 use super::shapes::{Area, id_of, with_background};
 use crate::data::decode::Head;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, relative, subfolders};
+use crate::data::reading;
 use crate::data::text::{read_json, read_text, start_of};
 use crate::data::{DataError, ImageProblem, SetOptions};
 
@@ -77,7 +77,7 @@ impl Format for LabelMe {
             // Older files have no size. LabelMe shows pictures upright.
             let of_file = || Head::of(gathered.path(at)).map(|head| head.upright());
             let size = written.image_width.zip(written.image_height).or_else(of_file);
-            let part = pairing::read(path.strip_prefix(root).unwrap_or(path)).part;
+            let part = reading::read(path.strip_prefix(root).unwrap_or(path)).part;
             gathered.draw(at, part, (file, size), written.shapes.iter().map(|shape| (id(shape), area(shape))));
         }
         gathered.note_without_area("points or lines");

@@ -1,10 +1,9 @@
 //! Oxford-IIIT Pet: photographs with trimaps of pet, background and border.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::class_list::{ClassList, IGNORED, color_table, voc_color};
-use super::coding::{Coding, ValueTable};
+use super::class_list::{ClassList, voc_color};
+use super::coding::Coding;
 use super::folders;
 use super::found::Found;
 use crate::data::format::{Evidence, Format};
@@ -38,18 +37,6 @@ impl Format for Pets {
         let colors: Vec<(&str, [u8; 3])> =
             CLASSES.iter().enumerate().map(|(id, name)| (*name, voc_color(id as u8))).collect();
         let list = ClassList::of(&colors, "value 255", "Oxford-IIIT Pet");
-        let mut values: Box<ValueTable> = Box::new([None; 256]);
-        (0..CLASSES.len()).for_each(|id| values[id + 1] = Some(id as u8));
-        values[usize::from(IGNORED)] = Some(IGNORED);
-        let colors = color_table(&list.palette);
-        let known = Coding {
-            classes: Arc::new(list),
-            values: Some(values),
-            colors,
-            nearest: false,
-            by_brightness: false,
-            assumes_ignored: false,
-        };
-        Ok(Found { known: Some(known), ..folders::find(root)? })
+        Ok(Found { known: Some(Coding::by_values(list, &[1, 2, 3], &[])), ..folders::find(root)? })
     }
 }

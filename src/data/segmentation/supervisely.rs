@@ -13,10 +13,10 @@ use serde::Deserialize;
 use super::bitmap::{MAX_BITMAP, base64, damaged, of_png};
 use super::found::Found;
 use super::gathered::Gathered;
-use super::pairing;
 use super::shapes::{Area, id_of, with_background};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of, relative, subfolders};
+use crate::data::reading;
 use crate::data::text::read_json;
 use crate::data::{DataError, ImageProblem, SetOptions};
 
@@ -67,7 +67,7 @@ impl Format for Supervisely {
                 continue;
             };
             let size = Some((written.size.width, written.size.height));
-            let part = pairing::read(path.strip_prefix(root).unwrap_or(&path)).part;
+            let part = reading::read(path.strip_prefix(root).unwrap_or(&path)).part;
             let regions = written.objects.iter().map(|object| (id_of(&names, &object.title), object.area()));
             gathered.draw(at, part, (file, size), regions);
         }

@@ -13,13 +13,13 @@ use super::folders;
 use super::found::{Found, Pair};
 use super::gathered::require_no_masks;
 use super::mask::MaskSource;
-use super::pairing::{self, Role};
 use super::shapes::{Area, BACKGROUND, Drawing, Shape, coding};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{Walk, entries, is_image, name_of, relative, stem_of, subfolders};
 use crate::data::names::shortened;
 use crate::data::parts::Part;
+use crate::data::reading::{self, Role};
 use crate::data::text::read_text;
 use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
 
@@ -122,8 +122,8 @@ impl Format for YoloSeg {
     }
 }
 
-fn reading(root: &Path, path: &Path) -> pairing::Reading {
-    pairing::read(path.strip_prefix(root).unwrap_or(path))
+fn reading(root: &Path, path: &Path) -> reading::Reading {
+    reading::read(path.strip_prefix(root).unwrap_or(path))
 }
 
 /// Divides the pairs, each with the number of its image: by the data file if that has parts, else by lists or folders.

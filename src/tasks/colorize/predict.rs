@@ -9,7 +9,8 @@ use crate::exec::AnyEngine;
 use crate::run::Checkpoint;
 use crate::run::pictures::png_bytes;
 use crate::tasks::TaskError;
-use crate::tasks::predict::{Prediction, Predictor};
+use crate::tasks::predict::Predictor;
+use crate::tasks::prediction::Prediction;
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
 

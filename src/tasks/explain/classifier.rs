@@ -4,7 +4,7 @@ use super::Plans;
 use crate::data::Bands;
 use crate::exec::{AnyEngine, Session};
 use crate::run::card::ModelCard;
-use crate::tasks::predict::Prediction;
+use crate::tasks::prediction::Prediction;
 use crate::train::TrainError;
 
 /// A trained classifier whose predictions can be explained.

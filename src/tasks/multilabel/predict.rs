@@ -12,7 +12,8 @@ use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::tasks::TaskError;
 use crate::tasks::explain::{Classifier, Explain, Plans, explain};
-use crate::tasks::predict::{Prediction, Predictor};
+use crate::tasks::predict::Predictor;
+use crate::tasks::prediction::Prediction;
 use crate::train::step::port;
 use crate::train::{LoadedModel, Objective, TrainError};
 

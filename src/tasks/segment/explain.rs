@@ -16,7 +16,7 @@ use crate::tasks::TaskError;
 use crate::tasks::explain::{
     CamPlan, Explain, ExplainError, Method, Plans, SIDE, enlarged, features, place_of, raised, rows,
 };
-use crate::tasks::predict::Prediction;
+use crate::tasks::prediction::Prediction;
 use crate::train::TrainError;
 use crate::training::grad_cam::{PixelWeights, class_pixels};
 

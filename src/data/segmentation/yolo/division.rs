@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::data_file::DataFile;
 use crate::data::DataError;
+use crate::data::list_index::{Index, Match};
 use crate::data::listing::{name_of, relative};
-use crate::data::lists::{self, Index, ListFile, Match};
+use crate::data::lists::{self, ListFile};
 use crate::data::names::shortened;
 use crate::data::parts::Part;
 

@@ -1,0 +1,126 @@
+//! The tables of a folder, and those of its parts.
+
+use std::path::{Path, PathBuf};
+
+use super::files::Files;
+use super::records;
+use crate::data::decisions::{LeftOut, Why};
+use crate::data::listing::{entries, name_of, stem_of};
+use crate::data::lists;
+use crate::data::parts::{Part, PartFolders};
+use crate::data::text::read_text;
+use crate::data::{DataError, Hints};
+
+/// The tables of the parts of a set: `train.csv` and `val.csv` in its folder, or the only tables of `train/` and `val/`. None
+/// where the set has one table.
+///
+/// # Errors
+/// Where a part has two tables.
+pub(in crate::data) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
+    let tables = tables(root)?;
+    if tables.is_empty() {
+        let in_parts = tables_in_parts(root)?;
+        return if in_parts.is_empty() { labeled_lists(root) } else { Ok(in_parts) };
+    }
+    let named = lists::named_after_parts(root, &["csv", "tsv", "jsonl"])?;
+    let is_parted = tables.len() > 1 && named.iter().any(|(part, _)| *part == Part::Train);
+    Ok(if is_parted { named } else { Vec::new() })
+}
+
+/// The tables in `root` that are none of `named`.
+pub(in crate::data) fn of_no_part(root: &Path, named: &[(Part, PathBuf)]) -> Result<Vec<LeftOut>, DataError> {
+    let others = all_tables(root)?.into_iter().filter(|table| named.iter().all(|(_, path)| path != table));
+    let why = |table: &Path| if is_submission(table) { Why::Submission } else { Why::NoPart };
+    Ok(others.map(|table| LeftOut::new(&table, why(&table))).collect())
+}
+
+/// The only tables of the folders of the parts.
+pub(super) fn tables_in_parts(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
+    let PartFolders { train, val, test, .. } = PartFolders::find(root, |train| Ok(!tables(train)?.is_empty()))?;
+    let folders = [(Part::Train, train), (Part::Val, val), (Part::Test, test)];
+    let mut found = Vec::new();
+    for (part, folder) in folders.into_iter().filter_map(|(part, folder)| Some((part, folder?))) {
+        match &tables(&folder)?[..] {
+            [] => {}
+            [table] => found.push((part, table.clone())),
+            several => {
+                let names: Vec<_> = several.iter().map(|table| name_of(table)).collect();
+                let problem = format!("holds several tables ({}); keep the one of its labels", names.join(", "));
+                return Err(DataError::malformed(&folder, problem));
+            }
+        }
+    }
+    if found.iter().all(|(part, _)| *part != Part::Train) {
+        found.clear();
+    }
+    Ok(found)
+}
+
+/// The only table of a folder.
+///
+/// # Errors
+/// Where the folder has none, or several.
+pub(in crate::data) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
+    let mut tables = tables(root)?;
+    match (tables.pop(), tables.is_empty()) {
+        (None, _) => Err(DataError::NoTable { path: root.to_path_buf() }),
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => {
+            let names: Vec<_> = tables.iter().chain([&last]).map(|t| name_of(t)).collect();
+            let problem = format!("holds several tables ({}); give the one to use", names.join(", "));
+            Err(DataError::malformed(root, problem))
+        }
+    }
+}
+
+/// Whether a file's name is that of a table.
+pub(crate) fn is_table(path: &Path) -> bool {
+    let known = ["csv", "tsv", "jsonl"];
+    path.extension().is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+/// The tables in a folder, without samples of a submission.
+pub(super) fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut tables = all_tables(root)?;
+    let is_jsonl = |table: &Path| table.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"));
+    if tables.iter().any(|table| !is_jsonl(table)) {
+        tables.retain(|table| !is_jsonl(table));
+    }
+    if tables.len() > 1 {
+        tables.retain(|table| !is_submission(table));
+    }
+    Ok(tables)
+}
+
+fn all_tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(entries(root)?.into_iter().filter(|path| is_table(path)).collect())
+}
+
+/// Whether a table is the sample of a competition's submission, whose labels are placeholders.
+fn is_submission(table: &Path) -> bool {
+    let stem = stem_of(table).to_lowercase();
+    stem.contains("sample") && stem.contains("submission")
+}
+
+/// Text files in a folder whose lines are the name of an image there and a label: those of the parts (`train.txt`, `val.txt`), or
+/// `labels.txt`.
+pub(super) fn labeled_lists(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
+    let mut named = lists::named_after_parts(root, &records::LIST_EXTENSIONS)?;
+    let labels = root.join("labels.txt");
+    if named.is_empty() && labels.is_file() {
+        named.push((Part::Train, labels));
+    }
+    let Some((_, first)) = named.iter().find(|(part, _)| *part == Part::Train) else { return Ok(Vec::new()) };
+    let text = read_text(first)?;
+    let lines = text.lines().take(200).filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines: Vec<&str> = lines.collect();
+    let rows: Vec<(&str, &str)> = lines.iter().filter_map(|line| records::name_and_label(line)).collect();
+    // The first line may name the columns.
+    let named_columns = usize::from(lines.first().is_some_and(|line| records::name_and_label(line).is_none()));
+    if rows.len() + named_columns < lines.len() || rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut files = Files::of_table(first, &Hints::default())?;
+    let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
+    Ok(if files.are_paths(&names) || files.are_indexed(&names)? { named } else { Vec::new() })
+}

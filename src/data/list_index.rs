@@ -1,0 +1,218 @@
+//! The search for the files of listed names.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use super::listing::relative;
+use super::names::composed;
+use super::reading;
+
+/// The result of looking up a listed name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// The index of the only item.
+    One(usize),
+    /// No item.
+    None,
+    /// Several items, of which these are two.
+    Several(usize, usize),
+}
+
+/// Finds items by the names in lists.
+///
+/// | in the list | the file |
+/// |---|---|
+/// | `images/x.png` | `images/x.png` |
+/// | `images/x`, `x.png` or `x` | `images/x.png`, if no other file has that ending |
+/// | `/home/a/set/images/x.png` | `images/x.png` |
+/// | `images/X.PNG` | `images/x.png`, if there is no file of that case, and one of another case; see [`Index::note`] |
+pub(crate) struct Index {
+    /// Path of each file below the root, with its number.
+    files: Vec<(usize, String)>,
+    /// The paths as they are.
+    exact: Forms,
+    /// The paths in lower case. They are made for the first name that `exact` lacks.
+    lower: OnceLock<Forms>,
+    /// The first name whose file has another case, and the number of that file.
+    other_case: OnceLock<(String, usize)>,
+}
+
+/// The names by which a list may refer to files.
+#[derive(Default)]
+struct Forms {
+    /// Every ending of every path, with extension and without.
+    ends: HashMap<String, Match>,
+    /// Whole paths, with extension and without.
+    whole: HashMap<String, Match>,
+    /// Largest number of `/` in a path.
+    depth: usize,
+}
+
+impl Forms {
+    fn of<'a>(paths: impl Iterator<Item = (usize, Cow<'a, str>)>) -> Self {
+        let mut forms = Self::default();
+        for (number, path) in paths {
+            forms.depth = forms.depth.max(path.matches('/').count());
+            for form in [Some(&*path), without_extension(&path)].into_iter().flatten() {
+                insert(&mut forms.whole, form, number);
+                let cuts = form.match_indices('/').map(|(at, _)| at + 1);
+                std::iter::once(0).chain(cuts).for_each(|at| insert(&mut forms.ends, &form[at..], number));
+            }
+        }
+        forms
+    }
+
+    fn find(&self, name: &str) -> Match {
+        // A longer ending is no path. A damaged list may have lines of thousands of `/`.
+        let mut starts: Vec<usize> = name.rmatch_indices('/').map(|(at, _)| at + 1).take(self.depth + 1).collect();
+        if starts.len() <= self.depth {
+            starts.push(0);
+        }
+        let whole = starts.into_iter().rev().find_map(|at| self.whole.get(&name[at..]));
+        whole.or_else(|| self.ends.get(name)).copied().unwrap_or(Match::None)
+    }
+}
+
+impl Index {
+    /// An index of files below `root`, numbered in the given order.
+    pub fn new<'a>(root: &Path, paths: impl IntoIterator<Item = &'a Path>) -> Self {
+        Self::numbered(root, paths.into_iter().enumerate())
+    }
+
+    /// An index of the files below `root`, each with a number. Several files may have the same number.
+    pub fn numbered<'a>(root: &Path, files: impl IntoIterator<Item = (usize, &'a Path)>) -> Self {
+        let files: Vec<_> = files.into_iter().map(|(number, path)| (number, relative(root, path))).collect();
+        let exact = Forms::of(files.iter().map(|(number, path)| (*number, Cow::from(path))));
+        Self { files, exact, lower: OnceLock::new(), other_case: OnceLock::new() }
+    }
+
+    /// Looks up a listed name.
+    pub fn find(&self, listed: &str) -> Match {
+        let name = composed(&listed.trim_matches(['"', '\'']).replace('\\', "/"));
+        let name = name.trim_start_matches("./");
+        if name.split('/').any(|part| part == "..") {
+            return Match::None;
+        }
+        let exact = self.exact.find(name);
+        if exact != Match::None || name.is_empty() {
+            return exact;
+        }
+        let lower = |(number, path): &(usize, String)| (*number, Cow::from(path.to_lowercase()));
+        let found = self.lower.get_or_init(|| Forms::of(self.files.iter().map(lower))).find(&name.to_lowercase());
+        if let Match::One(number) = found {
+            self.other_case.get_or_init(|| (name.to_string(), number));
+        }
+        found
+    }
+
+    /// The file with the longest ending of a path or an address of another machine, such as `images/x.jpg` for
+    /// `/label-studio/data/upload/1/x.jpg` or `s3://bucket/x.jpg?sig=1`. No match are: a file in another part than the path says;
+    /// by its name alone, a file in a folder of another name than those of images and parts, which may tell files apart.
+    pub fn find_of_other_machine(&self, listed: &str) -> Match {
+        let listed = listed.trim().replace('\\', "/");
+        let is_address = listed.contains("://");
+        let listed = if is_address { listed.split(['?', '#']).next().unwrap_or_default() } else { &listed };
+        if !is_address && !listed.starts_with('/') && listed.chars().nth(1) != Some(':') {
+            return Match::None;
+        }
+        let endings = listed.match_indices('/').map(|(at, _)| &listed[at + 1..]).filter(|ending| !ending.is_empty());
+        let found = endings.map(|ending| (ending, self.find(ending))).find(|(_, found)| *found != Match::None);
+        let Some((ending, Match::One(number))) = found else { return found.map_or(Match::None, |(_, found)| found) };
+        let said = reading::read(Path::new(listed)).part;
+        let path = self.files.iter().find(|(known, _)| *known == number).map_or("", |(_, path)| path);
+        let reading = reading::read(Path::new(path));
+        let contradicts = said.is_some() && reading.part.is_some() && said != reading.part;
+        let is_plain = ending.contains('/') || reading.rest.is_empty();
+        if is_plain && !contradicts { Match::One(number) } else { Match::None }
+    }
+
+    /// Looks up the name at the start of a line, and returns what stands after it.
+    pub fn find_first<'a>(&self, line: &'a str) -> (Match, &'a str) {
+        let (mut name, mut rest) = (line, "");
+        let whole = self.find(line);
+        let mut found = whole;
+        while found == Match::None
+            && let Some((front, _)) = name.rsplit_once([' ', '\t', ',', ';'])
+        {
+            name = front.trim_end();
+            rest = line[front.len()..].trim_start_matches([' ', '\t', ',', ';']);
+            found = self.find(name);
+        }
+        if found == Match::None { (whole, "") } else { (found, rest) }
+    }
+
+    /// The remark that names were found in another case than their files have, with the first of them.
+    pub fn note(&self) -> Option<String> {
+        let (listed, number) = self.other_case.get()?;
+        let (_, path) = self.files.iter().find(|(known, _)| known == number)?;
+        Some(format!("listed names have another case than their files, such as '{listed}' for '{path}'"))
+    }
+}
+
+fn insert(map: &mut HashMap<String, Match>, key: &str, number: usize) {
+    let place = map.entry(key.to_string()).or_insert(Match::One(number));
+    if let Match::One(other) = *place
+        && other != number
+    {
+        *place = Match::Several(other, number);
+    }
+}
+
+fn without_extension(path: &str) -> Option<&str> {
+    let at = path.rfind('.')?;
+    (at > path.rfind('/').map_or(0, |slash| slash + 1)).then(|| &path[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn listed_names_find_their_files() {
+        let root = Path::new("/r");
+        let paths = ["images/im 0.png", "images/b.png", "train/x.png", "val/x.png", "val/cafe\u{301}.png"]
+            .map(|name| root.join(name));
+        let index = Index::new(root, paths.iter().map(PathBuf::as_path));
+        for (listed, found) in [
+            ("images/im 0.png", Match::One(0)),
+            ("im 0", Match::One(0)),
+            ("\"im 0.png\"", Match::One(0)),
+            (".\\images\\b.png", Match::One(1)),
+            ("/home/me/set/images/b", Match::One(1)),
+            ("x", Match::Several(2, 3)),
+            ("val/x.png", Match::One(3)),
+            ("other/x.png", Match::None),
+            ("../images/b.png", Match::None),
+            ("caf\u{e9}", Match::One(4)),
+        ] {
+            assert_eq!(index.find(listed), found, "{listed}");
+        }
+        assert_eq!(index.note(), None);
+    }
+
+    #[test]
+    fn another_case_finds_the_only_such_file() {
+        let root = Path::new("/r");
+        let paths = ["images/a.jpg", "images/B.png", "c.png", "C.png", "\u{c9}t\u{e9}.jpg"].map(|name| root.join(name));
+        let index = Index::new(root, paths.iter().map(PathBuf::as_path));
+        for (listed, found) in [
+            ("images/a.JPG", Match::One(0)),
+            ("Images/b", Match::One(1)),
+            ("c.png", Match::One(2)),
+            ("C", Match::One(3)),
+            ("c.PNG", Match::Several(2, 3)),
+            ("\u{e9}T\u{c9}.jpg", Match::One(4)),
+            ("images/a.png", Match::None),
+            ("", Match::None),
+            (&"a/".repeat(200_000), Match::None),
+        ] {
+            assert_eq!(index.find(listed), found, "{listed}");
+        }
+        let note = "listed names have another case than their files, such as 'images/a.JPG' for 'images/a.jpg'";
+        assert_eq!(index.note().as_deref(), Some(note));
+    }
+}
