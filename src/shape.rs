@@ -206,6 +206,15 @@ impl TensorType {
         let c = self.shape.channels();
         (0..self.shape.rows()).flat_map(|row| memory[self.row_offset(row)..][..c].iter().copied()).collect()
     }
+
+    /// [`TensorType::unpack`] that keeps the allocation of a dense tensor.
+    pub fn unpacked<A: Copy>(&self, mut memory: Vec<A>) -> Vec<A> {
+        if !self.is_dense() {
+            return self.unpack(&memory);
+        }
+        memory.truncate(self.shape.elements());
+        memory
+    }
 }
 
 #[cfg(test)]
@@ -221,5 +230,14 @@ mod tests {
         assert_eq!(memory[5..8], [0.0; 3]);
         assert_eq!(memory[24..32], [0.0; 8], "the padded input channel");
         assert_eq!(t.unpack(&memory), logical);
+    }
+
+    #[test]
+    fn unpacked_values_are_those_of_unpack() {
+        let types = [TensorType::flat(30), TensorType::channels([2, 1, 3, 5]), TensorType::channels([1, 21])];
+        for t in types.into_iter().chain([TensorType::kernel([1, 1, 16, 16])]) {
+            let memory: Vec<f32> = (0..t.len()).map(|v| v as f32).collect();
+            assert_eq!(t.unpacked(memory.clone()), t.unpack(&memory), "{t:?}");
+        }
     }
 }

@@ -123,6 +123,9 @@ impl<T: Copy + Default> Rows<'_, T> {
 
     /// Copies the rows to memory, each followed by its zeros.
     pub fn pack_into(&self, memory: &mut [T]) {
+        if self.len == self.stride {
+            return memory.copy_from_slice(self.values);
+        }
         for (to, row) in memory.chunks_exact_mut(self.stride).zip(self.values.chunks_exact(self.len)) {
             to[..self.len].copy_from_slice(row);
             to[self.len..].fill(T::default());

@@ -183,7 +183,7 @@ impl<E: Engine + ?Sized> Session<E> {
         }
         self.running.retain(|(of, _)| *of != ticket);
         let raw = self.engine.take(ticket)?;
-        Ok(self.plans[index].outputs.iter().zip(raw).map(|(port, data)| port.ty.unpack(&data)).collect())
+        Ok(self.plans[index].outputs.iter().zip(raw).map(|(port, data)| port.ty.unpacked(data)).collect())
     }
 
     /// Runs a plan and waits for its outputs.
@@ -227,7 +227,7 @@ impl<E: Engine + ?Sized> Session<E> {
                 &format!("it takes {held} words of memory, but its slice has {}", port.slice.len),
             ));
         }
-        Ok(port.ty.unpack(&self.engine.read(index, port.slice)?))
+        Ok(port.ty.unpacked(self.engine.read(index, port.slice)?))
     }
 
     /// Runs a plan whose inputs are written, and compares each of its calls with the f64 twin of its kernel, on the operands that
@@ -296,7 +296,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// When there is no such state.
     pub fn read_state(&mut self, name: &str) -> Result<Vec<E::Scalar>, ExecError> {
         let (port, _) = self.state_slice(name)?;
-        Ok(port.ty.unpack(&self.engine.read(0, port.slice)?))
+        Ok(port.ty.unpacked(self.engine.read(0, port.slice)?))
     }
 }
 

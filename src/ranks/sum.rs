@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::tree::{Node, TreeSum, nodes_of};
-use super::wire::{self, Messages, Wire};
+use super::wire::{self, Incoming, Messages, Wire};
 use super::{RankError, Ranks, Shares};
 
 /// Values to which segments are aligned.
@@ -65,9 +65,9 @@ fn segment(bucket: &Range<usize>, ranks: usize, rank: usize) -> Range<usize> {
     bound(rank)..bound(rank + 1)
 }
 
-/// The sum over all shards along the tree, on every rank. `own` takes the number of a bucket, waits for this rank's nodes of it and
-/// returns them; `None` ends the sum without a result. An `exact` sum has 32 bits on the wire, and includes the rounding errors of
-/// earlier messages.
+/// The sum over all shards along the tree, on every rank, in the allocation of `sum`. `own` takes the number of a bucket, waits for
+/// this rank's nodes of it and returns them; `None` ends the sum without a result. An `exact` sum has 32 bits on the wire, and
+/// includes the rounding errors of earlier messages.
 ///
 /// # Errors
 /// When a rank does not answer.
@@ -75,27 +75,27 @@ pub fn sum_shards(
     ranks: &dyn Ranks,
     (shares, shards): (&Shares, usize),
     buckets: &Buckets,
-    own: &mut dyn FnMut(usize) -> Option<Vec<Node>>,
+    (own, mut sum): (&mut dyn FnMut(usize) -> Option<Vec<Node>>, Vec<f32>),
     (messages, exact): (&mut Messages, bool),
 ) -> Result<Option<Vec<f32>>, RankError> {
-    let mut all = vec![0.0; buckets.len];
+    sum.resize(buckets.len, 0.0);
     if ranks.size() == 1 {
         for (bucket, values) in buckets.values.iter().enumerate() {
             let Some(own) = own(bucket) else { return Ok(None) };
-            own.iter().for_each(|(_, sum)| all[values.clone()].copy_from_slice(sum));
+            own.iter().for_each(|(_, node)| sum[values.clone()].copy_from_slice(node));
         }
-        return Ok(Some(all));
+        return Ok(Some(sum));
     }
     let nodes = shares.parts(shards).into_iter().map(|part| nodes_of(shards, part)).collect();
     let wire = messages.begin(buckets.len, exact);
-    let mut sum = Sum { ranks, shards, nodes, wire, messages, sum: all };
+    let mut all = Sum { ranks, shards, nodes, wire, messages, sum };
     let mut before = None;
     for (bucket, values) in buckets.values.iter().enumerate() {
         let Some(own) = own(bucket) else { return Ok(None) };
-        before = Some((values, sum.advance(values, own, before)?));
+        before = Some((values, all.advance(values, own, before)?));
     }
-    sum.exchange(&[], &mut [], before)?;
-    let Sum { sum, .. } = sum;
+    all.exchange(&[], &mut [], before)?;
+    let Sum { sum, .. } = all;
     messages.end(wire);
     Ok(Some(sum))
 }
@@ -111,10 +111,11 @@ struct Sum<'a> {
     sum: Vec<f32>,
 }
 
-/// A bucket whose segments are added up, and the message with this rank's segment.
-type Added<'a> = (&'a Range<usize>, Vec<u8>);
+/// A bucket whose segments are added up, and the message with this rank's segment; `None` where the values of the sum are the
+/// message.
+type Added<'a> = (&'a Range<usize>, Option<Vec<u8>>);
 /// A rank, one of its nodes, and the message with it.
-type Received = (usize, Range<usize>, Vec<u8>);
+type Received = (usize, Range<usize>, Incoming);
 
 impl Sum<'_> {
     /// Exchanges the nodes of a bucket, of which this rank has `own`, and the sums of the bucket before it. Returns the message with
@@ -124,41 +125,38 @@ impl Sum<'_> {
         bucket: &Range<usize>,
         own: Vec<Node>,
         before: Option<Added<'_>>,
-    ) -> Result<Vec<u8>, RankError> {
+    ) -> Result<Option<Vec<u8>>, RankError> {
         let size = self.ranks.size();
         let values = segment(bucket, size, self.ranks.rank());
         let within = |segment: &Range<usize>| segment.start - bucket.start..segment.end - bucket.start;
         let (mut send, mut received): (Vec<(usize, Cow<'_, [u8]>)>, Vec<Received>) = (vec![], vec![]);
-        for other in self.others() {
+        for other in (0..size).filter(|&other| other != self.ranks.rank()) {
             let segment = segment(bucket, size, other);
             for (_, node) in &own {
                 send.push((other, self.messages.write(&node[within(&segment)], segment.start, self.wire)));
             }
-            let message = || vec![0; wire::bytes(values.len(), self.wire)];
+            let message = || Incoming::new(values.len(), self.wire);
             received.extend(self.nodes[other].iter().map(|node| (other, node.clone(), message())));
         }
         self.exchange(&send, &mut received, before)?;
-        let mut parts: Vec<Node> =
-            own.iter().map(|(node, sum)| (node.clone(), sum[within(&values)].to_vec())).collect();
-        for (_, node, message) in received {
-            let mut part = vec![0f32; values.len()];
-            wire::read(&message, &mut part, self.wire);
-            parts.push((node, part));
-        }
+        let mut parts: Vec<(Range<usize>, Cow<'_, [f32]>)> =
+            own.iter().map(|(node, sum)| (node.clone(), sum[within(&values)].into())).collect();
+        parts.extend(received.into_iter().map(|(_, node, message)| (node, message.into_values().into())));
         parts.sort_by_key(|(node, _)| node.start);
         let mut tree = TreeSum::new(self.shards);
         parts.into_iter().for_each(|(node, part)| tree.add(node, part));
         let total = tree.into_sum().unwrap_or_default();
-        let message = self.messages.write(&total, values.start, self.wire).into_owned();
-        // All ranks have the sum as it was sent.
-        wire::read(&message, &mut self.sum[values], self.wire);
-        Ok(message)
-    }
-
-    /// The other ranks.
-    fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let rank = self.ranks.rank();
-        (0..self.ranks.size()).filter(move |&other| other != rank)
+        Ok(match self.messages.write(&total, values.start, self.wire) {
+            Cow::Borrowed(_) => {
+                self.sum[values].copy_from_slice(&total);
+                None
+            }
+            Cow::Owned(message) => {
+                // All ranks have the sum as it was sent.
+                wire::read(&message, &mut self.sum[values], self.wire);
+                Some(message)
+            }
+        })
     }
 
     /// Exchanges nodes of a bucket, and the sums of the bucket before it.
@@ -168,23 +166,29 @@ impl Sum<'_> {
         received: &mut [Received],
         before: Option<Added<'_>>,
     ) -> Result<(), RankError> {
+        let (rank, size, wire) = (self.ranks.rank(), self.ranks.size(), self.wire);
         let mut send: Vec<(usize, &[u8])> = nodes.iter().map(|(to, message)| (*to, &**message)).collect();
-        let mut sums = vec![];
+        let mut receive: Vec<(usize, &mut [u8])> = vec![];
+        receive.extend(received.iter_mut().map(|(from, _, message)| (*from, message.bytes())));
+        let mut packed = vec![];
         // Messages from a rank arrive in the order in which it sends them.
         if let Some((bucket, mine)) = &before {
-            send.extend(self.others().map(|to| (to, mine.as_slice())));
-            for from in self.others() {
-                let values = segment(bucket, self.ranks.size(), from);
-                sums.push((from, vec![0; wire::bytes(values.len(), self.wire)], values));
+            let (mut own, mut rest) = (&[][..], &mut self.sum[bucket.start..bucket.end]);
+            for other in 0..size {
+                let values;
+                (values, rest) = rest.split_at_mut(segment(bucket, size, other).len());
+                match wire {
+                    _ if other == rank => own = bytemuck::cast_slice(values),
+                    Wire::F32 => receive.push((other, bytemuck::cast_slice_mut(values))),
+                    Wire::F16 => packed.push((other, vec![0; wire::bytes(values.len(), wire)], values)),
+                }
             }
+            let mine = mine.as_deref().unwrap_or(own);
+            send.extend((0..size).filter(|&to| to != rank).map(|to| (to, mine)));
         }
-        let mut receive: Vec<(usize, &mut [u8])> = vec![];
-        receive.extend(received.iter_mut().map(|(from, _, message)| (*from, message.as_mut_slice())));
-        receive.extend(sums.iter_mut().map(|(from, message, _)| (*from, message.as_mut_slice())));
+        receive.extend(packed.iter_mut().map(|(from, message, _)| (*from, message.as_mut_slice())));
         self.ranks.exchange(&send, &mut receive, false)?;
-        for (_, message, values) in sums {
-            wire::read(&message, &mut self.sum[values], self.wire);
-        }
+        packed.into_iter().for_each(|(_, message, values)| wire::read(&message, values, wire));
         Ok(())
     }
 }

@@ -14,7 +14,10 @@
 //!     0 1   2 3
 //! ```
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use rayon::prelude::*;
 
 /// A node of the tree, and its sum.
 pub type Node = (Range<usize>, Vec<f32>);
@@ -40,40 +43,62 @@ fn are_parts(shards: usize, left: &Range<usize>, right: &Range<usize>) -> bool {
     false
 }
 
-/// A sum of vectors along the tree. Nodes are added from left to right, each shard once.
-#[derive(Clone, Debug)]
-pub struct TreeSum {
-    shards: usize,
-    /// Nodes whose sibling is not complete.
-    nodes: Vec<Node>,
+/// Values that one thread adds up. Buckets have no more, so their sums do not wait for threads that compute a shard.
+const SPAN: usize = 1 << 20;
+
+/// The sum of two vectors, in the allocation of one that is owned.
+fn added<'a>(left: Cow<'a, [f32]>, right: Cow<'a, [f32]>) -> Cow<'a, [f32]> {
+    // a + b and b + a have the same bits.
+    let (mut sum, more) = match (left, right) {
+        (Cow::Borrowed(left), Cow::Owned(right)) => (right, Cow::Borrowed(left)),
+        (left, right) => (left.into_owned(), right),
+    };
+    let add = |(sum, more): (&mut [f32], &[f32])| sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    match sum.len() > SPAN {
+        true => sum.par_chunks_mut(SPAN).zip(more.par_chunks(SPAN)).for_each(add),
+        false => add((&mut sum, &more)),
+    }
+    Cow::Owned(sum)
 }
 
-impl TreeSum {
+/// A sum of vectors along the tree. Nodes are added from left to right, each shard once.
+#[derive(Clone, Debug)]
+pub struct TreeSum<'a> {
+    shards: usize,
+    /// Nodes whose sibling is not complete.
+    nodes: Vec<(Range<usize>, Cow<'a, [f32]>)>,
+}
+
+impl<'a> TreeSum<'a> {
     /// A sum over this number of shards.
     pub fn new(shards: usize) -> Self {
         TreeSum { shards, nodes: vec![] }
     }
 
     /// Adds the sum of a node, such as one shard. Nodes whose two parts are known are added up.
-    pub fn add(&mut self, node: Range<usize>, values: Vec<f32>) {
-        self.nodes.push((node, values));
-        while let [.., (left, _), (right, _)] = self.nodes.as_slice()
-            && are_parts(self.shards, left, right)
-        {
-            let (Some((right, more)), Some((left, sum))) = (self.nodes.pop(), self.nodes.last_mut()) else { return };
-            left.end = right.end;
-            sum.iter_mut().zip(&more).for_each(|(sum, more)| *sum += more);
+    pub fn add(&mut self, mut node: Range<usize>, values: impl Into<Cow<'a, [f32]>>) {
+        let mut values = values.into();
+        while let Some((left, sum)) = self.nodes.pop_if(|(left, _)| are_parts(self.shards, left, &node)) {
+            node.start = left.start;
+            values = added(sum, values);
         }
+        self.nodes.push((node, values));
+    }
+
+    /// The nodes so far, each with its values at positions `at`.
+    pub fn at(&self, at: Range<usize>) -> TreeSum<'_> {
+        let nodes = self.nodes.iter().map(|(node, values)| (node.clone(), Cow::Borrowed(&values[at.clone()])));
+        TreeSum { shards: self.shards, nodes: nodes.collect() }
     }
 
     /// The complete nodes so far, from left to right: one, where all shards are added.
     pub fn into_nodes(self) -> Vec<Node> {
-        self.nodes
+        self.nodes.into_iter().map(|(node, values)| (node, values.into_owned())).collect()
     }
 
     /// The sum over all shards; none where no shard was added.
     pub fn into_sum(self) -> Option<Vec<f32>> {
-        self.nodes.into_iter().next().map(|(_, sum)| sum)
+        self.nodes.into_iter().next().map(|(_, sum)| sum.into_owned())
     }
 }
 

@@ -82,6 +82,36 @@ impl Messages {
     }
 }
 
+/// A message that arrives.
+pub(super) struct Incoming {
+    wire: Wire,
+    /// The values of a message in 32 bits; zeros until a message in 16 bits is read.
+    values: Vec<f32>,
+    /// A message in 16 bits.
+    packed: Vec<u8>,
+}
+
+impl Incoming {
+    /// A message of `n` values.
+    pub(super) fn new(n: usize, wire: Wire) -> Self {
+        let packed = if wire == Wire::F16 { vec![0; bytes(n, wire)] } else { vec![] };
+        Incoming { wire, values: vec![0.0; n], packed }
+    }
+
+    /// Where its bytes go.
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
+        if self.wire == Wire::F16 { &mut self.packed } else { bytemuck::cast_slice_mut(&mut self.values) }
+    }
+
+    /// Its values, once its bytes are there.
+    pub(super) fn into_values(mut self) -> Vec<f32> {
+        if self.wire == Wire::F16 {
+            read(&self.packed, &mut self.values, self.wire);
+        }
+        self.values
+    }
+}
+
 /// Values in 16 bits, after adding what was lost.
 fn halved(values: &[f32], lost: &mut [f32]) -> Vec<u8> {
     let mut message = Vec::with_capacity(bytes(values.len(), Wire::F16));

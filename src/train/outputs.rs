@@ -30,6 +30,11 @@ impl Outputs {
         self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)
     }
 
+    /// Takes the values of an output, which has none afterwards.
+    pub(super) fn take(&mut self, name: &str) -> Vec<f32> {
+        self.0.iter_mut().find(|(known, _)| known == name).map(|(_, values)| std::mem::take(values)).unwrap_or_default()
+    }
+
     /// The first value of an output.
     pub fn first(&self, name: &str) -> Option<f32> {
         self.get(name).first().copied()

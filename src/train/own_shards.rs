@@ -64,13 +64,13 @@ impl OwnShards<'_> {
     ) -> Result<(), TrainError> {
         // The receiver ends early only where another rank has a fault.
         let hand_out = |what: Finished| drop(finished.send(what));
-        let mut sums = vec![TreeSum::new(self.shards); self.buckets.values().len()];
+        let mut sum = TreeSum::new(self.shards);
         let mut reports = vec![];
         let mut started: Option<Started> = None;
         for (number, shard) in self.own.iter().enumerate() {
             let next = self.start(model, objective, (shard, number + 1 == self.own.len()), tracer)?;
             if let Some(before) = started.replace(next) {
-                reports.push(self.collect(model, before, &mut sums)?);
+                reports.push(self.collect(model, before, &mut sum)?);
             }
         }
         let Some(Started { shard, images, plan, pending }) = started else {
@@ -88,9 +88,10 @@ impl OwnShards<'_> {
             }
             Final::Part(bucket, gradients) => {
                 let Some(weighted) = &weighted else { return };
-                let mut sum = std::mem::replace(&mut sums[bucket], TreeSum::new(0));
-                sum.add(shard..shard + 1, self.vector(bucket, weighted, &gradients));
-                hand_out(Finished::Bucket(bucket, sum.into_nodes()));
+                let values = self.buckets.values()[bucket].clone();
+                let mut nodes = sum.at(values.clone());
+                nodes.add(shard..shard + 1, self.vector(values, weighted, gradients));
+                hand_out(Finished::Bucket(bucket, nodes.into_nodes()));
             }
         })
     }
@@ -113,16 +114,14 @@ impl OwnShards<'_> {
         Ok(Started { shard: *shard, images: images.len(), plan, pending })
     }
 
-    /// Waits for a shard and adds its weighted gradients and moves of the running statistics to the sums.
-    fn collect(&self, model: &mut LoadedModel, started: Started, sums: &mut [TreeSum]) -> Result<Report, TrainError> {
+    /// Waits for a shard and adds its weighted gradients and moves of the running statistics to the sum.
+    fn collect(&self, model: &mut LoadedModel, started: Started, sum: &mut TreeSum<'_>) -> Result<Report, TrainError> {
         let Started { shard, images, plan, pending } = started;
         let values = pending.take(&mut model.session, plan)?;
-        let outputs = Outputs::new(&model.session, plan, values);
+        let mut outputs = Outputs::new(&model.session, plan, values);
         let (report, weighted) = self.weighted(&outputs, images);
-        let (gradients, of_buckets) = (outputs.get(port::GRADIENTS), self.gradients());
-        sums.par_iter_mut().zip(of_buckets).enumerate().for_each(|(bucket, (sum, values))| {
-            sum.add(shard..shard + 1, self.vector(bucket, &weighted, &gradients[values]));
-        });
+        let all = 0..self.buckets.vector();
+        sum.add(shard..shard + 1, self.vector(all, &weighted, outputs.take(port::GRADIENTS)));
         Ok(report)
     }
 
@@ -142,12 +141,11 @@ impl OwnShards<'_> {
         (report, Weighted { weight: totals.weight as f32, moves })
     }
 
-    /// The values of a bucket: weighted gradients, and moves of the running statistics.
-    fn vector(&self, bucket: usize, weighted: &Weighted, gradients: &[f32]) -> Vec<f32> {
+    /// The vector at positions `at`, of which `gradients` are the gradients: these weighted, and moves of the running statistics.
+    fn vector(&self, at: Range<usize>, weighted: &Weighted, mut gradients: Vec<f32>) -> Vec<f32> {
         let inside = |at: usize| at.saturating_sub(self.parameters);
-        let values = &self.buckets.values()[bucket];
-        let moves = inside(values.start)..inside(values.end);
-        let gradients = gradients.iter().map(|gradient| weighted.weight * gradient);
-        gradients.chain(weighted.moves[moves].iter().copied()).collect()
+        gradients.par_iter_mut().for_each(|gradient| *gradient *= weighted.weight);
+        gradients.extend(&weighted.moves[inside(at.start)..inside(at.end)]);
+        gradients
     }
 }

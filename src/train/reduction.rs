@@ -37,6 +37,8 @@ pub(super) struct Reducer<'a> {
     pub messages: &'a mut Messages,
     /// Whether messages have 32 bits and include the rounding errors of earlier ones.
     pub exact: bool,
+    /// Memory for the sum.
+    pub sum: Vec<f32>,
     /// Whether this rank asks all ranks to end.
     pub stop: bool,
 }
@@ -63,7 +65,8 @@ impl Reducer<'_> {
             }
         };
         let wire = (self.messages, self.exact || stop);
-        let sum = sum_shards(self.ranks, (self.shares, self.shards), self.buckets, &mut own, wire)?;
+        let own = (&mut own as &mut dyn FnMut(usize) -> Option<Vec<Node>>, self.sum);
+        let sum = sum_shards(self.ranks, (self.shares, self.shards), self.buckets, own, wire)?;
         Ok(sum.map(|sum| Reduction { reports, stop, sum: Some(sum) }))
     }
 

@@ -62,6 +62,8 @@ pub(super) struct Sharded {
     /// Images of a shard of a full batch.
     size: usize,
     update: Update,
+    /// The memory of the last sum, for the next one.
+    sum: Vec<f32>,
 }
 
 /// A batch of which this rank has its part.
@@ -103,6 +105,7 @@ impl Sharded {
             messages: Messages::new(settings.wire),
             size: settings.batch_size / shards,
             update: settings.update_of(&objective.card().network),
+            sum: vec![],
         })
     }
 
@@ -217,9 +220,9 @@ impl Sharded {
         let moved: Vec<f32> =
             statistics.iter().zip(&sum[parameters..]).map(|(before, move_by)| before + move_by).collect();
         model.session.write_group(Group::Statistics, &moved)?;
-        sum.truncate(parameters);
         let plan = model.update_plan(&self.update, Phase::new(batch.last, false))?;
-        model.session.write(plan, port::GRADIENTS, &sum)?;
+        model.session.write(plan, port::GRADIENTS, &sum[..parameters])?;
+        self.sum = sum;
         let Totals { loss, weight, right, counted } = results.totals;
         if model.session.plan(plan).input(port::TOTALS).is_some() {
             model.session.write(plan, port::TOTALS, &[loss, weight, right, counted].map(|total| total as f32))?;
@@ -253,6 +256,7 @@ impl Sharded {
             buckets: &work.buckets,
             messages: &mut self.messages,
             exact: batch.exact,
+            sum: std::mem::take(&mut self.sum),
             stop: batch.stop,
         };
         let compute = || {

@@ -228,7 +228,8 @@ fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> 
             };
             let exact = exact && number + 1 == vectors.len();
             let wire = (&mut messages, exact);
-            let sum = sum_shards(&thread, (shares, vectors.len()), &buckets, &mut nodes, wire).expect("ranks answer");
+            let sum = sum_shards(&thread, (shares, vectors.len()), &buckets, (&mut nodes, vec![]), wire)
+                .expect("ranks answer");
             sum.expect("all nodes are there")
         };
         vectors.iter().enumerate().map(step).collect::<Vec<_>>()

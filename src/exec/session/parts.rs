@@ -48,7 +48,7 @@ impl<E: Engine + ?Sized> Session<E> {
         let mut early = Some(vec![]);
         self.engine.take_each(ticket, &mut |number, values| {
             match (number.checked_sub(others.len()), &mut early) {
-                (None, _) => found[number] = Some((others[number].name.clone(), others[number].ty.unpack(&values))),
+                (None, _) => found[number] = Some((others[number].name.clone(), others[number].ty.unpacked(values))),
                 (Some(part), Some(early)) => early.push((part, values)),
                 (Some(part), None) => return each(Final::Part(part, values)),
             }

@@ -28,7 +28,7 @@ impl<E: Engine<Scalar = f32> + ?Sized> Session<E> {
     /// When there is none of this name, or the device is lost.
     pub fn tensor(&mut self, name: &str) -> Result<Tensor, ExecError> {
         let port = self.tensor_port(name).ok_or_else(|| port_error(name, "there is no such tensor"))?;
-        let values = port.ty.unpack(&self.engine.read(0, port.slice)?);
+        let values = port.ty.unpacked(self.engine.read(0, port.slice)?);
         Ok(Tensor::new(port.ty.shape, values))
     }
 
