@@ -167,8 +167,9 @@ pub(super) fn unsettled(run: &Evidence<'_>) -> Option<f64> {
 }
 
 pub(in super::super) fn too_few(steps: usize, epochs: usize) -> String {
+    let unit = if epochs == 1 { "epoch" } else { "epochs" };
     format!(
-        "few steps: {steps} in {epochs} epochs; a network from random weights usually improves for some hundreds of steps"
+        "few steps: {steps} in {epochs} {unit}; a network from random weights usually improves for some hundreds of steps"
     )
 }
 
