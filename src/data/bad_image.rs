@@ -144,8 +144,8 @@ pub enum ImageProblem {
     #[error("cannot be a mask: {0}")]
     MaskFormat(String),
     /// A mask that was saved with loss.
-    #[error("cannot be a mask: JPEG, whose compression changes the values; save masks as PNG")]
-    LossyMask,
+    #[error("cannot be a mask: {0}, whose compression changes the values; save masks as PNG")]
+    LossyMask(&'static str),
     /// A good picture that no copy of the set may hold.
     #[error("{0}")]
     Repeated(String),

@@ -47,10 +47,55 @@ pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
 /// folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
 ///
 /// # Errors
-/// Where a list cannot be read, or a part has two lists.
+/// Where a list cannot be read, a part has two lists, or lists of two folders contradict each other.
 pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
-    let lists = first_of(root, in_folder)?;
-    if lists.is_empty() { numbered_split(root) } else { Ok(lists) }
+    let mut places = Vec::new();
+    for folder in folders(root) {
+        // Pascal VOC divides its images otherwise for each of its tasks.
+        let is_other_task = folder.starts_with(root.join("ImageSets")) && !places.is_empty();
+        let lists = if is_other_task { vec![] } else { in_folder(&folder)? };
+        if !lists.is_empty() {
+            places.push(lists);
+        }
+    }
+    for other in places.iter().skip(1) {
+        require_same_parts(root, &places[0], other)?;
+    }
+    match places.into_iter().next() {
+        Some(lists) => Ok(lists),
+        None => numbered_split(root),
+    }
+}
+
+/// Refuses lists in two folders of which one puts a name into another part than the other does.
+fn require_same_parts(root: &Path, first: &[ListFile], second: &[ListFile]) -> Result<(), DataError> {
+    // `trainval.txt` holds training and validation together.
+    let is_whole = |list: &&ListFile| part_of_list(&stem_of(&list.path)).is_some_and(|(_, both)| both);
+    let mut parts: HashMap<&str, (Part, String)> = HashMap::new();
+    for list in first.iter().filter(|list| !is_whole(list)) {
+        parts.extend(list.lines.iter().map(|(number, line)| (line.as_str(), (list.part, list.place(*number)))));
+    }
+    for list in second.iter().filter(|list| !is_whole(list)) {
+        for (number, line) in &list.lines {
+            if let Some((part, place)) = parts.get(line.as_str())
+                && *part != list.part
+            {
+                let problem = format!(
+                    "'{}' is in one part by {place} and in another by {}; remove the lists that do not hold",
+                    shortened(line),
+                    list.place(*number)
+                );
+                return Err(DataError::malformed(root, problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The folders of `root` that lists lie in.
+fn folders(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let all = std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name)));
+    all.filter(|folder| folder.is_dir())
 }
 
 /// The lists of the CUB birds: `images.txt` numbers the images, and `train_test_split.txt` gives 1 to those for training.
@@ -89,12 +134,10 @@ fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
 
 /// What `read` finds in the first of the folders of lists that has any.
 pub(super) fn first_of<T>(root: &Path, read: impl Fn(&Path) -> Result<Vec<T>, DataError>) -> Result<Vec<T>, DataError> {
-    for folder in std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name))) {
-        if folder.is_dir() {
-            let found = read(&folder)?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
+    for folder in folders(root) {
+        let found = read(&folder)?;
+        if !found.is_empty() {
+            return Ok(found);
         }
     }
     Ok(Vec::new())
@@ -163,17 +206,23 @@ pub(crate) fn deal(
     decisions: &mut Decisions,
 ) -> Result<Dealt, DataError> {
     let index = Index::numbered(root, files.iter().copied());
-    let (mut parts, mut second) = (vec![None; count], Vec::new());
+    // The part of each image, and the line that says so.
+    let mut first: Vec<Option<(Part, String)>> = vec![None; count];
+    let mut second = Vec::new();
     let mut bad = Vec::new();
     for list in lists {
         for (number, line) in &list.lines {
             let (found, rest) = index.find_first(line);
             let problem = match found {
-                Match::One(item) => {
-                    parts[item] = Some(list.part);
-                    second.extend((!rest.is_empty()).then(|| (item, rest.to_string(), list.place(*number))));
-                    continue;
-                }
+                Match::One(item) => match first[item].replace((list.part, list.place(*number))) {
+                    Some((part, place)) if part != list.part => {
+                        format!("'{}' is in another part by {place}; remove it from one of the lists", shortened(line))
+                    }
+                    _ => {
+                        second.extend((!rest.is_empty()).then(|| (item, rest.to_string(), list.place(*number))));
+                        continue;
+                    }
+                },
                 Match::None => format!("'{}' is the name of no image", shortened(line)),
                 Match::Several(a, b) => {
                     let name =
@@ -191,6 +240,7 @@ pub(crate) fn deal(
     if !bad.is_empty() {
         return Err(DataError::BadImages { checked: count, bad });
     }
+    let mut parts: Vec<Option<Part>> = first.into_iter().map(|one| one.map(|(part, _)| part)).collect();
     decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
     decisions.lists.dedup();
     decisions.split = format!("by the lists {}", decisions.lists.join(", "));

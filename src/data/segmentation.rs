@@ -39,6 +39,7 @@ pub(crate) mod voc;
 mod written;
 pub(crate) mod yolo;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ use rayon::prelude::*;
 use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
 use super::split::{by_seed, hold_out};
-use super::{BadImage, DataError, DecodeLimits, SetOptions, frames, unused_lists};
+use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, frames, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
@@ -64,6 +65,7 @@ pub(crate) fn complete(
     options: &SetOptions,
     faults: &mut Vec<BadImage>,
 ) -> Result<SegmentationSplits, DataError> {
+    take_out_of_two_parts(&mut found);
     faults.clone_from(&found.faults);
     if !found.faults.is_empty() && !options.skip_bad {
         return Err(DataError::BadImages { checked: found.faults.len() + found.len(), bad: found.faults });
@@ -105,6 +107,28 @@ pub(crate) fn complete(
     found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));
     splits(path, found, coding, options)
+}
+
+/// Takes out images that lists put into two parts, and adds them to the faults.
+fn take_out_of_two_parts(found: &mut Found) {
+    let mut parts: HashMap<&Path, &str> = HashMap::new();
+    let (mut twice, mut faults) = (HashSet::new(), Vec::new());
+    for (part, pairs) in ["train", "val", "test"].into_iter().zip(found.parts()) {
+        for pair in pairs {
+            let first = *parts.entry(&pair.image).or_insert(part);
+            if first != part {
+                let lists = found.decisions.lists.join(", ");
+                let problem = format!("it is in the {first} part and in the {part} part, by {lists}");
+                faults
+                    .push(BadImage { image: pair.image.display().to_string(), problem: ImageProblem::Listed(problem) });
+                twice.insert(pair.image.clone());
+            }
+        }
+    }
+    for pairs in [&mut found.train, &mut found.val, &mut found.test] {
+        pairs.retain(|pair| !twice.contains(&pair.image));
+    }
+    found.faults.extend(faults);
 }
 
 /// The remark that masks hold several pages, of which the first is read.

@@ -171,7 +171,7 @@ fn cocos_shapes_become_masks() {
     // Boxes are no masks.
     let boxes = serde_json::json!([{"id": 1, "image_id": 0, "category_id": 3, "bbox": [5, 5, 20, 10]}]);
     set(&boxes);
-    refused(open(dir.path()).map(|_| ()), &["annotations.json", "boxes without polygons"]);
+    refused(open(dir.path()).map(|_| ()), &["annotations.json", "annotations are boxes", "polygons"]);
     let mut short = annotations.clone();
     short[1]["segmentation"]["size"] = serde_json::json!([9, 9]);
     set(&short);

@@ -62,15 +62,17 @@ fn supervisely_objects_become_masks() {
         write(&dir.path().join("meta.json"), &json!({"classes": classes}));
         dir
     };
-    let dir = project(&|number| if number == 1 { vec![stamp.clone(), boxed.clone()] } else { vec![polygon.clone()] });
+    let dir = project(&|number| if number == 1 { vec![stamp.clone()] } else { vec![polygon.clone()] });
     let splits = open(dir.path()).unwrap();
     assert_eq!((splits.format, splits.train.len(), splits.val.len()), ("Supervisely project", 2, 1));
     assert_eq!(splits.train.classes().names, ["background", "dog", "cat"]);
     rectangle(&*splits.train, 0, 2, true);
     rectangle(&*splits.train, 1, 1, false);
     rectangle(&*splits.val, 0, 2, true);
-    assert!(splits.decisions.notes.iter().any(|note| note.starts_with("1 boxes")), "{:?}", splits.decisions.notes);
 
+    // An object with a box alone would be background.
+    let dir = project(&|number| if number == 1 { vec![stamp.clone(), boxed.clone()] } else { vec![polygon.clone()] });
+    refused(open(dir.path()), &["1 of its 4 objects are boxes", "would be background"]);
     let dir = project(&|_| vec![boxed.clone()]);
     refused(open(dir.path()), &["3 objects are boxes", "polygons"]);
     let damaged = json!({"classTitle": "dog", "geometryType": "bitmap", "bitmap": {"data": "eJzr", "origin": [0, 0]}});
@@ -142,6 +144,7 @@ fn label_studio_regions_become_masks() {
     (0..splits.train.len()).for_each(|i| assert_eq!(from_min.train.mask(i).unwrap(), splits.train.mask(i).unwrap()));
     let dir = export([&boxed; 3]);
     refused(open(dir.path()), &["3 regions are boxes"]);
+    refused(open(export([&polygon, &boxed, &polygon]).path()), &["1 of its 3 regions are boxes"]);
     let damaged = region("brushlabels", json!({"format": "rle", "rle": &rle[..40], "brushlabels": ["cat"]}));
     let dir = export([&polygon, &damaged, &polygon]);
     refused(open(dir.path()), &["task 1", "brush stroke are damaged"]);

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::written::{self, Byte, Rgb, WrittenClass};
 use crate::data::DataError;
+use crate::data::listing::name_of;
 use crate::data::text::read_text;
 
 /// The entries of `classes.toml`, all optional.
@@ -78,6 +79,7 @@ pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>,
             return Err(DataError::malformed(&toml, problem));
         }
     }
+    let mut files = Vec::new();
     for (name, read) in [
         ("info.json", from_json as fn(&Path) -> Result<Option<Written>, DataError>),
         ("label_colors.txt", from_color_list),
@@ -90,13 +92,46 @@ pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>,
         ("codes.txt", from_names),
     ] {
         let path = root.join(name);
-        if path.is_file()
-            && let Some(written) = read(&path)?
-        {
-            return Ok((Some((written, path)), orientation));
+        if path.is_file() {
+            files.push((path, read));
         }
     }
-    Ok((None, orientation))
+    let mut found: Option<(Written, PathBuf)> = None;
+    for (path, read) in files {
+        match &found {
+            None => found = read(&path)?.map(|written| (written, path)),
+            // A file that is not in use need not be one of classes.
+            Some((first, place)) => {
+                if let Ok(Some(other)) = read(&path) {
+                    require_same_names((first, place), (&other, &path))?;
+                }
+            }
+        }
+    }
+    Ok((found, orientation))
+}
+
+/// Refuses two files of as many classes with other names, or with the same names in another order.
+fn require_same_names((first, place): (&Written, &Path), (second, other): (&Written, &Path)) -> Result<(), DataError> {
+    let names = |written: &Written| -> Vec<String> {
+        let names = written.classes.iter().map(|class| class.name.to_lowercase());
+        names.filter(|name| !matches!(name.as_str(), "void" | "__ignore__" | "_background_" | "background")).collect()
+    };
+    let (ours, others) = (names(first), names(second));
+    if ours == others {
+        return Ok(());
+    }
+    let at = ours.iter().zip(&others).take_while(|(a, b)| a == b).count();
+    let name = |names: &[String]| names.get(at).map_or("none".into(), |name| format!("'{name}'"));
+    let problem = format!(
+        "class {} is {} by {} and {} by {}; remove the file that does not hold, or list the classes in a classes.toml",
+        at + 1,
+        name(&ours),
+        name_of(place),
+        name(&others),
+        name_of(other)
+    );
+    Err(DataError::malformed(place.parent().unwrap_or(place), problem))
 }
 
 /// Classes of a JSON file. It may have other entries, or be about something else: `None`.
@@ -193,8 +228,18 @@ fn is_remark(line: &str) -> bool {
 /// One name per line; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
 fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
-    let names = text.lines().filter(|line| !is_remark(line)).map(|line| line.trim().to_string());
-    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+    let names = text.trim_end().lines().enumerate().filter(|(_, line)| !is_remark(line));
+    let mut names: Vec<(usize, String)> = names.map(|(at, line)| (at, line.trim().to_string())).collect();
+    let from = names.iter().position(|(_, name)| !name.is_empty()).unwrap_or(names.len());
+    names.drain(..from);
+    if let Some((at, _)) = names.iter().find(|(_, name)| name.is_empty()) {
+        let problem = format!(
+            "line {} is blank, so the values after it may count it or not; remove the line, or name it",
+            at + 1
+        );
+        return Err(DataError::malformed(path, problem));
+    }
+    let names: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
     let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
     let classes = names.into_iter().map(WrittenClass::named).collect();
     Ok(Some(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }))

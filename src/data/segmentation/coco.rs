@@ -13,7 +13,7 @@ use super::folders;
 use super::found::{Found, Pair};
 use super::gathered::require_no_masks;
 use super::mask::MaskSource;
-use super::shapes::{Area, Drawing, Shape, coding, unpack_runs, with_background};
+use super::shapes::{Area, Drawing, Shape, coding, require_no_boxes, unpack_runs, with_background};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::list_index::{Index, Match};
@@ -261,7 +261,7 @@ impl Files<'_> {
     /// The annotations of each image, crowd regions first.
     ///
     /// # Errors
-    /// Where all are boxes.
+    /// Where some are boxes.
     fn annotations(
         &self,
         path: &Path,
@@ -269,16 +269,8 @@ impl Files<'_> {
         notes: &mut Vec<String>,
     ) -> Result<HashMap<Id, Vec<WrittenAnnotation>>, DataError> {
         let boxes = annotations.iter().filter(|one| !one.has_area()).count();
-        if boxes > 0 && boxes == annotations.len() {
-            let problem = format!(
-                "has {boxes} annotations, all of them boxes without polygons: a box is not a mask; export polygons or masks"
-            );
-            return Err(DataError::malformed(path, problem));
-        }
+        require_no_boxes(path, "annotations", (boxes, annotations.len()), "export all objects as polygons or masks")?;
         let file = relative(self.root, path);
-        if boxes > 0 {
-            notes.push(format!("{file}: {boxes} boxes without polygons are left out"));
-        }
         let crowds = annotations.iter().filter(|one| one.has_area() && one.is_crowd()).count();
         if crowds > 0 {
             notes.push(format!("{file}: {crowds} crowd regions (iscrowd) have their class and lie below the objects"));

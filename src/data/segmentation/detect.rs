@@ -99,7 +99,7 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<(Coding, Vec<Stri
     let mut seen = seen.into_iter().flatten().fold(Seen::default(), Seen::plus);
     let value_files = seen.values.files.len();
     if value_files + seen.greys.files.len() + seen.color_files == 0 {
-        let threshold = matches!(first_problem, Some((_, ImageProblem::LossyMask))).then_some(128);
+        let threshold = matches!(first_problem, Some((_, ImageProblem::LossyMask(_)))).then_some(128);
         let first = first_problem.map(|(name, problem)| format!("; the first: {name}: {problem}")).unwrap_or_default();
         let problem = format!(
             "none of the {} masks can be read; a mask is a PNG, BMP, GIF or TIFF of values up to 255{first}",

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::found::Found;
 use super::gathered::Gathered;
-use super::shapes::{Area, id_of, with_background};
+use super::shapes::{Area, id_of, require_no_boxes, with_background};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of};
 use crate::data::reading;
@@ -74,7 +74,7 @@ impl Format for LabelStudio {
             let note = format!("{truths} tasks have several annotations: the ground truth counts");
             gathered.found.decisions.notes.push(note);
         }
-        gathered.note_without_area("boxes or points");
+        gathered.note_without_area("points");
         gathered.finish()
     }
 }
@@ -99,14 +99,11 @@ fn tasks(root: &Path) -> Result<Vec<(PathBuf, Task)>, DataError> {
 /// The labels of the regions, sorted.
 ///
 /// # Errors
-/// Where all regions are boxes, or none has a label.
+/// Where regions are boxes, or none has a label.
 fn labels(root: &Path, tasks: &[(PathBuf, Task)]) -> Result<BTreeSet<String>, DataError> {
     let regions = || tasks.iter().flat_map(|(_, task)| task.regions());
     let boxes = regions().filter(|region| region.kind == "rectanglelabels").count();
-    if boxes > 0 && boxes == regions().count() {
-        let problem = format!("its {boxes} regions are boxes: a box is not a mask; label with polygons or the brush");
-        return Err(DataError::malformed(root, problem));
-    }
+    require_no_boxes(root, "regions", (boxes, regions().count()), "label with polygons or the brush")?;
     let used: BTreeSet<String> = regions().flat_map(Region::labels).cloned().collect();
     if !used.is_empty() {
         return Ok(used);

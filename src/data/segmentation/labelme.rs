@@ -12,7 +12,8 @@ use super::bitmap::{base64, of_png};
 use super::class_list::IGNORED;
 use super::found::Found;
 use super::gathered::Gathered;
-use super::shapes::{Area, id_of, with_background};
+use super::shapes::{Area, id_of, require_no_boxes, with_background};
+use super::written;
 use crate::data::decode::Head;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, relative, subfolders};
@@ -52,9 +53,8 @@ impl Format for LabelMe {
         }
         let shapes = || read.iter().flat_map(|(_, written)| &written.shapes);
         let boxes = shapes().filter(|shape| shape.shape_type.as_deref() == Some("rectangle")).count();
-        if boxes > 0 && boxes == shapes().count() {
-            let problem = format!("its {boxes} shapes are boxes: a box is not a mask; draw polygons");
-            return Err(DataError::malformed(root, problem));
+        if boxes == shapes().count() {
+            require_no_boxes(root, "shapes", (boxes, boxes), "draw polygons")?;
         }
         if shapes().count() == 0 {
             let problem = format!("its {} JSON files hold no shape; draw polygons first", read.len());
@@ -64,6 +64,10 @@ impl Format for LabelMe {
         let mut gathered = Gathered::new(root, &names, "the labels of the shapes", self.name())?;
         let ignored = shapes().filter(|shape| shape.label == IGNORE).count();
         gathered.ignore(ignored, &format!("shapes labeled {IGNORE}"));
+        if boxes > 0 {
+            let note = format!("{boxes} rectangles are areas of their labels, as polygons are");
+            gathered.found.decisions.notes.push(note);
+        }
         let id = |shape: &WrittenShape| if shape.label == IGNORE { IGNORED } else { id_of(&names, &shape.label) };
         for (path, written) in read {
             let file = path.display().to_string();
@@ -98,6 +102,7 @@ struct Written {
 
 #[derive(Deserialize)]
 struct WrittenShape {
+    #[serde(deserialize_with = "written::label")]
     label: String,
     points: Vec<[f64; 2]>,
     #[serde(default)]

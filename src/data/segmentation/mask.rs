@@ -1,5 +1,6 @@
 //! Reads masks as stored: values as values, with a palette if there is one.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -103,14 +104,19 @@ fn joined(paths: &[PathBuf], upright: bool, samples: Samples) -> Result<RawMask,
 pub(crate) fn read(path: &Path, upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
     let limits = DecodeLimits::default();
     let bytes = read_bytes(path, &limits)?;
-    match format_of(&bytes)? {
+    let format = format_of(&bytes)?;
+    if let Some(kind) = lossy(format, &bytes) {
+        return match samples {
+            Samples::Numbers => Err(ImageProblem::LossyMask(kind)),
+            Samples::Brightness => guarded(|| {
+                let grey = decode_stored(&bytes, &limits, upright)?.into_luma8();
+                let (width, height) = grey.dimensions();
+                Ok(RawMask { width, height, stored: Stored::Values(grey.into_raw(), None) })
+            }),
+        };
+    }
+    match format {
         ImageFormat::Png => guarded(|| read_png(&bytes, &limits, upright, samples)),
-        ImageFormat::Jpeg if samples == Samples::Brightness => guarded(|| {
-            let grey = decode_stored(&bytes, &limits, upright)?.into_luma8();
-            let (width, height) = grey.dimensions();
-            Ok(RawMask { width, height, stored: Stored::Values(grey.into_raw(), None) })
-        }),
-        ImageFormat::Jpeg => Err(ImageProblem::LossyMask),
         ImageFormat::Tiff => guarded(|| of_picture(decode_stored(&bytes, &limits, upright)?, samples)),
         _ => {
             let picture = decode_bytes(&bytes, &limits)?;
@@ -148,10 +154,13 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool, samples: Samples
             Stored::Values(values, palette.filter(|_| kind == ColorType::Indexed))
         }
         ColorType::GrayscaleAlpha => {
+            require_alpha_of_value(rows().flat_map(|row| row.chunks_exact(2).map(|p| ([p[0]; 3], p[1]))))?;
             Stored::Values(rows().flat_map(|row| row.chunks_exact(2).map(|p| p[0])).collect(), None)
         }
         ColorType::Rgb => Stored::Colors(rows().flat_map(|row| row.as_chunks::<3>().0.iter().copied()).collect()),
         ColorType::Rgba => {
+            let pixel = |p: &[u8; 4]| ([p[0], p[1], p[2]], p[3]);
+            require_alpha_of_value(rows().flat_map(|row| row.as_chunks::<4>().0.iter().map(pixel)))?;
             Stored::Colors(rows().flat_map(|row| row.chunks_exact(4).map(|p| [p[0], p[1], p[2]])).collect())
         }
     };
@@ -173,6 +182,10 @@ fn of_picture(picture: DynamicImage, samples: Samples) -> Result<RawMask, ImageP
         ))),
         _ => Ok(Stored::Values(values.into_iter().map(|value| value as u8).collect(), None)),
     };
+    if let DynamicImage::ImageLumaA8(_) | DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgba8(_) = picture {
+        let pixel = |p: &image::Rgba<u16>| ([p.0[0], p.0[1], p.0[2]], p.0[3]);
+        require_alpha_of_value(picture.to_rgba16().pixels().map(pixel))?;
+    }
     let stored = match picture {
         DynamicImage::ImageLuma8(grey) => Stored::Values(grey.into_raw(), None),
         DynamicImage::ImageLumaA8(grey) => Stored::Values(grey.pixels().map(|p| p.0[0]).collect(), None),
@@ -186,6 +199,51 @@ fn of_picture(picture: DynamicImage, samples: Samples) -> Result<RawMask, ImageP
         }
     };
     Ok(RawMask { width, height, stored })
+}
+
+/// The kind of a file that was compressed with loss.
+fn lossy(format: ImageFormat, bytes: &[u8]) -> Option<&'static str> {
+    match format {
+        ImageFormat::Jpeg => Some("JPEG"),
+        ImageFormat::WebP if webp_is_lossy(bytes) => Some("WebP with loss"),
+        _ => None,
+    }
+}
+
+/// Whether a WebP file holds a picture of the lossy kind (`VP8 `, not `VP8L`), by itself or as a frame.
+fn webp_is_lossy(bytes: &[u8]) -> bool {
+    const FRAME_HEADER: usize = 16;
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    while let Some((id, [a, b, c, d, ..])) = rest.split_first_chunk::<4>() {
+        let len = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        let content = rest.get(8..).unwrap_or_default();
+        match id {
+            b"VP8 " => return true,
+            b"VP8L" => return false,
+            b"ANMF" => rest = content.get(FRAME_HEADER..).unwrap_or_default(),
+            _ => rest = content.get(len.saturating_add(len % 2)..).unwrap_or_default(),
+        }
+    }
+    false
+}
+
+/// Refuses an alpha that tells pixels of one value or color apart. Elsewhere it repeats what the value says.
+fn require_alpha_of_value<T: Copy + Eq + std::hash::Hash>(
+    pixels: impl Iterator<Item = ([T; 3], T)>,
+) -> Result<(), ImageProblem> {
+    let mut alphas: HashMap<[T; 3], T> = HashMap::new();
+    let mut last = None;
+    for (color, alpha) in pixels {
+        if last != Some((color, alpha)) && *alphas.entry(color).or_insert(alpha) != alpha {
+            return Err(ImageProblem::MaskFormat(
+                "pixels of one value have several alphas: transparent pixels may be ignored, alpha may be the mask, or mean \
+                 nothing; save the classes as grey values or colors without alpha, and ignored pixels as a value of their own"
+                    .into(),
+            ));
+        }
+        last = Some((color, alpha));
+    }
+    Ok(())
 }
 
 /// 255 divided by the highest value of this bit depth.

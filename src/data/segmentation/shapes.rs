@@ -28,6 +28,26 @@ pub(super) fn coding(names: &[String], source: &str, file: &Path) -> Result<Codi
     Ok(Coding::by_position(ClassList::of(&colors, "nothing", source)))
 }
 
+/// Refuses boxes: the pixels of an object that has a box alone would be background. `noun` names the annotations, of which `boxes`
+/// of `all` are boxes.
+pub(super) fn require_no_boxes(
+    file: &Path,
+    noun: &str,
+    (boxes, all): (usize, usize),
+    remedy: &str,
+) -> Result<(), DataError> {
+    let problem = match boxes {
+        0 => return Ok(()),
+        boxes if boxes == all => format!("its {boxes} {noun} are boxes: a box is not a mask; {remedy}"),
+        boxes => {
+            format!(
+                "{boxes} of its {all} {noun} are boxes, whose objects would be background; {remedy}, or remove the boxes"
+            )
+        }
+    };
+    Err(DataError::malformed(file, problem))
+}
+
 /// Background, then the other names in their order.
 pub(super) fn with_background(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let is_background = |name: &String| matches!(name.to_lowercase().as_str(), "background" | "_background_");
@@ -72,6 +92,28 @@ pub(crate) enum Area {
     Disc([f64; 2], f64),
 }
 
+impl Area {
+    /// The lowest and the highest x and y, with this many pixels a unit; `None` for run lengths, which have the picture's size.
+    fn bounds(&self, [sx, sy]: [f64; 2]) -> Option<[[f64; 2]; 2]> {
+        let around = |corners: &mut dyn Iterator<Item = [f64; 2]>| {
+            corners.map(|[x, y]| [x * sx, y * sy]).fold(None, |bounds: Option<[[f64; 2]; 2]>, [x, y]| {
+                let [[left, top], [right, bottom]] = bounds.unwrap_or([[x, y]; 2]);
+                Some([[left.min(x), top.min(y)], [right.max(x), bottom.max(y)]])
+            })
+        };
+        match self {
+            Area::Polygons(rings) => around(&mut rings.iter().flatten().copied()),
+            Area::Holed(rings) => around(&mut rings.iter().take(1).flatten().copied()),
+            Area::Runs(_) => None,
+            Area::Bitmap { origin: [x, y], size: (width, height), .. } => {
+                let [x, y] = [*x as f64, *y as f64];
+                Some([[x, y], [x + f64::from(*width), y + f64::from(*height)]])
+            }
+            Area::Disc([x, y], radius) => Some([[x - radius, y - radius], [x + radius, y + radius]]),
+        }
+    }
+}
+
 impl Drawing {
     /// Draws the mask of the image at `image`. Pixels without shape are 0.
     ///
@@ -87,6 +129,7 @@ impl Drawing {
         };
         let mut canvas = Canvas::new(size);
         for shape in &self.shapes {
+            canvas.require_inside(&shape.area, is_share)?;
             canvas.draw(shape, is_share)?;
         }
         Ok(RawMask { width: size.0, height: size.1, stored: Stored::Values(canvas.ids, None) })
@@ -105,8 +148,32 @@ impl Canvas {
         Self { width, height, ids: vec![0; width * height] }
     }
 
+    /// Pixels of a unit of coordinates.
+    fn scale(&self, is_share: bool) -> [f64; 2] {
+        if is_share { [self.width as f64, self.height as f64] } else { [1.0; 2] }
+    }
+
+    /// Refuses an area most of which lies outside of the picture: it was drawn on a picture of another size.
+    fn require_inside(&self, area: &Area, is_share: bool) -> Result<(), ImageProblem> {
+        let Some([from, to]) = area.bounds(self.scale(is_share)) else { return Ok(()) };
+        let share = |axis: usize, side: usize| {
+            let inside = to[axis].min(side as f64) - from[axis].max(0.0);
+            let extent = (to[axis] - from[axis]).max(f64::MIN_POSITIVE);
+            (inside / extent).clamp(0.0, 1.0)
+        };
+        if share(0, self.width) * share(1, self.height) >= 0.5 {
+            return Ok(());
+        }
+        let [[left, top], [right, bottom]] = [from, to];
+        Err(ImageProblem::Annotation(format!(
+            "an area from ({left:.0}, {top:.0}) to ({right:.0}, {bottom:.0}) lies mostly outside of the picture of {}x{} \
+             pixels; it may be drawn on a picture of another size: annotate this picture, or scale the coordinates",
+            self.width, self.height
+        )))
+    }
+
     fn draw(&mut self, shape: &Shape, is_share: bool) -> Result<(), ImageProblem> {
-        let scale = if is_share { [self.width as f64, self.height as f64] } else { [1.0; 2] };
+        let scale = self.scale(is_share);
         match &shape.area {
             Area::Polygons(polygons) => polygons.iter().for_each(|polygon| self.fill(&[polygon], scale, shape.id)),
             Area::Holed(rings) => self.fill(&rings.iter().collect::<Vec<_>>(), scale, shape.id),

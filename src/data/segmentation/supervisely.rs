@@ -13,7 +13,8 @@ use serde::Deserialize;
 use super::bitmap::{MAX_BITMAP, base64, damaged, of_png};
 use super::found::Found;
 use super::gathered::Gathered;
-use super::shapes::{Area, id_of, with_background};
+use super::shapes::{Area, id_of, require_no_boxes, with_background};
+use super::written;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of, relative, subfolders};
 use crate::data::reading;
@@ -49,10 +50,7 @@ impl Format for Supervisely {
         }
         let objects = || read.iter().flat_map(|(_, written)| &written.objects);
         let boxes = objects().filter(|object| object.kind == "rectangle").count();
-        if boxes > 0 && boxes == objects().count() {
-            let problem = format!("its {boxes} objects are boxes: a box is not a mask; draw polygons or bitmaps");
-            return Err(DataError::malformed(root, problem));
-        }
+        require_no_boxes(root, "objects", (boxes, objects().count()), "draw polygons or bitmaps")?;
         if objects().count() == 0 {
             let problem = format!("its {} annotation files hold no object; label the images first", read.len());
             return Err(DataError::malformed(root, problem));
@@ -71,7 +69,7 @@ impl Format for Supervisely {
             let regions = written.objects.iter().map(|object| (id_of(&names, &object.title), object.area()));
             gathered.draw(at, part, (file, size), regions);
         }
-        gathered.note_without_area("boxes, lines or points");
+        gathered.note_without_area("lines or points");
         gathered.finish()
     }
 }
@@ -90,7 +88,7 @@ struct WrittenSize {
 
 #[derive(Deserialize)]
 struct WrittenObject {
-    #[serde(rename = "classTitle")]
+    #[serde(rename = "classTitle", deserialize_with = "written::label")]
     title: String,
     #[serde(rename = "geometryType", default)]
     kind: String,
@@ -121,11 +119,12 @@ struct Meta {
 
 #[derive(Deserialize)]
 struct MetaClass {
+    #[serde(deserialize_with = "written::label")]
     title: String,
 }
 
 impl WrittenObject {
-    /// The area; `None` for boxes, lines and points.
+    /// The area; `None` for lines and points.
     fn area(&self) -> Result<Option<Area>, String> {
         if let Some(bitmap) = &self.bitmap {
             return bitmap.area().map(Some);

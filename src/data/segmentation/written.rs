@@ -13,6 +13,15 @@ pub(super) struct WrittenClass {
     pub value: Option<Byte>,
 }
 
+/// A label without blanks around it.
+pub(super) fn label<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let label = String::deserialize(from)?;
+    match label.trim() {
+        "" => Err(D::Error::custom("a label is empty; name its class")),
+        trimmed => Ok(trimmed.to_string()),
+    }
+}
+
 /// A value of a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Byte(pub u8);

@@ -235,7 +235,9 @@ fn labelmes_masks_and_ignored_shapes() {
     let dir = temp();
     let shape = |label: &str| json!([{"label": label, "points": [[5, 5], [25, 5], [25, 15], [5, 15]]}]);
     (0..4).for_each(|k| labelme(dir.path(), k, "", &shape(if k % 2 == 0 { "Cat " } else { "cat" })));
-    assert!(noted(&segmentation(dir.path()).unwrap(), "'Cat ' and 'cat' differ in case, blanks"));
+    assert!(noted(&segmentation(dir.path()).unwrap(), "'Cat' and 'cat' differ in case"));
+    labelme(dir.path(), 3, "", &shape(" "));
+    refused(segmentation(dir.path()), &["3.json", "a label is empty"]);
     (0..4).for_each(|k| labelme(dir.path(), k, "", &json!([])));
     refused(segmentation(dir.path()), &["4 JSON files hold no shape"]);
     write(&dir.path().join("2.json"), "{\"shapes\": [{\"label\": \"a\", \"points\": [[NaN, 1]]}]}");
@@ -301,4 +303,40 @@ fn label_studios_annotations_are_one_a_picture() {
     refused(segmentation(dir(turned).path()), &["task 2", "turned by 90 degrees"]);
     let choice = json!([{"result": [{"type": "choices", "from_name": "c", "value": {"choices": ["cat"]}}]}]);
     refused(segmentation(label_studio("{}.jpg", &[choice.clone(), choice]).path()), &["result.json", "holds choices"]);
+}
+
+/// Areas outside of the picture are of another picture, not background.
+#[test]
+fn areas_outside_of_the_picture_are_refused() {
+    let square = |from: i64, to: i64| json!([[from, from], [to, from], [to, to], [from, to]]);
+    let flat = |from: i64, to: i64| json!([[from, from, to, from, to, to, from, to]]);
+    let disc = json!([{"label": "cat", "points": [[60, 60], [70, 60]], "shape_type": "circle"}]);
+    let labelme_of = |shapes: Value| {
+        let dir = temp();
+        let inside = json!([{"label": "cat", "points": square(5, 25)}]);
+        (0..4).for_each(|k| labelme(dir.path(), k, "", if k == 0 { &shapes } else { &inside }));
+        dir
+    };
+    let coco_of = |area: Value| {
+        coco_at(&["0.jpg", "1.jpg", "2.jpg", "3.jpg"], |file| file["annotations"][0]["segmentation"] = area.clone())
+    };
+    let refusal = |dir: &TempDir| -> Option<String> {
+        let splits = match segmentation(dir.path()) {
+            Ok(splits) => splits,
+            Err(error) => return Some(error.to_string()),
+        };
+        let masks = [&splits.train, &splits.val].into_iter().flat_map(|set| (0..set.len()).map(|at| set.mask(at)));
+        masks.filter_map(Result::err).map(|error| error.to_string()).next()
+    };
+    for (from, to) in [(50, 70), (-30, 4), (10, 70)] {
+        for dir in [labelme_of(json!([{"label": "cat", "points": square(from, to)}])), coco_of(flat(from, to))] {
+            let message = refusal(&dir).unwrap_or_else(|| panic!("{from} to {to} was read"));
+            assert!(message.contains("lies mostly outside of the picture of 40x32 pixels"), "{message}");
+        }
+    }
+    assert!(refusal(&labelme_of(disc)).is_some());
+    // A corner beyond the edge is cut.
+    for dir in [labelme_of(json!([{"label": "cat", "points": square(-4, 30)}])), coco_of(flat(5, 34))] {
+        assert_eq!(refusal(&dir), None);
+    }
 }

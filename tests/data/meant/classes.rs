@@ -5,7 +5,7 @@ use std::fs;
 
 use shadegrad::data::{PrepareOptions, prepare};
 
-use super::{HEIGHT, WIDTH, save_grey, segmentation, stripes, write};
+use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{class_folders, open, picture, refused, save, temp};
 
 #[test]
@@ -73,4 +73,30 @@ fn a_part_may_lack_classes() {
     let labels: BTreeSet<u32> = (0..aligned.train.len()).map(|i| aligned.train.label(i)).collect();
     assert_eq!(labels, BTreeSet::from([0, 2]));
     assert!(aligned.decisions.notes.iter().any(|note| note.contains("'b' of the model")));
+}
+
+/// Two files of class names must name the same classes in the same order; a blank line may count as a value.
+#[test]
+fn files_of_class_names_that_contradict_each_other_are_refused() {
+    let set = |codes: &str, info: &str| {
+        let dir = temp();
+        pairs(dir.path(), NAMES, |_| stripes(&[0, 1, 2]));
+        write(&dir.path().join("codes.txt"), codes);
+        write(&dir.path().join("info.json"), info);
+        dir
+    };
+    for (codes, info) in [
+        ("bg\ncat\ndog\n", r#"{"classes": ["x", "y", "z"]}"#),
+        ("bg\ncat\ndog\n", r#"{"classes": ["bg", "dog", "cat"]}"#),
+    ] {
+        let dir = set(codes, info);
+        refused(segmentation(dir.path()).map(|_| ()), &["info.json", "codes.txt", "classes.toml"]);
+        write(&dir.path().join("classes.toml"), "classes = [\"bg\", \"cat\", \"dog\"]\n");
+        assert_eq!(segmentation(dir.path()).unwrap().train.classes().names, ["bg", "cat", "dog"]);
+    }
+    let dir = set("bg\ncat\ndog\n", r#"{"classes": ["bg", "cat", "dog"]}"#);
+    assert_eq!(segmentation(dir.path()).unwrap().train.classes().names, ["bg", "cat", "dog"]);
+    fs::remove_file(dir.path().join("info.json")).unwrap();
+    write(&dir.path().join("codes.txt"), "# names\nbg\n\ncat\ndog\n");
+    refused(segmentation(dir.path()).map(|_| ()), &["codes.txt", "line 3 is blank"]);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use shadegrad::data::{SetOptions, Why, open_images};
+use shadegrad::data::{SetOptions, Why, open_images, open_segmentation};
 
 use super::{NAMES, pairs, segmentation, stripes, write};
 use crate::{class_folders, open, refused, temp};
@@ -89,4 +89,38 @@ fn lists_divide_every_kind_of_set() {
     assert_eq!((images.train.len(), images.val.len()), (2, 2));
     write(&dir.path().join("val.txt"), "2.png\n");
     refused(open(dir.path()).map(|_| ()), &["val.txt, line 1", "may be a/2.png or b/2.png"]);
+}
+
+/// No image is silently taken out of one list because another one names it too.
+#[test]
+fn lists_that_contradict_each_other_are_refused() {
+    let both = |dir: &Path| {
+        write(&dir.join("train.txt"), "im 0\nim 1\nim 2\nim 3\n");
+        write(&dir.join("val.txt"), "im 3\nim 4\nim 5\n");
+    };
+    let dir = temp();
+    pairs(dir.path(), NAMES, |_| stripes(&[0, 1]));
+    both(dir.path());
+    refused(segmentation(dir.path()).map(|_| ()), &["im 3.png", "train part", "val part", "train.txt, val.txt"]);
+    let splits = open_segmentation(dir.path(), &SetOptions { skip_bad: true, ..SetOptions::default() });
+    let splits = splits.unwrap();
+    assert_eq!((splits.train.len(), splits.val.len()), (3, 2), "the image of both lists is left out of both");
+
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 4);
+    let names = |numbers: std::ops::Range<usize>| -> String {
+        ["a", "b"].iter().flat_map(|class| numbers.clone().map(move |n| format!("{class}/{n}.png\n"))).collect()
+    };
+    write(&dir.path().join("train.txt"), names(0..3));
+    write(&dir.path().join("val.txt"), names(2..4));
+    refused(open(dir.path()).map(|_| ()), &["val.txt, line 1", "a/2.png", "train.txt, line 3"]);
+    write(&dir.path().join("train.txt"), names(0..2));
+    open(dir.path()).unwrap();
+    // Lists of another folder must say the same.
+    write(&dir.path().join("splits/train.txt"), names(2..4));
+    write(&dir.path().join("splits/val.txt"), names(0..2));
+    refused(open(dir.path()).map(|_| ()), &["a/2.png", "splits/train.txt, line 1", "val.txt, line 1"]);
+    write(&dir.path().join("splits/train.txt"), names(0..2));
+    write(&dir.path().join("splits/val.txt"), names(2..4));
+    open(dir.path()).unwrap();
 }

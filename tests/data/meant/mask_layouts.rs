@@ -191,6 +191,7 @@ fn lists_of_class_names_are_read_or_named() {
     write(&dir.path().join("label_colors.txt"), "# c\n0 0 0 ground\n0 0 255 sky # blue\n");
     assert_eq!(segmentation(dir.path()).unwrap().train.classes().names, ["ground", "sky"]);
     write(&dir.path().join("label_colors.txt"), "0 0 0 Void\n0 0 255 sky\n");
+    fs::remove_file(dir.path().join("class_dict_seg.csv")).unwrap();
     refused(segmentation(dir.path()), &["label_colors.txt", "rename it to background"]);
     let dir = temp();
     at(dir.path(), "train/{}.jpg", "train/{}_mask.png");

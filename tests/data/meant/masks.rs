@@ -203,3 +203,58 @@ fn areas_of_255_beside_listed_classes_are_a_class_or_refused() {
         }
     }
 }
+
+/// WebP with loss is refused as JPEG is; an alpha is dropped only where it says nothing that the values do not say.
+#[test]
+fn masks_with_loss_and_masks_of_alpha_are_refused() {
+    let prepared = |root: &std::path::Path| {
+        let splits = segmentation(root)?;
+        prepare(&[splits.train, splits.val], &PrepareOptions::new(8, 8), &|_, _| ()).map(|_| ())
+    };
+    let lossy = |frame: &[u8]| {
+        let mut bytes = b"RIFF\0\0\0\0WEBP".to_vec();
+        bytes.extend(frame);
+        bytes
+    };
+    for frame in [&b"VP8 \x04\0\0\0abcd"[..], b"VP8X\x0a\0\0\0\0\0\0\0\x09\0\0\x07\0\0VP8 \x04\0\0\0abcd"] {
+        let dir = temp();
+        pairs(dir.path(), ["a", "b", "c"], |_| stripes(&[0, 1]));
+        std::fs::remove_file(dir.path().join("masks/a.png")).unwrap();
+        write(&dir.path().join("masks/a.webp"), lossy(frame));
+        refused(prepared(dir.path()), &["a.webp", "WebP with loss", "save masks as PNG"]);
+    }
+    // Lossless WebP is read.
+    let dir = temp();
+    pairs(dir.path(), ["a", "b", "c"], |_| stripes(&[0, 1]));
+    for name in ["a", "b", "c"] {
+        let mask = image::open(dir.path().join(format!("masks/{name}.png"))).unwrap();
+        mask.save(dir.path().join(format!("masks/{name}.webp"))).unwrap();
+        std::fs::remove_file(dir.path().join(format!("masks/{name}.png"))).unwrap();
+    }
+    assert_eq!(segmentation(dir.path()).unwrap().train.mask(0).unwrap(), stripes(&[0, 1]));
+
+    let with_alpha = |alpha: fn(u32, u8) -> u8| {
+        let dir = temp();
+        pairs(dir.path(), ["a", "b", "c"], |_| stripes(&[0, 1]));
+        for name in ["a", "b", "c"] {
+            let path = dir.path().join(format!("masks/{name}.png"));
+            let grey = image::open(&path).unwrap().into_luma8();
+            let rgba = image::RgbaImage::from_fn(grey.width(), grey.height(), |x, y| {
+                let value = grey.get_pixel(x, y).0[0];
+                image::Rgba([value, value, value, alpha(y, value)])
+            });
+            rgba.save(&path).unwrap();
+        }
+        dir
+    };
+    for alpha in
+        [|y: u32, _: u8| if y < 2 { 0 } else { 255 }, |y: u32, value: u8| if value == 1 && y == 0 { 128 } else { 255 }]
+    {
+        let dir = with_alpha(alpha);
+        refused(prepared(dir.path()), &["a.png", "several alphas", "without alpha"]);
+    }
+    for alpha in [|_: u32, _: u8| 255, |_: u32, value: u8| if value == 0 { 0 } else { 255 }] {
+        let dir = with_alpha(alpha);
+        assert_eq!(segmentation(dir.path()).unwrap().train.mask(0).unwrap(), stripes(&[0, 1]));
+    }
+}

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::data::segmentation::written::label;
+
 #[derive(Deserialize)]
 pub(super) struct Written {
     pub images: Vec<WrittenImage>,
@@ -121,5 +123,6 @@ pub(super) enum WrittenRuns {
 #[derive(Deserialize)]
 pub(super) struct WrittenCategory {
     pub id: Id,
+    #[serde(deserialize_with = "label")]
     pub name: String,
 }
