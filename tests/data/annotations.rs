@@ -222,7 +222,7 @@ fn shapes_of_yolo_and_labelme_become_masks() {
         save(&at, &picture(WIDTH, HEIGHT, number));
         // A cat covers a part of a dog: later shapes are on top.
         let dog = serde_json::json!({"label": "dog", "points": [[0, 0], [40, 0], [40, 32], [0, 32]], "shape_type": "polygon"});
-        let cat = serde_json::json!({"label": "cat", "points": [[5, 5], [25, 15]], "shape_type": "rectangle"});
+        let cat = serde_json::json!({"label": "cat", "points": [[5, 5], [25, 5], [25, 15], [5, 15]]});
         let dot = serde_json::json!({"label": "cat", "points": [[1, 1]], "shape_type": "point"});
         let shapes = if number == 0 { vec![dog, cat, dot] } else { vec![cat] };
         let all = serde_json::json!({"version": "5.5.0", "shapes": shapes, "imagePath": format!("..\\pics\\{number}.jpg"),

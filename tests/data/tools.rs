@@ -145,6 +145,12 @@ fn label_studio_regions_become_masks() {
     let dir = export([&boxed; 3]);
     refused(open(dir.path()), &["3 regions are boxes"]);
     refused(open(export([&polygon, &boxed, &polygon]).path()), &["1 of its 3 regions are boxes"]);
+    // A shape without label, or of a kind that is not read, is no background.
+    let bare = region("polygon", json!({"points": [[12.5, 15.6], [62.5, 15.6], [62.5, 46.8]]}));
+    refused(open(export([&polygon, &bare, &polygon]).path()), &["task 1", "a region of type polygon has no label"]);
+    let ellipse =
+        region("ellipselabels", json!({"x": 50, "y": 50, "radiusX": 9, "radiusY": 9, "ellipselabels": ["cat"]}));
+    refused(open(export([&polygon, &ellipse, &polygon]).path()), &["task 1", "a region is an ellipse"]);
     let damaged = region("brushlabels", json!({"format": "rle", "rle": &rle[..40], "brushlabels": ["cat"]}));
     let dir = export([&polygon, &damaged, &polygon]);
     refused(open(dir.path()), &["task 1", "brush stroke are damaged"]);
@@ -161,4 +167,8 @@ fn labelme_boxes_are_no_masks() {
         write(&dir.path().join(format!("{number}.json")), &file);
     }
     refused(open(dir.path()), &["3 shapes are boxes", "polygons"]);
+    let polygon = json!({"label": "cat", "points": [[5, 5], [25, 5], [25, 15]]});
+    let file = json!({"shapes": [polygon], "imagePath": "0.jpg", "imageHeight": 32, "imageWidth": 40});
+    write(&dir.path().join("0.json"), &file);
+    refused(open(dir.path()), &["2 of its 3 shapes are boxes"]);
 }

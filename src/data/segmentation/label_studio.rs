@@ -64,6 +64,16 @@ impl Format for LabelStudio {
                 }
             };
             truths += usize::from(annotation.ground_truth && task.annotations.len() > 1);
+            let shapes = ["polygon", "brush", "ellipse", "rectangle"];
+            let is_bare = |region: &&Region| region.labels().is_empty() && shapes.contains(&region.kind.as_str());
+            if let Some(bare) = annotation.result.iter().find(is_bare) {
+                let problem = format!(
+                    "a region of type {0} has no label; give it one, with the control that labels a {0}",
+                    bare.kind
+                );
+                gathered.fault_of(at, name, ImageProblem::Annotation(problem));
+                continue;
+            }
             let labeled = || annotation.result.iter().filter_map(|region| Some((region, region.labels().first()?)));
             let size = labeled().find_map(|(region, _)| region.width.zip(region.height));
             let part = reading::read(Path::new(&task.address())).part;
@@ -263,10 +273,10 @@ impl Region {
         self.value.polygonlabels.as_deref().unwrap_or_default()
     }
 
-    /// The area; `None` for boxes and points.
+    /// The area; `None` for points.
     ///
     /// # Errors
-    /// Where the region has two classes, belongs to a turned picture or is damaged, in words.
+    /// Where the region has two classes, is an ellipse, belongs to a turned picture or is damaged, in words.
     fn area(&self) -> Result<Option<Area>, String> {
         if let [first, second, ..] = self.labels() {
             return Err(format!("a region has two labels, '{first}' and '{second}'; give it one"));
@@ -292,6 +302,9 @@ impl Region {
                 let rgba = unpack(&self.value.rle, samples).ok_or("the run lengths of a brush stroke are damaged")?;
                 let set = rgba.as_chunks::<4>().0.iter().map(|pixel| pixel[3] > 0).collect();
                 Ok(Some(Area::Bitmap { origin: [0, 0], size, set }))
+            }
+            "ellipselabels" => {
+                Err("a region is an ellipse, which is not read; draw a polygon, or use the brush".into())
             }
             _ => Ok(None),
         }

@@ -1,4 +1,4 @@
-//! LabelMe's JSON: a file beside each image, with polygons, rectangles, circles and masks in pixels.
+//! LabelMe's JSON: a file beside each image, with polygons, circles and masks in pixels.
 //!
 //! Pixels without shape are background. Shapes are drawn in the order of the file; later ones cover earlier ones.
 //! Points and lines have no area and are left out. Shapes labeled `__ignore__` are ignored.
@@ -53,9 +53,7 @@ impl Format for LabelMe {
         }
         let shapes = || read.iter().flat_map(|(_, written)| &written.shapes);
         let boxes = shapes().filter(|shape| shape.shape_type.as_deref() == Some("rectangle")).count();
-        if boxes == shapes().count() {
-            require_no_boxes(root, "shapes", (boxes, boxes), "draw polygons")?;
-        }
+        require_no_boxes(root, "shapes", (boxes, shapes().count()), "draw polygons")?;
         if shapes().count() == 0 {
             let problem = format!("its {} JSON files hold no shape; draw polygons first", read.len());
             return Err(DataError::malformed(root, problem));
@@ -64,10 +62,6 @@ impl Format for LabelMe {
         let mut gathered = Gathered::new(root, &names, "the labels of the shapes", self.name())?;
         let ignored = shapes().filter(|shape| shape.label == IGNORE).count();
         gathered.ignore(ignored, &format!("shapes labeled {IGNORE}"));
-        if boxes > 0 {
-            let note = format!("{boxes} rectangles are areas of their labels, as polygons are");
-            gathered.found.decisions.notes.push(note);
-        }
         let id = |shape: &WrittenShape| if shape.label == IGNORE { IGNORED } else { id_of(&names, &shape.label) };
         for (path, written) in read {
             let file = path.display().to_string();
@@ -225,9 +219,6 @@ fn below(root: &Path, folder: &Path, path: &str) -> Option<String> {
 fn area(shape: &WrittenShape) -> Result<Option<Area>, String> {
     Ok(match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
         ("polygon" | "oriented_rectangle", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),
-        ("rectangle", &[[x0, y0], [x1, y1]]) => {
-            Some(Area::Polygons(vec![vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]]))
-        }
         ("circle", &[[x, y], [rim_x, rim_y]]) => Some(Area::Disc([x, y], (rim_x - x).hypot(rim_y - y))),
         // The first point is the upper left pixel of the mask.
         ("mask", &[[left, top], ..]) => {

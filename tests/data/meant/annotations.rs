@@ -46,6 +46,11 @@ fn noted(splits: &SegmentationSplits, words: &str) -> bool {
 /// `train` and `val` of data.yaml count, wherever they lead.
 #[test]
 fn a_data_file_divides_its_set() {
+    let names = "names: [cat, dog]\n";
+    refused(
+        segmentation(yolo(&["a", "b"], &[("data.yaml", names), ("data.yml", names)]).path()),
+        &["data.yaml and data.yml"],
+    );
     // The same names in several folders: each image keeps the labels at its own path.
     let dir =
         yolo(&["a", "b", "c"], &[("data.yaml", "train: [images/a, images/b]\nval: images/c\nnames: [cat, dog]\n")]);

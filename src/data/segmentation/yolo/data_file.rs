@@ -120,8 +120,14 @@ impl<'de> Deserialize<'de> for Names {
 pub(super) fn find(root: &Path) -> Result<Option<DataFile>, DataError> {
     let is_yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
     let files: Vec<PathBuf> = entries(root)?.into_iter().filter(is_yaml).collect();
-    if let Some(path) = files.iter().find(|path| stem_of(path) == "data") {
-        return read(path).map(Some);
+    let data: Vec<&PathBuf> = files.iter().filter(|path| stem_of(path) == "data").collect();
+    match data.as_slice() {
+        [] => {}
+        [path] => return read(path).map(Some),
+        [first, second, ..] => {
+            let problem = format!("holds {} and {}; keep one of them", name_of(first), name_of(second));
+            return Err(DataError::malformed(root, problem));
+        }
     }
     let mut named = Vec::new();
     for path in files {
