@@ -108,8 +108,9 @@ impl Index {
     }
 
     /// The file with the longest ending of a path or an address of another machine, such as `images/x.jpg` for
-    /// `/label-studio/data/upload/1/x.jpg` or `s3://bucket/x.jpg?sig=1`. No match are: a file in another part than the path says;
-    /// by its name alone, a file in a folder of another name than those of images and parts, which may tell files apart.
+    /// `/label-studio/data/upload/1/x.jpg` or `s3://bucket/x.jpg?sig=1`. A file in another part than that of the path is no match. The
+    /// name alone is no match in a folder that is named neither after images nor after a part: such folders may hold different files
+    /// of the same name.
     pub fn find_of_other_machine(&self, listed: &str) -> Match {
         let listed = listed.trim().replace('\\', "/");
         let is_address = listed.contains("://");
@@ -143,7 +144,7 @@ impl Index {
         if found == Match::None { (whole, "") } else { (found, rest) }
     }
 
-    /// The remark that names were found in another case than their files have, with the first of them.
+    /// A note on names that were found in another case than their files have, with the first of them.
     pub fn note(&self) -> Option<String> {
         let (listed, number) = self.other_case.get()?;
         let (_, path) = self.files.iter().find(|(known, _)| known == number)?;

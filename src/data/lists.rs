@@ -132,7 +132,7 @@ fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
     Ok(lists.into())
 }
 
-/// What `read` finds in the first of the folders of lists that has any.
+/// The results of `read` in the first folder of lists that has any.
 pub(super) fn first_of<T>(root: &Path, read: impl Fn(&Path) -> Result<Vec<T>, DataError>) -> Result<Vec<T>, DataError> {
     for folder in folders(root) {
         let found = read(&folder)?;
@@ -184,7 +184,7 @@ pub(super) fn named_after_parts(folder: &Path, extensions: &[&str]) -> Result<Ve
     Ok(named.into_iter().map(|(part, _, path)| (part, path)).collect())
 }
 
-/// What lists say of the images of a set.
+/// The division of a set by lists.
 pub(crate) struct Dealt {
     /// The part of each image; `None` for an image that no list names.
     pub parts: Vec<Option<Part>>,
@@ -253,7 +253,7 @@ pub(crate) fn deal(
     Ok(Dealt { parts, second })
 }
 
-/// The remark that images without list train.
+/// A note that images that no list names are for training.
 pub(crate) fn rest_trains(images: usize, lists: &[String]) -> String {
     format!(
         "there is no list of training images: the {images} images that {} does not name are for training",
@@ -261,7 +261,7 @@ pub(crate) fn rest_trains(images: usize, lists: &[String]) -> String {
     )
 }
 
-/// The remark that the second column of lists is not read.
+/// A note that the second column of lists is not read.
 pub(crate) fn second_unused(second: &[(usize, String, String)]) -> Option<String> {
     let (_, text, place) = second.first()?;
     Some(format!("text after the names of images is not read, such as '{}' in {place}", shortened(text)))

@@ -32,8 +32,8 @@ mod raw;
 pub(crate) mod roboflow;
 mod set;
 mod shapes;
-mod strangers;
 pub(crate) mod supervisely;
+mod unread_annotations;
 mod values;
 pub(crate) mod voc;
 mod written;
@@ -131,7 +131,7 @@ fn take_out_of_two_parts(found: &mut Found) {
     found.faults.extend(faults);
 }
 
-/// The remark that masks hold several pages, of which the first is read.
+/// A note on masks with several pages, of which the first is read.
 fn several_pages(found: &Found) -> Option<String> {
     const KINDS: [&str; 3] = ["tif", "tiff", "gif"];
     let files = found.parts().into_iter().flatten().flat_map(|pair| pair.mask.files());

@@ -26,7 +26,7 @@ const LOOKED_AT: usize = 8;
 /// Share of the pixels that have the most frequent color, below which a picture counts as a photograph.
 const FLAT: f64 = 0.2;
 
-/// What a rule sees.
+/// The facts that rules use.
 struct Facts {
     /// The settings with the choices so far.
     settings: Resolved,

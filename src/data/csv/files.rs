@@ -123,7 +123,7 @@ impl Files {
         Ok(())
     }
 
-    /// The remark that names were found in another case than their files have.
+    /// A note on names that were found in another case than their files have.
     pub fn note(&self) -> Option<String> {
         self.indexed.as_ref()?.0.note()
     }

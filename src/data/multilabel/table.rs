@@ -210,7 +210,7 @@ impl Table {
         }
     }
 
-    /// The remark that names were found in another case than their files have, once all images are found.
+    /// A note on names that were found in another case than their files have, once all images are found.
     pub fn note(&self) -> Option<String> {
         self.sources.iter().find_map(|source| source.files.note())
     }

@@ -63,7 +63,7 @@ pub(super) enum WrittenCoding {
     Color,
 }
 
-/// What the first file of classes says, and the orientation that `classes.toml` says.
+/// The content of the first file of classes, and the orientation in `classes.toml`.
 pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<bool>), DataError> {
     let toml = root.join("classes.toml");
     let mut orientation = None;

@@ -148,7 +148,7 @@ impl Canvas {
         Self { width, height, ids: vec![0; width * height] }
     }
 
-    /// Pixels of a unit of coordinates.
+    /// Pixels per unit of coordinates.
     fn scale(&self, is_share: bool) -> [f64; 2] {
         if is_share { [self.width as f64, self.height as f64] } else { [1.0; 2] }
     }
