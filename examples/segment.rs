@@ -30,7 +30,7 @@ pub fn run(quick: bool, out: &Path) -> Result<String, Box<dyn Error>> {
     }
     let comparison = compare(&models, &EvalOptions::default())?;
     comparison.write(out)?;
-    Ok(comparison.compared.table.markdown())
+    Ok(comparison.compared.table.text(|text| text))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

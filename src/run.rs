@@ -13,6 +13,7 @@ pub(crate) mod image_size;
 mod journal;
 pub mod layers;
 pub(crate) mod lock;
+pub(crate) mod markdown;
 pub(crate) mod mistakes;
 pub(crate) mod names;
 pub(crate) mod pictures;

@@ -76,9 +76,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let folder = new_folder(args.out.as_deref(), "compare")?;
     let written = compared.write(&folder)?;
     print(format_args!("{}\n", compared.on))?;
-    print(compared.compared.table.markdown())?;
+    print(compared.compared.table.text(|text| text))?;
     if let Some(classes) = &compared.compared.classes {
-        print(classes.markdown())?;
+        print(classes.text(|text| text))?;
     }
     take_missing().into_iter().for_each(|note| complain(format_args!("note: {note}")));
     print(format_args!("written: {}/{}", folder.display(), written.join(", ")))?;

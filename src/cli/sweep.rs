@@ -119,8 +119,8 @@ fn run_on(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode, CliError> {
     let progress = SweepProgress::new();
     let table = sweep.run_over(ranks, &args.out, device, (&progress, &stop)).map_err(WorkflowError::from)?;
     let bold = std::io::stdout().is_terminal();
-    let shown = table.table(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
-    print(format_args!("\n{}", shown.markdown()))?;
+    let shown = table.table().text(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text });
+    print(format_args!("\n{shown}"))?;
     print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
     table.check().map_err(WorkflowError::from)?;
     Ok(ended(&stop))

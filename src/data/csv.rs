@@ -4,8 +4,9 @@
 //! columns (of files, labels and parts) ──► rows ──► class list ──► Splits
 //! ```
 //!
-//! Paths are relative to the folder of the table. They may lack the extension, have backslashes or another case, or be
-//! absolute paths of another machine: see [`super::list_index::Index`].
+//! Rows of another number of fields than the others are refused: see [`widths`]. Paths are relative to the folder of the table.
+//! They may lack the extension, have backslashes or another case, or be absolute paths of another machine: see
+//! [`super::list_index::Index`].
 
 mod cells;
 mod columns;
@@ -13,6 +14,7 @@ mod dispute;
 mod files;
 mod records;
 mod tables;
+mod widths;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -283,6 +285,11 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
     let line = record.position().map_or(0, ::csv::Position::line);
     let fail = |problem: String| DataError::CsvRow { path: table.to_path_buf(), line, problem };
     let field = |column: usize, name: &str| match record.get(column) {
+        // A path may hold one: that of a file of such a name.
+        Some(text) if text.contains('\n') && name != "path" => Err(fail(format!(
+            "the {name} goes on over several lines: '{}'; a quotation mark is missing before or after it",
+            names::shortened(&text.escape_debug().to_string())
+        ))),
         Some(text) if !text.is_empty() => Ok(text),
         _ => Err(fail(format!(
             "no {name}; expected path,label but found '{}'",

@@ -1,5 +1,6 @@
-//! A table of text, as Markdown and as CSV.
+//! A table of text, as Markdown, as text for a terminal and as CSV.
 
+use super::markdown;
 use crate::data::one_line;
 use crate::text::defused;
 
@@ -12,23 +13,38 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Rows: name and values.
     pub rows: Vec<(String, Vec<String>)>,
+    /// The row that is set in bold, if any.
+    pub bold: Option<usize>,
 }
 
 impl Table {
-    /// As Markdown, with columns aligned.
+    /// As Markdown, with columns aligned. No character of a cell is read as markup.
     pub fn markdown(&self) -> String {
-        let head = std::iter::once((self.row.to_owned(), self.columns.clone()));
-        let lines: Vec<Vec<String>> =
-            head.chain(self.rows.iter().cloned()).map(|(name, values)| [vec![name], values].concat()).collect();
-        let width = |c: usize| lines.iter().filter_map(|l| l.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
+        self.lines(|text, bold| if bold { markdown::bold(text) } else { markdown::escaped(text) }, |text, _| text)
+    }
+
+    /// The same for a terminal, with cells as they are. `bold` marks the cells of the row in bold.
+    pub fn text(&self, bold: impl Fn(String) -> String) -> String {
+        self.lines(|text, _| one_line(text), |text, is_bold| if is_bold { bold(text) } else { text })
+    }
+
+    /// The lines of the table. `cell` gives the text of a cell by which columns are aligned, `mark` its form after that.
+    fn lines(&self, cell: impl Fn(&str, bool) -> String, mark: impl Fn(String, bool) -> String) -> String {
+        let head = cells(self.row, &self.columns, |text| cell(text, false));
+        let is_bold = |at: usize| self.bold == Some(at);
+        let rows = self.rows.iter().enumerate();
+        let rows: Vec<Vec<String>> =
+            rows.map(|(at, (name, values))| cells(name, values, |text| cell(text, is_bold(at)))).collect();
+        let all = || std::iter::once(&head).chain(&rows);
+        let width = |c: usize| all().filter_map(|line| line.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=self.columns.len()).map(width).collect();
-        let line = |cells: &[String]| {
-            let cell = |(text, &width): (&String, &usize)| format!(" {:<width$} |", one_line(text));
+        let line = |cells: &[String], bold: bool| {
+            let cell = |(text, &width): (&String, &usize)| format!(" {} |", mark(format!("{text:<width$}"), bold));
             format!("|{}\n", cells.iter().zip(&widths).map(cell).collect::<String>())
         };
         let rule = format!("|{}\n", widths.iter().map(|w| format!("{}|", "-".repeat(w + 2))).collect::<String>());
-        let body = lines[1..].iter().map(|cells| line(cells)).collect::<String>();
-        format!("{}{rule}{body}", line(&lines[0]))
+        let body = rows.iter().enumerate().map(|(at, cells)| line(cells, is_bold(at))).collect::<String>();
+        format!("{}{rule}{body}", line(&head, false))
     }
 
     /// As CSV. Names that a spreadsheet would take for formulas are escaped.
@@ -42,4 +58,9 @@ impl Table {
         }
         csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
+}
+
+/// The cells of a line.
+fn cells(name: &str, values: &[String], cell: impl Fn(&str) -> String) -> Vec<String> {
+    std::iter::once(name).chain(values.iter().map(String::as_str)).map(cell).collect()
 }

@@ -262,7 +262,8 @@ impl ImageSet for ColorImages {
         let mut rows: Vec<(String, Vec<String>)> = names.iter().cloned().zip(values).collect();
         let truth = means.first().map_or(0.0, |m| m.true_colorfulness);
         rows.push(("truth".into(), vec!["–".into(), "–".into(), "–".into(), COLORFULNESS.format(truth)]));
-        let table = Table { row: "model", columns: columns.iter().map(|c| c.name.to_string()).collect(), rows };
+        let names_of_scores = columns.iter().map(|c| c.name.to_string()).collect();
+        let table = Table { row: "model", columns: names_of_scores, rows, bold: None };
         let title = format!("{} images, scores of each", self.0.len());
         let columns = std::iter::once("grey".to_owned()).chain(names.iter().cloned()).chain(["truth".to_owned()]);
         let mut figure = PictureTable::new(title, columns.collect());

@@ -7,6 +7,7 @@ use super::error::Incomparable;
 use super::evaluation::{EvalOptions, MIRRORED, data_source, measure, remarks, task_of};
 use crate::interop::files::write_atomic;
 use crate::run::card::ModelCard;
+use crate::run::markdown::escaped;
 use crate::run::{Checkpoint, RunError};
 use crate::tasks::data::{Chosen, Compared, DataSource};
 use crate::tasks::tasks;
@@ -33,7 +34,7 @@ impl Comparison {
         let mut names = vec!["comparison.png", "comparison.md", "comparison.csv"];
         let Compared { table, classes, figure } = &self.compared;
         let below = classes.as_ref().map_or(String::new(), |c| format!("\n{}", c.markdown()));
-        text("comparison.md", &format!("{}\n\n{}{below}", self.on, table.markdown()))?;
+        text("comparison.md", &format!("{}\n\n{}{below}", escaped(&self.on), table.markdown()))?;
         text("comparison.csv", &table.csv())?;
         if let Some(classes) = classes {
             text("classes.csv", &classes.csv())?;

@@ -180,7 +180,7 @@ fn run_sweep(
     }
     let table = sweep.run(folder, Some(&options.device), observer, stop)?;
     table.check()?;
-    Ok(table.table(str::to_owned).markdown())
+    Ok(table.table().text(|text| text))
 }
 
 /// Settings of a short demo.
@@ -218,7 +218,7 @@ fn compare_runs(options: &DemoOptions, section: &Section) -> Result<String, Work
     let options = EvalOptions { part: Some(Part::Val), device: options.device.clone(), ..EvalOptions::default() };
     let comparison = compare(&models, &options)?;
     comparison.write(&folder)?;
-    Ok(comparison.compared.table.markdown())
+    Ok(comparison.compared.table.text(|text| text))
 }
 
 fn write_report(file: &File, out: &Path, path: &Path) -> Result<(), WorkflowError> {

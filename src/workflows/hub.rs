@@ -18,6 +18,7 @@ use super::WorkflowError;
 use super::evaluation::task_of;
 use crate::interop::files::{FileError, write_new};
 use crate::run::facts::RunFacts;
+use crate::run::markdown::{code, escaped};
 use crate::run::names::{check_free, new_folder};
 use crate::run::{Checkpoint, EpochRow, RunDir, RunError};
 use crate::tasks::hub::{HubTask, preprocessor, timm_config};
@@ -99,14 +100,15 @@ impl Source {
         let (card, facts) = (&self.from.card, &self.facts);
         let name = format!("{}-{}", card.network.name(), card.task);
         let mut text = format!("---\n{}---\n\n# {name}\n\n", self.front_matter(options, timm, &name));
-        let headline = facts.verdict.as_ref().map_or(String::new(), |verdict| format!("{}.\n\n", verdict.headline));
+        let headline =
+            facts.verdict.as_ref().map_or(String::new(), |verdict| format!("{}.\n\n", escaped(&verdict.headline)));
         text += &headline;
         for (file, caption) in PICTURES.iter().filter(|(file, _)| files.contains(file)) {
             push(&mut text, format_args!("![{caption}]({file})\n\n"));
         }
         text += &usage(timm, &options.commands);
-        push(&mut text, format_args!("## Data\n\n{}\n\n", self.data(options)));
-        push(&mut text, format_args!("Classes: {}.\n\n", card.classes.join(", ")));
+        push(&mut text, format_args!("## Data\n\n{}\n\n", escaped(&self.data(options))));
+        push(&mut text, format_args!("Classes: {}.\n\n", escaped(&card.classes.join(", "))));
         let [height, width] = card.image_size;
         push(
             &mut text,
@@ -117,7 +119,7 @@ impl Source {
         );
         if let Some(verdict) = &facts.verdict {
             text += "## Limits\n\n";
-            verdict.findings.iter().for_each(|finding| push(&mut text, format_args!("- {}\n", finding.text)));
+            verdict.findings.iter().for_each(|finding| push(&mut text, format_args!("- {}\n", escaped(&finding.text))));
             text += "\n";
         }
         // Paths name folders of the machine that trained.
@@ -127,8 +129,11 @@ impl Source {
         push(
             &mut text,
             format_args!(
-                "## Training\n\nTrained with shadegrad {} on {}. {} parameters.\n\n```toml\n{settings}```\n",
-                facts.version, facts.device, facts.parameters
+                "## Training\n\nTrained with shadegrad {} on {}. {} parameters.\n\n{}",
+                facts.version,
+                escaped(&facts.device),
+                facts.parameters,
+                code("toml", &settings)
             ),
         );
         text
@@ -203,7 +208,7 @@ fn usage(timm: bool, commands: &str) -> String {
         text += "```python\nimport timm\nmodel = timm.create_model(\"local-dir:FOLDER\", pretrained=True).eval()\n\
                  transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))\n```\n\n";
     }
-    push(&mut text, format_args!("```sh\n{commands}```\n\n"));
+    push(&mut text, format_args!("{}\n", code("sh", commands)));
     text
 }
 

@@ -312,6 +312,21 @@ impl<'a> Raw<'a> {
         pairs.len() == left && pairs.len() == right
     }
 
+    /// Refuses a used column whose name another column has too, with other values.
+    ///
+    /// # Errors
+    /// As the sentence says, where the first line names the columns.
+    pub fn require_one(&self, column: usize) -> Result<(), DataError> {
+        let name = &self.first()[column];
+        let rows = &self.records[1..];
+        let is_twin = |other: &usize| *other != column && name.eq_ignore_ascii_case(&self.first()[*other]);
+        let differs = |other: usize| rows.iter().any(|row| row.get(other) != row.get(column));
+        match (0..self.width()).filter(is_twin).any(differs) && !name.is_empty() && !rows.is_empty() {
+            true => Err(self.unknown(&format!("two columns are named '{}', and they differ", names::shortened(name)))),
+            false => Ok(()),
+        }
+    }
+
     /// The columns with a value of each.
     pub fn unknown(&self, problem: &str) -> DataError {
         let second = self.records.get(1).unwrap_or(self.first());
@@ -336,11 +351,14 @@ impl Columns {
             return Ok(Self { path, labels: Labels::Column(1), split, header: None });
         }
         let split = raw.split_column(&found);
-        let columns = Self { path, labels: Labels::Column(label.unwrap_or(path)), split, header: found.header };
-        match label {
-            Some(_) => Ok(columns),
-            None => Ok(Self { labels: raw.labels(&columns)?, ..columns }),
+        let mut columns = Self { path, labels: Labels::Column(label.unwrap_or(path)), split, header: found.header };
+        if label.is_none() {
+            columns.labels = raw.labels(&columns)?;
         }
+        if columns.header.is_some() {
+            (0..raw.width()).filter(|&column| columns.uses(column)).try_for_each(|column| raw.require_one(column))?;
+        }
+        Ok(columns)
     }
 
     fn uses(&self, column: usize) -> bool {

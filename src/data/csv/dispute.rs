@@ -23,7 +23,7 @@ const SAMPLE: usize = 1000;
 /// of 0 and 1.
 pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>, DataError> {
     let text = read_text(table)?;
-    let Ok(records) = TableText::new(table, &text).records() else { return Ok(None) };
+    let Ok(records) = TableText::new(table, &text).even_records() else { return Ok(None) };
     let mut files = Files::of_table(table, &Hints::default())?;
     let Ok(columns) = Columns::find(table, &records, &mut files, &Hints::default()) else { return Ok(None) };
     let is_label = |column: &String| LABEL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(column));

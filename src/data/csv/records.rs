@@ -15,11 +15,15 @@ use ::csv::{Position, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
 use super::columns::PATH_NAMES;
+use super::widths;
 use crate::data::listing::is_image;
 use crate::data::{DataError, names};
 
 /// Longest field of a table, in bytes: the longest path of Linux.
 const LONGEST_FIELD: usize = 4096;
+
+/// Number of lines that decide the delimiter.
+const SAMPLE: usize = 200;
 
 /// Delimiters in the order in which they are tried. Spreadsheets of many countries write semicolons, some tools tabs.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -110,22 +114,50 @@ impl<'a> TableText<'a> {
         if found.is_empty() { vec![DELIMITERS[0]] } else { found }
     }
 
-    /// The records by the first of the possible delimiters.
+    /// The records by the first of the possible delimiters that gives all rows of a sample the same number of fields, else by the
+    /// first.
     ///
     /// # Errors
     /// As of [`TableText::records_by`].
     pub fn records(&self) -> Result<Vec<StringRecord>, DataError> {
-        self.records_by(self.delimiters()[0])
+        self.records_by(self.delimiter())
+    }
+
+    /// The records of [`TableText::records`] that have as many fields as the first; the others are left out.
+    ///
+    /// # Errors
+    /// Where the text is no CSV, or a field has more than 4096 bytes.
+    pub(super) fn even_records(&self) -> Result<Vec<StringRecord>, DataError> {
+        let mut records = self.all_records(self.delimiter())?;
+        let width = records.first().map_or(0, StringRecord::len);
+        records.retain(|record| record.len() == width);
+        Ok(records)
+    }
+
+    fn delimiter(&self) -> u8 {
+        let delimiters = self.delimiters();
+        let end = self.text.match_indices('\n').nth(SAMPLE).map_or(self.text.len(), |(at, _)| at + 1);
+        let is_even = |delimiter: &u8| {
+            let records = reader(*delimiter).from_reader(&self.text.as_bytes()[..end]).into_records();
+            records.collect::<Result<Vec<_>, _>>().is_ok_and(|records| widths::are_even(&records))
+        };
+        let even = if delimiters.len() > 1 { delimiters.iter().copied().find(is_even) } else { None };
+        even.unwrap_or(delimiters[0])
     }
 
     /// The records, cut at `delimiter`.
     ///
     /// # Errors
-    /// Where the text is no CSV, or a field has more than 4096 bytes.
+    /// Where the text is no CSV, a field has more than 4096 bytes, or rows have fields too many or too few.
     pub fn records_by(&self, delimiter: u8) -> Result<Vec<StringRecord>, DataError> {
-        let mut reader = ReaderBuilder::new();
-        reader.has_headers(false).flexible(true).delimiter(delimiter).trim(::csv::Trim::All);
-        let records: Result<Vec<StringRecord>, _> = reader.from_reader(self.text.as_bytes()).into_records().collect();
+        let mut records = self.all_records(delimiter)?;
+        widths::require_even(self.table, &mut records, delimiter)?;
+        Ok(records)
+    }
+
+    fn all_records(&self, delimiter: u8) -> Result<Vec<StringRecord>, DataError> {
+        let records = reader(delimiter).from_reader(self.text.as_bytes()).into_records();
+        let records: Result<Vec<StringRecord>, _> = records.collect();
         let mut records = records.map_err(|e| DataError::malformed(self.table, format!("is no readable CSV: {e}")))?;
         number_lines(&mut records, self.text.as_bytes());
         let long = |record: &'_ StringRecord| record.iter().position(|field| field.len() > LONGEST_FIELD);
@@ -143,6 +175,12 @@ impl<'a> TableText<'a> {
             }
         }
     }
+}
+
+fn reader(delimiter: u8) -> ReaderBuilder {
+    let mut reader = ReaderBuilder::new();
+    reader.has_headers(false).flexible(true).delimiter(delimiter).trim(::csv::Trim::All);
+    reader
 }
 
 /// Gives each record the number of its line. The reader gives the number of the first empty line before it.

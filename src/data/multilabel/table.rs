@@ -122,7 +122,6 @@ impl Table {
     pub fn read(path: &Path, hints: &Hints) -> Result<Self, DataError> {
         let mut files = Files::of_table(path, hints)?;
         let (mut rows, found, split) = columns(path, &mut files, hints)?;
-        let width = rows[0].len();
         let header = found.header.unwrap_or_default();
         rows.drain(..usize::from(!header.is_empty()));
         if rows.is_empty() {
@@ -131,13 +130,12 @@ impl Table {
         files.list_for(rows.iter().filter_map(|row| row.get(found.path)))?;
         let (path, source) = (path.to_path_buf(), Source { path: path.to_path_buf(), part: None, first: 0, files });
         let table = Table { path, header, rows, image: found.path, split, labels: found.label, sources: vec![source] };
-        match (0..table.len()).find(|&row| table.rows[row].len() != width) {
+        let broken = |row: &usize| table.label_columns().iter().any(|&column| table.cell(*row, column).contains('\n'));
+        match (0..table.len()).find(broken) {
             None => Ok(table),
             Some(row) => {
-                let fields = table.rows[row].len();
-                let problem =
-                    format!("has {fields} fields, but the first line {width}; quote a list of labels: \"car,tree\"");
-                Err(table.fail(row, problem))
+                let problem = "its labels go on over several lines; a quotation mark is missing before or after them";
+                Err(table.fail(row, problem.into()))
             }
         }
     }

@@ -31,13 +31,13 @@ pub(super) fn compare(
     let scores = found.iter().flat_map(|one| one.scores()).take(1).map(|(score, _)| score.name.to_string());
     let first = names.first().map_or("", String::as_str);
     let columns = scores.chain(["loss".to_owned()]).chain(paired::columns(first)).collect();
-    let table = Table { row: "model", columns, rows: names.iter().cloned().zip(own).collect() };
+    let table = Table { row: "model", columns, rows: names.iter().cloned().zip(own).collect(), bold: None };
     let recalls = found.iter().map(|one| {
         let text = |class| one.confusion.recall(class).map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
         (0..card.classes.len()).map(text).collect()
     });
-    let classes =
-        Table { row: "recall", columns: card.classes.clone(), rows: names.iter().cloned().zip(recalls).collect() };
+    let rows = names.iter().cloned().zip(recalls).collect();
+    let classes = Table { row: "recall", columns: card.classes.clone(), rows, bold: None };
     Ok(Compared { table, classes: Some(classes), figure: figure(images, card, names, found, &right)? })
 }
 

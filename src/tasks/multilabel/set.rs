@@ -62,13 +62,13 @@ impl ImageSet for LabeledImages {
         });
         let first = names.first().map_or("", String::as_str);
         let columns = scores.iter().map(|score| score.name.to_string()).chain(paired::columns(first)).collect();
-        let table = Table { row: "model", columns, rows: names.iter().cloned().zip(values).collect() };
+        let table = Table { row: "model", columns, rows: names.iter().cloned().zip(values).collect(), bold: None };
         let of_class = |one: &&MultiLabelEvaluation| {
             let text = |k| one.scored.average_precision(k).map_or("–".into(), |v| format!("{v:.3}"));
             (0..card.classes.len()).map(text).collect()
         };
         let rows = names.iter().cloned().zip(found.iter().map(of_class)).collect();
-        let classes = Some(Table { row: "model", columns: card.classes.clone(), rows });
+        let classes = Some(Table { row: "model", columns: card.classes.clone(), rows, bold: None });
         Ok(Compared { table, classes, figure: self.figure(card, names, &found)? })
     }
 }

@@ -61,10 +61,11 @@ impl ImageSet for SegmentedImages {
             row: "model",
             columns: columns.iter().map(|c| c.name.to_string()).collect(),
             rows: names.iter().cloned().zip(values).collect(),
+            bold: None,
         };
         let rows = scores.iter().map(|s| s.iou.iter().map(|&v| text(MEAN_IOU, v)).collect());
-        let classes =
-            Table { row: "model", columns: card.classes.clone(), rows: names.iter().cloned().zip(rows).collect() };
+        let rows = names.iter().cloned().zip(rows).collect();
+        let classes = Table { row: "model", columns: card.classes.clone(), rows, bold: None };
         let title = format!("{} images, mean IoU of each", self.0.len());
         let columns = ["image", "truth"].map(String::from).into_iter().chain(names.iter().cloned()).collect();
         let mut figure = PictureTable::new(title, columns);

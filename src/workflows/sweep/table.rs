@@ -122,10 +122,8 @@ impl SweepTable {
     /// # Errors
     /// When the disk refuses.
     pub fn write(&self, folder: &Path) -> Result<(), RunError> {
-        let texts = [
-            ("sweep.md", self.table(|text| format!("**{text}**")).markdown()),
-            ("sweep.csv", self.table(str::to_owned).csv()),
-        ];
+        let table = self.table();
+        let texts = [("sweep.md", table.markdown()), ("sweep.csv", table.csv())];
         texts.iter().try_for_each(|(name, text)| {
             let written = write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
             written.map_err(RunError::from)
@@ -149,9 +147,9 @@ impl SweepTable {
         rows
     }
 
-    /// The table as text, with a column for every setting of any row, the score, its epoch and the runs. `bold` marks the
-    /// best row.
-    pub fn table(&self, bold: impl Fn(&str) -> String) -> Table {
+    /// The table as text, with a column for every setting of any row, the score, its epoch and the runs. The best row is in
+    /// bold.
+    pub fn table(&self) -> Table {
         let rows = self.rows();
         let mut keys: Vec<String> = vec![];
         for (key, _) in rows.iter().flat_map(|row| &row.settings) {
@@ -190,16 +188,15 @@ impl SweepTable {
             );
             values.push(row.epochs.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
             values.push(row.folders.join(" "));
-            let name = (index + 1).to_string();
-            let mark = |text: String| if index == 0 && row.mean().is_some() { bold(&text) } else { text };
-            (mark(name), values.into_iter().map(mark).collect())
+            ((index + 1).to_string(), values)
         };
+        let bold = rows.first().filter(|row| row.mean().is_some()).map(|_| 0);
         let rows = rows.iter().enumerate().map(|(index, row)| line(index, row)).collect();
         let last = [
             self.score.as_ref().map_or("validation loss".to_owned(), |score| score.name.to_string()),
             "best epoch".into(),
             "run".into(),
         ];
-        Table { row: "rank", columns: keys.iter().cloned().chain(last).collect(), rows }
+        Table { row: "rank", columns: keys.iter().cloned().chain(last).collect(), rows, bold }
     }
 }
