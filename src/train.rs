@@ -46,7 +46,7 @@ pub use error::TrainError;
 pub use lr_finder::{LrCurve, LrRange};
 pub(crate) use model::LoadedModel;
 pub use objective::{Evaluation, Objective};
-pub use observer::{Fetching, Observer, Outcome, StepProgress};
+pub use observer::{Fetching, Observer, Outcome, StepProgress, Watch};
 pub use open::TrainingData;
 pub use outputs::Outputs;
 pub use results::Results;

@@ -16,7 +16,9 @@ mod records;
 mod tables;
 mod widths;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -223,7 +225,8 @@ fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, Vec<String>), DataErro
     let rows: Result<Vec<Row>, DataError> = data.iter().map(|record| row(table, record, &columns, &files)).collect();
     let (rows, repeated) = distinct(table, rows?)?;
     require_single_labels(table, &rows)?;
-    let missing = missing(table, rows.iter().map(|row| (row.path.as_path(), row.line)));
+    let named = || rows.iter().map(|row| (row.path.as_path(), row.line));
+    let missing = if files.are_all_there() { None } else { missing(table, named()) };
     let root = hints.image_root.as_ref().map(|root| format!(", images below {}", root.display())).unwrap_or_default();
     Ok((rows, [columns.words() + &root].into_iter().chain(repeated).chain(files.note()).chain(missing).collect()))
 }
@@ -234,23 +237,21 @@ fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, Vec<String>), DataErro
 /// # Errors
 /// Where rows give an image another label than an earlier row.
 fn distinct(table: &Path, rows: Vec<Row>) -> Result<(Vec<Row>, Option<String>), DataError> {
-    let mut places: HashMap<PathBuf, usize> = HashMap::with_capacity(rows.len());
-    let (mut kept, mut repeated): (Vec<Row>, usize) = (Vec::with_capacity(rows.len()), 0);
+    let mut places: HashMap<Cow<'_, OsStr>, usize> = HashMap::with_capacity(rows.len());
+    let firsts: Vec<usize> =
+        rows.iter().enumerate().map(|(at, row)| *places.entry(files::key(&row.path)).or_insert(at)).collect();
+    drop(places);
+    let mut keeps = vec![true; rows.len()];
+    let mut repeated = 0;
     let mut relabeled: Vec<String> = Vec::new();
-    for row in rows {
-        let Some(&at) = places.get(&row.path) else {
-            places.insert(row.path.clone(), kept.len());
-            kept.push(row);
-            continue;
-        };
-        let first = &kept[at];
+    for (at, row) in rows.iter().enumerate().filter(|(at, _)| firsts[*at] != *at) {
+        let first = &rows[firsts[at]];
         if first.label != row.label {
             let [there, here] = [&first.label, &row.label].map(|label| names::shortened(label));
             relabeled.push(format!("'{there}' on line {} and '{here}' on line {}", first.line, row.line));
         } else if first.part == row.part {
             repeated += 1;
-        } else {
-            kept.push(row);
+            keeps[at] = false;
         }
     }
     if !relabeled.is_empty() {
@@ -264,6 +265,7 @@ fn distinct(table: &Path, rows: Vec<Row>) -> Result<(Vec<Row>, Option<String>), 
         );
         return Err(DataError::malformed(table, problem));
     }
+    let kept = rows.into_iter().zip(keeps).filter(|(_, keeps)| *keeps).map(|(row, _)| row).collect();
     Ok((kept, (repeated > 0).then(|| format!("{repeated} lines repeat an earlier line and count once"))))
 }
 

@@ -193,12 +193,13 @@ impl RunDir {
         if self.is_unfinished() { self.resume_path() } else { self.finished_path() }
     }
 
-    /// Removes the state of the unfinished run, because the run has finished.
+    /// Makes the state of the unfinished run that of a finished one.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn forget_progress(&self) -> Result<(), RunError> {
-        Ok(remove_if_there(&self.resume_path())?)
+    pub fn finish(&self) -> Result<(), RunError> {
+        let (from, to) = (self.resume_path(), self.finished_path());
+        Ok(fs::rename(&from, &to).map_err(|e| FileError::writing(&to, e))?)
     }
 
     /// Removes the state of the finished run, because the run has continued, or to save space.

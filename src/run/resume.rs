@@ -72,14 +72,19 @@ impl Position {
         early_stop > 0 && waited >= early_stop
     }
 
-    /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. `path` is the
-    /// run.
+    /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. Of an unfinished
+    /// run, whose results may be missing alone, all may be done, but not more than `epochs`. `path` is the run.
     ///
     /// # Errors
     /// [`RunError::CannotResume`].
-    pub fn check(&self, order: ImageOrder, epochs: usize, path: &Path) -> Result<(), RunError> {
+    pub fn check(
+        &self,
+        order: ImageOrder,
+        epochs: usize,
+        (path, is_unfinished): (&Path, bool),
+    ) -> Result<(), RunError> {
         let refused = |reason| Err(RunError::CannotResume { path: path.to_owned(), reason });
-        if epochs < self.epoch {
+        if epochs + usize::from(is_unfinished) < self.epoch {
             return refused(Unresumable::Done { epochs: self.epoch - 1 });
         }
         let Some(known) = self.order.filter(|_| self.batch > 0) else { return Ok(()) };

@@ -79,7 +79,7 @@ pub(super) fn examine(
     let &Resumption { settings, toml, data, order, steps_per_epoch } = now;
     let path = settings.resume.as_deref().unwrap_or(Path::new(""));
     let folder = RunDir::to_resume(path)?;
-    kept.position.check(order, settings.epochs, path)?;
+    kept.position.check(order, settings.epochs, (path, folder.is_unfinished()))?;
     if !folder.is_unfinished() && kept.position.stops_early(settings.early_stop) {
         let (epochs, early_stop) = (kept.position.epoch - 1, settings.early_stop);
         let reason = Unresumable::EndedEarly { epochs, early_stop };

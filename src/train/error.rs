@@ -66,6 +66,9 @@ pub enum TrainError {
         /// Precision of the run.
         precision: Precision,
     },
+    /// An evaluation was ended before its last image.
+    #[error("interrupted")]
+    Interrupted,
     /// Balanced draws of samples without classes.
     #[error("sampler: the samples of this task have no classes over which draws could be balanced; use `all`")]
     NoClasses,

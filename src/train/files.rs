@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::model::LoadedModel;
+use super::observer::Watch;
 use super::results::Results;
 use super::trainer::Trainer;
 use crate::graph::Group;
@@ -63,9 +64,9 @@ impl Trainer {
             return run(self);
         }
         let parameters = self.model.use_average()?;
-        let result = run(self)?;
+        let result = run(self);
         self.model.set_parameters(&parameters)?;
-        Ok(result)
+        result
     }
 
     /// Writes the weights, and the epoch after which they are written.
@@ -77,18 +78,20 @@ impl Trainer {
         Ok(file.write_atomic(path)?)
     }
 
-    /// Writes the state of the unfinished run, which replaces that of a finished one.
-    pub(super) fn save_position(&mut self) -> Result<(), TrainError> {
-        self.save_state(&self.run.resume_path())?;
-        Ok(self.run.forget_finished()?)
+    /// Writes weights and position after the steps of an epoch, or some of them, before its validation.
+    pub(super) fn save_unvalidated(&mut self, epoch: usize) -> Result<(), TrainError> {
+        self.require_finite(epoch)?;
+        self.with_average(|trainer| trainer.save(&trainer.run.last_path(), None))?;
+        self.save_position()
     }
 
-    /// Writes the state of the run, for `--resume`.
-    pub(super) fn save_state(&mut self, path: &Path) -> Result<(), TrainError> {
+    /// Writes the state of the unfinished run, which replaces that of a finished one.
+    pub(super) fn save_position(&mut self) -> Result<(), TrainError> {
         (self.position.plateau, self.position.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
         self.start = Instant::now();
         self.origin.epochs = Some(EpochRow::csv(self.log.rows()));
-        Ok(resume::save(&mut self.model.session, &self.position, &self.origin, path)?)
+        resume::save(&mut self.model.session, &self.position, &self.origin, &self.run.resume_path())?;
+        Ok(self.run.forget_finished()?)
     }
 
     /// Seconds of the whole run.
@@ -127,14 +130,18 @@ impl Trainer {
     }
 
     /// Writes the curves, and the task's pictures and tables of the best epoch. Returns the names of the written files, and a line
-    /// for each failure: the weights are on disk, so a picture that cannot be drawn does not end the run with an error.
-    pub(super) fn write_results(&mut self) -> Result<(Vec<&'static str>, Vec<String>), TrainError> {
+    /// for each failure: the weights are on disk, so a picture that cannot be drawn does not end the run with an error. Once
+    /// `watch` stops, only the curves are drawn: a resumed run writes the others.
+    pub(super) fn write_results(&mut self, watch: Watch<'_>) -> Result<(Vec<&'static str>, Vec<String>), TrainError> {
         let Some(epoch) = self.log.best_epoch() else { return Ok((vec![], vec![])) };
-        if self.log.found().is_none() {
+        if self.log.found().is_none() && !watch.stops() {
             // The best epoch was before the run was resumed.
             restore(&mut self.model, &self.run)?;
-            let found = self.evaluate()?;
-            self.log.set_found(found);
+            match self.evaluate(watch) {
+                Ok(found) => self.log.set_found(found),
+                Err(TrainError::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
         }
         let panel = self.objective.task_card().panels.first();
         let mut results = Results::new(&self.run);
@@ -142,7 +149,8 @@ impl Trainer {
         // Not named among the results: it shows what the picture shows.
         let svg = || Ok::<_, TrainError>(pictures::curves_svg(self.log.rows(), panel, Some(epoch))?);
         results.file("curves.svg", |run| Ok(run.write_file("curves.svg", &svg()?).map(|()| false)?));
-        if let Some(found) = self.log.found() {
+        let mut results = results.until(watch.stop);
+        if let Some(found) = self.log.found().filter(|_| !watch.stops()) {
             let written = found.write(&mut results, epoch);
             results.done("results", written);
             if let Some(trust) = found.trust() {
@@ -150,6 +158,7 @@ impl Trainer {
             }
         }
         if self.objective.explains()
+            && !watch.stops()
             && let Some(found) = self.log.found()
         {
             let (val, model) = (self.loaders.val.source(), &mut self.model);

@@ -33,7 +33,10 @@ impl Trainer {
                 }
                 Order::Compare { epoch, step } => compare(&*ranks, &mut self.model, (epoch as usize, step))?,
                 Order::Evaluate => drop(self.with_average(Self::help_evaluate)?),
-                Order::End => break,
+                Order::End { interrupted: all } => {
+                    interrupted |= all;
+                    break;
+                }
             }
         }
         Ok(Outcome { interrupted, ..Outcome::nothing(self.run.path()) })

@@ -167,7 +167,7 @@ impl Trainer {
                 break;
             }
         }
-        order(&*self.ranks, Order::End)?;
+        order(&*self.ranks, Order::End { interrupted: false })?;
         Ok(points)
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::TrainError;
 use super::objective::{Evaluation, Objective};
+use super::observer::Watch;
 use super::outputs::Outputs;
 use super::settings::TrainSettings;
 use super::sized::SizedPlans;
@@ -162,7 +163,7 @@ impl LoadedModel {
 
     /// The plans for single pictures.
     pub fn sized(&mut self) -> SizedPlans<'_> {
-        SizedPlans { session: &mut self.session, plans: &mut self.sized }
+        SizedPlans { session: &mut self.session, plans: &mut self.sized, watch: Watch::nobody() }
     }
 
     /// Writes the inputs of a training step.
@@ -199,21 +200,25 @@ impl LoadedModel {
     /// Evaluates the whole set of a loader, each image exactly once.
     ///
     /// # Errors
-    /// When an image cannot be read or the device is lost.
+    /// When an image cannot be read, the device is lost or `watch` ends the evaluation.
     pub fn evaluate(
         &mut self,
         objective: &dyn Objective,
         loader: &Loader,
         batch_size: usize,
+        watch: Watch<'_>,
     ) -> Result<Box<dyn Evaluation>, TrainError> {
-        if let Some(result) = objective.evaluate_alone(&mut self.sized()) {
+        if let Some(result) = objective.evaluate_alone(&mut SizedPlans { watch, ..self.sized() }) {
             return result;
         }
-        let mut result = objective.begin(loader.source().len());
+        let (total, mut done) = (loader.source().len(), 0);
+        let mut result = objective.begin(total);
         for batch in loader.epoch(0)? {
             let batch = batch?;
             let outputs = self.forward(objective, batch_size, &batch)?;
             result.add(&batch, &outputs)?;
+            done += batch.indices.len();
+            watch.evaluated(done, total)?;
             loader.recycle(batch);
         }
         Ok(result)

@@ -1,7 +1,9 @@
 //! The reports of a run under way, and its outcome.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::TrainError;
 pub use crate::interop::pretrained::Progress as Fetching;
 use crate::run::Verdict;
 use crate::run::history::EpochRow;
@@ -18,8 +20,45 @@ pub trait Observer: Sync {
     fn first_step(&self) {}
     /// A step is done.
     fn step(&self, progress: &StepProgress);
+    /// Images of an evaluation are done: `done` of `total`.
+    fn evaluating(&self, _done: usize, _total: usize) {}
     /// An epoch is done.
     fn epoch(&self, row: &EpochRow, epochs: usize);
+    /// Whether the run is to pause after this epoch, with a checkpoint.
+    fn pauses_after(&self, _epoch: usize) -> bool {
+        false
+    }
+}
+
+/// The observer of an evaluation, and the flag that ends it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Receives the reports.
+    pub observer: &'a dyn Observer,
+    /// Ends the evaluation once it is set.
+    pub stop: &'a AtomicBool,
+}
+
+impl Watch<'_> {
+    /// No observer, and no end before the last image.
+    pub fn nobody() -> Watch<'static> {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        Watch { observer: &(), stop: &NEVER }
+    }
+
+    /// Whether the flag is set.
+    pub fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Reports images of an evaluation.
+    ///
+    /// # Errors
+    /// [`TrainError::Interrupted`] where images are left and the flag is set.
+    pub fn evaluated(&self, done: usize, total: usize) -> Result<(), TrainError> {
+        self.observer.evaluating(done, total);
+        if self.stops() && done < total { Err(TrainError::Interrupted) } else { Ok(()) }
+    }
 }
 
 /// Progress of an epoch.
@@ -64,7 +103,7 @@ pub struct Outcome {
     pub diverged: bool,
     /// Pictures and tables that could not be drawn or written, with the reason.
     pub left_out: Vec<String>,
-    /// The run was interrupted, and ended after a step.
+    /// The run was interrupted, or paused: it ended before its last epoch or before its results, and can be resumed.
     pub interrupted: bool,
     /// The run ended before its last epoch, since the score had not improved for `early_stop` epochs.
     pub ended_early: bool,

@@ -24,7 +24,10 @@ pub(super) enum Order {
     /// Compute this rank's part of an evaluation.
     Evaluate,
     /// Training has ended.
-    End,
+    End {
+        /// Whether it was interrupted.
+        interrupted: bool,
+    },
 }
 
 /// A batch, as rank 0 orders it.
@@ -53,7 +56,7 @@ impl Order {
                 [1, index as u64, lr.to_bits(), step, more.into(), last.into()]
             }
             Order::Compare { epoch, step } => [2, epoch, step, 0, 0, 0],
-            Order::End => [3, 0, 0, 0, 0, 0],
+            Order::End { interrupted } => [3, interrupted.into(), 0, 0, 0, 0],
             Order::Evaluate => [4, 0, 0, 0, 0, 0],
         }
     }
@@ -67,7 +70,7 @@ impl Order {
             }
             [2, epoch, step, ..] => Order::Compare { epoch, step },
             [4, ..] => Order::Evaluate,
-            _ => Order::End,
+            [_, interrupted, ..] => Order::End { interrupted: interrupted > 0 },
         }
     }
 }
@@ -91,7 +94,8 @@ mod tests {
     fn orders_are_read_as_they_were_given() {
         let step = StepOrder { index: 7, lr: 1.5e-3, step: 9, more: true, last: false };
         let epoch = Order::Epoch { epoch: 3, first: 5 };
-        for order in [epoch, Order::Step(step), Order::Compare { epoch: 1, step: 2 }, Order::Evaluate, Order::End] {
+        let end = Order::End { interrupted: true };
+        for order in [epoch, Order::Step(step), Order::Compare { epoch: 1, step: 2 }, Order::Evaluate, end] {
             assert_eq!(Order::of(order.words()), order);
         }
     }

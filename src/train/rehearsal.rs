@@ -85,7 +85,7 @@ impl Trainer {
         let (timed, batch) = self.time_batches(&mut pixels)?;
         let all = pixels.iter().sum::<u64>() as f64;
         let validation = self.time_validation()?;
-        order(&*self.ranks, Order::End)?;
+        order(&*self.ranks, Order::End { interrupted: false })?;
         let size = self.settings.batch_size.min(facts.training_images);
         let shards = self.sharded.as_ref().map(|sharded| sharded.shards(size));
         let (key, shards) = match shards.as_deref() {

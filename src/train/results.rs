@@ -1,5 +1,7 @@
 //! Pictures and tables at the end of a run. A failure is noted with its reason, and the others are still written.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::TrainError;
 use crate::run::RunDir;
 use crate::run::pictures::Drawn;
@@ -9,6 +11,8 @@ pub struct Results<'a> {
     run: &'a RunDir,
     /// The only file to write, if not all are.
     only: Option<&'static str>,
+    /// Ends them once it is set.
+    stop: Option<&'a AtomicBool>,
     written: Vec<&'static str>,
     left_out: Vec<String>,
 }
@@ -16,12 +20,22 @@ pub struct Results<'a> {
 impl<'a> Results<'a> {
     /// Results without an entry.
     pub fn new(run: &'a RunDir) -> Self {
-        Results { run, only: None, written: vec![], left_out: vec![] }
+        Results { run, only: None, stop: None, written: vec![], left_out: vec![] }
     }
 
     /// Results of which one file alone is written.
     pub fn only(run: &'a RunDir, name: &'static str) -> Self {
         Results { only: Some(name), ..Results::new(run) }
+    }
+
+    /// The same until `stop` is set: later files are not written.
+    pub(super) fn until(self, stop: &'a AtomicBool) -> Self {
+        Results { stop: Some(stop), ..self }
+    }
+
+    /// Whether the file of this name is to be written.
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_none_or(|only| only == name) && self.stop.is_none_or(|stop| !stop.load(Ordering::Relaxed))
     }
 
     /// The run.
@@ -31,7 +45,7 @@ impl<'a> Results<'a> {
 
     /// Draws a picture and writes it under a name.
     pub fn picture<D: Into<Drawn>>(&mut self, name: &'static str, draw: impl FnOnce() -> Result<D, TrainError>) {
-        if self.only.is_some_and(|only| only != name) {
+        if !self.wants(name) {
             return;
         }
         let path = self.run.path().join(name);
@@ -43,7 +57,7 @@ impl<'a> Results<'a> {
 
     /// Writes a file or a folder and names it, where `write` says that there is something in it.
     pub fn file(&mut self, name: &'static str, write: impl FnOnce(&RunDir) -> Result<bool, TrainError>) {
-        if self.only.is_some_and(|only| only != name) {
+        if !self.wants(name) {
             return;
         }
         let outcome = write(self.run);

@@ -1,6 +1,7 @@
 //! Plans for single pictures, one per size. They share the states of a session.
 
 use super::TrainError;
+use super::observer::Watch;
 use crate::exec::{AnyEngine, PlanId, Session};
 use crate::graph::{Graph, GraphError, StateTable};
 use crate::plan::PlanOptions;
@@ -11,6 +12,8 @@ pub struct SizedPlans<'a> {
     pub session: &'a mut Session<AnyEngine>,
     /// The plans so far, by height and width.
     pub(super) plans: &'a mut Vec<([usize; 2], PlanId)>,
+    /// Who watches an evaluation of the pictures.
+    pub watch: Watch<'a>,
 }
 
 impl SizedPlans<'_> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::TrainError;
@@ -14,7 +14,7 @@ use super::loaders::Loaders;
 use super::log::Log;
 use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
-use super::observer::{Observer, Outcome};
+use super::observer::{Observer, Outcome, Watch};
 use super::orders::{Order, order};
 use super::plans::load_plans;
 use super::replicas::{compare, share_states};
@@ -236,7 +236,8 @@ impl Trainer {
         &self.notes
     }
 
-    /// Trains to the end, or until `stop`, after which the current step is finished and a checkpoint written.
+    /// Trains to the end, or until `stop`, after which the current step is finished and a checkpoint written. During an
+    /// evaluation and the results, `stop` ends these, and a resumed run begins with them.
     ///
     /// # Errors
     /// See [`TrainError`]. Files that are written stay.
@@ -244,6 +245,7 @@ impl Trainer {
         if self.ranks.rank() > 0 {
             return self.follow(stop);
         }
+        let watch = Watch { observer, stop };
         let mut ended_early = self.position.stops_early(self.settings.early_stop);
         observer.first_step();
         while self.position.epoch <= self.settings.epochs && !ended_early {
@@ -254,23 +256,22 @@ impl Trainer {
             let seconds = start.elapsed().as_secs_f64();
             let speed = Speed { images_per_s: (self.position.sums.images.0 - before) / seconds, seconds };
             self.run.append_norms(&self.log.take_norms())?;
-            if stop.load(Ordering::Relaxed) {
-                self.require_finite(epoch)?;
-                self.with_average(|trainer| trainer.save(&trainer.run.last_path(), None))?;
-                self.save_position()?;
-                break;
+            let validated =
+                if watch.stops() { Err(TrainError::Interrupted) } else { self.validate(epoch, &speed, watch) };
+            match validated {
+                Ok(early) => ended_early = early,
+                // The position is that before the validation, with which a resumed run begins.
+                Err(TrainError::Interrupted) => self.save_unvalidated(epoch)?,
+                Err(error) => return Err(error),
             }
-            ended_early = self.validate(epoch, &speed, observer)?;
-            if stop.load(Ordering::Relaxed) {
+            if watch.stops() || observer.pauses_after(epoch) {
                 break;
             }
         }
-        let interrupted = self.position.epoch <= self.settings.epochs && !ended_early;
-        if !interrupted {
-            // Before the results, whose evaluation may replace the weights by those of the best epoch.
-            self.save_state(&self.run.finished_path())?;
-        }
-        let (pictures, mut left_out) = self.write_results()?;
+        // The state is saved: results may replace the weights by those of the best epoch.
+        let has_ended = self.position.epoch > self.settings.epochs || ended_early;
+        let (pictures, mut left_out) = self.write_results(watch)?;
+        let interrupted = !has_ended || watch.stops();
         left_out.extend(self.layers_left_out.take());
         let first_loss = self.position.first_loss.map_or(f64::INFINITY, |loss| loss.0);
         let limit = DIVERGED * first_loss.max(LEAST_LOSS);
@@ -281,19 +282,22 @@ impl Trainer {
             let mut facts = RunFacts { metrics_digest: Some(text_digest(&metrics)), ..self.facts() };
             self.judge(&mut facts, diverged, &mut left_out);
             self.run.write_facts(&facts)?;
-            self.run.forget_progress()?;
+            self.run.finish()?;
             verdict = facts.verdict;
         }
-        order(&*self.ranks, Order::End)?;
+        order(&*self.ranks, Order::End { interrupted })?;
         let run = self.run.path().to_owned();
         let (rows, best) = self.log.into_rows();
         Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, verdict, pictures })
     }
 
     /// Evaluates, and writes metrics and checkpoints. True if training is to end early.
-    fn validate(&mut self, epoch: usize, speed: &Speed, observer: &dyn Observer) -> Result<bool, TrainError> {
+    ///
+    /// # Errors
+    /// [`TrainError::Interrupted`] where the evaluation was ended; then nothing is written, and the position stays.
+    fn validate(&mut self, epoch: usize, speed: &Speed, watch: Watch<'_>) -> Result<bool, TrainError> {
         self.compare_ranks(epoch)?;
-        let found = self.evaluate_epoch()?;
+        let found = self.evaluate_epoch(watch)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
         if let Some(first) = self.log.rows().first() {
             // A run of an earlier version keeps the columns that it began with.
@@ -339,14 +343,12 @@ impl Trainer {
             let _ = found.write(&mut Results::only(&self.run, "samples.png"), row.epoch);
             self.log.set_best(row.clone(), found);
         }
-        observer.epoch(&row, self.settings.epochs);
+        watch.observer.epoch(&row, self.settings.epochs);
         self.log.push(row);
         self.run.write_json_lines(self.log.rows())?;
         self.record_layers(epoch);
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
-        if epoch < self.settings.epochs {
-            self.save_position()?;
-        }
+        self.save_position()?;
         Ok(self.position.stops_early(self.settings.early_stop))
     }
 
@@ -358,14 +360,14 @@ impl Trainer {
     }
 
     /// Evaluates the weights of all ranks, or their average. Ranks share the images, unless each image has its own size.
-    fn evaluate_epoch(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
+    fn evaluate_epoch(&mut self, watch: Watch<'_>) -> Result<Box<dyn Evaluation>, TrainError> {
         if self.shared_evaluation.is_none() || self.objective.card().sees_own_pixels() {
-            return self.with_average(Self::evaluate);
+            return self.with_average(|trainer| trainer.evaluate(watch));
         }
         order(&*self.ranks, Order::Evaluate)?;
         self.with_average(|trainer| match trainer.help_evaluate()? {
             Some(found) => Ok(found),
-            None => trainer.evaluate(),
+            None => trainer.evaluate(watch),
         })
     }
 
@@ -376,9 +378,9 @@ impl Trainer {
     }
 
     /// Evaluates the weights of this rank on all images.
-    pub(super) fn evaluate(&mut self) -> Result<Box<dyn Evaluation>, TrainError> {
+    pub(super) fn evaluate(&mut self, watch: Watch<'_>) -> Result<Box<dyn Evaluation>, TrainError> {
         let batch_size = self.settings.batch_size.min(self.loaders.val.source().len());
-        self.model.evaluate(&*self.objective, &self.loaders.val, batch_size)
+        self.model.evaluate(&*self.objective, &self.loaders.val, batch_size, watch)
     }
 }
 

@@ -12,7 +12,7 @@ pub use crate::tasks::data::Part;
 use crate::tasks::data::{Chosen, DataSource, ImageSet};
 use crate::tasks::{self, Task, TaskError};
 use crate::train::settings::Given;
-use crate::train::{Evaluation, LoadedModel};
+use crate::train::{Evaluation, LoadedModel, Watch};
 
 /// Data, device and batch size of an evaluation.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ pub(super) fn measure(
     let mut model = LoadedModel::trained(&*objective, exec::open(&options.device)?, checkpoint)?;
     let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(options.batch_size, 0) };
     let loader = Loader::new(source, loading)?;
-    Ok(model.evaluate(&*objective, &loader, options.batch_size.min(set.len()))?)
+    Ok(model.evaluate(&*objective, &loader, options.batch_size.min(set.len()), Watch::nobody())?)
 }
 
 /// The data that a model is measured on: `options` over the settings of its run. A checkpoint outside a run has the defaults of

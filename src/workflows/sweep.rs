@@ -352,11 +352,9 @@ impl Sweep {
     ) -> Result<SweepRunState, TrainError> {
         let (cell, folder) = (&self.cells[index], folder(out, index));
         let (epochs, limit) = self.limit(index, share)?;
-        let until = Until { epoch: limit, inner: steps, stop, own: AtomicBool::new(false) };
-        let trained = match limit < epochs {
-            true => self.train(cell, &folder, device, (&until, &until.own), ranks),
-            false => self.train(cell, &folder, device, (steps, stop), ranks),
-        };
+        let until = Until { epoch: limit, inner: steps };
+        let observer: &dyn Observer = if limit < epochs { &until } else { steps };
+        let trained = self.train(cell, &folder, device, (observer, stop), ranks);
         match trained {
             Ok(outcome) if outcome.interrupted => Ok(SweepRunState::Paused(outcome.rows)),
             Ok(outcome) => {

@@ -21,7 +21,7 @@ const SHOWN: usize = 5;
 
 /// Number of fields without empty ones at the end.
 fn filled(record: &StringRecord) -> usize {
-    record.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1)
+    (0..record.len()).rev().find(|&at| !record[at].is_empty()).map_or(0, |last| last + 1)
 }
 
 /// The number of fields of most records. Of two numbers that are equally frequent, that of the first line.

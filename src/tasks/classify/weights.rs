@@ -14,7 +14,7 @@ use crate::run::card::ModelCard;
 use crate::tasks::{Task, TaskError, typed};
 use crate::train::settings::{ConfigError, Normalize, Origin, StartOf, TaskSettings};
 use crate::train::start::{self, StartFile};
-use crate::train::{LoadedModel, Observer, TrainError};
+use crate::train::{LoadedModel, Observer, TrainError, Watch};
 
 /// Weights, and the images that they are evaluated on.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ pub fn evaluate_weights(options: &WeightsOptions, observer: &dyn Observer) -> Re
     let batch = options.batch_size.min(source.len());
     let loading = LoaderOptions { shuffle: false, ..LoaderOptions::new(batch, 0) };
     let loader = Loader::new(source, loading).map_err(TrainError::from)?;
-    let found = model.evaluate(&objective, &loader, batch)?;
+    let found = model.evaluate(&objective, &loader, batch, Watch::nobody())?;
     let found = typed::<ClassifyEvaluation>(&[found])[0].clone();
     Ok(EvaluatedWeights { lines, published: published.map(|weights| weights.top1), found })
 }

@@ -133,6 +133,7 @@ impl Segmentation {
                 let mut picture = found.picture(index)?;
                 tiles.run(self, plans, &image, |top, rows| picture.add(top, rows))?;
                 found.add_picture(picture)?;
+                plans.watch.evaluated(index + 1, pairs.len())?;
             }
         }
         Ok(found)

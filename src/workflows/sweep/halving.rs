@@ -1,12 +1,10 @@
 //! Successive halving (Jamieson & Talwalkar 2016): all runs train for a few epochs, the best of them for more epochs, and so
 //! on. Bad settings thus cost few epochs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::SweepRunState;
 use crate::run::Score;
 use crate::run::history::EpochRow;
-use crate::train::{Observer, StepProgress};
+use crate::train::{Fetching, Observer, StepProgress};
 
 /// Rungs: shares of the epochs after which runs are dropped. Of `runs` runs, one in `eta` survives each rung. Of two rungs at
 /// the same epoch, the first is left out.
@@ -48,12 +46,10 @@ pub(super) fn merit(row: &EpochRow, score: Option<&Score>) -> Option<f64> {
     score.map_or(Some(-row.val_loss), |score| row.score(score).map(|value| score.merit(value)))
 }
 
-/// Ends a run after an epoch, or when `stop` is set. The run itself sees the flag `own`.
+/// Pauses a run after an epoch.
 pub(super) struct Until<'a> {
     pub epoch: usize,
     pub inner: &'a dyn Observer,
-    pub stop: &'a AtomicBool,
-    pub own: AtomicBool,
 }
 
 impl Observer for Until<'_> {
@@ -68,15 +64,18 @@ impl Observer for Until<'_> {
     }
     fn step(&self, progress: &StepProgress) {
         self.inner.step(progress);
-        if self.stop.load(Ordering::Relaxed) {
-            self.own.store(true, Ordering::Relaxed);
-        }
+    }
+    fn fetching(&self, progress: &Fetching<'_>) {
+        self.inner.fetching(progress);
+    }
+    fn evaluating(&self, done: usize, total: usize) {
+        self.inner.evaluating(done, total);
     }
     fn epoch(&self, row: &EpochRow, epochs: usize) {
         self.inner.epoch(row, epochs);
-        if row.epoch as usize >= self.epoch {
-            self.own.store(true, Ordering::Relaxed);
-        }
+    }
+    fn pauses_after(&self, epoch: usize) -> bool {
+        epoch >= self.epoch
     }
 }
 

@@ -235,7 +235,7 @@ impl Sweep {
     }
 }
 
-/// Sees between steps whether rank 0 asks for a stop.
+/// Sees between steps, and between batches of an evaluation, whether rank 0 asks for a stop.
 struct Serving<'a> {
     ranks: &'a dyn Ranks,
     stop: &'a AtomicBool,
@@ -245,6 +245,16 @@ impl Observer for Serving<'_> {
     fn reading(&self, _: usize, _: usize) {}
     fn begins(&self, _: &[String]) {}
     fn step(&self, _: &StepProgress) {
+        self.look();
+    }
+    fn evaluating(&self, _: usize, _: usize) {
+        self.look();
+    }
+    fn epoch(&self, _: &EpochRow, _: usize) {}
+}
+
+impl Serving<'_> {
+    fn look(&self) {
         // While a run trains, rank 0 sends nothing but this.
         if self.ranks.ready(0).unwrap_or(false) {
             let mut words: Words = [0; 3];
@@ -252,5 +262,4 @@ impl Observer for Serving<'_> {
             self.stop.fetch_or(received.is_err() || words[0] == STOP, Ordering::Relaxed);
         }
     }
-    fn epoch(&self, _: &EpochRow, _: usize) {}
 }
