@@ -41,6 +41,7 @@ mod depth;
 mod disagree;
 mod error;
 mod folder;
+mod foreign;
 mod format;
 mod formats;
 mod frames;
@@ -49,6 +50,7 @@ mod icc;
 mod idx;
 mod images;
 mod kept;
+mod levels;
 mod limited;
 mod list_index;
 mod list_tables;
@@ -92,6 +94,7 @@ pub(crate) use decode::decode_bands;
 pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
 pub use depth::SampleDepth;
 pub use error::{DataError, MissingHint};
+use foreign::Wanted;
 pub use format::{Confidence, Evidence};
 pub use formats::{
     FormatInfo, Recognized, formats, recognize_classification, recognize_multi_label, recognize_segmentation,
@@ -191,7 +194,15 @@ pub(crate) fn holds_table(path: &Path) -> bool {
 }
 
 /// Refuses a path that is not a folder.
-fn require_folder(path: &Path) -> Result<(), DataError> {
+fn require_folder(path: &Path, wanted: Wanted) -> Result<(), DataError> {
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
-    if metadata.is_dir() { Ok(()) } else { Err(DataError::NotAFolder(path.into())) }
+    if metadata.is_dir() { Ok(()) } else { Err(not_a_folder(path, wanted)) }
+}
+
+/// The error for a file instead of a folder, with its kind if it is one that is not read.
+fn not_a_folder(path: &Path, wanted: Wanted) -> DataError {
+    match foreign::words("", path, wanted) {
+        Some(words) => DataError::malformed(path, words.trim_start()),
+        None => DataError::NotAFolder(path.into()),
+    }
 }

@@ -8,6 +8,7 @@ use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::disagree::disagreement;
 use super::format::{Confidence, Evidence, Format};
+use super::levels::two_levels;
 use super::listing::{
     FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, name_of, relative, subfolders,
     system_folders, unread,
@@ -355,7 +356,7 @@ fn read(
     names::sort(&mut classes, |(name, _)| name);
     classes.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
     let mut items = Vec::new();
-    let mut deeper = Vec::new();
+    let (mut deeper, mut inner) = (Vec::new(), Vec::new());
     for (label, (class, folder)) in classes.iter().enumerate() {
         let Walk { images, left_out } = Walk::pictures(folder)?;
         if images.is_empty() && all_needed {
@@ -367,10 +368,15 @@ fn read(
         if inside.len() > 1 {
             deeper.extend(inside.first().map(|folder| relative(root, folder)));
         }
+        inner.push(inside.iter().map(|folder| name_of(folder)).collect());
         items.extend(images.into_iter().map(|path| (path, label as u32)));
     }
     if items.is_empty() {
         return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "its folders hold no image".into() });
+    }
+    let outer: Vec<&str> = classes.iter().map(|(name, _)| name.as_str()).collect();
+    if all_needed && let Some(problem) = two_levels(&outer, &inner) {
+        return Err(DataError::malformed(root, problem));
     }
     if let (true, Some(inside)) = (all_needed, deeper.first()) {
         decisions.notes.push(format!(

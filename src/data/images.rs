@@ -9,6 +9,7 @@ use super::decisions::{Decisions, LeftOut, Why};
 use super::decode::decode_file_at;
 use super::depth::SampleDepth;
 use super::folder::beside;
+use super::foreign::{self, Wanted};
 use super::format::{Confidence, Evidence, Format};
 use super::list_tables;
 use super::listing::{Walk, holds_image, name_of};
@@ -109,8 +110,14 @@ impl ImageDataset for ImageFiles {
 /// Where there are fewer than two images, a part has none, or a list names a file that does not exist.
 pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
     options.checked_val_split()?;
-    super::require_folder(path)?;
-    ImageFolders.open(path, options)
+    super::require_folder(path, Wanted::Images)?;
+    ImageFolders.open(path, options).map_err(|error| {
+        let clue = foreign::find(path, Wanted::Images).ok().flatten();
+        match (clue, matches!(error, DataError::EmptySplit { .. } | DataError::Malformed { .. })) {
+            (Some(clue), true) => DataError::Clue { error: Box::new(error), clue },
+            _ => error,
+        }
+    })
 }
 
 /// Folders of images.

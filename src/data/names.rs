@@ -29,32 +29,55 @@ pub(crate) fn value(name: &str) -> Option<f64> {
     if is_number { name.parse().ok() } else { None }
 }
 
-/// Two names of the same number, if all names are numbers: `1` and `01`, or `2` and `2.0`.
-pub(crate) fn same_number(names: &[String]) -> Option<(&str, &str)> {
-    // Integers above 2^53 are not exact in f64. Digits without zeros at their ends are.
-    let bare = |name: &str| {
-        let (sign, digits) = name.strip_prefix('-').map_or(("", name.trim_start_matches('+')), |rest| ("-", rest));
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        format!("{sign}{}.{}", whole.trim_start_matches('0'), fraction.trim_end_matches('0'))
-    };
+/// Two names of one value in two notations: `1` and `01`, `2` and `2.0`, `1e0`, `1,000` and `1000`, `True` and `true` or `1`.
+pub(crate) fn same_value(names: &[String]) -> Option<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
-    if names.iter().any(|name| value(name).is_none()) {
-        return None;
+    let keys = names.iter().filter_map(|name| Some((canonical(name)?, name)));
+    keys.into_iter().find_map(|(key, name)| known.insert(key, name).map(|first| (first, name.as_str())))
+}
+
+/// The digits of a number without zeros at their ends, or those of a truth value; `None` for another name.
+fn canonical(name: &str) -> Option<String> {
+    let text: String = name.trim().nfkc().collect::<String>().to_lowercase();
+    match text.as_str() {
+        "true" => return Some("1.".into()),
+        "false" => return Some(".".into()),
+        _ => {}
     }
-    names.iter().find_map(|name| known.insert(bare(name), name).map(|first| (first, name.as_str())))
+    let text = without_thousands(&text).unwrap_or(text);
+    if let Some((digits, exponent)) = text.split_once('e') {
+        let number = value(digits).and_then(|_| exponent.parse::<i32>().ok()).and_then(|_| text.parse::<f64>().ok());
+        return number.filter(|number| number.is_finite()).and_then(|number| canonical(&number.to_string()));
+    }
+    value(&text)?;
+    // Integers above 2^53 are not exact in f64. Digits without zeros at their ends are.
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.trim_start_matches('+')), |rest| ("-", rest));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    Some(format!("{sign}{}.{}", whole.trim_start_matches('0'), fraction.trim_end_matches('0')))
 }
 
-/// Two names that differ in case, outer blanks or invisible characters alone, such as `Cat ` and `cat`. The case of single
-/// letters counts: `A` and `a` are two names.
-pub(crate) fn case_twins(names: &[String]) -> Option<(&str, &str)> {
+/// `1000` of `1,000`.
+fn without_thousands(text: &str) -> Option<String> {
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+    let mut groups = whole.trim_start_matches(['-', '+']).split(',');
+    let first = groups.next()?;
+    let is_group = |group: &str| group.len() == 3 && group.bytes().all(|byte| byte.is_ascii_digit());
+    let is_first = (1..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = (whole.contains(',') && is_first && groups.all(is_group)).then(|| whole.replace(',', ""))?;
+    Some(fraction.map_or(whole.clone(), |fraction| format!("{whole}.{fraction}")))
+}
+
+/// Pairs of names that differ in case, width, outer blanks or invisible characters alone, such as `Cat ` and `cat`. Letters alone
+/// differ by their case: `A` and `a`.
+pub(crate) fn case_twins(names: &[String]) -> Vec<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
-    names.iter().find_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str())))
+    names.iter().filter_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str()))).collect()
 }
 
-/// A name without outer blanks and invisible characters, in lower case unless it is one letter.
+/// A name in lower case, unless it is one letter, of usual width, without outer blanks and characters without width.
 fn visible(name: &str) -> String {
     let has_width = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
-    let visible = name.chars().filter(has_width).collect::<String>();
+    let visible = name.nfkc().filter(has_width).collect::<String>();
     let visible = visible.trim();
     if visible.chars().nth(1).is_some() { visible.to_lowercase() } else { visible.to_owned() }
 }
@@ -132,14 +155,20 @@ mod tests {
     #[test]
     fn names_that_may_be_one_are_found() {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(same_number(&names(&["2", "01", "1"])), Some(("01", "1")));
-        assert_eq!(same_number(&names(&["2", "1", "2.0"])), Some(("2", "2.0")));
-        assert_eq!(same_number(&names(&["9007199254740992", "9007199254740993"])), None);
-        assert_eq!(same_number(&names(&["1", "01", "x"])), None);
-        assert_eq!(case_twins(&names(&["cat", "dog", "Cat"])), Some(("cat", "Cat")));
-        assert_eq!(case_twins(&names(&["A", "a", "b"])), None);
-        assert_eq!(case_twins(&names(&["a", "b", "a\u{200b}"])), Some(("a", "a\u{200b}")));
-        assert_eq!(case_twins(&names(&["cat", "cat\u{200b}"])), Some(("cat", "cat\u{200b}")));
-        assert_eq!(case_twins(&names(&["cat", "dog", "Cat "])), Some(("cat", "Cat ")));
+        assert_eq!(same_value(&names(&["2", "01", "1"])), Some(("01", "1")));
+        assert_eq!(same_value(&names(&["2", "1", "2.0"])), Some(("2", "2.0")));
+        assert_eq!(same_value(&names(&["9007199254740992", "9007199254740993"])), None);
+        assert_eq!(same_value(&names(&["1", "01", "x"])), Some(("1", "01")));
+        assert_eq!(same_value(&names(&["1e0", "2", "1"])), Some(("1e0", "1")));
+        assert_eq!(same_value(&names(&["1,000", "2000", "1000"])), Some(("1,000", "1000")));
+        assert_eq!(same_value(&names(&["1", "2", "\u{ff11}"])), Some(("1", "\u{ff11}")));
+        assert_eq!(same_value(&names(&["False", "True", "true"])), Some(("True", "true")));
+        assert_eq!(same_value(&names(&["True", "False", "1"])), Some(("True", "1")));
+        assert_eq!(same_value(&names(&["1,00", "1.0.1", "1e", "e1", "yes", "0", "x,000"])), None);
+        assert_eq!(case_twins(&names(&["cat", "dog", "Cat", "Dog"])), [("cat", "Cat"), ("dog", "Dog")]);
+        assert_eq!(case_twins(&names(&["A", "a", "b"])), []);
+        assert_eq!(case_twins(&names(&["a", "b", "a\u{200b}"])), [("a", "a\u{200b}")]);
+        assert_eq!(case_twins(&names(&["cat", "cat\u{200b}"])), [("cat", "cat\u{200b}")]);
+        assert_eq!(case_twins(&names(&["cat", "dog", "Cat "])), [("cat", "Cat ")]);
     }
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::decisions::{ClassReading, Decisions};
+use super::foreign::Wanted;
 use super::formats::{self, Entry};
 use super::multilabel::{MultiLabelSplits, require_every_class, rows};
 use super::segmentation::{self, SegmentationSplits};
-use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, clue, csv, names, require_folder};
+use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, clue, csv, names, not_a_folder, require_folder};
 
 /// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
 /// `path` may also be a table of paths and labels.
@@ -70,7 +71,7 @@ pub(super) fn open_with(
     faults: &mut Vec<BadImage>,
 ) -> Result<SegmentationSplits, DataError> {
     options.checked_val_split()?;
-    require_folder(path)?;
+    require_folder(path, Wanted::Masks)?;
     let (format, evidence) = formats::choose(path, formats::masks)?
         .ok_or_else(|| DataError::malformed(path, "no pairs of image and mask found"))?;
     let mut found = format.open(path, options)?;
@@ -92,7 +93,7 @@ fn open<T: 'static>(
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     if !metadata.is_dir() {
         let opened =
-            if csv::is_table(path) { of_table(path, options) } else { Err(DataError::NotAFolder(path.into())) };
+            if csv::is_table(path) { of_table(path, options) } else { Err(not_a_folder(path, Wanted::Classes)) };
         return Ok((opened?, Vec::new()));
     }
     if options.hints.are_of_a_table() {
@@ -121,7 +122,7 @@ fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classe
     decisions.evidence = evidence;
     decisions.format = format.into();
     decisions.classes = ClassReading::named(classes);
-    decisions.notes.extend(names::case_twins(classes).map(|(a, b)| {
+    decisions.notes.extend(names::case_twins(classes).into_iter().map(|(a, b)| {
         let [a, b] = [a, b].map(|name| name.escape_debug().to_string());
         format!(
             "the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone; give both one name if they are \

@@ -33,7 +33,6 @@ pub(crate) mod roboflow;
 mod set;
 mod shapes;
 pub(crate) mod supervisely;
-mod unread_annotations;
 mod values;
 pub(crate) mod voc;
 mod written;

@@ -18,7 +18,7 @@ const HEIF: &str = "convert it with `heif-convert FILE out.png` (libheif)";
 const RAW: &str = "develop it with `darktable-cli FILE out.png` or `dcraw -w -T FILE`";
 const NO_IMAGE: &str = "it is no image; remove it";
 
-const MAGIC: [(&[u8], Kind); 17] = [
+const MAGIC: [(&[u8], Kind); 12] = [
     (b"8BPS", Kind { name: "a Photoshop document", remedy: CONVERT }),
     (b"\x76\x2f\x31\x01", Kind { name: "an OpenEXR image", remedy: CONVERT }),
     (b"qoif", Kind { name: "a QOI image", remedy: CONVERT }),
@@ -30,21 +30,65 @@ const MAGIC: [(&[u8], Kind); 17] = [
     (b"\xff\x4f\xff\x51", Kind { name: "a JPEG 2000 image", remedy: CONVERT }),
     (b"#?RADIANCE", Kind { name: "a Radiance HDR image", remedy: CONVERT }),
     (b"%PDF", Kind { name: "a PDF document", remedy: "convert it with `pdftoppm -png FILE out`" }),
-    (b"\x93NUMPY", Kind { name: "a NumPy array", remedy: "save it with `PIL.Image.fromarray(array).save('x.png')`" }),
-    (b"\x89HDF", Kind { name: "an HDF5 file", remedy: "write its images to PNG files" }),
-    (b"PK\x03\x04", Kind { name: "a ZIP archive", remedy: "unpack it" }),
-    (b"\x1f\x8b", Kind { name: "a gzip file", remedy: "unpack it" }),
     (
         b"version https://git-lfs",
         Kind { name: "a Git LFS pointer instead of the file itself", remedy: "fetch the files with `git lfs pull`" },
     ),
-    (b"\x80\x02", Kind { name: "a Python pickle", remedy: "write its images to PNG files" }),
 ];
+
+/// A file that holds many files or arrays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Container {
+    pub name: &'static str,
+    /// The remedy.
+    pub remedy: &'static str,
+    /// Whether it holds files, to be unpacked.
+    pub is_packed: bool,
+}
+
+const fn packed(name: &'static str) -> Container {
+    Container { name, remedy: "unpack it", is_packed: true }
+}
+
+const fn arrays(name: &'static str) -> Container {
+    Container { name, remedy: "write its images to PNG files", is_packed: false }
+}
+
+/// Place of the first bytes of containers, these bytes, and the kind.
+const CONTAINERS: [(usize, &[u8], Container); 18] = [
+    (0, b"PK\x03\x04", packed("a ZIP archive")),
+    (0, b"\x1f\x8b", packed("a gzip file")),
+    (0, b"BZh", packed("a bzip2 file")),
+    (0, b"\xfd7zXZ", packed("an XZ file")),
+    (0, b"\x28\xb5\x2f\xfd", packed("a Zstandard file")),
+    (0, b"Rar!", packed("a RAR archive")),
+    (0, b"7z\xbc\xaf", packed("a 7-Zip archive")),
+    (257, b"ustar", packed("a tar archive")),
+    (0, b"PAR1", arrays("a Parquet file")),
+    (0, b"ARROW1", arrays("an Arrow file")),
+    (0, b"\x89HDF", arrays("an HDF5 file")),
+    (0, b"MATLAB", arrays("a MATLAB file")),
+    (0, b"\x93NUMPY", arrays("a NumPy array")),
+    (0, b"SQLite", arrays("an SQLite database")),
+    (0, b"\x80\x02", arrays("a Python pickle")),
+    (0, b"\x80\x03", arrays("a Python pickle")),
+    (0, b"\x80\x04", arrays("a Python pickle")),
+    (0, b"\x80\x05", arrays("a Python pickle")),
+];
+
+/// The container that starts with `bytes`.
+pub(crate) fn container_of(bytes: &[u8]) -> Option<Container> {
+    let starts = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|bytes| bytes.starts_with(magic));
+    CONTAINERS.iter().find(|(at, magic, _)| starts(*at, magic)).map(|(.., kind)| *kind)
+}
 
 /// The kind of a file that starts with `bytes`; `None` if they do not decide it.
 pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Some(*kind);
+    }
+    if let Some(Container { name, remedy, .. }) = container_of(bytes) {
+        return Some(Kind { name, remedy });
     }
     if bytes.get(4..8) == Some(b"ftyp") {
         return Some(match bytes.get(8..12)? {

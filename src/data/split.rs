@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::decisions::Decisions;
 use super::listing::{FileDataset, subfolders};
-use super::names::{composed, nearest, same_number};
+use super::names::{composed, nearest, same_value};
 use super::{ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, Subset};
 use crate::random::{self, op};
 
@@ -111,8 +111,9 @@ pub(crate) fn require_classes(names: &[String], root: &Path, options: &OpenOptio
         );
         return Err(DataError::malformed(root, problem));
     }
-    if let Some((a, b)) = same_number(names) {
-        let problem = format!("the classes '{a}' and '{b}' are the same number; write it in one way");
+    if let Some((a, b)) = same_value(names) {
+        let kind = if a.chars().chain(b.chars()).any(char::is_alphabetic) { "value" } else { "number" };
+        let problem = format!("the classes '{a}' and '{b}' are the same {kind}; write it in one way");
         return Err(DataError::malformed(root, problem));
     }
     if names.len() < 2 {

@@ -64,3 +64,27 @@ impl Table {
 fn cells(name: &str, values: &[String], cell: impl Fn(&str) -> String) -> Vec<String> {
     std::iter::once(name).chain(values.iter().map(String::as_str)).map(cell).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_text_in_markdown_and_as_they_are_on_a_terminal() {
+        let rows = vec![
+            ("1".to_owned(), vec!["a|*b*".to_owned(), "0.5".into()]),
+            ("2".into(), vec!["<x>\ny".into(), String::new()]),
+        ];
+        let table = Table { row: "rank", columns: vec!["data".into(), "`score`".into()], rows, bold: Some(0) };
+        let expected = [
+            r"| rank  | data          | \`score\` |",
+            r"|-------|---------------|-----------|",
+            r"| **1** | **a\|\*b\*** | **0.5**   |",
+            r"| 2     | \<x\> y       |           |",
+        ];
+        assert_eq!(table.markdown().lines().collect::<Vec<_>>(), expected);
+        let text = table.text(|text| format!("[{text}]"));
+        assert_eq!(text.lines().nth(2), Some("| [1   ] | [a|*b*] | [0.5    ] |"));
+        assert_eq!(text.lines().nth(3), Some("| 2    | <x> y |         |"));
+    }
+}

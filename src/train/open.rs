@@ -15,6 +15,7 @@ use crate::data::{Decisions, Normalization, Source, limited};
 use crate::exec::{self, gpu};
 use crate::precision::Precision;
 use crate::ranks::{RankError, Ranks};
+use crate::run::fingerprint::DataPrint;
 use crate::run::{FolderLock, ImageSize, RunDir, resume};
 
 /// A task with its data, ready for training.
@@ -31,6 +32,21 @@ pub struct TrainingData {
     pub decisions: Decisions,
     /// Images that are skipped, with the reason.
     pub skipped: Vec<String>,
+}
+
+impl TrainingData {
+    /// Training and validation images, the former up to the limit of the settings.
+    pub(super) fn limited(&self, settings: &TrainSettings) -> [Arc<dyn Source>; 2] {
+        let [train, val] = &self.sources;
+        [limited(train.clone(), settings.limit, settings.seed), val.clone()]
+    }
+
+    /// The fingerprint of the data of a run with these settings.
+    pub(crate) fn print(&self, settings: &TrainSettings) -> DataPrint {
+        let sources = self.limited(settings);
+        let parts = sources.each_ref().map(|source| &**source);
+        DataPrint::of(&self.objective.card().classes, parts, settings.data.as_deref())
+    }
 }
 
 /// Opens a run; `read` reads its data once the settings and the device are known to be good.
@@ -70,10 +86,9 @@ pub fn open(
     let toml = with_reasons(toml, reasons(kept));
     let (shards, toml) = shards_of(common, &*ranks, toml)?;
     let common = TrainSettings { precision, shards: Some(shards), ..common.clone() };
-    let TrainingData { objective, sources, stem, lines: mut data_lines, decisions, skipped } = read()?;
-    let [train, val] = sources;
-    let all = train.len();
-    let sources = [limited(train, common.limit, common.seed), val];
+    let data = read()?;
+    let (sources, all) = (data.limited(&common), data.sources[0].len());
+    let TrainingData { objective, stem, lines: mut data_lines, decisions, skipped, .. } = data;
     if sources[0].len() < all {
         data_lines.push(format!(
             "limit:   {} of {all} training images, drawn by seed {}",

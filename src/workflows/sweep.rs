@@ -1,6 +1,7 @@
 //! Many runs of one task over settings: a list of rows, a grid, or a sample of the grid. Each run has a folder in the
 //! sweep's folder. Finished runs are skipped, so an interrupted sweep continues where it stopped.
 
+mod data;
 mod epochs;
 mod error;
 mod folder;
@@ -222,7 +223,9 @@ impl Sweep {
         std::fs::create_dir_all(out).map_err(|e| FileError::writing(out, e))?;
         let _lock = FolderLock::take(out)?;
         table::check_free(out)?;
-        self.check_folders(out)?;
+        self.check_folders(out, observer.steps())?;
+        // The table is written after each run: who ends the process at once keeps it.
+        let record = |states: &[SweepRunState]| self.table_of(out, states, None).write(out);
         let (states, alive) = match ranks.size() {
             1 => self.halve(stop, |indices, share, states| {
                 for index in indices {
@@ -232,6 +235,7 @@ impl Sweep {
                         observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
                         failed
                     });
+                    record(states)?;
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
@@ -254,16 +258,32 @@ impl Sweep {
                     Ok(pool.train(due, share, stop, |index, ended| {
                         if let Some(failed) = ended {
                             states[index] = self.state_of(index, out, failed);
+                            // It is written once more at the end, with the error.
+                            let _ = record(states);
                         }
                         observer.run(index + 1, self.cells.len(), &self.cells[index].name, &states[index]);
                     })?)
                 })
             })?,
         };
+        let table = self.table_of(out, &states, Some(&alive));
+        table.write(out)?;
+        Ok(table)
+    }
+
+    /// The table of the runs in these states, and of earlier ones. Of paused runs it has those that are not `alive`, if these are
+    /// known.
+    fn table_of(&self, out: &Path, states: &[SweepRunState], alive: Option<&[usize]>) -> SweepTable {
         let mut table = SweepTable::new(self.score());
         for (index, state) in states.iter().enumerate() {
+            // A run that was not reached may be done from before.
+            let before = Some(state).filter(|state| **state == SweepRunState::Begins);
+            let before = before.and_then(|_| found(&folder(out, index)).ok());
+            let before = before.filter(|state| !matches!(state, SweepRunState::Paused(_)));
+            let state = before.as_ref().unwrap_or(state);
             // A run that the user stopped has no outcome yet.
-            let dropped = matches!(state, SweepRunState::Paused(_)) && !alive.contains(&index);
+            let is_dropped = alive.is_some_and(|alive| !alive.contains(&index));
+            let dropped = matches!(state, SweepRunState::Paused(_)) && is_dropped;
             if matches!(state, SweepRunState::Done(_) | SweepRunState::Diverged | SweepRunState::Failed(_)) || dropped {
                 table.add(&self.cells[index], index + 1, &folder(out, index), state);
             }
@@ -271,8 +291,7 @@ impl Sweep {
         for (number, cell, state) in self.earlier(out) {
             table.add(&cell, number, &folder(out, number - 1), &state);
         }
-        table.write(out)?;
-        Ok(table)
+        table
     }
 
     /// Trains runs in rungs of successive halving. `rung` trains the given runs to a share of their epochs and sets their states.

@@ -4,6 +4,26 @@ use serde_json::Value as Json;
 
 use crate::support::{Place, TRAIN};
 
+/// Names of classes are text in the card, whatever characters they have.
+#[cfg(unix)]
+#[test]
+fn no_name_is_markup_in_a_card() {
+    let place = Place::with_photos(6);
+    std::fs::rename(place.path("photos/disc"), place.path("photos/a|b *c* `d` <e>")).expect("renames");
+    std::fs::rename(place.path("photos/grass"), place.path("photos/two\nlines")).expect("renames");
+    place.run(&format!("{TRAIN} --epochs 1 --out run")).fine();
+    place.run("export run --hub hub --license mit").fine();
+    let card = String::from_utf8(place.bytes("hub/README.md")).expect("UTF-8");
+    let line = card.lines().find(|line| line.starts_with("Classes: ")).expect("classes");
+    assert_eq!(line, r"Classes: a\|b \*c\* \`d\` \<e\>, stripes, two lines.");
+    place.run("compare run run --data photos --out both").fine();
+    let table = String::from_utf8(place.bytes("both/comparison.md")).expect("UTF-8");
+    let cells = |line: &str| line.replace(r"\|", "").matches('|').count();
+    let rows: Vec<usize> = table.lines().filter(|line| line.starts_with('|')).map(cells).collect();
+    assert!(table.contains(r"a\|b \*c\*") && table.contains("two lines"), "{table}");
+    assert!(rows.windows(2).all(|pair| pair[0] == pair[1] || pair[1] == 5), "{table}");
+}
+
 #[test]
 fn a_hub_folder_loads_back_and_describes_its_model() {
     let place = Place::with_photos(6);

@@ -135,6 +135,25 @@ fn folders_with_runs_of_other_settings_are_refused() {
         .printed(&["run 2 of 2", "is done"]);
 }
 
+/// A table must not rank runs of two data sets, nor shrink to the runs before a fault.
+#[test]
+fn runs_on_other_data_are_refused() {
+    let place = place("model = \"cnn\"\n[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n");
+    place.run("sweep sweep.toml --out s").fine();
+    let kept = || (place.list("s"), place.list("s/002"), place.bytes("s/sweep.csv"));
+    let before = kept();
+    place.run("sweep sweep.toml --out s").fine().printed(&["run 2 of 2", "is done"]);
+    std::fs::rename(place.path("photos/disc/00.png"), place.path("photos/grass/zz.png")).expect("moves");
+    let more = String::from_utf8(place.bytes("sweep.toml")).expect("text") + "[[run]]\nlr = 1e-2\n";
+    place.write("more.toml", more);
+    place.run("sweep more.toml --out s").refused(&["s/001", "on other data", "images", "another folder"]);
+    // A smaller sweep would take the others into its table.
+    place.run("sweep sweep.toml --out s --sample 1").refused(&["on other data"]);
+    assert!(kept() == before, "nothing was trained or moved");
+    std::fs::rename(place.path("photos/grass/zz.png"), place.path("photos/disc/00.png")).expect("moves");
+    place.run("sweep more.toml --out s").fine().printed(&["run 2 of 3", "run 3 of 3 (lr=0.01) begins"]);
+}
+
 /// A stopped run can continue to more epochs. A folder that is not a run stays untouched.
 #[test]
 fn unfinished_runs_are_resumed_and_other_folders_stay() {

@@ -180,15 +180,13 @@ fn idx_files_open_plain_and_gzipped() {
 }
 
 #[test]
-fn a_row_longer_than_its_header_names_no_column() {
+fn rows_longer_than_their_header_are_refused() {
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 2);
-    // The last cell is the name of a part, but the column has no name.
+    // The last cell is the name of a part, but the column has no name, or the header lacks the name of the first.
     let rows = "id_code,grade\na/0,0,train\na/1,0,train\nb/0,1,val\nb/1,1,val\n";
     fs::write(dir.path().join("table.csv"), rows).unwrap();
-    let splits = open_classification(&dir.path().join("table.csv"), &OpenOptions::default()).unwrap();
-    assert!(splits.by_seed, "the part is not read from a column without a name");
-    assert_eq!(splits.train.class_names(), ["0", "1"]);
+    refused(open(&dir.path().join("table.csv")), &["line 1", "has 2 fields, but most lines 3", "name every column"]);
 }
 
 #[test]
@@ -234,6 +232,8 @@ fn csv_tables_open_with_and_without_header() {
     fs::write(&table, rows(&[("x/0", "a", "train"), ("x/1", "b", "holdout")])).unwrap();
     refused(open(&table), &["labels.csv", "line 2", "'holdout'", "train, val or test"]);
     fs::write(&table, "path,label\nimg/x/0.png,a\nimg/x/1.png\n").unwrap();
+    refused(open(&table), &["labels.csv", "line 3", "has 1 fields", "for each column"]);
+    fs::write(&table, "path,label\nimg/x/0.png,a\nimg/x/1.png,\n").unwrap();
     refused(open(&table), &["labels.csv", "line 3", "no label", "path,label"]);
     fs::write(&table, rows(&[("x/0", "a", "train"), ("x/1", "b", "train"), ("x/2", "c", "val")])).unwrap();
     refused(open(&table), &["class 'c'", "validation rows", "add training images"]);

@@ -246,6 +246,67 @@ fn a_run_that_the_early_stop_ended_goes_on_with_a_later_one_alone() {
 }
 
 /// Stops a run after an epoch.
+/// Stops during a validation after `left` batches of it, or once the last epoch is done.
+struct StopLate<'a> {
+    left: AtomicUsize,
+    after: Option<u32>,
+    stop: &'a AtomicBool,
+    steps: AtomicUsize,
+}
+
+impl Observer for StopLate<'_> {
+    fn reading(&self, _: usize, _: usize) {}
+    fn begins(&self, _: &[String]) {}
+    fn step(&self, _: &StepProgress) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+    fn evaluating(&self, _: usize, _: usize) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    fn epoch(&self, row: &EpochRow, _: usize) {
+        if self.after == Some(row.epoch) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A stop within a validation or before the final pictures: what was trained is kept, and nothing is trained twice.
+#[test]
+fn a_stop_after_the_steps_of_an_epoch_resumes_to_the_same_bits() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let whole = place.path().join("whole");
+    let outcome = train(&config("cpu", &whole), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
+    let bytes = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    for (what, left, after, rows) in
+        [("validation 1", 1, None, 0), ("validation 2", 4, None, 1), ("before the results", usize::MAX, Some(3), 3)]
+    {
+        let run = place.path().join(what);
+        let stop = AtomicBool::new(false);
+        let observer = StopLate { left: left.into(), after, stop: &stop, steps: 0.into() };
+        let first = segment::train(&config("cpu", &run), &observer, &stop).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert!(first.interrupted && first.rows.len() == rows && first.verdict.is_none(), "{what}: {first:?}");
+        assert!(run.join("resume.safetensors").is_file() && !run.join("confusion.png").exists(), "{what}");
+        let resumed = SegmentConfig { resume: Some(run.clone()), ..config("cpu", &run) };
+        let stop = AtomicBool::new(false);
+        let observer = StopLate { left: usize::MAX.into(), after: None, stop: &stop, steps: 0.into() };
+        let second = segment::train(&resumed, &observer, &stop).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert!(!second.interrupted && second.verdict.is_some(), "{what}");
+        assert_eq!(
+            observer.steps.into_inner(),
+            [STEPS - 10, STEPS - 20, 0][rows.min(2)],
+            "{what}: steps that were trained"
+        );
+        assert_eq!(second.best.map(|b| b.epoch), outcome.best.as_ref().map(|b| b.epoch), "{what}");
+        assert_eq!(metrics(&run), metrics(&whole), "{what}");
+        for name in ["last.safetensors", "best.safetensors", "norms.csv", "layers.csv", "iou.csv", "samples.png"] {
+            assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs: {what}");
+        }
+        assert!(!run.join("resume.safetensors").exists() && run.join("finished.safetensors").is_file(), "{what}");
+    }
+}
+
 struct StopAfterEpoch<'a>(&'a AtomicBool);
 
 impl Observer for StopAfterEpoch<'_> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::data::decisions::{LeftOut, Why};
+use crate::data::foreign::Wanted;
 use crate::data::list_index::{Index, Match};
 use crate::data::listing::{Walk, entries, is_image, name_of, stem_of};
 use crate::data::{DataError, Hints, names};
@@ -75,7 +76,7 @@ impl Files {
     /// Where that root is no folder.
     pub fn of_table(table: &Path, hints: &Hints) -> Result<Self, DataError> {
         if let Some(root) = &hints.image_root {
-            crate::data::require_folder(root)?;
+            crate::data::require_folder(root, Wanted::Images)?;
         }
         let folder = hints.image_root.as_deref().or(table.parent()).unwrap_or(Path::new(""));
         Ok(Self { folder: folder.to_path_buf(), indexed: None, by_index: false })

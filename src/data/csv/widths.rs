@@ -97,10 +97,10 @@ fn problem(odd: &[&StringRecord], first: &StringRecord, width: usize, delimiter:
     let is_quoted = row.iter().any(|field| field.starts_with('"'));
     let remedy = match row.len() > width {
         _ if line(row) == line(first) => {
-            format!("name every column in the first line, or put texts that hold {name} into quotation marks")
+            format!("name every column in the first line, or quote texts that hold {name}")
         }
         true if is_quoted => format!("remove the blank between {name} and the quotation mark"),
-        true => format!("put a path or label that holds {name} into quotation marks: \"a{mark} b\""),
+        true => format!("quote a path or label that holds {name}: \"a{mark} b\""),
         false if row.len() == 1 && row[0].contains([',', ';', '\t', '|']) => {
             format!("write {name} between all columns")
         }

@@ -14,6 +14,7 @@ use crate::data::decisions::{Decisions, LeftOut, Why};
 use crate::data::folder::{ClassFolders, beside, holds_classes, home, require_class_names, require_no_masks};
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
+use crate::data::levels::two_levels;
 use crate::data::listing::{Walk, name_of, subfolders};
 use crate::data::lists::{self, Dealt, ListFile};
 use crate::data::names::nearest;
@@ -186,18 +187,24 @@ fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Res
     require_no_masks(&folders, root)?;
     names::sort(&mut folders, |(name, _)| name);
     folders.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
-    let mut files = Vec::new();
+    let (mut files, mut inner) = (Vec::new(), Vec::new());
     for (class, (name, folder)) in folders.iter().enumerate() {
         let Walk { images, left_out } = Walk::pictures(folder)?;
         if images.is_empty() {
             return Err(DataError::empty_class(name, folder, &left_out));
         }
         decisions.left_out.extend(left_out);
+        let inside = images.iter().filter_map(|path| path.parent().filter(|parent| parent != folder));
+        inner.push(inside.map(name_of).collect());
         for path in images {
             let bytes = fs::metadata(&path).map(|metadata| metadata.len()).ok();
             let name = path.strip_prefix(folder).unwrap_or(&path).to_path_buf();
             files.push(File { class: class as u32, path, name, bytes });
         }
+    }
+    let outer: Vec<&str> = folders.iter().map(|(name, _)| name.as_str()).collect();
+    if let Some(problem) = two_levels(&outer, &inner) {
+        return Err(DataError::malformed(root, problem));
     }
     let contents = contents(&files);
     let shared = shared(&files, &contents)?;

@@ -7,8 +7,8 @@ use super::found::{Found, Pair};
 use super::leftovers::Leftovers;
 use super::mask::MaskSource;
 use super::pairing::{image_base, mask_base};
-use super::unread_annotations;
 use crate::data::decisions::{LeftOut, Why};
+use crate::data::foreign::{self, Wanted};
 use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_index::{Index, Match};
 use crate::data::list_tables;
@@ -91,7 +91,7 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
     let (images, masks) = halves(root, images);
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
-        let problem = match unread_annotations::find(root)? {
+        let problem = match foreign::find(root, Wanted::Masks)? {
             Some(stranger) => format!("no pairs of image and mask found; {stranger}"),
             None => format!(
                 "no pairs of image and mask found ({images} images, {masks} masks); expected images/ and masks/ (or \

@@ -15,10 +15,10 @@ use crate::data::names::case_twins;
 use crate::data::parts::Part;
 use crate::data::{BadImage, DataError, ImageProblem};
 
-/// A note on two class names that look alike.
-pub(super) fn twins(names: &[String]) -> Option<String> {
-    let (a, b) = case_twins(names)?;
-    Some(format!("the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone"))
+/// Notes on names that look alike.
+pub(super) fn twins(names: &[String]) -> Vec<String> {
+    let note = |(a, b)| format!("the classes '{a}' and '{b}' differ in case, blanks or invisible characters alone");
+    case_twins(names).into_iter().map(note).collect()
 }
 
 /// Refuses masks beside the annotations of a format: both give labels, which may differ.

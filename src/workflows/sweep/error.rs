@@ -77,6 +77,19 @@ pub enum SweepError {
         /// Which settings, with both values.
         differences: String,
     },
+    /// A folder of the sweep holds a run on other data: its score cannot stand beside those of the others.
+    #[error(
+        "{} holds run {number} of this sweep on other data: {changes}; choose another folder for the sweep, or give the data \
+         as it was", folder.display()
+    )]
+    OtherData {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of the run, from 1.
+        number: usize,
+        /// What differs.
+        changes: String,
+    },
     /// A run found in the sweep's folder cannot be read.
     #[error("{}: {source}; choose another folder for the sweep, or move it away", folder.display())]
     Unreadable {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::data::Prints;
 use super::{DIVERGED, Sweep, SweepError, SweepRun, SweepRunState};
 use crate::interop::files::FileError;
 use crate::run::{FolderLock, RunDir, RunError};
-use crate::train::TrainError;
 use crate::train::settings::{ConfigError, Given};
+use crate::train::{Observer, TrainError};
 
 /// Settings that may differ, because they do not change the results of a run.
 const FREE: [&str; 7] = ["out", "device", "loader_threads", "log_norms", "offline", "profile", "tensorboard"];
@@ -46,9 +47,9 @@ pub(super) fn clear(folder: &Path) -> Result<(), RunError> {
 }
 
 impl Sweep {
-    /// Refuses folders that hold a run of other settings, or no run.
-    pub(super) fn check_folders(&self, out: &Path) -> Result<(), SweepError> {
-        let mut sizes = HashMap::new();
+    /// Refuses folders that hold a run of other settings or on other data, or no run.
+    pub(super) fn check_folders(&self, out: &Path, observer: &dyn Observer) -> Result<(), SweepError> {
+        let (mut sizes, mut prints) = (HashMap::new(), Prints::new(self.task, observer));
         for (index, cell) in self.cells.iter().enumerate() {
             let folder = folder(out, index);
             if RunDir::check_free(&folder).is_ok() {
@@ -65,8 +66,28 @@ impl Sweep {
                 let (number, differences) = (index + 1, differences.join(", "));
                 return Err(SweepError::OtherSettings { folder, number, differences });
             }
+            self.check_data(index + 1, &cell.settings, out, &mut prints)?;
         }
-        Ok(())
+        self.earlier(out)
+            .iter()
+            .try_for_each(|(number, cell, _)| self.check_data(*number, &cell.settings, out, &mut prints))
+    }
+
+    /// Refuses a run on other data than its settings give now.
+    fn check_data(
+        &self,
+        number: usize,
+        settings: &toml::Table,
+        out: &Path,
+        prints: &mut Prints<'_>,
+    ) -> Result<(), SweepError> {
+        let folder = folder(out, number - 1);
+        let changes = self.resolve(settings.clone()).map_err(TrainError::from);
+        let changes = changes.and_then(|settings| prints.changes(&folder, &settings));
+        match changes.map_err(|source| SweepError::Unreadable { folder: folder.clone(), source: Box::new(source) })? {
+            changes if changes.is_empty() => Ok(()),
+            changes => Err(SweepError::OtherData { folder, number, changes: changes.join("; ") }),
+        }
     }
 
     /// Runs in `out` with numbers above those of this sweep: number, settings of the same keys, state.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use shadegrad::data::{Hints, OpenOptions, Splits, open_classification, open_multi_label};
+use shadegrad::data::{Hints, OpenOptions, SetOptions, Splits, open_classification, open_images, open_multi_label};
 
 use super::write;
 use crate::{class_folders, open, picture, refused, save, temp};
@@ -140,14 +140,44 @@ fn what_a_folder_holds_instead_is_named() {
     let name = |i: usize| format!("{}.{}.png", ["cat", "dog"][i % 2], i / 2);
     pictures(&dir.path().join("train"), (0..6).map(name));
     refused(open(dir.path()), &["cat.0.png, dog.0.png", "table of path,label"]);
+    let tar = format!("{}ustar", "\0".repeat(257));
     for (name, bytes, kind) in [
         ("a.zip", "PK\u{3}\u{4}", "a ZIP archive"),
         ("data/x.parquet", "PAR1", "a Parquet file"),
         ("m.npz", "x", "NumPy arrays"),
+        ("m.mat", "MATLAB 5.0 MAT-file", "a MATLAB file"),
+        ("shard-000.tar", &tar, "a tar archive"),
+        ("train.tfrecord", "x", "a TFRecord file"),
     ] {
         let dir = temp();
         write(&dir.path().join(name), bytes);
         refused(open(dir.path()), &[name, kind]);
+        refused(open_multi_label(dir.path(), &OpenOptions::default()), &[name, kind]);
+        refused(open_images(dir.path(), &SetOptions::default()), &[name, kind]);
+        // The file in place of the folder.
+        let file = dir.path().join(name);
+        let what = kind.split_once(' ').map_or(kind, |(_, what)| what);
+        refused(open(&file), &[name, what, "which is not read"]);
+        refused(open_multi_label(&file, &OpenOptions::default()), &[name, what]);
+        refused(open_images(&file, &SetOptions::default()), &[name, what]);
+        refused(super::segmentation(&file), &[name, what]);
+    }
+    // Annotations of other tools beside images, after many images.
+    for (name, text, kind) in [
+        ("via.json", "{\"_via_img_metadata\": {}}", "project of VIA"),
+        ("zz.json", "[{\"Labeled Data\": \"\", \"Label\": {}}]", "Labelbox"),
+        ("zz.json", "{\"metadata\": {\"annotatorEmail\": 1}, \"instances\": []}", "SuperAnnotate"),
+        ("zz.json", "{\"item\": {\"slots\": []}, \"annotations\": []}", "V7 Darwin"),
+        ("zz.xml", "<annotations>", "CVAT's XML"),
+        ("zz.xml", "<annotation><object><bndbox>", "holds boxes (Pascal VOC's XML)"),
+        ("zz.geojson", "{\"type\": \"FeatureCollection\", \"features\": []}", "GeoJSON"),
+        ("zz.json", "{\"images\": [], \"annotations\": [], \"categories\": []}", "COCO's JSON"),
+    ] {
+        let dir = temp();
+        pictures(dir.path(), (0..25).map(|i| format!("{i}.png")));
+        write(&dir.path().join(name), text);
+        refused(open(dir.path()), &[name, kind, "which is not read", "table of path,label"]);
+        refused(open_multi_label(dir.path(), &OpenOptions::default()), &[name, kind, "table of path,label"]);
     }
     let dir = temp();
     class_folders(&dir.path().join("train"), &["Cat", "dog"], 2);

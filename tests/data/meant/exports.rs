@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use shadegrad::data::{DataError, Hints, OpenOptions, SetOptions, Why, open_images};
+use shadegrad::data::{DataError, Hints, OpenOptions, SetOptions, Why, open_images, open_multi_label};
 
 use super::{HEIGHT, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{class_folders, open, picture, refused, save, temp};
@@ -136,16 +136,45 @@ fn class_names_that_may_be_one_are_named() {
     assert_eq!(notes[1], twins);
     write(&table, "path,label\ncat/0,1\ncat/1,1.0\ndog/0,2\ndog/1,2\n");
     refused(open(&table), &["'1' and '1.0'", "same number"]);
+    for (labels, same) in [
+        (["1e0", "1", "2", "2"], "'1' and '1e0' are the same value"),
+        (["\"1,000\"", "1000", "2000", "x"], "'1,000' and '1000' are the same number"),
+        (["\u{ff11}", "1", "2", "2"], "'1' and '\u{ff11}' are the same number"),
+        (["True", "true", "False", "False"], "'True' and 'true' are the same value"),
+        (["True", "1", "0", "False"], "are the same value"),
+    ] {
+        let [a, b, c, d] = labels;
+        write(&table, format!("path,label\ncat/0,{a}\ncat/1,{b}\ndog/0,{c}\ndog/1,{d}\n"));
+        refused(open(&table), &[same]);
+        // There, a comma separates labels.
+        if !a.contains(',') {
+            refused(open_multi_label(&table, &OpenOptions::default()), &[same]);
+        }
+    }
+    write(&table, "path,label\ncat/0,Cat\ncat/1,cat\ndog/0,DOG\ndog/1,dog\n");
+    let notes = open(&table).unwrap().decisions.notes;
+    assert!(notes[1].contains("'Cat' and 'cat'") && notes[2].contains("'DOG' and 'dog'"), "{notes:?}");
 }
 
-/// Folders of class folders: the outer folders are the classes, which is noted, and a lone one is no class.
+/// Folders of class folders: the outer folders are the classes, which is noted, and a lone one is no class. Where all hold folders
+/// of the same names, either level may be that of the classes.
 #[test]
 fn nested_class_folders_are_named() {
     let dir = temp();
     class_folders(&dir.path().join("fold1"), &["a", "b"], 2);
     class_folders(&dir.path().join("fold2"), &["a", "b"], 2);
+    let both = ["'fold1' and 'fold2'", "'a' and 'b'", "for the outer ones", "for the inner ones"];
+    refused(open(dir.path()), &both);
+    refused(open_multi_label(dir.path(), &OpenOptions::default()), &both);
+    fs::remove_dir_all(dir.path().join("fold2")).unwrap();
+    class_folders(dir.path(), &["fold2"], 2);
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.class_names(), ["fold1", "fold2"]);
+    fs::rename(dir.path().join("fold1"), dir.path().join("labeled")).unwrap();
+    fs::rename(dir.path().join("fold2"), dir.path().join("unlabeled")).unwrap();
+    refused(open(dir.path()), &["'labeled' and 'unlabeled'", "'a' and 'b'"]);
+    fs::rename(dir.path().join("labeled"), dir.path().join("fold1")).unwrap();
+    fs::rename(dir.path().join("unlabeled"), dir.path().join("fold2")).unwrap();
     assert!(splits.decisions.notes[0].contains("fold1/a/: the outer folders are the classes"), "{splits:?}");
     fs::remove_dir_all(dir.path().join("fold2")).unwrap();
     refused(open(dir.path()), &["one folder, fold1/, with 2 folders", "give the path of fold1/"]);

@@ -217,6 +217,17 @@ fn annotations_that_are_not_read_are_named() {
         ("train.csv", "ImageId,EncodedPixels\n0.jpg,1 2\n", ["run lengths", "PNG"]),
         ("masks/0.npy", "\u{93}NUMPY", ["NumPy", "PNG"]),
         ("cut.json", "{\"annotations\": [[[[", ["cut off", "COCO"]),
+        ("e.json", "[{\"DataRow ID\": 1, \"Label\": {}}]", ["Labelbox", "COCO"]),
+        ("e.ndjson", "{\"data_row\": {}, \"media_attributes\": {}}", ["Labelbox", "COCO"]),
+        ("0.jpg.json", "{\"metadata\": {\"lastAction\": {}}, \"instances\": []}", ["SuperAnnotate", "COCO"]),
+        ("0.json", "{\"version\": \"2.0\", \"item\": {\"slots\": []}, \"annotations\": []}", ["V7 Darwin", "COCO"]),
+        ("map.geojson", "{\"type\": \"FeatureCollection\", \"features\": []}", ["GeoJSON", "gdal_rasterize"]),
+        ("x.mat", "MATLAB 5.0", ["MATLAB file", "masks as PNG"]),
+        ("x.npz", "PK\u{3}\u{4}", ["NumPy arrays", "masks as PNG"]),
+        ("x.h5", "\u{89}HDF", ["HDF5", "masks as PNG"]),
+        ("x.parquet", "PAR1", ["Parquet", "masks as PNG"]),
+        ("x-00000-of-00001.tfrecord", "x", ["TFRecord", "masks as PNG"]),
+        ("set.zip", "PK\u{3}\u{4}", ["ZIP archive", "unpack it"]),
     ] {
         let dir = temp();
         image(&dir.path().join("0.jpg"), 1);

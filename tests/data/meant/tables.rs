@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use shadegrad::data::ClassificationDataset;
+use shadegrad::data::{ClassificationDataset, OpenOptions, open_multi_label};
 
 use crate::{open, picture, refused, save, temp};
 
@@ -64,6 +64,76 @@ fn columns_of_tables_are_recognized_from_the_data() {
     refused(open(&table), &["labels.csv, line 2", "2 classes", "multi-label"]);
     fs::write(&table, "when,what\nmonday,cat\ntuesday,dog\n").unwrap();
     refused(open(&table), &["no column names image files", "'when' (such as 'monday')"]);
+}
+
+/// A comma without quotation marks shifts the columns of its row.
+#[test]
+fn rows_with_a_field_too_many_or_too_few_are_refused() {
+    let dir = temp();
+    for name in ["0.png", "1.png", "2.png", "3.png", "a,b.png"] {
+        save(&dir.path().join(name), &picture(9, 7, 1));
+    }
+    let table = dir.path().join("labels.csv");
+    let rows = |row: &str| format!("path,label\n0.png,cat\n1.png,dog\n{row}\n3.png,dog\n");
+    let open_both = |text: &str| {
+        fs::write(&table, text).unwrap();
+        [open(&table).map(drop), open_multi_label(&table, &OpenOptions::default()).map(drop)]
+    };
+    for (row, parts) in [
+        ("2.png,cat,extra", ["labels.csv, line 4", "has 3 fields, but the first line 2", "quote a path or label"]),
+        ("2.png,black, white", ["line 4", "'2.png,black,white'", "\"a, b\""]),
+        ("a,b.png,cat", ["line 4", "has 3 fields", "'a,b.png,cat'"]),
+        ("2.png", ["line 4", "has 1 fields", "for each column"]),
+        ("2.png, \"cat, small\"", ["line 4", "has 3 fields", "remove the blank"]),
+        ("2.png,\"cat\n3.png,dog", ["line 4", "several lines", "a quotation mark is missing"]),
+        ("2.png,\"cat\nx\"", ["line 4", "several lines", "a quotation mark is missing"]),
+    ] {
+        for result in open_both(&rows(row)) {
+            refused(result, &parts);
+        }
+    }
+    // A header without a name for the first column, as R writes it.
+    for result in open_both("path,label\n1,0.png,cat\n2,1.png,dog\n3,2.png,dog\n") {
+        refused(result, &["line 1", "has 2 fields, but most lines 3", "name every column"]);
+    }
+    // Quoted commas, an empty field at the end, and another delimiter are no fault.
+    for text in [
+        &rows("\"a,b.png\",cat")[..],
+        &rows("2.png,cat,"),
+        "path;label\n0.png;cat\n1.png;dog\na,b.png;dog\n3.png;cat\n",
+    ] {
+        for result in open_both(text) {
+            result.unwrap();
+        }
+    }
+    // Without a header, the delimiter that fits all rows counts: a comma of a name is none.
+    fs::write(&table, "a,b.png;cat\n1.png;dog\n2.png;dog\n3.png;cat\n").unwrap();
+    assert_eq!(open(&table).unwrap().train.class_names(), ["cat", "dog"]);
+    // A list of the part of a set.
+    let dir = temp();
+    super::pairs(dir.path(), super::NAMES, |_| super::stripes(&[0, 1]));
+    fs::write(dir.path().join("train.csv"), "image,mask\nimages/im 0.png,masks/im 0.png\nimages/im 1.png\n").unwrap();
+    refused(super::segmentation(dir.path()), &["train.csv, line 3", "has 1 fields"]);
+}
+
+#[test]
+fn columns_of_one_name_are_refused_where_they_differ() {
+    let dir = temp();
+    for number in 0..6 {
+        save(&dir.path().join(format!("{number}.png")), &picture(9, 7, number));
+    }
+    let table = dir.path().join("labels.csv");
+    let write = |header: &str, row: &dyn Fn(usize) -> String| {
+        let rows: String = (0..6).map(|number| format!("{number}.png,{}\n", row(number))).collect();
+        fs::write(&table, format!("{header}\n{rows}")).unwrap();
+    };
+    let class = |number: usize| ["a", "b"][number % 2];
+    write("path,label,label", &|number| format!("{},{}", class(number), ["x", "y"][number % 2]));
+    refused(open(&table), &["two columns are named 'label', and they differ"]);
+    write("path,a,A,b", &|number| ["1,0,0", "0,1,0", "0,0,1"][number % 3].into());
+    refused(open(&table), &["two columns are named 'a', and they differ"]);
+    write("path,label,label", &|number| format!("{0},{0}", class(number)));
+    assert_eq!(open(&table).unwrap().train.class_names(), ["a", "b"]);
 }
 
 fn class_of(number: usize) -> &'static str {
