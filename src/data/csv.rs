@@ -13,6 +13,7 @@ mod columns;
 mod dispute;
 mod files;
 mod records;
+mod rivals;
 mod tables;
 mod widths;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crate::stop_after::StopAfter;
 use shadegrad::data::Augment;
@@ -246,12 +246,19 @@ fn a_run_that_the_early_stop_ended_goes_on_with_a_later_one_alone() {
 }
 
 /// Stops a run after an epoch.
-/// Stops during a validation after `left` batches of it, or once the last epoch is done.
+/// Stops in the validation of the epoch after `done` epochs, or once as many are done.
 struct StopLate<'a> {
-    left: AtomicUsize,
-    after: Option<u32>,
+    done: u32,
+    in_validation: bool,
     stop: &'a AtomicBool,
+    epochs: AtomicU32,
     steps: AtomicUsize,
+}
+
+impl<'a> StopLate<'a> {
+    fn new(done: u32, in_validation: bool, stop: &'a AtomicBool) -> Self {
+        StopLate { done, in_validation, stop, epochs: 0.into(), steps: 0.into() }
+    }
 }
 
 impl Observer for StopLate<'_> {
@@ -261,12 +268,13 @@ impl Observer for StopLate<'_> {
         self.steps.fetch_add(1, Ordering::Relaxed);
     }
     fn evaluating(&self, _: usize, _: usize) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.in_validation && self.epochs.load(Ordering::Relaxed) == self.done {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
     fn epoch(&self, row: &EpochRow, _: usize) {
-        if self.after == Some(row.epoch) {
+        self.epochs.store(row.epoch, Ordering::Relaxed);
+        if !self.in_validation && row.epoch == self.done {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
@@ -284,18 +292,18 @@ fn a_stop_after_the_steps_of_an_epoch_resumes_to_the_same_bits() {
     {
         let run = place.path().join(what);
         let stop = AtomicBool::new(false);
-        let observer = StopLate { left: left.into(), after, stop: &stop, steps: 0.into() };
+        let observer = StopLate::new(rows, in_validation, &stop);
         let first = segment::train(&config("cpu", &run), &observer, &stop).unwrap_or_else(|e| panic!("{what}: {e}"));
-        assert!(first.interrupted && first.rows.len() == rows && first.verdict.is_none(), "{what}: {first:?}");
+        assert!(first.interrupted && first.rows.len() == rows as usize && first.verdict.is_none(), "{what}: {first:?}");
         assert!(run.join("resume.safetensors").is_file() && !run.join("confusion.png").exists(), "{what}");
         let resumed = SegmentConfig { resume: Some(run.clone()), ..config("cpu", &run) };
         let stop = AtomicBool::new(false);
-        let observer = StopLate { left: usize::MAX.into(), after: None, stop: &stop, steps: 0.into() };
+        let observer = StopLate::new(u32::MAX, false, &stop);
         let second = segment::train(&resumed, &observer, &stop).unwrap_or_else(|e| panic!("{what}: {e}"));
         assert!(!second.interrupted && second.verdict.is_some(), "{what}");
         assert_eq!(
             observer.steps.into_inner(),
-            [STEPS - 10, STEPS - 20, 0][rows.min(2)],
+            [STEPS - 10, STEPS - 20, 0][rows.min(2) as usize],
             "{what}: steps that were trained"
         );
         assert_eq!(second.best.map(|b| b.epoch), outcome.best.as_ref().map(|b| b.epoch), "{what}");

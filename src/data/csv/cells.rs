@@ -2,10 +2,11 @@
 
 use crate::data::parts::{Part, part_of};
 
-/// The part in a cell of the column `name`. A column such as `is_valid`, `is_test` or `is_train` has truth values.
+/// The part in a cell of the column `name`. A column such as `is_valid`, `is_test`, `is_train` or `train` has truth values.
 pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
     let value = value.to_lowercase();
-    match name.to_lowercase().strip_prefix("is_").and_then(part_of) {
+    let name = name.to_lowercase();
+    match part_of(name.strip_prefix("is_").unwrap_or(&name)) {
         Some(part) if is_one(&value) => Some(part),
         Some(Part::Train) if is_zero(&value) => Some(Part::Val),
         Some(_) if is_zero(&value) => Some(Part::Train),

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use ::csv::StringRecord;
 
-use super::cells::{is_one, is_zero, part_of_value};
+use super::cells::{is_one, is_zero};
 use super::files::Files;
 use crate::data::listing::is_image;
 use crate::data::{DataError, Hints, names};
@@ -21,22 +21,6 @@ use crate::data::{DataError, Hints, names};
 pub(super) const PATH_NAMES: [&str; 10] =
     ["path", "file", "filename", "file_name", "fname", "filepath", "image", "image_name", "image_path", "image_id"];
 pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
-const SPLIT_NAMES: [&str; 13] = [
-    "split",
-    "set",
-    "subset",
-    "partition",
-    "phase",
-    "fold_name",
-    "data set",
-    "dataset",
-    "is_valid",
-    "is_val",
-    "is_test",
-    "is_train",
-    "is_training",
-];
-
 /// Number of rows that columns are recognized by.
 const SAMPLE: usize = 200;
 
@@ -71,7 +55,7 @@ pub(in crate::data) struct Found {
 /// A table before its columns are known.
 pub(in crate::data) struct Raw<'a> {
     path: &'a Path,
-    records: &'a [StringRecord],
+    pub(super) records: &'a [StringRecord],
     /// The rows that are looked at. The first line is not among them, unless it is the only one.
     sample: &'a [StringRecord],
     hints: &'a Hints,
@@ -141,32 +125,20 @@ impl<'a> Raw<'a> {
         self.unknown(&format!("no column names image files{}", lost.unwrap_or_default()))
     }
 
-    /// The column of parts: one with such a name, else one whose values are all names of parts.
-    pub fn split_column(&self, found: &Found) -> Option<usize> {
-        // A row may be longer than the header. Only a column with a name is considered.
-        let columns = 0..found.header.as_ref()?.len();
-        let is_free = |column: &usize| *column != found.path && Some(*column) != found.label;
-        let says_parts = |column: &usize| {
-            let mut values = self.values(*column).into_iter();
-            is_free(column) && values.all(|value| part_of_value("", value).is_some())
-        };
-        self.named(&SPLIT_NAMES).into_iter().find(is_free).or_else(|| columns.into_iter().find(says_parts))
-    }
-
-    fn first(&self) -> &'a StringRecord {
+    pub(super) fn first(&self) -> &'a StringRecord {
         &self.records[0]
     }
 
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.first().len()
     }
 
-    fn values(&self, column: usize) -> Vec<&'a str> {
+    pub(super) fn values(&self, column: usize) -> Vec<&'a str> {
         self.sample.iter().filter_map(|record| record.get(column)).collect()
     }
 
     /// The columns whose name is among `names`.
-    fn named(&self, names: &[&str]) -> Vec<usize> {
+    pub(super) fn named(&self, names: &[&str]) -> Vec<usize> {
         let is_named = |column: &usize| names.iter().any(|name| name.eq_ignore_ascii_case(&self.first()[*column]));
         (0..self.width()).filter(is_named).collect()
     }
@@ -193,6 +165,7 @@ impl<'a> Raw<'a> {
         let of_labels = self.named(&LABEL_NAMES);
         let others = (0..self.width()).filter(|column| !named.contains(column) && !of_labels.contains(column));
         let order: Vec<usize> = named.iter().copied().chain(others).filter(|&column| Some(column) != label).collect();
+        self.require_one_of_files(&named, files)?;
         if let Some(&column) = order.iter().find(|&&column| files.are_paths(&self.values(column))) {
             return Ok(Some(column));
         }
@@ -312,21 +285,6 @@ impl<'a> Raw<'a> {
         pairs.len() == left && pairs.len() == right
     }
 
-    /// Refuses a used column whose name another column has too, with other values.
-    ///
-    /// # Errors
-    /// As the sentence says, where the first line names the columns.
-    pub fn require_one(&self, column: usize) -> Result<(), DataError> {
-        let name = &self.first()[column];
-        let rows = &self.records[1..];
-        let is_twin = |other: &usize| *other != column && name.eq_ignore_ascii_case(&self.first()[*other]);
-        let differs = |other: usize| rows.iter().any(|row| row.get(other) != row.get(column));
-        match (0..self.width()).filter(is_twin).any(differs) && !name.is_empty() && !rows.is_empty() {
-            true => Err(self.unknown(&format!("two columns are named '{}', and they differ", names::shortened(name)))),
-            false => Ok(()),
-        }
-    }
-
     /// The columns with a value of each.
     pub fn unknown(&self, problem: &str) -> DataError {
         let second = self.records.get(1).unwrap_or(self.first());
@@ -350,7 +308,7 @@ impl Columns {
             let split = (raw.width() > 2).then_some(2);
             return Ok(Self { path, labels: Labels::Column(1), split, header: None });
         }
-        let split = raw.split_column(&found);
+        let split = raw.split_column(&found)?;
         let mut columns = Self { path, labels: Labels::Column(label.unwrap_or(path)), split, header: found.header };
         if label.is_none() {
             columns.labels = raw.labels(&columns)?;

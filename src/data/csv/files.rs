@@ -127,6 +127,16 @@ impl Files {
         Ok(2 * values.iter().filter(|name| index.find(name) != Match::None).count() > values.len())
     }
 
+    /// The file that each of `names` stands for, as far as one is certain.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed.
+    pub(super) fn places(&mut self, names: &[&str]) -> Result<Vec<Option<usize>>, DataError> {
+        let index = self.index()?;
+        let place = |name: &&str| if let Match::One(at) = index.find(name) { Some(at) } else { None };
+        Ok(names.iter().map(place).collect())
+    }
+
     /// Lists the images below the folder if one of `names`, those of all rows, is directly the path of no file.
     ///
     /// # Errors

@@ -249,7 +249,7 @@ fn columns(
                 return Err(raw.names_no_file(files));
             };
             let split = match found.header {
-                Some(_) => raw.split_column(&found),
+                Some(_) => raw.split_column(&found)?,
                 None => (records[0].len() > 2).then_some(2),
             };
             Ok((records, found, split))

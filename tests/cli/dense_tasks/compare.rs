@@ -54,7 +54,9 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
     };
     // `eval` scores a network at its own size.
     let own = place.run("eval s32x32 --data set --device cpu").fine();
-    assert!(own.stdout.contains(&format!("mean IoU {}", cell("s32x32", 1))), "{table}\n{}", own.stdout);
+    let scored = own.stdout.split("mean IoU ").nth(1).and_then(|rest| rest.split(',').next()).expect("a score");
+    let scored: f64 = scored.parse().expect("a number");
+    assert_eq!(format!("{scored:.3}"), cell("s32x32", 1), "{table}\n{}", own.stdout);
     // The masks of `predict` come from logits at the size of the images, here 32x32, as the scores at the masks' own size do.
     place.run("predict s16x16 set/val/images --device cpu --out masks").fine();
     let [mut right, mut counted] = [0, 0];

@@ -136,6 +136,39 @@ fn columns_of_one_name_are_refused_where_they_differ() {
     assert_eq!(open(&table).unwrap().train.class_names(), ["a", "b"]);
 }
 
+/// Columns named after a part hold truth values, and two columns of one meaning must agree.
+#[test]
+fn parts_and_files_come_from_one_column() {
+    let dir = temp();
+    for number in 0..8 {
+        save(&dir.path().join(format!("{number}.png")), &picture(9, 7, number));
+    }
+    let table = dir.path().join("labels.csv");
+    let write = |header: &str, row: &dyn Fn(usize) -> String| {
+        let rows: String =
+            (0..8).map(|number| format!("{number}.png,{},{}\n", ["a", "b"][number % 2], row(number))).collect();
+        fs::write(&table, format!("{header}\n{rows}")).unwrap();
+    };
+    let bit = |is_one: bool| ["False", "True"][usize::from(is_one)].to_owned();
+    for (name, flags) in [("train", true), ("val", false), ("validation", false)] {
+        write(&format!("path,label,{name}"), &|number| bit((number < 6) == flags));
+        let splits = open(&table).unwrap();
+        assert_eq!((splits.by_seed, splits.train.len(), splits.val.len()), (false, 6, 2), "{name}");
+        assert_eq!(open_multi_label(&table, &OpenOptions::default()).unwrap().train.len(), 6, "{name}");
+    }
+    write("path,label,split,set", &|number| {
+        format!("{},{}", ["train", "val"][number / 6], ["val", "train"][number / 6])
+    });
+    refused(open(&table), &["'set' and 'split' say different parts", "keep one"]);
+    refused(open_multi_label(&table, &OpenOptions::default()), &["'set' and 'split' say different parts"]);
+    write("path,label,is_valid,is_test", &|number| format!("{},{}", bit(number == 6), bit(number == 7)));
+    refused(open(&table), &["'is_test' and 'is_valid' say different parts"]);
+    write("filename,label,image_id", &|number| (7 - number).to_string());
+    refused(open(&table), &["'filename' and 'image_id' name different files of the set"]);
+    write("filename,label,image_id", &|number| number.to_string());
+    assert_eq!(open(&table).unwrap().train.len() + open(&table).unwrap().val.len(), 8);
+}
+
 fn class_of(number: usize) -> &'static str {
     ["cat", "dog"][number % 2]
 }
