@@ -38,7 +38,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::run::RunDir;
-use crate::text::escaped;
+use crate::tasks::Task;
+use crate::text::{escaped, one_of, word};
 use crate::workflows::WorkflowError;
 
 /// Exit codes, below the help.
@@ -180,7 +181,7 @@ pub fn run() -> ExitCode {
         }
         Err(error) => {
             let words: Vec<String> = std::env::args().skip(1).collect();
-            if let Some(hint) = without_task(&words) {
+            if let Some(hint) = without_task(&words).or_else(|| misplaced(&error, &words)) {
                 complain(format_args!("error: {hint}"));
                 return ExitCode::from(2);
             }
@@ -220,6 +221,40 @@ fn without_task(words: &[String]) -> Option<String> {
         tasks.first().map_or("TASK", |task| task.name()),
         rest.join(" ")
     ))
+}
+
+/// The error of a data set without its flag, `train classify photos`, and of a flag that another task has.
+fn misplaced(error: &clap::Error, words: &[String]) -> Option<String> {
+    let [verb, task, ..] = words else { return None };
+    let tasks = crate::tasks::tasks();
+    let of_training = ["train", "lr-find"].contains(&verb.as_str());
+    let known = tasks.iter().any(|one| one.name() == task);
+    if !of_training || (!known && !Path::new(task).is_dir()) {
+        return None;
+    }
+    if !known {
+        let names: Vec<&str> = tasks.iter().map(|task| task.name()).collect();
+        let (data, rest) = (word(task), words[2..].join(" "));
+        let line = format!("shadegrad {verb} {} --data {data} {rest}", names.first()?);
+        return Some(format!(
+            "{task} is a folder, and `{verb}` needs a task before its data: {}; for example: {}",
+            one_of(&names),
+            line.trim_end()
+        ));
+    }
+    let Some(clap::error::ContextValue::String(unknown)) = error.get(clap::error::ContextKind::InvalidArg) else {
+        return None;
+    };
+    if Path::new(unknown).exists() && !unknown.starts_with('-') {
+        return Some(format!(
+            "{unknown}: a data set is named by --data: shadegrad {verb} {task} --data {}",
+            word(unknown)
+        ));
+    }
+    let key = unknown.strip_prefix("--")?.replace('-', "_");
+    let has = |one: &&&dyn Task| one.settings().iter().any(|setting| setting.key == key);
+    let owners: Vec<&str> = tasks.iter().filter(has).map(|one| one.name()).collect();
+    (!owners.is_empty()).then(|| format!("{unknown}: a setting of {}, which `{task}` does not have", one_of(&owners)))
 }
 
 /// Flags that need no task.

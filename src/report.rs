@@ -26,7 +26,7 @@ use self::html::{Row, escaped, table};
 pub(crate) use self::live::Watched;
 use self::page::Page;
 use self::record::{Record, TableRows, read_picture, sweep_table};
-use crate::interop::files::{FileError, write_new};
+use crate::interop::files::{FileError, read_text, write_new};
 use crate::run::RunError;
 use crate::run::names::names;
 use crate::run::task_card::TaskCard;
@@ -186,6 +186,9 @@ impl Report {
         let row =
             |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
         self.page.add(&table("Runs of the sweep, the best first", head, &rows.iter().map(row).collect::<Vec<_>>()));
+        if let Some(line) = chance_of(folder) {
+            self.page.push(format_args!("<p>{}</p>\n", escaped(line)));
+        }
         let runs = rows.iter().flat_map(|row| row.last().into_iter().flat_map(|names| names.split_whitespace()));
         let mut records = vec![];
         for name in runs.take(DRAWN) {
@@ -252,4 +255,10 @@ pub fn default_title(folders: &[PathBuf]) -> String {
         few @ ([_] | [_, _] | [_, _, _]) => format!("Report: {}", few.join(", ")),
         many => format!("Report: {} runs", many.len()),
     }
+}
+
+/// The line below a sweep's table about rows that differ by less than chance.
+fn chance_of(folder: &Path) -> Option<String> {
+    let text = read_text(&folder.join("sweep.md"), 1 << 26).ok()?;
+    text.lines().find(|line| line.starts_with("Rows 1 to ")).map(str::to_owned)
 }

@@ -44,5 +44,6 @@ pub use table::Table;
 pub use task_card::{ConfusionCard, TaskCard};
 pub use trust::{Bin, Calibration, ClassTrust, Trust};
 pub use verdict::{
-    Baseline, Doubt, DoubtKind, Evidence, Finding, FindingKind, Next, PartPixels, Pixels, Prospect, Verdict, Yardstick,
+    Baseline, Doubt, DoubtKind, Evidence, Finding, FindingKind, Next, PartPixels, Pixels, Prospect, Truth, Verdict,
+    Yardstick,
 };

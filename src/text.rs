@@ -58,6 +58,12 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     (likeness(&nearest) > 0.75).then_some(nearest)
 }
 
+/// The end of a sentence about an unknown name: the known name that was probably meant.
+#[cfg(feature = "tasks")]
+pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
 /// Names as `a, b or c`.
 #[cfg(feature = "tasks")]
 pub fn one_of<T: Borrow<str>>(names: &[T]) -> String {

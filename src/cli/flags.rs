@@ -29,7 +29,11 @@ pub fn command(task: &dyn Task) -> Command {
 
 /// The flag of a setting.
 pub(super) fn arg(setting: &Setting) -> Arg {
-    let arg = Arg::new(setting.key).long(setting.key.replace('_', "-")).help(setting.help_text());
+    let help = match auto::chooses(setting.key) {
+        true => setting.help_text().replacen("[default: ", "[default: chosen with --data, else ", 1),
+        false => setting.help_text(),
+    };
+    let arg = Arg::new(setting.key).long(setting.key.replace('_', "-")).help(help);
     let arg = match setting.value {
         Some(name) => arg.value_name(name),
         None => arg.value_name(setting.key.to_uppercase()),
@@ -246,7 +250,7 @@ impl Fitted {
 pub(super) fn auto_switch() -> Arg {
     let arg = Arg::new(AUTO).long(AUTO).help_heading("Run").value_name("AUTO").num_args(0..=1);
     arg.default_missing_value("true").value_parser(value_parser!(bool)).help(
-        "Choose UNet's width, batch size, learning rate, epochs, schedule and augmentation from data and device, unless they are \
+        "Choose UNet's width, batch size, learning rate, epochs, schedule, augmentation and class weights from data and device, unless they are \
          given, and print each with its reason [default: true with --data, false with --config]",
     )
 }

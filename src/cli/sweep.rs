@@ -121,6 +121,7 @@ fn run_on(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode, CliError> {
     let bold = std::io::stdout().is_terminal();
     let shown = table.table().text(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text });
     print(format_args!("\n{shown}"))?;
+    table.chance().map_or(Ok(()), print)?;
     print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
     table.check().map_err(WorkflowError::from)?;
     Ok(ended(&stop))

@@ -15,6 +15,7 @@ use super::{CliError, complain, print};
 use crate::ranks::Ranks;
 use crate::report::{Place, commands};
 use crate::run::pictures::take_missing;
+use crate::text::word;
 use crate::train::Outcome;
 use crate::train::settings::TrainSettings;
 use crate::workflows::dry_run::values;
@@ -170,7 +171,9 @@ fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitC
     }
     print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
     if !outcome.pictures.is_empty() {
-        print(format_args!("pictures: {run}/{}", outcome.pictures.join(", ")))?;
+        let pictures = outcome.pictures.iter().copied().filter(|file| !file.ends_with(".json"));
+        print(format_args!("pictures: {run}/{}", pictures.collect::<Vec<_>>().join(", ")))?;
+        print(format_args!("page:     shadegrad report {} puts all of it on one page", word(&run.to_string())))?;
     }
     let data = common.data.as_deref().map_or("DATA".into(), Path::to_string_lossy);
     let place = Place { task, run: &outcome.run, data: &data, named: common.out.is_some() };

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::interop::files::read_text;
 use crate::run::names::free_beside;
 use crate::run::{FindingKind, Next, Verdict};
 use crate::text::word;
+use crate::train::settings::reasons;
 
 /// Most commands.
 const MOST: usize = 3;
@@ -42,8 +44,11 @@ fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String
                 value => format!(" --{} {}", key.replace('_', "-"), word(value)),
             };
             let flags = settings.iter().map(flag);
+            // Other weights to start from need other settings.
+            let anew = settings.iter().any(|(key, _)| ["pretrained", "init"].contains(&key.as_str()));
+            let auto = if anew && has_choices(&place.join("config.toml")) { " --auto" } else { "" };
             let out = out.map_or(String::new(), |out| format!(" --out {}", word(&out.to_string_lossy())));
-            format!("shadegrad train {task} --config {config}{}{out}", flags.collect::<String>())
+            format!("shadegrad train {task} --config {config}{}{auto}{out}", flags.collect::<String>())
         }
         // Runs of a sweep keep no state.
         Next::Continue { epochs } if finished => format!("shadegrad train {task} --resume {run} --epochs {epochs}"),
@@ -55,6 +60,11 @@ fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String
         Next::CheckData => format!("shadegrad data check --task {task} {}", word(data)),
         Next::Predict => format!("shadegrad predict {run} IMAGES…"),
     }
+}
+
+/// Whether data and device decided settings in a file.
+fn has_choices(config: &Path) -> bool {
+    read_text(config, 1 << 20).is_ok_and(|text| reasons(&text).next().is_some())
 }
 
 /// The path beside which a repeat of a run goes: outside the folder of a sweep, which lists its own runs.
@@ -85,6 +95,12 @@ mod tests {
         );
         let named = command(&Next::Train(vec![]), &Place { named: true, ..place });
         assert_eq!(named, "shadegrad train classify --config 'my runs/a/config.toml' --out 'my runs/a-2'");
+        let chosen = tempfile::tempdir().expect("a folder");
+        std::fs::write(chosen.path().join("config.toml"), "# Chosen: lr: for ResNets\n").expect("written");
+        let start = Next::Train(vec![("pretrained".into(), "true".into())]);
+        let of_chosen = |next: Next| command(&next, &Place { run: chosen.path(), ..place });
+        assert!(of_chosen(start).ends_with("/config.toml --pretrained --auto"));
+        assert!(!of_chosen(Next::Train(vec![])).contains("--auto"));
         let epochs = "shadegrad train classify --config 'my runs/a/config.toml' --epochs 8";
         assert_eq!(of(Next::Continue { epochs: 8 }), epochs, "without the state of a finished run");
         let folder = tempfile::tempdir().expect("a folder");

@@ -33,7 +33,6 @@ struct WatchedRun {
     epochs: (usize, usize),
     /// Seconds of an epoch, on average.
     seconds: Option<f64>,
-    device: String,
     /// The decisive score: of the last epoch, and the best one.
     scores: Option<(String, String)>,
 }
@@ -97,9 +96,9 @@ impl Watched {
 
     /// The table of where each run stands, as HTML.
     pub fn table(&self) -> String {
-        let head = ["run", "state", "epoch", "left", "last score", "best score", "device"].map(String::from);
+        let head = ["run", "state", "epoch", "left", "last score", "best score"].map(String::from);
         let rows: Vec<Row> = self.runs.iter().map(|run| run.row(SystemTime::now())).collect();
-        table("Now", &head, &rows)
+        table("Where each run stands", &head, &rows)
     }
 
     /// The whole page. Its script has a nonce of the page's content security policy.
@@ -146,7 +145,6 @@ impl WatchedRun {
             unfinished: record.unfinished || record.rows.is_empty(),
             epochs: (record.rows.len(), record.setting("epochs").parse().unwrap_or(0)),
             seconds,
-            device: record.facts.as_ref().map_or(String::new(), |facts| facts.device.clone()),
             scores,
             name: record.name,
         })
@@ -162,15 +160,7 @@ impl WatchedRun {
         let (done, all) = self.epochs;
         let left = if trains { self.left(now).map(duration) } else { None };
         let (last, best) = self.scores.clone().unwrap_or_default();
-        let cells = [
-            &self.name,
-            state,
-            &format!("{done} of {all}"),
-            left.as_deref().unwrap_or("–"),
-            &last,
-            &best,
-            &self.device,
-        ];
+        let cells = [&self.name, state, &format!("{done} of {all}"), left.as_deref().unwrap_or("–"), &last, &best];
         Row { cells: cells.into_iter().map(Into::into).collect(), differs: false }
     }
 

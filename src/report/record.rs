@@ -15,6 +15,7 @@ use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
 use crate::run::{RunDir, Score, Trust};
 use crate::tasks;
+use crate::text::word;
 use crate::train::settings::{Given, reasons};
 
 /// A run in the form of the report.
@@ -170,7 +171,11 @@ impl Record {
 
 /// Commands of the next steps of a run's verdict.
 fn next_commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, String)], named: bool) -> Vec<String> {
-    let Some((facts, verdict)) = facts.and_then(|facts| Some((facts, facts.verdict.as_ref()?))) else { return vec![] };
+    let Some(facts) = facts else { return vec![] };
+    let Some(verdict) = &facts.verdict else {
+        // What continues a run that has none yet.
+        return vec![format!("shadegrad train {} --resume {}", facts.task, word(&path.to_string_lossy()))];
+    };
     let of = |key: &str| settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
     commands(verdict, &Place { task: &facts.task, run: path, data: of("data").unwrap_or("DATA"), named })
 }

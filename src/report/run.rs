@@ -19,6 +19,8 @@ use crate::run::pictures::Scale;
 pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: bool) {
     if let Some(verdict) = run.facts.as_ref().and_then(|facts| facts.verdict.as_ref()) {
         verdict::section(page, run, verdict);
+    } else if run.unfinished && !run.rows.is_empty() {
+        verdict::unfinished(page, run);
     }
     facts(page, run);
     for line in &run.damage {
@@ -268,6 +270,7 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
             .strip_prefix(run.setting("data"))
             .map_or(image.clone(), |below| below.display().to_string());
         let (image, truth, prediction) = (escaped(image), escaped(truth), escaped(prediction));
+        let path = image.replace('/', "/<wbr>");
         page.add("<figure>");
         if !png.is_empty() {
             let alt = format!("{image}: {truth}, predicted as {prediction}");
@@ -281,7 +284,7 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
             page.add("</div>");
         }
         page.push(format_args!(
-            "<figcaption><b>{prediction}</b> {:.1} %<br>truth: {truth}<br><small>{image}</small></figcaption></figure>\n",
+            "<figcaption><b>{prediction}</b> {:.1} %<br>truth: {truth}<br><small class=\"path\">{path}</small></figcaption></figure>\n",
             100.0 * probability
         ));
     }

@@ -18,3 +18,13 @@ pub(super) fn section(page: &mut Page, run: &Record, verdict: &Verdict) {
     }
     page.add("</pre>\n</div>\n");
 }
+
+/// What stands at the top of a run without a verdict: how far it came, and the command that continues it.
+pub(super) fn unfinished(page: &mut Page, run: &Record) {
+    let (done, all) = (run.rows.len(), run.setting("epochs"));
+    page.push(format_args!("<div class=\"verdict\">\n<p><b>not finished: {done} of {all} epochs</b></p>\n"));
+    if let Some(command) = run.commands.first() {
+        page.push(format_args!("<p>Once it has stopped, this continues it:</p>\n<pre>{}</pre>\n", escaped(command)));
+    }
+    page.add("</div>\n");
+}

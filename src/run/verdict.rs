@@ -13,7 +13,7 @@ pub use doubts::{Doubt, DoubtKind, Prospect};
 pub use next::Next;
 pub use pixels::{PartPixels, Pixels};
 pub use rules::{Finding, FindingKind};
-pub use yardstick::{Baseline, Yardstick};
+pub use yardstick::{Baseline, Truth, Yardstick};
 
 use super::confusion::ConfusionMatrix;
 use super::history::EpochRow;

@@ -4,9 +4,10 @@
 mod rules;
 
 use crate::exec::gpu;
-use crate::tasks::{Sample, Samples, Task, TaskError};
+use crate::interop::files::read_text;
+use crate::tasks::{Sample, Task, TaskError};
 use crate::train::TrainError;
-use crate::train::settings::{Given, Origin, Resolved};
+use crate::train::settings::{Given, Origin, Resolved, reasons};
 
 /// A setting that the data or the device decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +23,11 @@ pub struct Chosen {
 }
 
 /// Samples that are looked at.
-const LOOKED_AT: usize = 8;
+const LOOKED_AT: usize = 16;
+/// A class is rare with less than this share of the pixels of a mean class.
+const RARE: f64 = 0.2;
+/// Value of pixels without a class in masks.
+const IGNORED: u8 = 255;
 /// Share of the pixels that have the most frequent color, below which a picture counts as a photograph.
 const FLAT: f64 = 0.2;
 
@@ -34,6 +39,10 @@ struct Facts {
     images: usize,
     /// Whether the training images are photographs.
     photographs: bool,
+    /// Whether samples have masks.
+    masks: bool,
+    /// Number of classes with few pixels.
+    rare: usize,
     /// Whether a processor trains, not a GPU.
     processor: bool,
 }
@@ -44,6 +53,8 @@ struct Facts {
 /// # Errors
 /// When the settings are refused or the data cannot be read.
 pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen>, TaskError> {
+    let again = chosen_before(given);
+    let given = &without(task, given, &again)?;
     let settings = task.resolve(given).map_err(TrainError::from)?;
     if settings.common.data.is_none() || settings.common.resume.is_some() {
         return Ok(vec![]);
@@ -56,18 +67,57 @@ pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen
     };
     let images = settings.common.limit.map_or(samples.count, |limit| limit.min(samples.count));
     let processor = ranks == 1 && rules::asks_device(&settings) && is_processor(&settings.common.device);
-    let mut facts = Facts { photographs: are_photographs(&samples), images, processor, settings };
+    let looked_at = LOOKED_AT.min(samples.count);
+    // Samples that cannot be read are the training's to refuse.
+    let read = (0..looked_at).filter_map(|k| (samples.read)(k * samples.count / looked_at).ok());
+    let read: Vec<Sample> = read.collect();
+    let rare = rare_classes(&read, samples.legend.len());
+    let masks = read.iter().any(|sample| !sample.mask.is_empty());
+    let mut facts = Facts { photographs: are_photographs(&read), images, masks, rare, processor, settings };
     let mut given = given.clone();
     let mut choices = vec![];
     for rule in &rules::RULES {
-        let free = given.origin(rule.key) == Origin::Code && facts.settings.table.contains_key(rule.key);
-        if let Some((value, reason)) = free.then(|| (rule.choose)(&facts)).flatten() {
+        let again = again.iter().any(|key| key == rule.key);
+        let free = again || given.origin(rule.key) == Origin::Code;
+        let value = facts.settings.table.get(rule.key).filter(|_| free);
+        let kept = value.filter(|_| again).map(|value| (value.clone(), "the default fits".to_owned()));
+        if let Some((value, reason)) = value.and_then(|_| (rule.choose)(&facts)).or(kept) {
             given.settings.insert(rule.key.to_owned(), value.clone());
             facts.settings = task.resolve(&given).map_err(TrainError::from)?;
             choices.push(Chosen { key: rule.key, value, reason, of_device: rule.of_device });
         }
     }
     Ok(choices)
+}
+
+/// Keys that the settings of an earlier run hold because data and device decided them, and that are not given beside its file.
+fn chosen_before(given: &Given) -> Vec<String> {
+    let text = given.config.as_deref().and_then(|path| read_text(path, 1 << 20).ok()).unwrap_or_default();
+    let keys = reasons(&text).map(|(key, _)| key.to_owned());
+    keys.filter(|key| !given.settings.contains_key(key)).collect()
+}
+
+/// The settings with some keys of the file at their defaults.
+fn without(task: &dyn Task, given: &Given, keys: &[String]) -> Result<Given, TaskError> {
+    let mut given = given.clone();
+    let Some(path) = given.config.as_deref().filter(|_| !keys.is_empty()) else { return Ok(given) };
+    let text = read_text(path, 1 << 20).unwrap_or_default();
+    let mut plain: toml::Table = toml::from_str(&text).unwrap_or_default();
+    plain.retain(|key, _| !keys.iter().any(|known| known == key));
+    plain.extend(given.settings.clone());
+    let plain = Given::of_table(plain, path);
+    let defaults = task.resolve(&plain).map_err(TrainError::from)?.table;
+    for key in keys {
+        if let Some(value) = defaults.get(key) {
+            given.settings.insert(key.clone(), value.clone());
+        }
+    }
+    Ok(given)
+}
+
+/// Whether rules choose a setting.
+pub fn chooses(key: &str) -> bool {
+    rules::RULES.iter().any(|rule| rule.key == key)
 }
 
 /// Whether a device is a processor. Software adapters compute on one too. An unknown device is refused when it is opened.
@@ -80,12 +130,21 @@ fn is_processor(device: &str) -> bool {
     }
 }
 
-/// Whether most of some samples, spread over the set, are photographs. Samples that cannot be read are the training's to refuse.
-fn are_photographs(samples: &Samples) -> bool {
-    let looked_at = LOOKED_AT.min(samples.count);
-    let read = (0..looked_at).filter_map(|k| (samples.read)(k * samples.count / looked_at).ok());
-    let photographs: Vec<bool> = read.map(|sample| is_photograph(&sample)).collect();
-    2 * photographs.iter().filter(|&&found| found).count() > photographs.len()
+/// Whether most of some samples are photographs.
+fn are_photographs(samples: &[Sample]) -> bool {
+    2 * samples.iter().filter(|sample| is_photograph(sample)).count() > samples.len()
+}
+
+/// Number of classes that have pixels in the masks of some samples, and few of them.
+fn rare_classes(samples: &[Sample], classes: usize) -> usize {
+    let mut counts = vec![0usize; classes];
+    for &class in samples.iter().flat_map(|sample| &sample.mask).filter(|&&class| class != IGNORED) {
+        if let Some(count) = counts.get_mut(usize::from(class)) {
+            *count += 1;
+        }
+    }
+    let all: usize = counts.iter().sum();
+    counts.iter().filter(|&&count| count > 0 && (count * classes) as f64 <= RARE * all as f64).count()
 }
 
 /// Whether no color fills a large part of a picture, as paper and flat areas of drawings do.

@@ -21,16 +21,16 @@ const PLAIN: &str = "train classify --data photos --model cnn --image-size 16 --
 fn settings_are_chosen_from_the_data_with_their_reasons() {
     let place = Place::new();
     photographs(&place, 50);
-    // 80 training images: batches of 10, 8 steps an epoch, and 60 epochs at most.
+    // 80 training images: batches of 20, 4 steps an epoch, and 60 epochs at most.
     let told = place.run(&format!("{PLAIN} --dry-run")).fine();
     told.printed(&[
-        "auto:    batch_size = 10: an epoch of 80 images has about 8 steps",
-        "auto:    epochs = 60: 480 steps of 10 images",
+        "auto:    batch_size = 20: an epoch of 80 images has about 4 steps",
+        "auto:    epochs = 60: 240 steps of 20 images",
         "auto:    schedule = cosine: ",
         "auto:    augment = light: 80 photographs are few",
         "auto:    --auto false keeps the fixed defaults",
-        "  batch_size           10                           chosen from the data",
-        "for 480 steps",
+        "  batch_size           20                           chosen from the data",
+        "for 240 steps",
     ]);
     // What is given is kept, and decides the rest.
     let told =
@@ -73,7 +73,7 @@ fn reasons_stay_with_the_run() {
     let place = Place::new();
     photographs(&place, 10);
     place.run(&format!("{PLAIN} --epochs 1 --out run")).fine();
-    let reason = "# Chosen: batch_size: an epoch of 16 images has about 8 steps\n";
+    let reason = "# Chosen: batch_size: an epoch of 16 images has about 4 steps\n";
     let config = |run: &str| String::from_utf8(place.bytes(&format!("{run}/config.toml"))).expect("text");
     assert!(config("run").contains(reason), "{}", config("run"));
     place.run("train classify --resume run --epochs 2").fine();
@@ -87,6 +87,10 @@ fn reasons_stay_with_the_run() {
     assert!(!folded.contains("<dt>schedule</dt>"), "a chosen schedule is no default");
     place.run("train classify --config run/config.toml --out again").fine();
     assert!(!config("again").contains("# Chosen"));
+    // Asked for, what was chosen is chosen again, and what was given stays.
+    let told = place.run("train classify --config run/config.toml --init run --auto --out tuned").fine();
+    told.printed(&["auto:    batch_size = 4: ", "auto:    schedule = cosine: "]);
+    assert!(config("tuned").contains("epochs = 2\n") && config("tuned").contains(reason), "{}", config("tuned"));
 }
 
 /// Fixed defaults on request, and for the built-in scenes.
@@ -115,7 +119,7 @@ fn rate_and_width_follow_network_and_device() {
     let told = fitted("colorize --image-size 16");
     told.printed(&[
         "auto:    base = 16: the processor trains",
-        "auto:    lr = 0.001: Adam, and a UNet from random weights",
+        "auto:    lr = 0.003: Adam, and a narrow UNet from random weights",
         "  base                 16                           chosen from the device",
     ]);
     let told = fitted("colorize --image-size 16 --base 8");
@@ -128,7 +132,7 @@ fn the_learning_rate_finder_takes_the_same_batches() {
     let place = Place::new();
     photographs(&place, 50);
     let line = "lr-find classify --data photos --model cnn --image-size 16 --device cpu --steps 10";
-    let told = place.run(line).fine().printed(&["auto:    batch_size = 10"]);
+    let told = place.run(line).fine().printed(&["auto:    batch_size = 20"]);
     assert!(!told.stdout.contains("auto:    epochs"), "{}", told.stdout);
     let next = told.stdout.lines().find(|line| line.starts_with("next:"));
     assert!(next.is_none_or(|next| !next.contains("--batch-size")), "{next:?}");
@@ -148,4 +152,36 @@ fn drawings_are_not_augmented() {
     }
     let told = place.run(&format!("{PLAIN} --dry-run")).fine().printed(&["auto:    batch_size = 4"]);
     assert!(!told.stdout.contains("auto:    augment"), "{}", told.stdout);
+}
+
+/// A class with a fiftieth of the pixels gets a weight; halves do not.
+#[test]
+fn rare_classes_of_masks_are_weighted() {
+    let place = Place::new();
+    for (set, from) in [("rare", 49), ("halves", 25)] {
+        for folder in ["images", "masks"] {
+            place.folder(&format!("{set}/{folder}"));
+        }
+        for index in 0..8u32 {
+            let noise = |x: u32, y: u32| ((x * 7919 + y * 104_729 + index * 31 + x * y * 13) % 251) as u8;
+            let picture = image::RgbImage::from_fn(50, 50, |x, y| image::Rgb([noise(x, y), noise(y, x), noise(x, x)]));
+            let mask = image::GrayImage::from_fn(50, 50, |x, _| image::Luma([u8::from(x >= from) * 255]));
+            picture.save(place.path(&format!("{set}/images/{index}.png"))).expect("writes");
+            mask.save(place.path(&format!("{set}/masks/{index}.png"))).expect("writes");
+        }
+    }
+    let fitted = |set: &str, flags: &str| {
+        place
+            .run(&format!(
+                "train segment --data {set} --image-size 50 --base 2 --depth 1 --device cpu --dry-run {flags}"
+            ))
+            .fine()
+    };
+    let told = fitted("rare", "");
+    let told = told.printed(&["auto:    class_weights = median: one class has less than a fifth of the pixels"]);
+    assert!(!told.stdout.contains("auto:    augment"), "{}", told.stdout);
+    for (set, flags) in [("halves", ""), ("rare", "--loss ce+dice"), ("rare", "--class-weights none")] {
+        let told = fitted(set, flags);
+        assert!(!told.stdout.contains("auto:    class_weights"), "{set} {flags}: {}", told.stdout);
+    }
 }

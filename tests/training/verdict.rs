@@ -3,6 +3,7 @@
 use shadegrad::run::{Calibration, ConfusionMatrix, FindingKind, Next, PartPixels, Pixels};
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
+use shadegrad::tasks::colorize::Colorize;
 use shadegrad::tasks::segment::Segment;
 use shadegrad::train::settings::Setting;
 
@@ -336,4 +337,41 @@ fn the_best_of_many_noisy_epochs_is_partly_chance() {
         assert!(!run.kinds().contains(&FindingKind::BestByChance), "{scores:?}");
     }
     assert!(!good().kinds().contains(&FindingKind::BestByChance));
+}
+
+/// Colors of 18.6 where the true pictures have 35.2, and of 30.
+#[test]
+fn pale_colors_are_named_and_lead_to_the_choice_among_colors() {
+    let colors = |predicted: f64, settings: &'static str| Run {
+        task: Colorize.card(),
+        colorfulness: Some([predicted, 35.2]),
+        settings,
+        ..good()
+    };
+    let verdict = colors(18.6, "loss = \"l1\"\n").verdict();
+    let found = verdict.findings.iter().find(|finding| finding.kind == FindingKind::PaleColors).expect("pale");
+    assert_eq!(found.text, "colors are pale: colorfulness 18.6, where the true pictures have 35.2");
+    assert_eq!(verdict.next, [train(&[("loss", "classes")])]);
+    assert!(!colors(30.0, "loss = \"l1\"\n").kinds().contains(&FindingKind::PaleColors));
+    assert_eq!(colors(18.6, "loss = \"classes\"\n").verdict().next, [Next::Predict]);
+}
+
+/// The lowest validation loss is that of a guess in epoch 1; the score rises until epoch 4.
+#[test]
+fn a_network_that_learns_on_does_not_overfit_from_its_first_epoch() {
+    let epochs = |later: f64| {
+        [
+            [0.70, 0.706, 0.50, 0.508],
+            [0.40, 0.8, 0.8, 0.58],
+            [0.20, 0.9, 0.9, 0.62],
+            [0.10, 1.1, 1.0, later],
+            [0.05, 1.125, 1.0, 0.62],
+        ]
+    };
+    let kinds = |later: f64| Run { images: [120, 120], sigma: 0.042, ..Run::of(&epochs(later)) }.kinds();
+    assert!(!kinds(0.683).contains(&FindingKind::Overfits), "the score rose by four standard errors");
+    assert!(
+        Run { sigma: 0.1, baseline: 0.3, ..Run::of(&epochs(0.65)) }.kinds().contains(&FindingKind::Overfits),
+        "by one and a half"
+    );
 }

@@ -2,10 +2,11 @@
 
 use shadegrad::run::{
     Baseline, Calibration, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, PartPixels, Score, TRAIN_ACCURACY,
-    TaskCard, Verdict, Yardstick,
+    TaskCard, Truth, Verdict, Yardstick,
 };
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
+use shadegrad::tasks::colorize::COLORFULNESS;
 
 /// A run in numbers.
 pub struct Run {
@@ -23,6 +24,8 @@ pub struct Run {
     /// Training and validation images of each class.
     pub counts: Option<Vec<[usize; 2]>>,
     pub pixels: Option<PartPixels>,
+    /// Colorfulness of the predictions and of the true pictures.
+    pub colorfulness: Option<[f64; 2]>,
     pub diverged: bool,
 }
 
@@ -41,6 +44,7 @@ impl Run {
             calibration: None,
             counts: None,
             pixels: None,
+            colorfulness: None,
             diverged: false,
         }
     }
@@ -51,7 +55,10 @@ impl Run {
             epoch: index as u32 + 1,
             train_loss,
             val_loss,
-            scores: vec![(TRAIN_ACCURACY, right), (decisive.clone(), value)],
+            scores: [(TRAIN_ACCURACY, right), (decisive.clone(), value)]
+                .into_iter()
+                .chain(self.colorfulness.map(|[predicted, _]| (COLORFULNESS, predicted)))
+                .collect(),
             lr: 1e-3,
             images_per_s: 10.0,
             data_wait: 0.0,
@@ -62,7 +69,11 @@ impl Run {
         let best = rows.iter().reduce(|a, b| if value(b) > value(a) { b } else { a }).expect("an epoch");
         let outputs = ["ants", "bees"].map(String::from);
         let baseline = Baseline { name: "always “ants”".into(), value: self.baseline, gain_sigma: self.gain_sigma };
-        let yardstick = Yardstick { sigma: Some(self.sigma), baseline: Some(baseline) };
+        let yardstick = Yardstick {
+            sigma: Some(self.sigma),
+            baseline: Some(baseline),
+            truth: self.colorfulness.map(|[_, value]| Truth { name: COLORFULNESS.name.to_string(), value }),
+        };
         let evidence = Evidence {
             task: &self.task,
             training_images: self.images[0],

@@ -85,6 +85,7 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         }
         FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
+        FindingKind::PaleColors => vivid(setup).into_iter().collect(),
         FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
         FindingKind::BestByChance
         | FindingKind::Confuses
@@ -149,6 +150,11 @@ fn longer(run: &Evidence<'_>) -> Next {
 fn smoothed(run: Setup<'_>) -> Option<Next> {
     let plain = run.setting("label_smoothing").parse::<f64>().is_ok_and(|share| share == 0.0);
     (plain && run.setting("loss") != "focal").then(|| with(&[("label_smoothing", "0.1")]))
+}
+
+/// A choice among colors instead of their mean.
+fn vivid(run: Setup<'_>) -> Option<Next> {
+    (run.setting("loss") != "classes").then(|| with(&[("loss", "classes")]))
 }
 
 /// More weight for rare classes.

@@ -47,6 +47,8 @@ pub enum FindingKind {
     Overconfident,
     /// The probabilities are far below the accuracy.
     Underconfident,
+    /// Predicted pictures have far less color than the true ones.
+    PaleColors,
     /// The best epoch is far above the epochs after it.
     BestByChance,
     /// The validation set is too small for small differences.
@@ -68,7 +70,7 @@ pub struct Finding {
 type Rule = fn(&Evidence<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(FindingKind, Rule); 16] = [
+const RULES: [(FindingKind, Rule); 17] = [
     (FindingKind::Diverged, diverged),
     (FindingKind::FewSteps, few_steps),
     (FindingKind::NoBetterThanBaseline, no_better_than_baseline),
@@ -81,6 +83,7 @@ const RULES: [(FindingKind, Rule); 16] = [
     (FindingKind::FewImages, few_images),
     (FindingKind::UnequalClasses, unequal_classes),
     (FindingKind::Confuses, confuses),
+    (FindingKind::PaleColors, pale_colors),
     (FindingKind::Overconfident, overconfident),
     (FindingKind::Underconfident, underconfident),
     (FindingKind::BestByChance, best_by_chance),
@@ -89,7 +92,7 @@ const RULES: [(FindingKind, Rule); 16] = [
 
 /// Findings that say nothing against the training itself.
 const NEUTRAL: [FindingKind; 7] = [
-    FindingKind::BestByChance,
+    FindingKind::PaleColors,
     FindingKind::FewImages,
     FindingKind::UnequalClasses,
     FindingKind::Confuses,
@@ -187,6 +190,15 @@ fn confuses(run: &Evidence<'_>) -> Option<String> {
         name(truth),
         name(other)
     ))
+}
+
+/// The predicted pictures have less than 70 % of the colorfulness of the true ones. A loss that is the distance between colors is least
+/// for the mean of the possible colors, which is grey (Zhang et al. 2016).
+fn pale_colors(run: &Evidence<'_>) -> Option<String> {
+    let truth = run.yardstick.truth.as_ref()?;
+    let (_, value) = run.best.scores.iter().find(|(score, _)| score.name == truth.name)?;
+    (*value < 0.7 * truth.value)
+        .then(|| format!("colors are pale: {} {value:.1}, where the true pictures have {:.1}", truth.name, truth.value))
 }
 
 /// The expected calibration error is 5 points or more, and the mean confidence two standard errors above the accuracy. The second rule is

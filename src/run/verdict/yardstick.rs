@@ -11,6 +11,18 @@ pub struct Yardstick {
     pub sigma: Option<f64>,
     /// Score of a model that learned nothing.
     pub baseline: Option<Baseline>,
+    /// What a score is for the true outputs, where neither more nor less of it is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truth: Option<Truth>,
+}
+
+/// A score of the true outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Truth {
+    /// Name of the score, such as `colorfulness`.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
 }
 
 /// Score of a model that learned nothing.

@@ -142,7 +142,7 @@ impl Evaluation for ClassifyEvaluation {
             };
             Baseline { name, value: images as f64 / total as f64, gain_sigma: None }
         });
-        Ok(Yardstick { sigma: binomial(self.accuracy(), total), baseline })
+        Ok(Yardstick { sigma: binomial(self.accuracy(), total), baseline, truth: None })
     }
 
     fn trust(&self) -> Option<Trust> {

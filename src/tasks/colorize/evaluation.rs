@@ -10,7 +10,7 @@ use crate::data::{Batch, ColorSpace, PreparedImages};
 use crate::ops::Regression;
 use crate::run::pictures::{PictureTable, spread};
 use crate::run::verdict::yardstick::of_mean;
-use crate::run::{Baseline, Score, Yardstick};
+use crate::run::{Baseline, Score, Truth, Yardstick};
 use crate::tasks::TaskError;
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
@@ -126,7 +126,9 @@ impl Evaluation for ColorizeEvaluation {
         let gain_sigma = of_mean(&gains);
         let baseline =
             (!grey_scores.is_empty()).then(|| Baseline { name: "the grey picture".into(), value: mean, gain_sigma });
-        Ok(Yardstick { sigma: of_mean(&values), baseline })
+        let truth = ImageScores::mean(&self.images)
+            .map(|mean| Truth { name: COLORFULNESS.name.to_string(), value: mean.true_colorfulness });
+        Ok(Yardstick { sigma: of_mean(&values), baseline, truth })
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {

@@ -2,6 +2,7 @@
 
 use crate::choices;
 use crate::tasks::TaskError;
+use crate::text::meant;
 
 choices! {
     /// How a prediction is explained.
@@ -36,7 +37,7 @@ pub struct Explain {
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     /// No class has this name.
-    #[error("the model has no class `{class}`: its classes are {}", classes.join(", "))]
+    #[error("the model has no class `{class}`: its classes are {}{}", classes.join(", "), meant(class, classes.iter().map(String::as_str)))]
     Class {
         /// The name.
         class: String,
@@ -44,7 +45,7 @@ pub enum ExplainError {
         classes: Vec<String>,
     },
     /// No layer with this name has a feature map.
-    #[error("no layer `{layer}` has a feature map of more than one pixel: the layers that have one are {}", layers.join(", "))]
+    #[error("no layer `{layer}` has a feature map of more than one pixel: the layers that have one are {}{}", layers.join(", "), meant(layer, stages(layers)))]
     Layer {
         /// The pattern.
         layer: String,
@@ -77,6 +78,11 @@ pub enum ExplainError {
         /// Why.
         reason: &'static str,
     },
+}
+
+/// The names of layers, and of the stages that hold them: `layer3` for `layer3.1.conv2`.
+fn stages(layers: &[String]) -> impl Iterator<Item = &str> {
+    layers.iter().flat_map(|layer| [layer.split('.').next().unwrap_or(layer), layer])
 }
 
 impl From<ExplainError> for TaskError {

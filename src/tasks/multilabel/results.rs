@@ -71,6 +71,7 @@ impl Evaluation for MultiLabelEvaluation {
         Ok(Yardstick {
             sigma,
             baseline: baseline.map(|value| Baseline { name: "a random order".into(), value, gain_sigma: None }),
+            truth: None,
         })
     }
 

@@ -292,7 +292,7 @@ impl Evaluation for SegmentEvaluation {
             value,
             gain_sigma: None,
         });
-        Ok(Yardstick { sigma, baseline })
+        Ok(Yardstick { sigma, baseline, truth: None })
     }
 
     fn trust(&self) -> Option<Trust> {

@@ -7,7 +7,7 @@ use super::run::text;
 use super::{SweepError, SweepRun, SweepRunState};
 use crate::interop::files::{read_text, write_atomic};
 use crate::run::table::Table;
-use crate::run::{RunError, Score};
+use crate::run::{RunDir, RunError, Score, Unit};
 
 /// Refuses a folder in which a file of another kind has the name of the sweep's table. Nothing is written.
 ///
@@ -28,6 +28,16 @@ pub(super) fn check_free(out: &Path) -> Result<(), SweepError> {
     Ok(())
 }
 
+/// Two standard errors of the difference of two scores.
+fn within(sigma: f64) -> f64 {
+    2.0 * 2f64.sqrt() * sigma
+}
+
+/// The standard error of a run's score, which its `run.json` has.
+fn sigma(folder: &Path) -> Option<f64> {
+    RunDir::open_unfinished(folder).ok()?.read_facts().ok()??.yardstick?.sigma
+}
+
 /// All runs with the same settings but for the seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepRow {
@@ -43,6 +53,8 @@ pub struct SweepRow {
     pub stopped: Vec<usize>,
     /// Reasons of runs that failed without diverging.
     pub failed: Vec<String>,
+    /// Largest standard error of a score by the validation images, where it is known.
+    pub sigma: Option<f64>,
 }
 
 impl SweepRow {
@@ -90,11 +102,12 @@ impl SweepTable {
         };
         let at = self.rows.iter().position(|row| row.settings == settings).unwrap_or_else(|| {
             let (scores, epochs, folders, stopped, failed) = Default::default();
-            self.rows.push(SweepRow { settings, scores, epochs, folders, stopped, failed });
+            self.rows.push(SweepRow { settings, scores, epochs, folders, stopped, failed, sigma: None });
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
         row.scores.push(score);
+        row.sigma = [row.sigma, sigma(folder)].into_iter().flatten().reduce(f64::max);
         if let SweepRunState::Paused(rows) = state {
             row.stopped.push(rows.len());
         }
@@ -123,7 +136,10 @@ impl SweepTable {
     /// When the disk refuses.
     pub fn write(&self, folder: &Path) -> Result<(), RunError> {
         let table = self.table();
-        let texts = [("sweep.md", table.markdown()), ("sweep.csv", table.csv())];
+        let texts = [
+            ("sweep.md", table.markdown() + &self.chance().map_or(String::new(), |line| format!("\n{line}\n"))),
+            ("sweep.csv", table.csv()),
+        ];
         texts.iter().try_for_each(|(name, text)| {
             let written = write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
             written.map_err(RunError::from)
@@ -145,6 +161,28 @@ impl SweepTable {
         let mean = |row: &SweepRow| row.mean().map_or(f64::NEG_INFINITY, |(mean, _)| mean);
         rows.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
         rows
+    }
+
+    /// The first rows that differ by less than chance: by two standard errors of a difference of means. The runs of a row share the
+    /// validation images, so that several seeds do not lower the error.
+    pub fn chance(&self) -> Option<String> {
+        let score = self.score.as_ref()?;
+        let rows = self.rows();
+        let (best, _) = rows.first()?.mean()?;
+        let near = |row: &&&SweepRow| {
+            let sigma = [rows[0].sigma, row.sigma].into_iter().flatten().reduce(f64::max);
+            row.mean().zip(sigma).is_some_and(|((mean, _), sigma)| best - mean < within(sigma))
+        };
+        let (alike, sigma) = (rows.iter().take_while(near).count(), rows[0].sigma?);
+        let difference = match score.unit {
+            Unit::Percent => format!("{:.1} points", 100.0 * within(sigma)),
+            _ => self.format(within(sigma)),
+        };
+        (alike > 1).then(|| {
+            format!(
+                "Rows 1 to {alike} differ by less than two standard errors of a difference ({difference}): their order may be chance."
+            )
+        })
     }
 
     /// The table as text, with a column for every setting of any row, the score, its epoch and the runs. The best row is in
@@ -198,5 +236,35 @@ impl SweepTable {
             "run".into(),
         ];
         Table { row: "rank", columns: keys.iter().cloned().chain(last).collect(), rows, bold }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Better;
+
+    #[test]
+    fn rows_within_two_standard_errors_of_a_difference_are_named() {
+        let row = |score: f64, sigma: Option<f64>| SweepRow {
+            settings: vec![],
+            scores: vec![score],
+            epochs: vec![1],
+            folders: vec![],
+            stopped: vec![],
+            failed: vec![],
+            sigma,
+        };
+        let line = |rows: &[(f64, Option<f64>)]| {
+            let rows = rows.iter().map(|&(score, sigma)| row(score, sigma)).collect();
+            let score = Score::new("val_accuracy", "accuracy", Unit::Percent, Better::Higher);
+            SweepTable { score: Some(score), rows, failed: None }.chance()
+        };
+        let sigma = Some(0.02);
+        // 2 sqrt(2) 0.02 = 5.7 points.
+        let found = line(&[(0.80, sigma), (0.70, sigma), (0.85, sigma), (f64::NAN, None)]).expect("two are alike");
+        assert!(found.starts_with("Rows 1 to 2 differ by less") && found.contains("(5.7 points)"), "{found}");
+        assert_eq!(line(&[(0.80, sigma), (0.70, sigma)]), None);
+        assert_eq!(line(&[(0.80, None), (0.80, None)]), None, "runs of earlier versions");
     }
 }

@@ -17,12 +17,18 @@ pub(super) fn diverged(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The validation loss ends a tenth above its minimum, at least two epochs later, and the training loss fell on.
+/// The validation loss ends a tenth above its minimum, at least two epochs later, and the training loss fell on. Where the score still
+/// rose by two standard errors after the minimum, the network learned on, and its probabilities alone became worse.
 pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
     let lowest = run.rows.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))?;
     let last = run.rows.last()?;
     let rises = last.val_loss > 1.1 * lowest.val_loss && last.train_loss < 0.9 * lowest.train_loss;
-    (rises && last.epoch >= lowest.epoch + 2).then(|| {
+    let learned_on = || {
+        let (score, best) = run.decisive()?;
+        let gain = score.merit(best) - score.merit(lowest.score(score)?);
+        Some(run.best.epoch > lowest.epoch && gain > 2.0 * run.yardstick.sigma?)
+    };
+    (rises && last.epoch >= lowest.epoch + 2 && learned_on() != Some(true)).then(|| {
         format!(
             "overfits from epoch {}: from there to epoch {} the validation loss rises from {:.3} to {:.3}, while the training \
              loss falls from {:.3} to {:.3}",
