@@ -67,10 +67,8 @@ impl Format for ClassFolders {
 
     /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-        let PartFolders { train, mut val, mut test, others } = PartFolders::find(root, holds_classes)?;
-        if val.is_none() {
-            val = test.take();
-        }
+        let PartFolders { train, val, mut test, others } = PartFolders::find(root, holds_classes)?;
+        let val = val.or_else(|| test.take());
         match (train, val) {
             (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others, options),
             (Some(train), None) => {

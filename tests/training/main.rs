@@ -7,6 +7,7 @@ mod doubts;
 mod layers;
 mod learning;
 mod linked;
+mod longer;
 mod multilabel;
 mod multilabel_scores;
 mod own_loop;
