@@ -27,6 +27,7 @@ mod bands;
 mod batch;
 mod bounds;
 mod center_crop;
+mod channels;
 pub mod check;
 mod cifar;
 mod clue;
@@ -190,7 +191,7 @@ impl SetOptions {
 /// Whether the set at `path` is a table, or a folder that is read by the table in it.
 #[cfg(feature = "tasks")]
 pub(crate) fn holds_table(path: &Path) -> bool {
-    csv::is_table(path) || csv::is_read_by_table(path)
+    listing::is_table(path) || csv::is_read_by_table(path)
 }
 
 /// Refuses a path that is not a folder.

@@ -39,7 +39,6 @@ use columns::{Columns, Labels};
 pub(super) use columns::{Found, LABEL_NAMES, Raw};
 pub(super) use files::{Files, missing, unlisted};
 pub(super) use records::TableText;
-pub(crate) use tables::is_table;
 use tables::{labeled_lists, tables, tables_in_parts};
 pub(super) use tables::{of_no_part, only_table, part_tables};
 

@@ -10,7 +10,7 @@ use super::disagree::disagreement;
 use super::format::{Confidence, Evidence, Format};
 use super::levels::two_levels;
 use super::listing::{
-    FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, name_of, relative, subfolders,
+    FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, is_table, name_of, relative, subfolders,
     system_folders, unread,
 };
 use super::lists::{self, Dealt, ListFile};
@@ -140,12 +140,11 @@ pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec
             }
             continue;
         }
-        let is_table = super::csv::is_table(&path);
         if let Some(why) = unread(&path) {
             found.push(LeftOut { why, path });
         } else if is_image(&path) {
             found.push(LeftOut::new(&path, image.clone()));
-        } else if is_table && *image == Why::BesideClasses {
+        } else if is_table(&path) && *image == Why::BesideClasses {
             found.push(LeftOut::new(&path, Why::TableBesideFolders));
         }
     }

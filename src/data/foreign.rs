@@ -4,10 +4,10 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::listing::{entries, is_image, name_of, relative, subfolders};
+use super::DataError;
+use super::listing::{entries, is_image, is_table, name_of, relative, subfolders};
 use super::sniff::container_of;
 use super::text::{open_regular, start_of};
-use super::{DataError, csv};
 
 /// What a set is wanted for, which decides the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,7 +222,7 @@ fn annotations(path: &Path, wanted: Wanted) -> Option<(String, &'static str)> {
             of_kind(&|mark| matches!(mark, Xml(kinds) if kinds.iter().any(|tags| all(tags, &|tag| text.contains(tag)))))
         }
         // A table that is read stands for itself where classes are wanted.
-        "csv" | "tsv" | "txt" if wanted != Wanted::Classes || !csv::is_table(path) => {
+        "csv" | "tsv" | "txt" if wanted != Wanted::Classes || !is_table(path) => {
             let header = start()?.lines().next()?.to_lowercase();
             let columns: Vec<&str> = header.split([',', ';', '\t']).map(|cell| cell.trim().trim_matches('"')).collect();
             let has = |name: &str| columns.contains(&name);

@@ -151,6 +151,12 @@ fn has_extension(path: &Path, known: impl Fn(&str) -> bool) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(known)
 }
 
+/// Whether a file's name is that of a table.
+pub(crate) fn is_table(path: &Path) -> bool {
+    let known = ["csv", "tsv", "jsonl"];
+    path.extension().is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
 /// Whether a file's name is that of an image.
 pub(crate) fn is_image(path: &Path) -> bool {
     has_extension(path, |e| IMAGE_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))

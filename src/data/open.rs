@@ -5,6 +5,7 @@ use std::path::Path;
 use super::decisions::{ClassReading, Decisions};
 use super::foreign::Wanted;
 use super::formats::{self, Entry};
+use super::listing::is_table;
 use super::multilabel::{MultiLabelSplits, require_every_class, rows};
 use super::segmentation::{self, SegmentationSplits};
 use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, clue, csv, names, not_a_folder, require_folder};
@@ -92,8 +93,7 @@ fn open<T: 'static>(
     options.checked_val_split()?;
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     if !metadata.is_dir() {
-        let opened =
-            if csv::is_table(path) { of_table(path, options) } else { Err(not_a_folder(path, Wanted::Classes)) };
+        let opened = if is_table(path) { of_table(path, options) } else { Err(not_a_folder(path, Wanted::Classes)) };
         return Ok((opened?, Vec::new()));
     }
     if options.hints.are_of_a_table() {

@@ -19,6 +19,7 @@ mod detect;
 pub(crate) mod folders;
 pub(crate) mod found;
 mod gathered;
+mod halves;
 pub(crate) mod label_studio;
 pub(crate) mod labelme;
 mod leftovers;

@@ -77,10 +77,10 @@ mod tests {
         ];
         let table = Table { row: "rank", columns: vec!["data".into(), "`score`".into()], rows, bold: Some(0) };
         let expected = [
-            r"| rank  | data          | \`score\` |",
-            r"|-------|---------------|-----------|",
+            r"| rank  | data         | \`score\` |",
+            r"|-------|--------------|-----------|",
             r"| **1** | **a\|\*b\*** | **0.5**   |",
-            r"| 2     | \<x\> y       |           |",
+            r"| 2     | \<x\> y      |           |",
         ];
         assert_eq!(table.markdown().lines().collect::<Vec<_>>(), expected);
         let text = table.text(|text| format!("[{text}]"));

@@ -1,7 +1,6 @@
 //! `--resume`: a run that stops after any step and is resumed ends with the bits of an uninterrupted run.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crate::stop_after::StopAfter;
@@ -10,7 +9,6 @@ use shadegrad::interop::safetensors::TensorFile;
 use shadegrad::precision::Precision;
 use shadegrad::run::{EpochRow, ImageSize, RunDir, RunError, Unresumable};
 use shadegrad::tasks::segment::{self, SegmentConfig};
-use shadegrad::train::settings::Optimizer;
 use shadegrad::train::{Observer, Outcome, Schedule, StepProgress, TrainError};
 
 /// Settings with state: momentum, a plateau schedule, averaged weights, accumulated gradients, augmentation, shuffling.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::files::Files;
 use super::records;
 use crate::data::decisions::{LeftOut, Why};
-use crate::data::listing::{entries, name_of, stem_of};
+use crate::data::listing::{entries, is_table, name_of, stem_of};
 use crate::data::lists;
 use crate::data::parts::{Part, PartFolders};
 use crate::data::text::read_text;
@@ -71,12 +71,6 @@ pub(in crate::data) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
             Err(DataError::malformed(root, problem))
         }
     }
-}
-
-/// Whether a file's name is that of a table.
-pub(crate) fn is_table(path: &Path) -> bool {
-    let known = ["csv", "tsv", "jsonl"];
-    path.extension().is_some_and(|e| known.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
 /// The tables in a folder, without samples of a submission.

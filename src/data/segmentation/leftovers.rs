@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::folders::Half;
 use super::found::{Found, Pair};
+use super::halves::Half;
 use super::mask::MaskSource;
 use crate::data::DataError;
 use crate::data::decisions::{LeftOut, Why};
