@@ -14,7 +14,7 @@ const EXCEPTIONS: [(&str, &str, &str); 5] = [
     ("src/train/settings/read.rs", "shadegrad train", "a comment in config.toml for users of the command"),
     ("src/train/settings/read.rs", "--config", "the same comment"),
     ("src/train/settings/read.rs", "--out", "the same comment"),
-    ("src/report/verdict.rs", "*", "commands to paste"),
+    ("src/report/commands.rs", "*", "commands to paste"),
     ("src/workflows/demo.rs", "shadegrad demo", "the title of the demo's report"),
 ];
 

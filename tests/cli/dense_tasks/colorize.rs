@@ -46,7 +46,7 @@ fn every_verb_works_on_runs_with_and_without_skips() {
     let place = Place::new();
     write_photos(&place, "set", [24, 7]);
     for skips in ["true", "false"] {
-        let flags = format!("--skips {skips} --epochs 8 --lr 0.03 --schedule cosine --out skips-{skips}");
+        let flags = format!("--auto false --skips {skips} --epochs 8 --lr 0.03 --schedule cosine --out skips-{skips}");
         let told = place.run(&format!("train colorize --data set {TINY} {flags}")).fine();
         told.printed(&["24 training and 7 validation images", "best validation PSNR", "samples.png"]);
         run_directory(&place, &format!("skips-{skips}"), skips);

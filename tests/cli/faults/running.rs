@@ -5,7 +5,8 @@ use crate::support::{Outcome, Place, TRAIN};
 #[test]
 fn a_loss_of_nan_stops_the_run_and_is_traced_to_its_layer() {
     let place = Place::with_photos(6);
-    let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 3 --optimizer sgd --lr 1e30"));
+    let told =
+        place.run(&format!("{TRAIN} --auto false --out run --batch-size 4 --epochs 3 --optimizer sgd --lr 1e30"));
     // Products of weights near 1e30 are finite, but their squares are not: the first variance is infinite.
     told.refused(&["the loss is NaN at step 2 of epoch 1", "learning rate 1e30", "in the layer `bn1 (batch_norm)`"])
         .refused(&["no checkpoint had been written yet", "Lower the learning rate", "flags: a lower --lr, --clip 1"]);
@@ -18,7 +19,7 @@ fn a_loss_of_nan_stops_the_run_and_is_traced_to_its_layer() {
 fn the_last_good_checkpoint_survives_a_loss_of_nan() {
     let place = Place::with_photos(6);
     let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 300";
-    let told = place.run(&format!("{TRAIN} --out run {flags}"));
+    let told = place.run(&format!("{TRAIN} --auto false --out run {flags}"));
     let told = told.refused(&[
         "learning rate 0.01",
         "the weights of the last epoch with finite losses are in run/last.safetensors",
@@ -75,7 +76,7 @@ fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
 fn a_validation_loss_of_nan_stops_the_run_before_anything_is_saved() {
     let place = Place::with_photos(6);
     let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 1100";
-    let told = place.run(&format!("{TRAIN} --out run {flags}"));
+    let told = place.run(&format!("{TRAIN} --auto false --out run {flags}"));
     told.refused(&["the validation loss is NaN at step 3 of epoch 1", "learning rate 0.01", "in the layer `layer4"])
         .refused(&["no checkpoint had been written yet"]);
     assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
