@@ -72,8 +72,8 @@ impl Position {
         early_stop > 0 && waited >= early_stop
     }
 
-    /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. Of an unfinished
-    /// run, whose results may be missing alone, all may be done, but not more than `epochs`. `path` is the run.
+    /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. All may be done
+    /// in an unfinished run that stopped between two epochs: it may lack its results alone. `path` is the run.
     ///
     /// # Errors
     /// [`RunError::CannotResume`].
@@ -84,7 +84,8 @@ impl Position {
         (path, is_unfinished): (&Path, bool),
     ) -> Result<(), RunError> {
         let refused = |reason| Err(RunError::CannotResume { path: path.to_owned(), reason });
-        if epochs + usize::from(is_unfinished) < self.epoch {
+        let lacks_results = is_unfinished && self.batch == 0;
+        if epochs + usize::from(lacks_results) < self.epoch {
             return refused(Unresumable::Done { epochs: self.epoch - 1 });
         }
         let Some(known) = self.order.filter(|_| self.batch > 0) else { return Ok(()) };

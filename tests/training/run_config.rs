@@ -120,7 +120,8 @@ fn check_help(task: &dyn Task, settings: &[Setting], defaults: &str) {
         let help = argument.get_help().expect(key).to_string();
         if let Some(value) = written.get(*key) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            assert!(help.ends_with(&format!("[default: {value}]")), "--{flag}: {help} but is {value}");
+            let ends = [format!("[default: {value}]"), format!("[default: chosen with --data, else {value}]")];
+            assert!(ends.iter().any(|end| help.ends_with(end)), "--{flag}: {help} but is {value}");
         }
     }
 }
