@@ -31,6 +31,11 @@ pub(crate) fn commands(verdict: &Verdict, place: &Place<'_>) -> Vec<String> {
     (!useless).then_some(&Next::Predict).into_iter().chain(steps).take(MOST).map(|next| command(next, place)).collect()
 }
 
+/// The command that continues a run without a verdict.
+pub(super) fn resumption(task: &str, run: &Path) -> String {
+    format!("shadegrad train {task} --resume {}", word(&run.to_string_lossy()))
+}
+
 /// The command of a next step.
 fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String {
     let config = run.join("config.toml");

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::ReportError;
-use super::commands::{Place, commands};
+use super::commands::{Place, commands, resumption};
 use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
@@ -15,7 +15,6 @@ use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
 use crate::run::{RunDir, Score, Trust};
 use crate::tasks;
-use crate::text::word;
 use crate::train::settings::{Given, reasons};
 
 /// A run in the form of the report.
@@ -174,7 +173,7 @@ fn next_commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, Str
     let Some(facts) = facts else { return vec![] };
     let Some(verdict) = &facts.verdict else {
         // What continues a run that has none yet.
-        return vec![format!("shadegrad train {} --resume {}", facts.task, word(&path.to_string_lossy()))];
+        return vec![resumption(&facts.task, path)];
     };
     let of = |key: &str| settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
     commands(verdict, &Place { task: &facts.task, run: path, data: of("data").unwrap_or("DATA"), named })
