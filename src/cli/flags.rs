@@ -173,7 +173,7 @@ impl TaskArgs {
             Some(false) => vec![],
             Some(true) => auto::choose(self.task, &own, ranks)?,
             None if resumes || own.config.is_some() => vec![],
-            // What cannot be read is refused by the training, after what it checks first.
+            // The training refuses unreadable data. It checks its settings first.
             None => auto::choose(self.task, &own, ranks).unwrap_or_default(),
         };
         let mut given = own.clone();

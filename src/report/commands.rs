@@ -49,9 +49,9 @@ fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String
                 value => format!(" --{} {}", key.replace('_', "-"), word(value)),
             };
             let flags = settings.iter().map(flag);
-            // Other weights to start from need other settings.
-            let anew = settings.iter().any(|(key, _)| ["pretrained", "init"].contains(&key.as_str()));
-            let auto = if anew && has_choices(&place.join("config.toml")) { " --auto" } else { "" };
+            // Pretrained weights need other settings than random ones.
+            let has_weights = settings.iter().any(|(key, _)| ["pretrained", "init"].contains(&key.as_str()));
+            let auto = if has_weights && has_choices(&place.join("config.toml")) { " --auto" } else { "" };
             let out = out.map_or(String::new(), |out| format!(" --out {}", word(&out.to_string_lossy())));
             format!("shadegrad train {task} --config {config}{}{auto}{out}", flags.collect::<String>())
         }

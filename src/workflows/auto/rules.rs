@@ -57,7 +57,7 @@ fn text<'a>(settings: &'a Resolved, key: &str) -> Option<&'a str> {
     settings.table.get(key).and_then(toml::Value::as_str)
 }
 
-/// Whether the network is a UNet with an encoder of its own width.
+/// Whether the network is a UNet with its own encoder, not a ResNet: `base` sets its width.
 fn is_unet(settings: &Resolved) -> bool {
     text(settings, "model") == Some("unet") && text(settings, "encoder").is_none_or(|encoder| encoder == "none")
 }
