@@ -1,5 +1,6 @@
 //! Files of other frameworks. Only this folder converts their names, layouts and formats.
 
+mod checksums;
 pub(crate) mod files;
 mod matched;
 mod names;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use ::safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo};
@@ -10,6 +10,7 @@ use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::checksums;
 use super::files::{FileError, open_plain, write_atomic};
 use super::stored::StoredTensor;
 use crate::memory;
@@ -48,7 +49,7 @@ impl TensorData {
         }
     }
 
-    fn write_to(&self, writer: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write_to(&self, writer: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::F32(values) => write_blocks(values, writer, f32::to_le_bytes),
             Self::I64(values) => write_blocks(values, writer, i64::to_le_bytes),
@@ -157,7 +158,9 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, Safetensor
     let bytes = read_header(path, &mut file, length)?;
     let header: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| format("its header is no JSON"))?;
     let metadata = header.get(METADATA_KEY).cloned().unwrap_or_else(|| serde_json::json!({}));
-    serde_json::from_value(metadata).map_err(|_| format("its metadata is not text"))
+    let mut metadata = serde_json::from_value(metadata).map_err(|_| format("its metadata is not text"))?;
+    checksums::take(&mut metadata, &mut BTreeMap::new()).map_err(|reason| format(&reason))?;
+    Ok(metadata)
 }
 
 /// The header as it is read.
@@ -188,12 +191,12 @@ impl TensorFile {
         let floats = listed.values().filter_map(StoredTensor::elements).fold(0, |sum: usize, n| sum.saturating_add(n));
         if !memory::has((floats as u64).saturating_mul(4)) {
             let reason = format!("its tensors have {floats} elements");
-            return Err(FileError::reading(path, io::Error::new(io::ErrorKind::OutOfMemory, reason)).into());
+            return Err(FileError::reading(path, io::Error::new(ErrorKind::OutOfMemory, reason)).into());
         }
         let mut tensors = BTreeMap::new();
         for (name, stored) in listed {
             let dtype = readable(path, &name, &stored)?;
-            let bytes = stored.read(&file).map_err(|error| FileError::reading(path, error))?;
+            let bytes = stored.read(&file).map_err(|error| unreadable(path, &name, error))?;
             let data = decode(path, &name, dtype, &bytes)?;
             tensors.insert(name, Tensor { shape: stored.shape, data });
         }
@@ -223,10 +226,9 @@ impl TensorFile {
             tensor: tensor.to_owned(),
             reason,
         };
-        let mut entries = BTreeMap::new();
-        if !self.metadata.is_empty() {
-            entries.insert(METADATA_KEY, HeaderEntry::Metadata(&self.metadata));
-        }
+        let mut metadata = self.metadata.clone();
+        checksums::add(&mut metadata, &self.tensors);
+        let mut entries = BTreeMap::from([(METADATA_KEY, HeaderEntry::Metadata(&metadata))]);
         let mut named: Vec<_> = self.tensors.iter().collect();
         named.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.data.dtype().1));
         let mut offset = 0;
@@ -277,8 +279,9 @@ pub(super) fn list(
         let start = start + info.data_offsets.0 as u64;
         (name, StoredTensor { shape, dtype, strides: None, start, checksum: None })
     };
-    let tensors = header.tensors().into_iter().map(stored).collect();
-    let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let mut tensors = header.tensors().into_iter().map(stored).collect();
+    let mut metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    checksums::take(&mut metadata, &mut tensors).map_err(format)?;
     Ok((file, metadata, tensors))
 }
 
@@ -317,6 +320,17 @@ fn describe(error: &SafeTensorError, length: u64) -> String {
         }
         SafeTensorError::TensorInvalidInfo => "a tensor's shape and its number of bytes disagree".into(),
         other => other.to_string(),
+    }
+}
+
+/// The error of a tensor that could not be read from a file.
+pub(super) fn unreadable(path: &Path, name: &str, error: io::Error) -> SafetensorsError {
+    match error.kind() {
+        ErrorKind::InvalidData => {
+            let reason = format!("tensor `{name}` {}", checksums::DIFFERS);
+            SafetensorsError::Format { path: path.to_owned(), reason }
+        }
+        _ => FileError::reading(path, error).into(),
     }
 }
 

@@ -16,11 +16,19 @@ use super::torchvision::CheckpointError;
 #[derive(Debug)]
 pub struct WeightFile {
     path: PathBuf,
+    kind: Kind,
     file: File,
     metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, StoredTensor>,
     part: Option<String>,
     other_parts: Vec<String>,
+}
+
+/// A kind of file whose weights are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Safetensors,
+    Pytorch,
 }
 
 /// Bytes that a file's kind is found from.
@@ -38,13 +46,15 @@ impl WeightFile {
         if let Some(layout) = pytorch::layout(&start) {
             let contents = pytorch::open(path, &file, length, layout)?;
             let pytorch::Contents { tensors, part, other_parts } = contents;
-            return Ok(WeightFile { path: path.into(), file, metadata: BTreeMap::new(), tensors, part, other_parts });
+            let (path, metadata) = (path.into(), BTreeMap::new());
+            return Ok(WeightFile { path, kind: Kind::Pytorch, file, metadata, tensors, part, other_parts });
         }
         if let Some((kind, remedy)) = other_kind(&start) {
             return Err(CheckpointError::Kind { path: path.to_owned(), kind, remedy });
         }
         let (file, metadata, tensors) = safetensors::list(path)?;
-        Ok(WeightFile { path: path.into(), file, metadata, tensors, part: None, other_parts: vec![] })
+        let (path, kind) = (path.into(), Kind::Safetensors);
+        Ok(WeightFile { path, kind, file, metadata, tensors, part: None, other_parts: vec![] })
     }
 
     /// Where it was opened.
@@ -90,6 +100,7 @@ impl WeightFile {
 
     fn unreadable(&self, name: &str, error: std::io::Error) -> CheckpointError {
         match error.kind() {
+            _ if self.kind == Kind::Safetensors => safetensors::unreadable(&self.path, name, error).into(),
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
                 let reason = format!("tensor `{name}` is damaged: {error}");
                 PytorchError::Format { path: self.path.clone(), reason }.into()

@@ -42,8 +42,12 @@ const FOURTH: &str = "fourth";
 /// Metadata key: the epoch after which the checkpoint was written. A checkpoint written within an epoch lacks it.
 pub const EPOCH: &str = "epoch";
 
+/// Metadata key: the validation loss of that epoch, as `metrics.csv` has it. It shows that a checkpoint belongs to a run.
+pub const VAL_LOSS: &str = "val_loss";
+
 /// Keys of the description, besides those of the model's settings.
-const KEYS: [&str; 9] = ["format", "task", "model", "image_size", "classes", "palette", "mean", "std", EPOCH];
+const KEYS: [&str; 10] =
+    ["format", "task", "model", "image_size", "classes", "palette", "mean", "std", EPOCH, VAL_LOSS];
 
 impl ModelCard {
     /// Bits per sample of 16-bit images; see [`crate::data::SampleDepth`].

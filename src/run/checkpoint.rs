@@ -1,10 +1,13 @@
 //! A checkpoint with its model card.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::card::ModelCard;
+use super::card::{EPOCH, ModelCard, VAL_LOSS};
 use super::error::RunError;
-use super::folder::RunDir;
+use super::folder::{METRICS, RunDir};
+use super::history::EpochRow;
 use crate::interop::safetensors::TensorFile;
 
 /// A checkpoint with its model card.
@@ -22,17 +25,49 @@ impl Checkpoint {
     /// Opens the best checkpoint of a run folder, or a checkpoint file.
     ///
     /// # Errors
-    /// When there is none, or shadegrad's training did not write it.
+    /// When there is none, shadegrad's training did not write it, or it lies in the folder of another run.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let path = checkpoint_path(path)?;
         let file = TensorFile::read(&path)?;
         let card = ModelCard::from_metadata(&file, &path)?;
+        let table = path.with_file_name(METRICS);
+        let (rows, _) = EpochRow::read_damaged(&fs::read(&table).unwrap_or_default(), &[]);
+        if let Some(mark) = EpochMark::of(&file.metadata).filter(|mark| mark.contradicts(&rows)) {
+            return Err(RunError::OtherRun { path, epoch: mark.epoch, loss: mark.val_loss, table });
+        }
         Ok(Checkpoint { file, path, card })
     }
 
     /// The `config.toml` beside it, if it lies in a run folder.
     pub fn config_path(&self) -> Option<PathBuf> {
         self.path.parent().map(|folder| folder.join("config.toml")).filter(|path| path.is_file())
+    }
+}
+
+/// The epoch after which a checkpoint was written, with its validation loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct EpochMark {
+    /// Epoch, from 1.
+    pub epoch: u32,
+    /// Its validation loss.
+    pub val_loss: f64,
+}
+
+impl EpochMark {
+    /// From the metadata of a checkpoint. Files that were written within an epoch, or by earlier versions, have none.
+    pub fn of(metadata: &BTreeMap<String, String>) -> Option<Self> {
+        Some(Self { epoch: metadata.get(EPOCH)?.parse().ok()?, val_loss: metadata.get(VAL_LOSS)?.parse().ok()? })
+    }
+
+    /// The metadata entries.
+    pub fn entries(self) -> [(String, String); 2] {
+        // `{:?}` prints the shortest text that reads back exactly.
+        [(EPOCH.to_owned(), self.epoch.to_string()), (VAL_LOSS.to_owned(), format!("{:?}", self.val_loss))]
+    }
+
+    /// Whether the rows of a run show another loss after this epoch.
+    pub fn contradicts(self, rows: &[EpochRow]) -> bool {
+        rows.iter().any(|row| row.epoch == self.epoch && row.val_loss.to_bits() != self.val_loss.to_bits())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::card::EPOCH;
+use super::checkpoint::EpochMark;
 use super::folder::RunDir;
 use super::history::EpochRow;
 use super::resume::Header;
@@ -65,6 +66,9 @@ impl RunDir {
             for path in [self.best_path(), self.last_path()] {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 match read_metadata(&path) {
+                    Ok(entries) if EpochMark::of(&entries).is_some_and(|mark| mark.contradicts(&rows)) => {
+                        add(&name, "it holds the weights of another run".into());
+                    }
                     Ok(_) => {}
                     Err(_) if !path.exists() => add(&name, "it is gone".into()),
                     Err(error) => add(&name, error.to_string()),

@@ -88,6 +88,21 @@ pub enum RunError {
         /// The entry that is missing or wrong.
         key: String,
     },
+    /// A checkpoint in the folder of another run.
+    #[error(
+        "{}: it holds the weights of another run: their validation loss after epoch {epoch} was {loss}, and {} has another; \
+         move the file out of this folder, or restore the run's own from a copy", path.display(), table.display()
+    )]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The epoch after which it was written.
+        epoch: u32,
+        /// Its validation loss.
+        loss: f64,
+        /// `metrics.csv` of the folder.
+        table: PathBuf,
+    },
     /// A run that cannot be resumed.
     #[error("{} cannot be resumed: {reason}", path.display())]
     CannotResume {

@@ -34,7 +34,7 @@ use super::trust::Trust;
 use crate::interop::files::{FileError, read_text, write_atomic};
 
 const CONFIG: &str = "config.toml";
-const METRICS: &str = "metrics.csv";
+pub(super) const METRICS: &str = "metrics.csv";
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 const RESUME: &str = "resume.safetensors";

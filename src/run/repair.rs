@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::card::{EPOCH, ModelCard};
+use super::checkpoint::EpochMark;
 use super::error::{RunError, Unresumable};
 use super::folder::RunDir;
 use super::history::EpochRow;
@@ -90,19 +91,23 @@ impl RunDir {
         let Some(best) = kept.position.best else { return Ok(()) };
         let path = self.best_path();
         // A later epoch is fine: the run was killed after it wrote these weights, and repeats that epoch.
-        let problem = match epoch_of(&path) {
-            Ok(None) => return Ok(()),
-            Ok(Some(epoch)) if epoch >= best => return Ok(()),
-            Ok(Some(epoch)) => format!("it holds epoch {epoch}"),
+        let rows = &repairs.rows;
+        let problem = match written(&path) {
+            Ok(Written { mark: Some(mark), .. }) if mark.contradicts(rows) => {
+                "it holds the weights of another run".into()
+            }
+            Ok(Written { epoch: None, .. }) => return Ok(()),
+            Ok(Written { epoch: Some(epoch), .. }) if epoch >= best => return Ok(()),
+            Ok(Written { epoch: Some(epoch), .. }) => format!("it holds epoch {epoch}"),
             Err(_) if !path.exists() => "it is gone".to_owned(),
             Err(error) => error.to_string(),
         };
         let at_end_of_best = kept.position.batch == 0 && kept.position.epoch == best as usize + 1;
-        let last = epoch_of(&self.last_path());
-        let last_is_best = match last {
-            Ok(Some(epoch)) => epoch == best,
+        let last_is_best = match written(&self.last_path()) {
+            Ok(Written { mark: Some(mark), .. }) if mark.contradicts(rows) => false,
+            Ok(Written { epoch: Some(epoch), .. }) => epoch == best,
             // Files of earlier versions do not store it.
-            Ok(None) => kept.origin.epochs.is_none(),
+            Ok(Written { epoch: None, .. }) => kept.origin.epochs.is_none(),
             Err(_) => false,
         };
         if at_end_of_best && last_is_best {
@@ -117,9 +122,16 @@ impl RunDir {
     }
 }
 
-/// The epoch after which a checkpoint was written, if it is stored.
-fn epoch_of(path: &Path) -> Result<Option<u32>, RunError> {
+/// When a checkpoint was written, as far as it is stored.
+struct Written {
+    epoch: Option<u32>,
+    mark: Option<EpochMark>,
+}
+
+/// When the checkpoint `path` was written.
+fn written(path: &Path) -> Result<Written, RunError> {
     let file = TensorFile::read(path)?;
     ModelCard::from_metadata(&file, path)?;
-    Ok(file.metadata.get(EPOCH).and_then(|epoch| epoch.parse().ok()))
+    let epoch = file.metadata.get(EPOCH).and_then(|epoch| epoch.parse().ok());
+    Ok(Written { epoch, mark: EpochMark::of(&file.metadata) })
 }

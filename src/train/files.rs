@@ -9,15 +9,16 @@ use super::observer::Watch;
 use super::results::Results;
 use super::trainer::Trainer;
 use crate::graph::Group;
+use crate::interop::safetensors::TensorFile;
 use crate::interop::torchvision;
-use crate::run::card::EPOCH;
+use crate::run::checkpoint::EpochMark;
 use crate::run::damage::text_digest;
 use crate::run::facts::RunFacts;
 use crate::run::fingerprint::DataPrint;
 use crate::run::history::EpochRow;
 use crate::run::repair::Repairs;
 use crate::run::resume::{self, Exact, Position};
-use crate::run::{Checkpoint, Evidence, RunDir, Yardstick, pictures};
+use crate::run::{Evidence, RunDir, Yardstick, pictures};
 
 impl Trainer {
     /// Facts of the run, for `run.json`.
@@ -70,10 +71,10 @@ impl Trainer {
     }
 
     /// Writes the weights, and the epoch after which they are written.
-    pub(super) fn save(&mut self, path: &Path, epoch: Option<usize>) -> Result<(), TrainError> {
+    pub(super) fn save(&mut self, path: &Path, epoch: Option<EpochMark>) -> Result<(), TrainError> {
         let mut metadata = self.objective.card().to_metadata();
         metadata.extend(self.entries.clone());
-        metadata.extend(epoch.map(|epoch| (EPOCH.to_owned(), epoch.to_string())));
+        metadata.extend(epoch.into_iter().flat_map(EpochMark::entries));
         let file = torchvision::collect(&mut self.model.session, self.position.steps, metadata)?;
         Ok(file.write_atomic(path)?)
     }
@@ -179,6 +180,6 @@ impl Trainer {
 
 /// Gives a model the weights of the best epoch.
 fn restore(model: &mut LoadedModel, run: &RunDir) -> Result<(), TrainError> {
-    let from = Checkpoint::open(&run.best_path())?;
-    Ok(torchvision::restore(&mut model.session, &from.file, &from.path)?)
+    let path = run.best_path();
+    Ok(torchvision::restore(&mut model.session, &TensorFile::read(&path)?, &path)?)
 }

@@ -28,6 +28,7 @@ use super::stages::StageRates;
 use super::trace::Tracer;
 use crate::data::{Decisions, Sampler, Source};
 use crate::ranks::Ranks;
+use crate::run::checkpoint::EpochMark;
 use crate::run::damage::text_digest;
 use crate::run::facts::{RankFacts, RunFacts};
 use crate::run::fingerprint::DataPrint;
@@ -333,9 +334,10 @@ impl Trainer {
             self.run.append_event(&row)?;
         }
         let better = self.log.is_better(&row, decisive.as_ref());
+        let mark = EpochMark { epoch: row.epoch, val_loss };
         self.with_average(|trainer| {
-            trainer.save(&trainer.run.last_path(), Some(epoch))?;
-            if better { trainer.save(&trainer.run.best_path(), Some(epoch)) } else { Ok(()) }
+            trainer.save(&trainer.run.last_path(), Some(mark))?;
+            if better { trainer.save(&trainer.run.best_path(), Some(mark)) } else { Ok(()) }
         })?;
         if better {
             self.position.best = Some(row.epoch);

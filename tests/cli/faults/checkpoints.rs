@@ -69,6 +69,40 @@ fn checkpoints_that_do_not_fit_or_are_damaged_are_refused() {
 }
 
 #[test]
+fn a_flipped_bit_is_refused_wherever_it_lies() {
+    let place = trained();
+    let kept = place.bytes("run/best.safetensors");
+    let header = 8 + u64::from_le_bytes(kept[..8].try_into().expect("8 bytes")) as usize;
+    let mean = kept.windows(6).position(|at| at == b"\"mean\"").expect("an entry") + 10;
+    for (name, at) in [("weights", header + (kept.len() - header) / 2), ("last", kept.len() - 1), ("mean", mean)] {
+        let mut bytes = kept.clone();
+        bytes[at] ^= 1;
+        let file = format!("{name}.safetensors");
+        place.write(&file, bytes);
+        refused(&place, &file, &["differs from its checksum"]);
+    }
+}
+
+#[test]
+fn weights_in_the_folder_of_another_run_are_refused() {
+    let place = trained();
+    place.run(&format!("{TRAIN} --out other --batch-size 3 --epochs 1 --seed 9")).fine();
+    place.run("eval other --device cpu").fine();
+    place.write("other/best.safetensors", place.bytes("run/best.safetensors"));
+    let parts = ["other/best.safetensors", "weights of another run", "other/metrics.csv"];
+    for command in ["eval other", "predict other photos/disc/00.png", "export other --out model.onnx"] {
+        place.run(command).refused(&parts);
+    }
+    let told = place.run("report other").fine();
+    assert!(told.stderr.contains("other/best.safetensors is damaged: it holds the weights of another run"));
+    // `last` is the best epoch: it restores what was overwritten.
+    place
+        .run("train --resume other --epochs 2 --device cpu")
+        .printed(&["weights of another run", "restored from last"]);
+    place.run("eval other --device cpu").fine();
+}
+
+#[test]
 fn missing_and_invalid_metadata_is_refused() {
     let place = trained();
     let many = serde_json::to_string(&vec!["x"; 1_000_000]).expect("JSON");
