@@ -80,12 +80,26 @@ impl DataPrint {
         DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
     }
 
+    /// A remark on validation images that are training images too, by their pixels. Only images in memory are compared.
+    pub fn shared_images(&self) -> Option<String> {
+        let pixels = |print: &ImagePrint| is_digest(&print.2).then(|| print.2.clone());
+        let trained: BTreeSet<String> = self.training.each.iter().filter_map(pixels).collect();
+        let is_shared = |print: &&ImagePrint| pixels(print).is_some_and(|digest| trained.contains(&digest));
+        let shared: Vec<&ImagePrint> = self.validation.each.iter().filter(is_shared).collect();
+        let first = shared.first()?;
+        Some(format!(
+            "{} of the {} validation images have the same pixels as a training image, such as {:?}: they make the scores too good",
+            shared.len(),
+            self.validation.images,
+            first.0
+        ))
+    }
+
     /// Remarks on the images that a model of this run is evaluated on: images that trained it, and differences to the validation
     /// images of the run.
     pub fn remarks(&self, now: &PartPrint, from: EvaluatedOn) -> Vec<String> {
         let is_own = from != EvaluatedOn::OtherData;
         let names: BTreeSet<&str> = self.training.each.iter().map(|print| print.0.as_str()).collect();
-        let is_digest = |text: &str| text.len() == 16;
         let digests = self.training.each.iter().map(|print| print.2.as_str()).filter(|text| is_digest(text));
         let digests: BTreeSet<&str> = digests.collect();
         let trained = |print: &&ImagePrint| (is_own && names.contains(&*print.0)) || digests.contains(&*print.2);
@@ -99,22 +113,11 @@ impl DataPrint {
                 first.0
             ));
         }
-        // Digests may be of another size than in training, so names and labels alone are compared.
-        let bare = |part: &PartPrint| {
-            let each = part
-                .each
-                .iter()
-                .map(|print| ImagePrint(print.0.clone(), print.1.clone(), String::new(), String::new()));
-            PartPrint { each: each.collect(), ..part.clone() }
-        };
-        let (before, now) = (bare(&self.validation), bare(now));
-        let differs = match before.each.is_empty() || now.each.is_empty() {
-            true => before.set != now.set,
-            false => before.each != now.each,
-        };
-        if from == EvaluatedOn::Validation && differs {
-            let words = before.difference(&now).join("; ");
-            remarks.push(format!("the validation images are not those of the run: {words}"));
+        if from == EvaluatedOn::Validation {
+            let words = self.validation.difference_in_any_size(now).join("; ");
+            if !words.is_empty() {
+                remarks.push(format!("the validation images are not those of the run: {words}"));
+            }
         }
         remarks
     }
@@ -165,6 +168,32 @@ impl PartPrint {
         self.images != now.images || !is_same
     }
 
+    /// Differences of a part whose images may be resized to another size, in words; empty without any. Digests of pixels are
+    /// compared where some are equal, since those of another size are not. The lengths of files are compared always.
+    fn difference_in_any_size(&self, now: &PartPrint) -> Vec<String> {
+        let is_of_one_size = |digest: fn(&ImagePrint) -> &String| {
+            let old: BTreeSet<(&str, &String)> =
+                self.each.iter().map(|print| (print.0.as_str(), digest(print))).collect();
+            now.each.iter().any(|print| old.contains(&(print.0.as_str(), digest(print))))
+        };
+        let (pixels, masks) = (is_of_one_size(|print| &print.2), is_of_one_size(|print| &print.3));
+        let comparable = |part: &PartPrint| {
+            let keep = |digest: &String, kept: bool| if kept { digest.clone() } else { String::new() };
+            let print = |ImagePrint(name, label, image, mask): &ImagePrint| {
+                ImagePrint(name.clone(), label.clone(), keep(image, pixels), keep(mask, masks))
+            };
+            PartPrint { each: part.each.iter().map(print).collect(), ..part.clone() }
+        };
+        let (before, now) = (comparable(self), comparable(now));
+        let is_listed = !before.each.is_empty() && !now.each.is_empty();
+        match (is_listed && before.each != now.each, before.set != now.set) {
+            (true, _) => before.difference(&now),
+            (false, true) if is_listed => vec!["their files have other lengths".into()],
+            (false, true) => before.difference(&now),
+            (false, false) => vec![],
+        }
+    }
+
     /// Differences of a part, in words.
     fn difference(&self, now: &PartPrint) -> Vec<String> {
         let counts = format!("there were {} and are {}", self.images, now.images);
@@ -178,8 +207,7 @@ impl PartPrint {
         let both = || old.iter().filter_map(|(name, print)| Some((name, print, new.get(name)?)));
         let quoted = |name: &String| format!("{name:?}");
         // A digest and a length cannot be compared.
-        let is_length = |text: &str| text.ends_with(" bytes");
-        let differ = |a: &str, b: &str| a != b && is_length(a) == is_length(b);
+        let differ = |a: &str, b: &str| a != b && is_digest(a) == is_digest(b);
         let kinds = [
             ("added", new.keys().filter(|name| !old.contains_key(*name)).map(quoted).collect::<Vec<_>>()),
             ("removed", old.keys().filter(|name| !new.contains_key(*name)).map(quoted).collect()),
@@ -210,6 +238,11 @@ impl PartPrint {
         }
         words
     }
+}
+
+/// Whether a text is a digest of pixels, not a length.
+fn is_digest(text: &str) -> bool {
+    text.len() == 16
 }
 
 /// The folder of a data set, or of a table in it.
@@ -267,6 +300,39 @@ mod tests {
         assert_eq!(words(&[("b", "cat", "2"), ("a", "cat", "1"), ("c", "dog", "3")]), "in another order");
         let many: Vec<_> = ["p", "q", "r", "s"].map(|name| (name, "cat", "5")).into();
         assert_eq!(words(&many), "4 added: \"p\", \"q\", \"r\" and 1 more; 3 removed: \"a\", \"b\", \"c\"");
+    }
+
+    /// A digest depends on the image size, so that other digests of all images say nothing. Lengths of files do not.
+    #[test]
+    fn changed_images_are_found_at_another_size_too() {
+        let images = |digests: [&str; 2], set: &str| PartPrint {
+            set: set.into(),
+            ..part(&[("a", "cat", digests[0]), ("b", "dog", digests[1])])
+        };
+        let (one, two, three) = ("0011223344556677", "1011223344556677", "2011223344556677");
+        let before = images([one, two], "lengths");
+        let words = |now: &PartPrint| before.difference_in_any_size(now).join("; ");
+        assert_eq!(words(&before), "");
+        assert_eq!(words(&images([one, three], "lengths")), "1 with other pixels: \"b\"");
+        assert_eq!(words(&images([three, one], "lengths")), "", "another size");
+        assert_eq!(words(&images([three, one], "others")), "their files have other lengths");
+        assert_eq!(
+            words(&part(&[("a", "dog", three), ("b", "dog", one)])),
+            "1 of another class: \"a\" (\"cat\", now \"dog\")"
+        );
+    }
+
+    #[test]
+    fn validation_images_among_the_training_images_are_named() {
+        let (one, two) = ("0011223344556677", "1011223344556677");
+        let print = |validation| DataPrint { classes: vec![], training: part(&[("a", "cat", one)]), validation };
+        let note = print(part(&[("v", "cat", one), ("w", "cat", two)])).shared_images().expect("a note");
+        assert!(note.starts_with("1 of the 2 validation images") && note.contains("\"v\""), "{note}");
+        assert_eq!(print(part(&[("w", "cat", two)])).shared_images(), None);
+        // Equal lengths of files say nothing.
+        let by_length = part(&[("a", "cat", "12345 bytes abc")]);
+        let both = DataPrint { classes: vec![], training: by_length.clone(), validation: by_length };
+        assert_eq!(both.shared_images(), None);
     }
 
     #[test]

@@ -159,6 +159,9 @@ impl Trainer {
             _ => None,
         };
         let (run, lock) = make_run(&settings, &toml)?;
+        let mut decisions = decisions.summary();
+        decisions.notes.extend(data.shared_images());
+        notes.extend(data.shared_images().map(|note| format!("note:    {note}")));
         notes.extend(chosen.line);
         notes.extend(lock.iter().filter_map(FolderLock::note));
         let mut trainer = Trainer {
@@ -168,7 +171,7 @@ impl Trainer {
             _lock: lock,
             origin: Origin { data: Some(data), settings: Some(toml), epochs: None },
             notes,
-            decisions: decisions.summary(),
+            decisions,
             loaders,
             log: Log::new(settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
