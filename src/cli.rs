@@ -43,7 +43,7 @@ use crate::text::{escaped, one_of, word};
 use crate::workflows::WorkflowError;
 
 /// Exit codes, below the help.
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted (Ctrl-C, SIGTERM)";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted, with a checkpoint (Ctrl-C, SIGTERM, SIGHUP)";
 
 /// Position of the flags of all verbs in the help: after those of the verb.
 const LAST: usize = 900;
@@ -148,10 +148,15 @@ fn print(line: impl Display) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
+/// Text for a terminal. Names from outside may hold escape sequences, or characters that reverse the text around them: these are
+/// escaped. The line breaks of the text stay.
+fn shown(text: impl Display) -> String {
+    text.to_string().split('\n').map(escaped).collect::<Vec<_>>().join("\n")
+}
+
 /// Prints a line to the standard error. `eprintln!` would panic when it is closed.
 fn complain(line: impl Display) {
-    // Names from outside may hold escape sequences, which are escaped. The line breaks of a message stay.
-    let lines: Vec<String> = line.to_string().split('\n').map(|line| color::marked(&escaped(line))).collect();
+    let lines: Vec<String> = shown(line).split('\n').map(color::marked).collect();
     if writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).is_err() {
         LOST.store(true, Ordering::Relaxed);
     }

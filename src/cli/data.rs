@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::hints::HintArgs;
-use super::{CliError, advice, complain, print};
+use super::{CliError, advice, complain, print, shown};
 use crate::data::check::{CheckOptions, CheckReport};
 use crate::data::correct::Corrected;
 use crate::data::{Augment, Mix};
@@ -142,7 +142,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let report = args.task.check_data(args.set.path(), &options)?;
     let mut result = report.json();
     if !args.json {
-        print(&report)?;
+        print(shown(&report))?;
     }
     let is_good = match args.fix.as_deref() {
         None => report.is_good(),
@@ -151,7 +151,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
             let copy = args.task.check_data(to, &CheckOptions::default())?;
             result["copy"] = copy_json(&corrected, &copy, to);
             if !args.json {
-                print(copy_words(&corrected, &copy, to))?;
+                print(shown(copy_words(&corrected, &copy, to)))?;
             }
             copy.is_good()
         }

@@ -8,7 +8,7 @@ use super::color::heading;
 use super::flags::{Fitted, TaskArgs};
 use super::progress::{Progress, VERBOSE, clock};
 use super::ranks::Follower;
-use super::{CliError, print};
+use super::{CliError, print, shown};
 use crate::data::one_line;
 use crate::ranks::Ranks;
 use crate::run::Next;
@@ -112,9 +112,9 @@ pub(super) fn name_choices(settings: &mut [SettingValue], choices: &[Chosen]) {
 fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
     print("dry run: no folder is made, no weights are kept")?;
     print(format_args!("device:  {}", found.device))?;
-    found.lines.iter().try_for_each(print)?;
+    found.lines.iter().map(shown).try_for_each(print)?;
     if let Some(line) = balance(&found.classes) {
-        print(format_args!("balance: {line}"))?;
+        print(format_args!("balance: {}", shown(line)))?;
     }
     let out = found.out.as_ref().map_or("a new folder in runs/".into(), |out| out.display().to_string());
     print(format_args!("run:     {out}"))?;
@@ -142,7 +142,7 @@ fn report(found: &DryRun, commands: &[String]) -> Result<(), CliError> {
     }
     let none = if found.doubts.is_empty() { "  none" } else { "" };
     print(format_args!("{}{none}", heading("doubts:")))?;
-    found.doubts.iter().try_for_each(|doubt| print(format_args!("  {}", doubt.text)))?;
+    found.doubts.iter().try_for_each(|doubt| print(format_args!("  {}", shown(&doubt.text))))?;
     for (index, next) in commands.iter().enumerate() {
         let title = if index == 0 { format!("{}   ", heading("next:")) } else { " ".repeat(8) };
         print(format_args!("{title} {next}"))?;

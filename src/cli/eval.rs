@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::flags::{choice, tile, tiled};
 use super::hints::HintArgs;
-use super::{CliError, complain, complain_of_damage, print, weights};
+use super::{CliError, complain, complain_of_damage, print, shown, weights};
 use crate::run::{Checkpoint, ImageSize};
 use crate::text::number;
 use crate::train::settings::MAX_BATCH_SIZE;
@@ -101,8 +101,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         print(object)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(format_args!("data: {on}"))?;
-    notes.iter().try_for_each(|note| print(format_args!("note: {note}")))?;
+    print(format_args!("data: {}", shown(on)))?;
+    notes.iter().try_for_each(|note| print(format_args!("note: {}", shown(note))))?;
     if args.tta {
         print(format_args!("tta:  {MIRRORED}"))?;
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::shown;
 use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Fetching, Observer, StepProgress};
@@ -158,7 +159,7 @@ impl Observer for Progress {
     fn begins(&self, lines: &[String]) {
         OPENING.store(false, Ordering::Relaxed);
         for line in lines {
-            say(format_args!("{line}"));
+            say(format_args!("{}", shown(line)));
         }
     }
 

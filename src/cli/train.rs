@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::color::heading;
@@ -11,7 +11,7 @@ use super::dry_run::{name_choices, print_settings};
 use super::flags::TaskArgs;
 use super::progress::{OPENING, Progress, QUIET, VERBOSE};
 use super::ranks::{self, Follower};
-use super::{CliError, complain, print};
+use super::{CliError, complain, print, shown};
 use crate::ranks::Ranks;
 use crate::report::{Place, commands};
 use crate::run::pictures::take_missing;
@@ -91,51 +91,60 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
         flag.store(true, Ordering::Relaxed);
         complain("\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once");
     };
+    let install = || ctrlc::set_handler(handler);
     #[cfg(unix)]
-    stop_on_usr1(&stop);
-    if let Err(error) = keeping_hangups(|| ctrlc::set_handler(handler)) {
+    let installed = signals::with_hangups_and_usr1(&stop, install);
+    #[cfg(not(unix))]
+    let installed = install();
+    if let Err(error) = installed {
         complain(format_args!("warning: Ctrl-C will end the run without a checkpoint of the last steps: {error}"));
     }
     stop
 }
 
-/// Sets the flag at SIGUSR1 too: batch systems send it ahead of the end of a job, and mpirun passes it on to all ranks.
+/// Signals besides those of Ctrl-C and SIGTERM.
 #[cfg(unix)]
-fn stop_on_usr1(stop: &Arc<AtomicBool>) {
+mod signals {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, OnceLock};
+
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-    static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    extern "C" fn asked(_: nix::libc::c_int) {
-        if let Some(flag) = ASKED.get() {
+
+    use super::complain;
+
+    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+    extern "C" fn set_stop(_: nix::libc::c_int) {
+        if let Some(flag) = STOP.get() {
             flag.store(true, Ordering::Relaxed);
         }
     }
-    if ASKED.set(stop.clone()).is_ok() {
-        let action = SigAction::new(SigHandler::Handler(asked), SaFlags::SA_RESTART, SigSet::empty());
-        // SAFETY: the handler only reads and writes atomics.
-        if let Err(error) = unsafe { sigaction(Signal::SIGUSR1, &action) } {
-            complain(format_args!("warning: SIGUSR1 will end the run without a checkpoint of the last steps: {error}"));
+
+    /// Runs `install`, which also takes SIGHUP, and sets the flag `stop` at two more signals.
+    ///
+    /// | signal | sent by |
+    /// |---|---|
+    /// | SIGHUP | a terminal or connection that closes; it stays ignored under `nohup` |
+    /// | SIGUSR1 | batch systems ahead of the end of a job; mpirun passes it on to all ranks |
+    pub(super) fn with_hangups_and_usr1<R>(stop: &Arc<AtomicBool>, install: impl FnOnce() -> R) -> R {
+        let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+        // SAFETY: installs no function.
+        let before = unsafe { sigaction(Signal::SIGHUP, &ignore) };
+        let result = install();
+        let is_first = STOP.set(stop.clone()).is_ok();
+        let set = SigAction::new(SigHandler::Handler(set_stop), SaFlags::SA_RESTART, SigSet::empty());
+        let is_ignored = before.is_ok_and(|before| matches!(before.handler(), SigHandler::SigIgn));
+        let at_hangup = if is_ignored { &ignore } else { &set };
+        for (signal, action) in [(Signal::SIGHUP, at_hangup), (Signal::SIGUSR1, &set)] {
+            // SAFETY: the handler only reads and writes atomics.
+            if is_first && let Err(error) = unsafe { sigaction(signal, action) } {
+                complain(format_args!(
+                    "warning: {signal} will end the run without a checkpoint of the last steps: {error}"
+                ));
+            }
         }
+        result
     }
-}
-
-/// Runs `install`, which also handles SIGHUP, and restores SIGHUP: under `nohup` a run continues without a terminal.
-#[cfg(unix)]
-fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: installs no function, only SIG_IGN and then the previous action.
-    let before = unsafe { sigaction(Signal::SIGHUP, &ignore) };
-    let result = install();
-    if let Ok(before) = before {
-        // SAFETY: as above. The action has been set before.
-        let _ = unsafe { sigaction(Signal::SIGHUP, &before) };
-    }
-    result
-}
-
-#[cfg(not(unix))]
-fn keeping_hangups<R>(install: impl FnOnce() -> R) -> R {
-    install()
 }
 
 /// Prints the outcome, the paths of the results, and commands of the next steps.
@@ -167,7 +176,7 @@ fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitC
     }
     if let Some(verdict) = &outcome.verdict {
         print(format_args!("{}  {}", heading("verdict:"), verdict.headline))?;
-        verdict.findings.iter().try_for_each(|finding| print(format_args!("          {}", finding.text)))?;
+        verdict.findings.iter().try_for_each(|finding| print(format_args!("          {}", shown(&finding.text))))?;
     }
     print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
     if !outcome.pictures.is_empty() {

@@ -123,7 +123,7 @@ value = 7
 | 1 | `doctor` found a fault |
 | 2 | an error |
 | 75 | a rank was lost (`mpirun`) |
-| 130 | interrupted (Ctrl-C, SIGTERM) |
+| 130 | a training, sweep, rate search or demo was interrupted (Ctrl-C, SIGTERM, SIGHUP) and wrote its checkpoint; a signal ends the other verbs at once, with the code of the shell (130, 143) |
 | 141 | the reader of the output is gone |
 
 ## Settings
