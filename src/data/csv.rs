@@ -4,18 +4,15 @@
 //! columns (of files, labels and parts) ──► rows ──► class list ──► Splits
 //! ```
 //!
-//! Rows of another number of fields than the others are refused: see [`widths`]. Paths are relative to the folder of the table.
+//! Rows of another number of fields than the others are refused: see [`super::records`]. Paths are relative to the folder of the table.
 //! They may lack the extension, have backslashes or another case, or be absolute paths of another machine: see
 //! [`super::list_index::Index`].
 
-mod cells;
 mod columns;
 mod dispute;
 mod files;
-mod records;
 mod rivals;
 mod tables;
-mod widths;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -31,16 +28,17 @@ use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
 use super::listing::{FileDataset, name_of};
 use super::parts::Part;
-use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
+use super::records::{TableText, is_one, part_of_value};
+use super::split::{aligned, labeled_test, require_classes, stratified};
 use super::text::read_text;
-use super::{ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, names};
-pub(super) use cells::part_of_value;
+use super::{
+    ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, list_tables, names, unused_lists,
+};
 use columns::{Columns, Labels};
 pub(super) use columns::{Found, LABEL_NAMES, Raw};
 pub(super) use files::{Files, missing, unlisted};
-pub(super) use records::TableText;
+pub(super) use tables::{folder_of, of_labels, of_no_part, only_table, part_tables};
 use tables::{labeled_lists, tables, tables_in_parts};
-pub(super) use tables::{of_no_part, only_table, part_tables};
 
 /// A table in a folder, or given as the path.
 pub(crate) struct Table;
@@ -106,11 +104,12 @@ pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, 
     if named.is_empty() {
         let only = only_table(root)?;
         let mut splits = open(&only, options)?;
-        splits.decisions.left_out.extend(of_no_part(root, &[(Part::Train, only)])?);
+        let others = of_no_part(root, &[(Part::Train, only)], &splits.decisions.lists)?;
+        splits.decisions.left_out.extend(others);
         return Ok(splits);
     }
     let (mut rows, mut decisions) =
-        (Vec::new(), Decisions { left_out: of_no_part(root, &named)?, ..Decisions::default() });
+        (Vec::new(), Decisions { left_out: of_no_part(root, &named, &[])?, ..Decisions::default() });
     for (part, path) in named {
         match read(&path, &options.hints) {
             Ok((own, notes)) => {
@@ -158,6 +157,7 @@ fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &Ope
     if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
         decisions.left_out.extend(unlisted(rows.iter().map(|row| row.path.as_path()))?);
     }
+    let rows = by_lists(table, rows, &mut decisions)?;
     let classes: Arc<[String]> = class_names(&rows).into();
     require_classes(&classes, table, options)?;
     if rows.iter().all(|row| row.part.is_none()) {
@@ -180,9 +180,25 @@ fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &Ope
     let own = |rows: &[Row]| dataset(rows, &class_names(rows).into(), &depth);
     let val = aligned(own(&val), &at("validation"), known)?;
     let test = labeled_test(own(&test), &at("test"), known)?;
-    decisions.notes.extend(missing_notes(&val, "validation"));
     let train: Arc<dyn ClassificationDataset> = Arc::new(dataset(&train, &classes, &depth));
     Ok(Splits { train, val: Arc::new(val), test, by_seed: false, format: Table.name(), decisions })
+}
+
+/// The rows with the parts that lists beside the table give them, where the table gives none.
+fn by_lists(table: &Path, mut rows: Vec<Row>, decisions: &mut Decisions) -> Result<Vec<Row>, DataError> {
+    if rows.iter().any(|row| row.part.is_some()) {
+        return Ok(rows);
+    }
+    let images: Vec<&Path> = rows.iter().map(|row| row.path.as_path()).collect();
+    let Some(parts) = list_tables::deal_beside_table(folder_of(table), &images, decisions)? else {
+        unused_lists::report(folder_of(table), &of_labels(table), images, decisions);
+        return Ok(rows);
+    };
+    for (row, part) in rows.iter_mut().zip(parts) {
+        row.part = part;
+    }
+    rows.retain(|row| row.part.is_some());
+    Ok(rows)
 }
 
 /// Training, validation and test rows.
@@ -317,7 +333,7 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
         Labels::OneHot(columns) => {
             let set: Vec<&str> = columns
                 .iter()
-                .filter(|(c, _)| cells::is_one(field(*c, "0 or 1").unwrap_or_default()))
+                .filter(|(c, _)| is_one(field(*c, "0 or 1").unwrap_or_default()))
                 .map(|(_, name)| name.as_str())
                 .collect();
             match set.as_slice() {

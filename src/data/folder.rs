@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::disagree::disagreement;
+use super::division;
 use super::format::{Confidence, Evidence, Format};
 use super::levels::two_levels;
+use super::list_tables;
 use super::listing::{
     FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, is_table, name_of, relative, subfolders,
     system_folders, unread,
@@ -17,7 +19,7 @@ use super::lists::{self, Dealt, ListFile};
 use super::names;
 use super::parts::{Part, PartFolders, is_part_name, part_in_name};
 use super::reading::{self, Role};
-use super::split::{aligned, labeled_test, missing_notes, require_classes, stratified};
+use super::split::{aligned, labeled_test, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, unused_lists};
 
 /// Class folders, as one set or in parts.
@@ -115,7 +117,6 @@ fn parts(
     require_classes(&train.classes, train_root, options)?;
     let classes = (&train.classes, train_root);
     let val = aligned(val, val_root, classes)?;
-    decisions.notes.extend(missing_notes(&val, "validation"));
     let mut names = vec![name_of(train_root), name_of(val_root)];
     let test = match test_root {
         Some(test_root) => read_test(test_root, classes, &depth, &mut decisions)?,
@@ -176,7 +177,13 @@ pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, 
             return Ok(None);
         }
     }
-    let Some(home) = found.filter(|_| lists::find(root).is_ok_and(|lists| !lists.is_empty())) else { return Ok(None) };
+    // A table has the labels then.
+    if entries(root)?.iter().any(|path| is_table(path) && !division::is_named_so(path)) {
+        return Ok(None);
+    }
+    let Some(home) = found.filter(|_| list_tables::find_but_tables(root).is_ok_and(|lists| !lists.is_empty())) else {
+        return Ok(None);
+    };
     Ok(holds_classes(home)?.then(|| home.clone()))
 }
 
@@ -256,11 +263,11 @@ fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<Splits, Da
     let mut decisions = Decisions::default();
     let all = read(home, &depth, true, &mut decisions)?;
     require_classes(&all.classes, home, options)?;
-    let lists = lists::find(root)?;
+    let lists = list_tables::find(root)?;
     if !lists.is_empty() {
         return by_lists(root, all, &lists, decisions);
     }
-    unused_lists::report(root, all.items.iter().map(|(path, _)| path.as_path()), &mut decisions);
+    unused_lists::report(root, &[], all.items.iter().map(|(path, _)| path.as_path()), &mut decisions);
     let mut splits = stratified(Arc::new(all), options, root, ClassFolders.name())?;
     decisions.split = splits.decisions.split;
     splits.decisions = decisions;
@@ -290,7 +297,6 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     }
     let unlisted = items.iter().zip(&part_of).filter(|(_, part)| part.is_none());
     decisions.left_out.extend(unlisted.map(|((path, _), _)| LeftOut::new(path, Why::InNoList)));
-    decisions.notes.extend(missing_notes(&val, "validation"));
     let test = (!test.items.is_empty()).then(|| Arc::new(test) as Arc<dyn ClassificationDataset>);
     let (train, val) = (Arc::new(train), Arc::new(val));
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
@@ -351,7 +357,7 @@ fn read(
     let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
     require_no_masks(&classes, root)?;
     names::sort(&mut classes, |(name, _)| name);
-    classes.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
+    classes.retain(|(_, folder)| !list_tables::is_folder_of_lists(root, folder));
     let mut items = Vec::new();
     let (mut deeper, mut inner) = (Vec::new(), Vec::new());
     for (label, (class, folder)) in classes.iter().enumerate() {

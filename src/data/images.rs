@@ -175,7 +175,7 @@ impl Format for ImageFolders {
                 if !lists.is_empty() {
                     return by_lists(path, images, &lists, options, decisions);
                 }
-                unused_lists::report(path, images.iter().map(PathBuf::as_path), &mut decisions);
+                unused_lists::report(path, &[], images.iter().map(PathBuf::as_path), &mut decisions);
                 divided(path, images, options, &mut decisions)?
             }
         };

@@ -4,18 +4,21 @@
 //! |---|---|
 //! | `train.csv`, `val.tsv` | the columns that name files: one of images, or one of images and one of masks |
 //! | `train.json` | an array of names |
+//! | `split.csv`, `split.json` | the parts of all names: see [`division`] |
 
 use std::path::{Path, PathBuf};
 
-use super::csv::TableText;
+use super::decisions::{Decisions, LeftOut, Why};
 use super::list_index::{Index, Match};
 use super::listing::Walk;
 use super::lists::{self, ListFile};
 use super::parts::Part;
+use super::records::TableText;
 use super::text::read_text;
-use super::{DataError, names};
+use super::{DataError, division, names};
 
-/// The lists of the set at `root`: of text as of [`lists::find`], else tables and arrays named after a part.
+/// The lists of the set at `root`: of text as of [`lists::find`], else tables and arrays named after a part, else those of the
+/// file that divides it.
 ///
 /// # Errors
 /// Where a list cannot be read, a part has two lists, or a table names no file of the set.
@@ -24,6 +27,53 @@ pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
     if !lists.is_empty() {
         return Ok(lists);
     }
+    let named = named_after_parts(root)?;
+    if named.is_empty() { division::find(root) } else { Ok(named) }
+}
+
+/// Whether a folder in `root` is one that lists lie in, and has some.
+pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
+    let has_lists = || {
+        let named = lists::named_after_parts(folder, &["txt", "lst", "csv", "tsv", "json"]);
+        let divisions = || division::candidates(folder).is_ok_and(|files| !files.is_empty());
+        named.is_ok_and(|named| !named.is_empty()) || divisions()
+    };
+    lists::is_place(root, folder) && has_lists()
+}
+
+/// The lists of the set at `root` that are certainly no tables of labels: of text, or in the file that divides it.
+///
+/// # Errors
+/// As of [`find`].
+pub(crate) fn find_but_tables(root: &Path) -> Result<Vec<ListFile>, DataError> {
+    let lists = lists::find(root)?;
+    if lists.is_empty() { division::find(root) } else { Ok(lists) }
+}
+
+/// The part of each of the `images` that a table names, by the lists in its folder `root`; `None` without lists. Tables named
+/// after a part are no lists there. An image that no list names has no part.
+///
+/// # Errors
+/// As of [`find`] and [`lists::deal`].
+pub(crate) fn deal_beside_table(
+    root: &Path,
+    images: &[&Path],
+    decisions: &mut Decisions,
+) -> Result<Option<Vec<Option<Part>>>, DataError> {
+    let lists = find_but_tables(root)?;
+    if lists.is_empty() {
+        return Ok(None);
+    }
+    let files: Vec<(usize, &Path)> = images.iter().copied().enumerate().collect();
+    let dealt = lists::deal(root, &lists, images.len(), &files, decisions)?;
+    decisions.notes.extend(lists::second_unused(&dealt.second));
+    let unlisted = images.iter().zip(&dealt.parts).filter(|(_, part)| part.is_none());
+    decisions.left_out.extend(unlisted.map(|(path, _)| LeftOut::new(path, Why::InNoList)));
+    Ok(Some(dealt.parts))
+}
+
+/// The tables and arrays named after a part.
+fn named_after_parts(root: &Path) -> Result<Vec<ListFile>, DataError> {
     let named = lists::first_of(root, |folder| lists::named_after_parts(folder, &["csv", "tsv", "json"]))?;
     if named.is_empty() {
         return Ok(Vec::new());

@@ -38,9 +38,9 @@ impl ListFile {
 const FOLDERS: [&str; 8] =
     ["lists", "splits", "split", "meta", "annotations", "ImageSets/Segmentation", "ImageSets/Main", "ImageSets"];
 
-/// Whether a folder in `root` is one that lists lie in, and has some.
-pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
-    FOLDERS.iter().any(|name| root.join(name) == *folder) && in_folder(folder).is_ok_and(|lists| !lists.is_empty())
+/// Whether a folder in `root` has the name of one that lists lie in.
+pub(super) fn is_place(root: &Path, folder: &Path) -> bool {
+    FOLDERS.iter().any(|name| root.join(name) == *folder)
 }
 
 /// The lists of the set at `root`: text files named after a part (`train.txt`, `val_list.txt`), in the root, else in a

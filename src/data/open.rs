@@ -8,6 +8,7 @@ use super::formats::{self, Entry};
 use super::listing::is_table;
 use super::multilabel::{MultiLabelSplits, require_every_class, rows};
 use super::segmentation::{self, SegmentationSplits};
+use super::split::missing_note;
 use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, clue, csv, names, not_a_folder, require_folder};
 
 /// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
@@ -23,6 +24,8 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
     let opened = open(path, options, formats::classes, of_table, of_folder);
     let (mut splits, evidence) = opened.map_err(|error| with_clue(path, error))?;
     decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
+    let test = splits.test.as_deref().and_then(|test| missing_note(test, "test"));
+    splits.decisions.notes.extend(missing_note(&*splits.val, "validation").into_iter().chain(test));
     Ok(splits)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::decisions::Decisions;
-use super::split::{missing_notes, require_classes, stratified};
+use super::split::{require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits};
 
 /// Layout of the bytes of one image.
@@ -92,8 +92,7 @@ pub(crate) fn into_splits(
     match test {
         Some(test) => {
             let split = "by the training and test files".to_string();
-            let notes = missing_notes(&test, "validation");
-            let decisions = Decisions { split, notes, ..Decisions::default() };
+            let decisions = Decisions { split, ..Decisions::default() };
             Ok(Splits { train: Arc::new(train), val: Arc::new(test), test: None, by_seed: false, format, decisions })
         }
         None => stratified(Arc::new(train), options, root, format),

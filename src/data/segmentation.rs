@@ -102,7 +102,8 @@ pub(crate) fn complete(
             }
         }
     };
-    let coding = detect::settle_255(path, &found.parts(), coding)?;
+    let (coding, remark) = detect::settle(path, &found.parts(), coding)?;
+    found.decisions.notes.extend(remark);
     proof::require_two_classes(path, &coding, &found.train)?;
     found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));
@@ -175,7 +176,7 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
     if is_by_seed {
         // Annotation files name their images, and are used.
         if train.iter().any(|pair| !pair.mask.files().is_empty()) {
-            unused_lists::report(path, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
+            unused_lists::report(path, &[], train.iter().map(|pair| pair.image.as_path()), &mut decisions);
         }
         (train, val) = hold_out(train, options)?;
         decisions.split = by_seed(options.val_split, options.seed);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::decisions::Decisions;
 use super::listing::{FileDataset, subfolders};
-use super::names::{composed, nearest, same_value};
+use super::names::{composed, nearest, one_line, quoted, same_value};
 use super::{ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, Subset};
 use crate::random::{self, op};
 
@@ -72,14 +72,20 @@ pub(crate) fn aligned(
     Ok(part)
 }
 
-/// Notes on the classes without image in a part.
-pub(crate) fn missing_notes(part: &dyn ClassificationDataset, name: &str) -> Vec<String> {
+/// A note on the classes without image in a part.
+pub(crate) fn missing_note(part: &dyn ClassificationDataset, name: &str) -> Option<String> {
     let mut seen = vec![false; part.class_names().len()];
     (0..part.len()).for_each(|index| seen[part.label(index) as usize] = true);
     let missing = part.class_names().iter().zip(seen).filter(|(_, seen)| !seen);
-    missing
-        .map(|(class, _)| format!("class '{class}' has no image in the {name} part, so scores leave it out"))
-        .collect()
+    let missing: Vec<String> = missing.map(|(class, _)| one_line(class)).collect();
+    match missing.as_slice() {
+        [] => None,
+        [class] => Some(format!("class '{class}' has no image in the {name} part, so scores leave it out")),
+        several => {
+            let names = quoted(several);
+            Some(format!("classes {names} have no image in the {name} part, so scores leave them out"))
+        }
+    }
 }
 
 /// [`aligned`] for the test part; `None` if it has no class of the training part. Test images are often published

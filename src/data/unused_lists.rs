@@ -21,21 +21,29 @@ const MAX_NAMES: usize = 20_000;
 const CLASS_LISTS: [&str; 6] = ["classes", "labels", "codes", "class_names", "names", "obj"];
 
 /// Records the unused lists of a set that was divided by seed as left out. Such a list is a text file in the folder of the set,
-/// or in a folder there, that names at least two images.
-pub(crate) fn report<'a>(root: &Path, images: impl IntoIterator<Item = &'a Path>, decisions: &mut Decisions) {
-    let images: Vec<&Path> = images.into_iter().collect();
-    let candidates = candidates(root, &images);
+/// or in a folder there, that names at least two images and does not belong to one, as `a.txt` to `a.png`. `used` are the tables of labels.
+pub(crate) fn report<'a>(
+    root: &Path,
+    used: &[PathBuf],
+    images: impl IntoIterator<Item = &'a Path>,
+    decisions: &mut Decisions,
+) {
+    let known: BTreeSet<&PathBuf> = decisions.left_out.iter().map(|one| &one.path).chain(used).collect();
+    let mut candidates = candidates(root);
+    candidates.retain(|path| !known.contains(path));
     if candidates.is_empty() {
         return;
     }
-    let known: BTreeSet<PathBuf> = decisions.left_out.iter().map(|one| one.path.clone()).collect();
+    let images: Vec<&Path> = images.into_iter().collect();
+    let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();
+    candidates.retain(|path| !stems.contains(&stem_of(path)));
     let index = Index::new(root, images);
-    let unused = candidates.iter().filter(|path| !known.contains(*path) && names_images(path, &index));
+    let unused = candidates.iter().filter(|path| names_images(path, &index));
     decisions.left_out.extend(unused.map(|path| LeftOut::new(path, Why::UnusedList)));
 }
 
-/// Text files in the folder of a set, in the folders there and in those of `ImageSets/`, without those that belong to an image.
-fn candidates(root: &Path, images: &[&Path]) -> Vec<PathBuf> {
+/// Text files in the folder of a set, in the folders there and in those of `ImageSets/`.
+fn candidates(root: &Path) -> Vec<PathBuf> {
     let mut folders = vec![root.to_path_buf()];
     folders.extend(subfolders(root).unwrap_or_default());
     folders.extend(subfolders(&root.join("ImageSets")).unwrap_or_default());
@@ -45,12 +53,7 @@ fn candidates(root: &Path, images: &[&Path]) -> Vec<PathBuf> {
     };
     let folders = folders.into_iter().filter(|folder| !is_own_output(folder));
     let files = folders.flat_map(|folder| entries(&folder).unwrap_or_default()).filter(is_candidate);
-    let mut files: Vec<PathBuf> = files.take(MAX_FILES).collect();
-    if !files.is_empty() {
-        let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();
-        files.retain(|path| !stems.contains(&stem_of(path)));
-    }
-    files
+    files.take(MAX_FILES).collect()
 }
 
 fn names_images(path: &Path, index: &Index) -> bool {

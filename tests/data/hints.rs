@@ -46,6 +46,16 @@ fn table(text: &str) -> (tempfile::TempDir, PathBuf) {
     (dir, table)
 }
 
+/// A table without header whose third column holds what a hint says has no column of parts.
+#[test]
+fn columns_of_a_headerless_table_of_several_labels() {
+    let (_dir, table) = table("x,a/0.png,red;blue\nx,a/1.png,red\ny,b/0.png,blue\ny,b/1.png,red\n");
+    let hints = columns(Some("2"), Some("3"));
+    let splits = open_multi_label(&table, &OpenOptions { val_split: 0.25, hints, ..OpenOptions::default() }).unwrap();
+    assert_eq!(splits.train.class_names(), ["blue", "red"]);
+    assert!(splits.by_seed);
+}
+
 /// Under an unknown header the data say which column names files; where several may hold labels, the hint decides, by name
 /// or by number.
 #[test]

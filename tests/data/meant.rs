@@ -4,6 +4,7 @@
 mod annotations;
 mod classes;
 mod columns;
+mod divisions;
 mod exports;
 mod files;
 mod layouts;

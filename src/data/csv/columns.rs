@@ -13,13 +13,11 @@ use std::path::Path;
 
 use ::csv::StringRecord;
 
-use super::cells::{is_one, is_zero};
 use super::files::Files;
 use crate::data::listing::is_image;
+use crate::data::records::{PATH_NAMES, is_one, is_zero};
 use crate::data::{DataError, Hints, names};
 
-pub(super) const PATH_NAMES: [&str; 10] =
-    ["path", "file", "filename", "file_name", "fname", "filepath", "image", "image_name", "image_path", "image_id"];
 pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
 /// Number of rows that columns are recognized by.
 const SAMPLE: usize = 200;

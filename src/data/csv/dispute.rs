@@ -4,12 +4,12 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::cells::is_one;
 use super::columns::{Columns, LABEL_NAMES, Labels};
-use super::{Files, TableText};
+use super::files::Files;
 use crate::data::disagree::disagreement;
 use crate::data::listing::{name_of, relative, stem_of};
 use crate::data::parts::{is_part_name, part_of};
+use crate::data::records::{TableText, is_one};
 use crate::data::text::read_text;
 use crate::data::{DataError, Hints};
 

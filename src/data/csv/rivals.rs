@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::cells::{is_one, is_zero, part_of_value};
 use super::columns::{Found, Raw};
 use super::files::Files;
 use crate::data::parts::{Part, part_of};
+use crate::data::records::{is_one, is_zero, part_of_value};
 use crate::data::{DataError, names};
 
 const SPLIT_NAMES: [&str; 13] = [

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::files::Files;
-use super::records;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::{entries, is_table, name_of, stem_of};
 use crate::data::lists;
 use crate::data::parts::{Part, PartFolders};
 use crate::data::text::read_text;
-use crate::data::{DataError, Hints};
+use crate::data::{DataError, Hints, division, records};
 
 /// The tables of the parts of a set: `train.csv` and `val.csv` in its folder, or the only tables of `train/` and `val/`. None
 /// where the set has one table.
@@ -27,9 +26,14 @@ pub(in crate::data) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, 
     Ok(if is_parted { named } else { Vec::new() })
 }
 
-/// The tables in `root` that are none of `named`.
-pub(in crate::data) fn of_no_part(root: &Path, named: &[(Part, PathBuf)]) -> Result<Vec<LeftOut>, DataError> {
-    let others = all_tables(root)?.into_iter().filter(|table| named.iter().all(|(_, path)| path != table));
+/// The tables in `root` that are none of `named` and none of the `lists` that divide the set.
+pub(in crate::data) fn of_no_part(
+    root: &Path,
+    named: &[(Part, PathBuf)],
+    lists: &[String],
+) -> Result<Vec<LeftOut>, DataError> {
+    let is_used = |table: &Path| named.iter().any(|(_, path)| path == table) || lists.contains(&name_of(table));
+    let others = all_tables(root)?.into_iter().filter(|table| !is_used(table));
     let why = |table: &Path| if is_submission(table) { Why::Submission } else { Why::NoPart };
     Ok(others.map(|table| LeftOut::new(&table, why(&table))).collect())
 }
@@ -54,6 +58,23 @@ pub(super) fn tables_in_parts(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataE
         found.clear();
     }
     Ok(found)
+}
+
+/// The folder of a set that is given as a folder or as its table.
+pub(in crate::data) fn folder_of(set: &Path) -> &Path {
+    if set.is_dir() {
+        return set;
+    }
+    set.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The tables of labels of a set that is given as a folder or as its table.
+pub(in crate::data) fn of_labels(set: &Path) -> Vec<PathBuf> {
+    if set.is_dir() {
+        part_tables(set).unwrap_or_default().into_iter().map(|(_, table)| table).collect()
+    } else {
+        vec![set.to_path_buf()]
+    }
 }
 
 /// The only table of a folder.
@@ -82,6 +103,10 @@ pub(super) fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     }
     if tables.len() > 1 {
         tables.retain(|table| !is_submission(table));
+    }
+    // The labels are in another table, which this one divides.
+    if tables.len() > 1 {
+        tables.retain(|table| !division::is_named_so(table));
     }
     Ok(tables)
 }

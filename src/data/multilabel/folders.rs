@@ -20,7 +20,7 @@ use crate::data::lists::{self, Dealt, ListFile};
 use crate::data::names::nearest;
 use crate::data::parts::{Part, PartFolders, part_in_name};
 use crate::data::split::require_classes;
-use crate::data::{DataError, OpenOptions, SampleDepth, names, unused_lists};
+use crate::data::{DataError, OpenOptions, SampleDepth, list_tables, names, unused_lists};
 
 /// Class folders, as one set or in parts, in which an image may be in several classes.
 pub(crate) struct SharedFolders;
@@ -120,9 +120,9 @@ fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<MultiLabel
     let mut decisions = Decisions::default();
     let all = read(home, &Arc::default(), &mut decisions)?;
     require_classes(all.set.class_names(), home, options)?;
-    let lists = lists::find(root)?;
+    let lists = list_tables::find(root)?;
     if lists.is_empty() {
-        unused_lists::report(root, all.files.iter().map(|(_, path)| path.as_path()), &mut decisions);
+        unused_lists::report(root, &[], all.files.iter().map(|(_, path)| path.as_path()), &mut decisions);
         return split::stratified(&all.set, options, root, SharedFolders.name(), decisions);
     }
     by_lists(root, &all, &lists, decisions)
@@ -186,7 +186,7 @@ fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Res
     decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
     require_no_masks(&folders, root)?;
     names::sort(&mut folders, |(name, _)| name);
-    folders.retain(|(_, folder)| !lists::is_folder_of_lists(root, folder));
+    folders.retain(|(_, folder)| !list_tables::is_folder_of_lists(root, folder));
     let (mut files, mut inner) = (Vec::new(), Vec::new());
     for (class, (name, folder)) in folders.iter().enumerate() {
         let Walk { images, left_out } = Walk::pictures(folder)?;

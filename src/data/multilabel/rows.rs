@@ -13,7 +13,7 @@ use crate::data::images::ImageFiles;
 use crate::data::names::quoted;
 use crate::data::parts::Part;
 use crate::data::split::require_classes;
-use crate::data::{DataError, OpenOptions, SampleDepth, csv};
+use crate::data::{DataError, OpenOptions, SampleDepth, csv, list_tables, unused_lists};
 
 /// A table in a folder.
 pub(crate) struct LabelTable;
@@ -60,7 +60,8 @@ pub(in crate::data) fn open_folder(root: &Path, options: &OpenOptions) -> Result
     if tables.is_empty() {
         let only = csv::only_table(root)?;
         let mut splits = open(&only, options)?;
-        splits.decisions.left_out.extend(csv::of_no_part(root, &[(Part::Train, only)])?);
+        let others = csv::of_no_part(root, &[(Part::Train, only)], &splits.decisions.lists)?;
+        splits.decisions.left_out.extend(others);
         return Ok(splits);
     }
     let (table, decisions) = Table::read_parts(root, tables, &options.hints)?;
@@ -98,6 +99,10 @@ fn divided(
         Some(column) => format!("by the column '{column}'"),
         None => String::new(),
     };
+    let mut images = images;
+    if decisions.split.is_empty() {
+        images = by_lists(path, images, &mut decisions)?;
+    }
     if decisions.split.is_empty() {
         return split::stratified(&set(images, &classes, &depth), options, path, format, decisions);
     }
@@ -113,6 +118,17 @@ fn divided(
     let set = |images| set(images, &classes, &depth);
     let test = (!test.is_empty()).then(|| set(test));
     Ok(MultiLabelSplits { train: set(train), val: set(val), test, by_seed: false, format, decisions })
+}
+
+/// The images with the parts that lists beside the table give them.
+fn by_lists(table: &Path, images: Vec<Image>, decisions: &mut Decisions) -> Result<Vec<Image>, DataError> {
+    let paths: Vec<&Path> = images.iter().map(|image| image.path.as_path()).collect();
+    let root = csv::folder_of(table);
+    let Some(parts) = list_tables::deal_beside_table(root, &paths, decisions)? else {
+        unused_lists::report(root, &csv::of_labels(table), paths, decisions);
+        return Ok(images);
+    };
+    Ok(images.into_iter().zip(parts).filter_map(|(image, part)| Some(Image { part: part?, ..image })).collect())
 }
 
 fn set(images: Vec<Image>, classes: &Arc<[String]>, depth: &Arc<SampleDepth>) -> MultiLabelSet {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
-use crate::data::csv::{Files, Found, LABEL_NAMES, Raw, TableText, of_no_part, part_of_value};
+use crate::data::csv::{Files, Found, LABEL_NAMES, Raw, of_no_part};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::name_of;
 use crate::data::parts::Part;
+use crate::data::records::{TableText, part_of_value};
 use crate::data::text::read_text;
 use crate::data::{DataError, Decisions, Hints, names};
 
@@ -53,7 +54,7 @@ impl Table {
         tables: Vec<(Part, PathBuf)>,
         hints: &Hints,
     ) -> Result<(Self, Decisions), DataError> {
-        let left_out = of_no_part(root, &tables)?;
+        let left_out = of_no_part(root, &tables, &[])?;
         let (mut joined, mut decisions): (Option<Table>, _) = (None, Decisions { left_out, ..Decisions::default() });
         for (part, path) in tables {
             let mut table = match Table::read(&path, hints) {
@@ -250,7 +251,8 @@ fn columns(
             };
             let split = match found.header {
                 Some(_) => raw.split_column(&found)?,
-                None => (records[0].len() > 2).then_some(2),
+                // The third, unless a hint says that it holds something else.
+                None => (records[0].len() > 2 && found.path != 2 && found.label != Some(2)).then_some(2),
             };
             Ok((records, found, split))
         });

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::class_list::ClassList;
+use super::class_list::{ClassList, IGNORED};
 use super::coding::Coding;
+use super::detect;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
 use crate::data::format::{Evidence, Format};
@@ -70,6 +71,9 @@ impl Format for Cityscapes {
         found.has_val = images.join("val").is_dir();
         found.val = pairs(part("val"), end, &mut found.faults)?;
         found.decisions.notes.push(format!("masks are the files *{end}.png"));
+        if !train_ids {
+            require_label_ids(root, &found)?;
+        }
         Ok(found)
     }
 }
@@ -78,6 +82,18 @@ fn folders(root: &Path) -> Option<(PathBuf, PathBuf)> {
     let images = root.join("leftImg8bit");
     let masks = ["gtFine", "gtCoarse"].map(|name| root.join(name)).into_iter().find(|p| p.is_dir())?;
     images.is_dir().then_some((images, masks))
+}
+
+/// Refuses files named as label ids that hold train ids: values below 19 and 255, which is no label id.
+fn require_label_ids(root: &Path, found: &Found) -> Result<(), DataError> {
+    let values = detect::values_in(&found.parts()).present();
+    let is_train_id = |value: &u8| *value == IGNORED || usize::from(*value) < CLASSES.len();
+    if !values.contains(&IGNORED) || !values.iter().all(is_train_id) {
+        return Ok(());
+    }
+    let problem = "the values of its *_labelIds.png are 255 and some below 19: either they are train ids (rename the files to \
+                   *_labelTrainIds.png), or label ids of which 255 is a fault (write it as 0)";
+    Err(DataError::malformed(root, problem))
 }
 
 /// Values 0 to 33 are label ids. Untrained ids are ignored.

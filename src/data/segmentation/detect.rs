@@ -125,17 +125,10 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<(Coding, Vec<Stri
 /// Largest number of masks that are read for the meaning of 255.
 const LOOKED_AT: usize = 200;
 
-/// Decides what 255 means beside listed classes. By convention it is ignored. It is not certain where 255 covers areas and fewer
-/// than two listed classes have a pixel: of two listed classes it is then the second.
-///
-/// # Errors
-/// Where it may be ignored or one of several classes.
-pub(super) fn settle_255(root: &Path, parts: &[&[Pair]], mut coding: Coding) -> Result<Coding, DataError> {
+/// The values in some of the masks, spread over the parts. Unreadable masks are reported when the set is prepared.
+pub(super) fn values_in(parts: &[&[Pair]]) -> Values {
     let is_drawn = |pair: &&Pair| matches!(pair.mask, MaskSource::Drawn(_));
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).filter(|pair| !is_drawn(pair)).collect();
-    let Some(table) = coding.values.as_mut().filter(|_| coding.assumes_ignored && !coding.by_brightness) else {
-        return Ok(coding);
-    };
     let read = |pair: &&Pair| {
         let path = Path::new(&pair.mask.name()).to_path_buf();
         pair.mask.read(&pair.image, pair.upright, Samples::Numbers).map(|raw| Seen::of(&path, raw))
@@ -143,7 +136,63 @@ pub(super) fn settle_255(root: &Path, parts: &[&[Pair]], mut coding: Coding) -> 
     let step = pairs.len().div_ceil(LOOKED_AT).max(1);
     let looked_at: Vec<&Pair> = pairs.into_iter().step_by(step).collect();
     let seen = looked_at.par_iter().filter_map(|pair| read(pair).ok()).reduce(Seen::default, Seen::plus);
-    let seen = seen.values.plus(seen.greys);
+    seen.values.plus(seen.greys)
+}
+
+/// Compares a coding without stated ignored values with the values in the masks, and returns it with a remark.
+///
+/// # Errors
+/// Where 255 may be ignored or a class.
+pub(super) fn settle(
+    root: &Path,
+    parts: &[&[Pair]],
+    mut coding: Coding,
+) -> Result<(Coding, Option<String>), DataError> {
+    if coding.values.is_none() || !coding.assumes_ignored || coding.by_brightness {
+        return Ok((coding, None));
+    }
+    let seen = values_in(parts);
+    let remark = settle_first(&seen, &mut coding);
+    Ok((settle_255(root, &seen, coding)?, remark))
+}
+
+/// Names of a first class that may well have no pixel.
+const EMPTY_NAMES: [&str; 7] = ["background", "bg", "void", "unlabeled", "unlabelled", "other", "none"];
+
+/// Decides whether a list of n names in the order of the values counts from 0 or from 1. Masks of the values 1 to n, without 0, count
+/// from 1. A remark says so, or that nothing has the value 0.
+fn settle_first(seen: &Values, coding: &mut Coding) -> Option<String> {
+    let (table, names) = (coding.values.as_mut()?, &coding.classes.names);
+    let count = names.len();
+    let is_in_order = (0..count).all(|value| table[value] == Some(value as u8)) && table.get(count)?.is_none();
+    let present: Vec<usize> =
+        seen.present().into_iter().map(usize::from).filter(|value| table[*value] != Some(IGNORED)).collect();
+    let source = &coding.classes.source;
+    match present[..] {
+        [first, .., last] if first > 0 && is_in_order && last == count => {
+            table[..=count].rotate_right(1);
+            Some(format!(
+                "the masks have the values 1 to {count} and no 0: the {count} classes of {source} count from 1"
+            ))
+        }
+        [first, ..] if first > 0 && is_in_order && !EMPTY_NAMES.contains(&names.first()?.to_lowercase().as_str()) => {
+            Some(format!(
+                "no mask has the value 0, that of class '{}': if the classes of {source} count from 1, give each its value in a \
+             classes.toml",
+                one_line(names.first()?)
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Decides what 255 means beside listed classes. By convention it is ignored. It is not certain where 255 covers areas and fewer
+/// than two listed classes have a pixel: of two listed classes it is then the second.
+///
+/// # Errors
+/// Where it may be ignored or one of several classes.
+fn settle_255(root: &Path, seen: &Values, mut coding: Coding) -> Result<Coding, DataError> {
+    let Some(table) = coding.values.as_mut() else { return Ok(coding) };
     let (present, highest) = (seen.present(), usize::from(IGNORED));
     let listed = |value: &u8| table[usize::from(*value)].filter(|&id| id != IGNORED);
     let with_pixels: Vec<u8> = present.iter().filter_map(listed).collect();

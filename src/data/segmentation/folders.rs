@@ -164,6 +164,7 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
     found.decisions.notes.extend(index.note());
     found.decisions.notes.extend(second_unused(&second));
     found.decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
+    found.decisions.lists.dedup();
     let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed).map(|(pair, _)| pair);
     if lists.iter().all(|list| list.part != Part::Train) {
         let rest: Vec<Pair> = unlisted.cloned().collect();

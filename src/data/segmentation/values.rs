@@ -211,11 +211,29 @@ pub(super) fn numbers_of_objects(values: &Values) -> Option<String> {
         held[count..].iter().all(|held| !held).then(|| count.saturating_sub(1)).filter(|_| count > 0)
     };
     let all: Option<BTreeSet<usize>> = values.files.iter().map(|(_, held)| highest(held)).collect();
-    let all = all.filter(|all| values.palette.is_none() && all.len() >= COUNTS && all.last() >= Some(&HIGHEST))?;
+    let Some(all) = all else { return numbers_over_all_files(values) };
+    let all =
+        Some(all).filter(|all| values.palette.is_none() && all.len() >= COUNTS && all.last() >= Some(&HIGHEST))?;
     let (least, most) = (all.first()?, all.last()?);
     Some(format!(
         "each mask holds the values 0 to n without gaps, with n from {least} to {most}: if they are numbers of objects, a \
          mask threshold of 1 makes them one class"
+    ))
+}
+
+/// A note that values may be numbers of objects, where most values are in one file alone: numbers over the whole set.
+fn numbers_over_all_files(values: &Values) -> Option<String> {
+    const FEWEST: usize = 10;
+    let files_with = |value: u8| values.files.iter().filter(|(_, held)| held[usize::from(value)]).count();
+    let numbers: Vec<u8> = values.present().into_iter().filter(|&v| v != 0 && v != IGNORED).collect();
+    let alone = numbers.iter().filter(|&&value| files_with(value) == 1).count();
+    if values.palette.is_some() || values.files.len() < 3 || numbers.len() < FEWEST || 5 * alone < 4 * numbers.len() {
+        return None;
+    }
+    Some(format!(
+        "{alone} of the {} values of the masks are in one mask alone: if they are numbers of objects, a mask threshold of 1 makes \
+         them one class",
+        numbers.len()
     ))
 }
 

@@ -75,6 +75,24 @@ fn a_part_may_lack_classes() {
     assert!(aligned.decisions.notes.iter().any(|note| note.contains("'b' of the model")));
 }
 
+/// A division by seed leaves no image of a small class for validation. In one line, however many classes these are.
+#[test]
+fn classes_without_a_validation_image_are_noted_whatever_divides_the_set() {
+    let noted = |rare: &[&str]| {
+        let dir = temp();
+        class_folders(dir.path(), &["a", "b"], 8);
+        class_folders(dir.path(), rare, 1);
+        let notes = open(dir.path()).unwrap().decisions.notes;
+        notes.into_iter().filter(|note| note.contains("in the validation part")).collect::<Vec<_>>()
+    };
+    assert_eq!(noted(&[]), [""; 0]);
+    assert_eq!(noted(&["r"]), ["class 'r' has no image in the validation part, so scores leave it out"]);
+    assert_eq!(
+        noted(&["r", "s"]),
+        ["classes 'r' and 's' have no image in the validation part, so scores leave them out"]
+    );
+}
+
 /// Two files of class names must name the same classes in the same order; a blank line may count as a value.
 #[test]
 fn files_of_class_names_that_contradict_each_other_are_refused() {

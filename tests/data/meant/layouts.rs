@@ -214,15 +214,15 @@ fn lists_of_names_and_labels_are_tables() {
 fn lists_that_are_not_used_are_named() {
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 4);
-    write(&dir.path().join("split.json"), r#"{"train": ["a/0.png", "b/0.png"], "val": ["a/1.png"]}"#);
+    write(&dir.path().join("mine.json"), r#"{"train": ["a/0.png", "b/0.png"], "val": ["a/1.png"]}"#);
     write(&dir.path().join("classes.txt"), "a\nb\n");
     write(&dir.path().join("notes.txt"), "0 and 1 are mine\n");
     let splits = open(dir.path()).unwrap();
-    assert!(left_out(&splits).contains("split.json"), "{}", left_out(&splits));
+    assert!(left_out(&splits).contains("mine.json"), "{}", left_out(&splits));
     assert!(!left_out(&splits).contains("classes.txt") && !left_out(&splits).contains("notes.txt"));
     let dir = temp();
     pairs(dir.path(), super::NAMES, |_| stripes(&[0, 1]));
-    write(&dir.path().join("metadata.csv"), "image,split\nim 0.png,train\nim 1.png,val\n");
+    write(&dir.path().join("metadata.csv"), "image,weather\nim 0.png,rain\nim 1.png,sun\n");
     let splits = segmentation(dir.path()).unwrap();
     assert!(splits.decisions.left_out_lines().join(";").contains("metadata.csv"));
     write(&dir.path().join("ImageSets/train.txt"), "im 0\nim 1\nim 2\nim 3\n");

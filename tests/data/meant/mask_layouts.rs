@@ -152,6 +152,20 @@ fn values_in_other_forms_are_read_or_refused() {
     assert!(notes.iter().all(|note| !note.contains("numbers of objects")), "{notes:?}");
 }
 
+/// Numbers that go on over all files.
+#[test]
+fn numbers_of_objects_may_have_gaps() {
+    let notes = |values: &dyn Fn(usize) -> [u8; 4]| {
+        let dir = temp();
+        pairs(dir.path(), NAMES, |at| stripes(&values(at)));
+        segmentation(dir.path()).unwrap().decisions.notes.join("\n")
+    };
+    let found = notes(&|at| [0, 3 * at as u8 + 1, 3 * at as u8 + 2, 3 * at as u8 + 3]);
+    assert!(found.contains("12 of the 12 values of the masks are in one mask alone"), "{found}");
+    let found = notes(&|at| [0, at as u8, 3, 9]);
+    assert!(!found.contains("in one mask alone"), "{found}");
+}
+
 #[test]
 fn lists_of_class_names_are_read_or_named() {
     let names = |file: &str, text: &str| {

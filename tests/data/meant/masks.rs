@@ -8,6 +8,47 @@ use shadegrad::data::{OpenOptions, PrepareOptions, SetOptions, Why, open_images,
 use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{open, picture, refused, save, temp};
 
+/// A list of names in the order of the values counts from 0 or from 1. The values of the masks tell, or a remark asks.
+#[test]
+fn a_list_of_classes_may_count_from_one() {
+    let set = |names: &str, values: &[u8]| {
+        let dir = temp();
+        pairs(dir.path(), NAMES, |_| stripes(values));
+        write(&dir.path().join("codes.txt"), names);
+        let splits = segmentation(dir.path()).unwrap();
+        let ids: BTreeSet<u8> = splits.train.mask(0).unwrap().into_raw().into_iter().collect();
+        (ids.into_iter().collect::<Vec<_>>(), splits.decisions.notes.join("\n"))
+    };
+    let (ids, notes) = set("sky\nroad\ncar\n", &[1, 2, 3]);
+    assert_eq!(ids, [0, 1, 2]);
+    assert!(notes.contains("count from 1"), "{notes}");
+    let (ids, notes) = set("sky\nroad\ncar\n", &[1, 2]);
+    assert_eq!(ids, [1, 2]);
+    assert!(notes.contains("no mask has the value 0, that of class 'sky'"), "{notes}");
+    for (names, values) in [("sky\nroad\ncar\n", &[0, 1, 2][..]), ("background\nroad\ncar\n", &[1, 2])] {
+        let (ids, notes) = set(names, values);
+        assert_eq!(ids, values);
+        assert!(!notes.contains("count from 1"), "{notes}");
+    }
+}
+
+/// Train ids in files that are named as label ids would be other classes.
+#[test]
+fn train_ids_of_cityscapes_are_no_label_ids() {
+    let set = |end: &str, values: &[u8]| {
+        let dir = temp();
+        for (part, number) in [("train", 0), ("train", 1), ("val", 2)] {
+            let frame = format!("{part}/aachen/aachen_{number}");
+            save(&dir.path().join(format!("leftImg8bit/{frame}_leftImg8bit.png")), &picture(WIDTH, HEIGHT, 1));
+            save_grey(&dir.path().join(format!("gtFine/{frame}_gtFine_{end}.png")), &stripes(values));
+        }
+        segmentation(dir.path())
+    };
+    refused(set("labelIds", &[0, 1, 18, 255]), &["255 and some below 19", "*_labelTrainIds.png", "label ids"]);
+    assert!(set("labelTrainIds", &[0, 1, 18, 255]).is_ok());
+    assert!(set("labelIds", &[7, 11, 26, 0]).is_ok());
+}
+
 /// Greys at edges between two classes are no classes, and beside them 255 may be ignored or a class.
 #[test]
 fn ambiguous_masks_are_refused_with_the_setting_that_decides() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::data_file::DataFile;
 use crate::data::DataError;
 use crate::data::list_index::{Index, Match};
+use crate::data::list_tables;
 use crate::data::listing::{name_of, relative};
 use crate::data::lists::{self, ListFile};
 use crate::data::names::shortened;
@@ -136,7 +137,7 @@ fn agree_with_lists(
     index: &Index,
     division: &Division,
 ) -> Result<(), DataError> {
-    for ListFile { path, part, lines } in lists::find(root)? {
+    for ListFile { path, part, lines } in list_tables::find(root)? {
         for (_, line) in lines {
             if let Match::One(at) = index.find(&line)
                 && let Some(other) = division.parts[at].filter(|other| *other != part)

@@ -19,10 +19,10 @@ pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
     }
 }
 
-pub(super) fn is_one(value: &str) -> bool {
+pub(in crate::data) fn is_one(value: &str) -> bool {
     matches!(value, "1" | "1.0" | "True" | "true" | "TRUE")
 }
 
-pub(super) fn is_zero(value: &str) -> bool {
+pub(in crate::data) fn is_zero(value: &str) -> bool {
     matches!(value, "0" | "0.0" | "False" | "false" | "FALSE")
 }

@@ -8,16 +8,22 @@
 //! | a file `.jsonl` | a row for each line, a column for each key |
 //! | `#1.jpg,cat` | a row: `#` without a blank, in a line with a delimiter, starts a name |
 
+mod cells;
+mod widths;
+
 use std::borrow::Cow;
 use std::path::Path;
 
 use ::csv::{Position, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
-use super::columns::PATH_NAMES;
-use super::widths;
-use crate::data::listing::is_image;
-use crate::data::{DataError, names};
+use super::listing::is_image;
+use super::{DataError, names};
+pub(super) use cells::{is_one, is_zero, part_of_value};
+
+/// Names of a column of files.
+pub(super) const PATH_NAMES: [&str; 10] =
+    ["path", "file", "filename", "file_name", "fname", "filepath", "image", "image_name", "image_path", "image_id"];
 
 /// Longest field of a table, in bytes: the longest path of Linux.
 const LONGEST_FIELD: usize = 4096;
@@ -59,7 +65,7 @@ fn table_of_json(text: &str) -> Option<String> {
 }
 
 /// The text of a table. Lines before the table are empty, so that the numbers of its lines are those of the file.
-pub(in crate::data) struct TableText<'a> {
+pub(super) struct TableText<'a> {
     table: &'a Path,
     text: Cow<'a, str>,
     /// The delimiter that Excel's line declares.

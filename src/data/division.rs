@@ -1,0 +1,204 @@
+//! One file that divides a set into its parts.
+//!
+//! | file | reading |
+//! |---|---|
+//! | `split.json`: `{"train": ["a.png"], "val": ["b.png"]}` | the names of each part; of a name in brackets with more values, the first counts |
+//! | `split.json`: `{"a.png": "train", "b.png": "val"}` | the part of each name |
+//! | `split.csv`: a column of names, a column of `train`, `val` and `test` | the part of each row |
+//!
+//! The file's name, or the name of a column, has a word such as `split`, `division` or `partition`. A file of such a name that names images of the set in
+//! another form is refused, and so are the lists of folds, of which none is said to validate.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::DataError;
+use super::list_index::{Index, Match};
+use super::listing::{Walk, entries, is_table, stem_of};
+use super::lists::{self, ListFile};
+use super::names;
+use super::parts::{Part, part_in_name, part_of, part_of_list};
+use super::records::{TableText, part_of_value};
+use super::text::read_text;
+
+/// Words in the name of a file that divides a set.
+const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
+/// Words in the names of the lists of folds.
+const FOLDS: [&str; 4] = ["fold", "folds", "kfold", "cv"];
+/// Extensions of such files.
+const EXTENSIONS: [&str; 5] = ["json", "csv", "tsv", "txt", "lst"];
+/// Largest part of the first line that is looked at, in bytes.
+const LONGEST_LINE: u64 = 1 << 16;
+/// Number of images that a file must name to be a division.
+const FEWEST_NAMES: usize = 2;
+
+/// What the name of a file says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Division,
+    Fold,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Option<Self> {
+        let stem = stem_of(path).to_lowercase();
+        // `fold1`, `split_2`.
+        let words = stem.split(['_', '-', '.', ' ']).map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()));
+        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
+        match (has(&FOLDS), has(&DIVISIONS)) {
+            (true, _) => Some(Kind::Fold),
+            // `train_split.txt` is the list of a part.
+            (false, true) => part_of_list(&stem_of(path)).is_none().then_some(Kind::Division),
+            (false, false) => None,
+        }
+    }
+}
+
+/// Whether a file has the name of one that divides a set.
+pub(super) fn is_named_so(path: &Path) -> bool {
+    Kind::of(path).is_some()
+}
+
+/// The lists of the parts in the file that divides the set at `root`; none without such a file.
+///
+/// # Errors
+/// Where there are several, or one has a form that is not read.
+pub(super) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
+    let candidates = lists::first_of(root, candidates)?;
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let images = Walk::below(root)?.images;
+    let index = Index::new(root, images.iter().map(PathBuf::as_path));
+    let mut found: Option<(PathBuf, Vec<ListFile>)> = None;
+    for path in candidates {
+        let text = read_text(&path)?;
+        if !names_images(&text, &index) {
+            continue;
+        }
+        if Kind::of(&path) == Some(Kind::Fold) {
+            let problem = "names images of this set and is a list of folds, of which none is said to validate; copy the lists \
+                           of one fold to train.txt and val.txt, or move the lists of folds elsewhere";
+            return Err(DataError::malformed(&path, problem));
+        }
+        let lists = match lists_of(&path, &text, &index) {
+            Err(_) if !is_named_so(&path) => continue,
+            lists => lists?,
+        };
+        if let Some((first, _)) = &found {
+            let problem = format!("{} divides this set too; keep one of them", first.display());
+            return Err(DataError::malformed(&path, problem));
+        }
+        found = Some((path, lists));
+    }
+    Ok(found.map(|(_, lists)| lists).unwrap_or_default())
+}
+
+/// The files in a folder whose names, or the names of whose columns, are those of divisions or folds.
+pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let is_known = |e: &str| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known));
+    let is_one = |path: &PathBuf| {
+        let is_text = path.extension().and_then(|e| e.to_str()).is_some_and(is_known) && path.is_file();
+        is_text && (is_named_so(path) || has_column(path))
+    };
+    Ok(entries(folder)?.into_iter().filter(is_one).collect())
+}
+
+/// Whether a table has a column with the name of one of parts.
+fn has_column(table: &Path) -> bool {
+    let first = || {
+        let mut line = String::new();
+        BufReader::new(File::open(table).ok()?).take(LONGEST_LINE).read_line(&mut line).ok()?;
+        Some(line)
+    };
+    let is_part = |name: &str| DIVISIONS.contains(&name.trim().trim_matches('"').to_lowercase().as_str());
+    is_table(table) && first().is_some_and(|line| line.split([',', ';', '\t']).any(is_part))
+}
+
+/// Whether a text has the names of some images.
+fn names_images(text: &str, index: &Index) -> bool {
+    let mut named = BTreeSet::new();
+    let fields =
+        text.split(['"', ',', ';', '\t', '\n', '\r']).flat_map(|field| [field, field.split(' ').next().unwrap_or("")]);
+    for field in fields.map(str::trim).filter(|field| !field.is_empty() && names::value(field).is_none()) {
+        // An image and its mask may have one name.
+        if index.find(field) != Match::None {
+            named.insert(field);
+        }
+        if named.len() >= FEWEST_NAMES {
+            return true;
+        }
+    }
+    false
+}
+
+/// The lists in a file.
+///
+/// # Errors
+/// Where its form is not read.
+fn lists_of(path: &Path, text: &str, index: &Index) -> Result<Vec<ListFile>, DataError> {
+    let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    let rows = if is_json { rows_of_json(text) } else { rows_of_table(path, text, index)? };
+    let Some(rows) = rows else {
+        let problem = "names images of this set and has the name of a division into parts, in a form that is not read; expected \
+                       {\"train\": [names], \"val\": [names]} or {\"name\": \"train\"} (.json), or a column of names and one of \
+                       train, val and test (.csv); rewrite it as one of them or as train.txt and val.txt, or move it elsewhere";
+        return Err(DataError::malformed(path, problem));
+    };
+    let of = |wanted: Part| {
+        let own = rows.iter().filter(|(part, ..)| *part == wanted);
+        let lines: Vec<_> = own.map(|(_, line, name)| (*line, name.clone())).collect();
+        ListFile { path: path.to_path_buf(), part: wanted, lines }
+    };
+    let lists = [Part::Train, Part::Val, Part::Test].map(of);
+    Ok(lists.into_iter().filter(|list| !list.lines.is_empty()).collect())
+}
+
+/// A name with its part, and its line or place.
+type Row = (Part, usize, String);
+
+/// The rows of an object of lists, or of an object of parts.
+fn rows_of_json(text: &str) -> Option<Vec<Row>> {
+    let Value::Object(entries) = serde_json::from_str(text).ok()? else { return None };
+    let mut rows = Vec::new();
+    for (key, value) in entries {
+        match value {
+            Value::Array(names) => {
+                let part = part_in_name(&key)?;
+                for name in names {
+                    let name = if let Value::Array(fields) = name { fields.into_iter().next()? } else { name };
+                    rows.push((part, rows.len() + 1, name.as_str()?.to_owned()));
+                }
+            }
+            Value::String(part) => rows.push((part_of(&part.to_lowercase())?, rows.len() + 1, key)),
+            _ => return None,
+        }
+    }
+    Some(rows)
+}
+
+/// The rows of a table with a column that names images and one of parts. `None` where it has not exactly one of each.
+fn rows_of_table(path: &Path, text: &str, index: &Index) -> Result<Option<Vec<Row>>, DataError> {
+    let records = TableText::new(path, text).records()?;
+    let Some(first) = records.first() else { return Ok(None) };
+    let column = |at: usize| records.iter().map(move |record| record.get(at).unwrap_or(""));
+    let part = |at: usize, cell: &str| part_of_value(first.get(at).unwrap_or(""), cell);
+    let names = |at: &usize| 2 * column(*at).filter(|name| index.find(name) != Match::None).count() > records.len();
+    // The first line may name the columns.
+    let parts = |at: &usize| records.len() > 1 && column(*at).skip(1).all(|cell| part(*at, cell).is_some());
+    let columns = 0..first.len();
+    let (names, parts): (Vec<usize>, Vec<usize>) =
+        (columns.clone().filter(names).collect(), columns.filter(parts).collect());
+    let (&[name, ..], &[at]) = (&names[..], &parts[..]) else { return Ok(None) };
+    let has_header = index.find(first.get(name).unwrap_or("")) == Match::None;
+    let rows = records.iter().skip(usize::from(has_header)).map(|record| {
+        let line = record.position().map_or(0, ::csv::Position::line) as usize;
+        Some((part(at, record.get(at)?)?, line, record.get(name)?.to_owned()))
+    });
+    Ok(rows.collect())
+}
