@@ -70,7 +70,7 @@ pub enum ImageProblem {
     NotFour,
     /// A picture turned by EXIF with a mask that is not, where sizes and settings do not decide which one fits.
     #[error(
-        "has an EXIF orientation and its mask has none, so the mask may fit the upright or the stored picture; \
+        "and its mask have different EXIF orientations, so the mask may fit the upright or the stored picture; \
          set orientation = \"upright\" or \"stored\" in classes.toml"
     )]
     Orientation,

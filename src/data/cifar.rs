@@ -122,10 +122,18 @@ fn open_variant(
     options: &OpenOptions,
 ) -> Result<Splits, DataError> {
     let classes = class_names(variant, folder)?;
+    let missing = variant.train.iter().filter(|name| train.iter().all(|path| name_of(path) != **name));
+    let missing: Vec<&str> = missing.copied().collect();
     let train = read(variant, train, &classes, "train")?;
     let test = folder.join(variant.test);
     let test = test.is_file().then(|| read(variant, &[test], &classes, "test")).transpose()?;
-    into_splits(train, test, options, folder, variant.format)
+    let mut splits = into_splits(train, test, options, folder, variant.format)?;
+    if !missing.is_empty() {
+        let (count, names) = (missing.len(), missing.join(", "));
+        let note = format!("{count} of the {} files of training images are not there: {names}", variant.train.len());
+        splits.decisions.notes.push(note);
+    }
+    Ok(splits)
 }
 
 /// Names in the order of the labels, which is sorted in both published sets. Numbers, if the file of names is missing.

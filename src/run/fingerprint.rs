@@ -95,6 +95,29 @@ impl DataPrint {
         ))
     }
 
+    /// A remark on images with the same pixels that have different classes or masks. Only images in memory are compared.
+    pub fn contradictions(&self) -> Option<String> {
+        let mut first: BTreeMap<&str, &ImagePrint> = BTreeMap::new();
+        let mut pairs = vec![];
+        for print in self.training.each.iter().chain(&self.validation.each).filter(|print| is_digest(&print.2)) {
+            let known = *first.entry(&print.2).or_insert(print);
+            if known.1 != print.1 || known.3 != print.3 {
+                pairs.push((known, print));
+            }
+        }
+        let (known, other) = pairs.first()?;
+        let labels = match known.1 == other.1 {
+            true => "other masks".to_owned(),
+            false => format!("other classes ({:?} and {:?})", known.1, other.1),
+        };
+        Some(format!(
+            "{} images have the pixels of another and {labels}, such as {:?} and {:?}: correct or remove one of them",
+            pairs.len(),
+            known.0,
+            other.0
+        ))
+    }
+
     /// Remarks on the images that a model of this run is evaluated on: images that trained it, and differences to the validation
     /// images of the run.
     pub fn remarks(&self, now: &PartPrint, from: EvaluatedOn) -> Vec<String> {
@@ -333,6 +356,23 @@ mod tests {
         let by_length = part(&[("a", "cat", "12345 bytes abc")]);
         let both = DataPrint { classes: vec![], training: by_length.clone(), validation: by_length };
         assert_eq!(both.shared_images(), None);
+    }
+
+    #[test]
+    fn images_with_the_same_pixels_and_other_classes_or_masks_are_named() {
+        let (one, two) = ("0011223344556677", "1011223344556677");
+        let print = |training| DataPrint { classes: vec![], training, validation: part(&[]) };
+        let note = print(part(&[("a", "cat", one), ("b", "cat", two), ("c", "dog", one)])).contradictions();
+        let note = note.expect("a note");
+        assert!(
+            note.starts_with("1 images have the pixels of another and other classes (\"cat\" and \"dog\")"),
+            "{note}"
+        );
+        assert_eq!(print(part(&[("a", "cat", one), ("b", "dog", two), ("c", "cat", one)])).contradictions(), None);
+        let masked = |mask: &str| ImagePrint("m".into(), String::new(), one.into(), mask.into());
+        let both = |masks: [&str; 2]| PartPrint { each: masks.map(masked).into(), ..part(&[]) };
+        assert!(print(both([one, two])).contradictions().is_some_and(|note| note.contains("other masks")));
+        assert_eq!(print(both([one, one])).contradictions(), None);
     }
 
     #[test]

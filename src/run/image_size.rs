@@ -109,7 +109,11 @@ impl ImageSize {
             _ if ratio > 1.0 => format!("without {:.0} % of their height", 100.0 * (1.0 - 1.0 / ratio)),
             _ => format!("without {:.0} % of their width", 100.0 * (1.0 - ratio)),
         };
-        let words = format!("pictures such as {height}x{width} become {self}, {how}");
+        // Others write the width first.
+        let swapped = ratio * (self.height as f64 / self.width as f64).powi(2);
+        let is_swapped = self.height != self.width && (swapped - 1.0).abs() < 0.1;
+        let meant = if is_swapped { " (the height comes first in sizes)" } else { "" };
+        let words = format!("pictures such as {height}x{width} become {self}{meant}, {how}");
         if fit == Fit::Square {
             return words;
         }
@@ -201,6 +205,9 @@ mod tests {
                 .fit_line([100, 110], Fit::Cut)
                 .ends_with("without 9 % of their width")
         );
+        let tall = ImageSize { height: 128, width: 96 }.fit_line([480, 640], Fit::Stretched);
+        assert!(tall.contains("become 128x96 (the height comes first in sizes), 78 % higher"), "{tall}");
+        assert!(!line([512, 512], Fit::Cut).contains("comes first"));
         assert!(line([100, 300], Fit::Square).ends_with("without 56 % of their width"));
         assert!(line([100, 300], Fit::Stretched).contains("125 % higher than they are"));
     }

@@ -160,8 +160,9 @@ impl Trainer {
         };
         let (run, lock) = make_run(&settings, &toml)?;
         let mut decisions = decisions.summary();
-        decisions.notes.extend(data.shared_images());
-        notes.extend(data.shared_images().map(|note| format!("note:    {note}")));
+        let doubts = [data.shared_images(), data.contradictions()].into_iter().flatten();
+        decisions.notes.extend(doubts.clone());
+        notes.extend(doubts.map(|note| format!("note:    {note}")));
         notes.extend(chosen.line);
         notes.extend(lock.iter().filter_map(FolderLock::note));
         let mut trainer = Trainer {

@@ -121,6 +121,8 @@ fn cifar_files_open() {
     assert_eq!((splits.train.label(0), splits.train.label(1), splits.val.label(0)), (3, 9, 1));
     assert_eq!(splits.val.image(0).unwrap().get_pixel(5, 1).0, [37, 7, 9]);
     assert_eq!(splits.val.describe(0), "test images #0");
+    let missing = "4 of the 5 files of training images are not there: data_batch_2.bin, data_batch_3.bin";
+    assert!(splits.decisions.notes.iter().any(|note| note.starts_with(missing)), "{:?}", splits.decisions.notes);
     let hundred = dir.path().join("hundred");
     fs::create_dir_all(&hundred).unwrap();
     fs::write(hundred.join("train.bin"), record(&[19, 99])).unwrap();
