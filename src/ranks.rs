@@ -16,6 +16,15 @@ use std::fmt::Debug;
 pub use sum::{Buckets, sum_shards, traffic};
 pub use wire::{Messages, Wire};
 
+/// How long a rank waits for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until the timeout, after which a silent rank counts as dead.
+    Timeout,
+    /// Without a limit: the other ranks may be busy for long.
+    Unlimited,
+}
+
 /// Processes that train one model together, numbered from 0. Rank 0 writes the files.
 pub trait Ranks: Debug + Send + Sync {
     /// Number of this process.
@@ -30,7 +39,7 @@ pub trait Ranks: Debug + Send + Sync {
     }
 
     /// Sends messages to ranks, receives messages from ranks, and waits for all of them. Messages between two ranks keep their
-    /// order. A `patient` rank waits without a limit.
+    /// order.
     ///
     /// # Errors
     /// When a rank does not answer in time.
@@ -38,7 +47,7 @@ pub trait Ranks: Debug + Send + Sync {
         &self,
         send: &[(usize, &[u8])],
         receive: &mut [(usize, &mut [u8])],
-        patient: bool,
+        wait: Wait,
     ) -> Result<(), RankError>;
 
     /// Whether a message from a rank can be received without a wait.
@@ -154,7 +163,7 @@ impl Ranks for Alone {
     fn local(&self) -> usize {
         self.0
     }
-    fn exchange(&self, _: &[(usize, &[u8])], _: &mut [(usize, &mut [u8])], _: bool) -> Result<(), RankError> {
+    fn exchange(&self, _: &[(usize, &[u8])], _: &mut [(usize, &mut [u8])], _: Wait) -> Result<(), RankError> {
         Ok(())
     }
     fn ready(&self, _: usize) -> Result<bool, RankError> {

@@ -1,6 +1,6 @@
 //! Messages among all ranks, made of exchanges between two. Every rank calls the same function with the same lengths.
 
-use super::{RankError, Ranks};
+use super::{RankError, Ranks, Wait};
 
 /// The messages of all ranks, by rank. Their lengths may differ.
 ///
@@ -14,24 +14,24 @@ pub fn all_gather(ranks: &dyn Ranks, own: &[u8]) -> Result<Vec<Vec<u8>>, RankErr
     Ok(messages)
 }
 
-/// The messages of all ranks on rank 0, by rank; none on the others. Their lengths may differ. `patient` ranks wait without a limit.
+/// The messages of all ranks on rank 0, by rank; none on the others. Their lengths may differ.
 ///
 /// # Errors
 /// When a rank does not answer.
-pub fn gather(ranks: &dyn Ranks, own: &[u8], patient: bool) -> Result<Vec<Vec<u8>>, RankError> {
+pub fn gather(ranks: &dyn Ranks, own: &[u8], wait: Wait) -> Result<Vec<Vec<u8>>, RankError> {
     let len = (own.len() as u64).to_le_bytes();
     if ranks.rank() > 0 {
-        ranks.exchange(&[(0, &len), (0, own)], &mut [], patient)?;
+        ranks.exchange(&[(0, &len), (0, own)], &mut [], wait)?;
         return Ok(vec![]);
     }
     let mut lens = vec![[0; 8]; ranks.size()];
     lens[0] = len;
     let others = lens.iter_mut().enumerate().skip(1).map(|(rank, len)| (rank, len.as_mut_slice()));
-    ranks.exchange(&[], &mut others.collect::<Vec<_>>(), patient)?;
+    ranks.exchange(&[], &mut others.collect::<Vec<_>>(), wait)?;
     let mut messages: Vec<Vec<u8>> = lens.iter().map(|len| vec![0; u64::from_le_bytes(*len) as usize]).collect();
     messages[0].copy_from_slice(own);
     let others = messages.iter_mut().enumerate().skip(1).map(|(rank, message)| (rank, message.as_mut_slice()));
-    ranks.exchange(&[], &mut others.collect::<Vec<_>>(), patient)?;
+    ranks.exchange(&[], &mut others.collect::<Vec<_>>(), wait)?;
     Ok(messages)
 }
 
@@ -42,18 +42,18 @@ fn gather_into<'a>(ranks: &dyn Ranks, own: &[u8], into: impl Iterator<Item = &'a
         if rank == ranks.rank() { into.copy_from_slice(own) } else { receive.push((rank, into)) }
     }
     let send: Vec<_> = receive.iter().map(|(rank, _)| (*rank, own)).collect();
-    ranks.exchange(&send, &mut receive, false)
+    ranks.exchange(&send, &mut receive, Wait::Timeout)
 }
 
-/// Gives all ranks the message of rank 0, which has the same length everywhere. With `patient` they wait for it without a limit.
+/// Gives all ranks the message of rank 0, which has the same length everywhere.
 ///
 /// # Errors
 /// When a rank does not answer.
-pub fn broadcast(ranks: &dyn Ranks, message: &mut [u8], patient: bool) -> Result<(), RankError> {
+pub fn broadcast(ranks: &dyn Ranks, message: &mut [u8], wait: Wait) -> Result<(), RankError> {
     if ranks.rank() > 0 {
-        return ranks.exchange(&[], &mut [(0, message)], patient);
+        return ranks.exchange(&[], &mut [(0, message)], wait);
     }
     let message = &*message;
     let send: Vec<_> = (1..ranks.size()).map(|rank| (rank, message)).collect();
-    ranks.exchange(&send, &mut [], patient)
+    ranks.exchange(&send, &mut [], wait)
 }

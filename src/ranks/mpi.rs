@@ -17,7 +17,7 @@ use mpi::request::{Request, Scope};
 use mpi::topology::{Communicator, SimpleCommunicator};
 use mpi::traits::{Destination, Source};
 
-use super::{RankError, Ranks};
+use super::{RankError, Ranks, Wait};
 
 /// Longest message, in bytes.
 const MESSAGE: usize = 4 << 20;
@@ -121,9 +121,9 @@ impl Ranks for Mpi {
         &self,
         send: &[(usize, &[u8])],
         receive: &mut [(usize, &mut [u8])],
-        patient: bool,
+        wait: Wait,
     ) -> Result<(), RankError> {
-        self.call(|world| world.exchange(send, receive, patient))
+        self.call(|world| world.exchange(send, receive, wait))
     }
 
     fn ready(&self, from: usize) -> Result<bool, RankError> {
@@ -175,7 +175,7 @@ impl World {
     }
 
     /// See [`Ranks::exchange`].
-    fn exchange(&self, send: &[(usize, &[u8])], receive: &mut [(usize, &mut [u8])], patient: bool) {
+    fn exchange(&self, send: &[(usize, &[u8])], receive: &mut [(usize, &mut [u8])], wait: Wait) {
         mpi::request::scope(|scope| {
             let mut requests = vec![];
             for (from, into) in receive {
@@ -190,7 +190,7 @@ impl World {
                 sends.extend(parts.map(|part| (*to, process.immediate_send_with_tag(scope, part, TAG))));
             }
             requests.append(&mut sends);
-            self.wait(requests, patient);
+            self.finish(requests, wait);
         });
     }
 
@@ -200,7 +200,7 @@ impl World {
     }
 
     /// Waits for all requests. Ends all ranks where one is silent: its buffers may not be touched before it answers.
-    fn wait<'a, S: Scope<'a>>(&self, mut requests: Vec<(usize, Request<'a, [u8], S>)>, patient: bool) {
+    fn finish<'a, S: Scope<'a>>(&self, mut requests: Vec<(usize, Request<'a, [u8], S>)>, wait: Wait) {
         let (mut since, mut idle) = (Instant::now(), 0);
         while !requests.is_empty() {
             let before = requests.len();
@@ -220,7 +220,7 @@ impl World {
             } else {
                 thread::sleep(SLEEP);
             }
-            if !patient && since.elapsed() > self.timeout {
+            if wait == Wait::Timeout && since.elapsed() > self.timeout {
                 let mut silent: Vec<usize> = requests.iter().map(|(rank, _)| *rank).collect();
                 silent.sort_unstable();
                 silent.dedup();

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::tree::{Node, TreeSum, nodes_of};
 use super::wire::{self, Incoming, Messages, Wire};
-use super::{RankError, Ranks, Shares};
+use super::{RankError, Ranks, Shares, Wait};
 
 /// Values to which segments are aligned.
 const ALIGN: usize = 64;
@@ -187,7 +187,7 @@ impl Sum<'_> {
             send.extend((0..size).filter(|&to| to != rank).map(|to| (to, mine)));
         }
         receive.extend(packed.iter_mut().map(|(from, message, _)| (*from, message.as_mut_slice())));
-        self.ranks.exchange(&send, &mut receive, false)?;
+        self.ranks.exchange(&send, &mut receive, Wait::Timeout)?;
         packed.into_iter().for_each(|(_, message, values)| wire::read(&message, values, wire));
         Ok(())
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use crate::data::digest;
-use crate::ranks::{RankError, Ranks, broadcast, gather};
+use crate::ranks::{RankError, Ranks, Wait, broadcast, gather};
 use crate::run::fingerprint::DataPrint;
 
 /// Settings in which ranks may differ.
@@ -28,7 +28,7 @@ pub(super) fn agree(ranks: &dyn Ranks, settings: &str, data: &DataPrint) -> Resu
     }
     let own = Identity { program: program(), settings: settings.to_owned(), data: data.clone() };
     // Text and numbers always have a JSON form.
-    let messages = gather(ranks, &serde_json::to_vec(&own).unwrap_or_default(), true)?;
+    let messages = gather(ranks, &serde_json::to_vec(&own).unwrap_or_default(), Wait::Unlimited)?;
     let others = messages.iter().enumerate().skip(1);
     let differences: Vec<String> = others
         .flat_map(|(rank, message)| match serde_json::from_slice(message) {
@@ -38,7 +38,7 @@ pub(super) fn agree(ranks: &dyn Ranks, settings: &str, data: &DataPrint) -> Resu
         .collect();
     let mut refused = [u8::from(!differences.is_empty())];
     // A rank may still read its data.
-    broadcast(ranks, &mut refused, true)?;
+    broadcast(ranks, &mut refused, Wait::Unlimited)?;
     if refused == [0] { Ok(()) } else { Err(RankError::Differ { differences }.into()) }
 }
 

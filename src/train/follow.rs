@@ -8,7 +8,7 @@ use super::observer::Outcome;
 use super::orders::{Order, WORDS};
 use super::replicas::compare;
 use super::trainer::Trainer;
-use crate::ranks::broadcast;
+use crate::ranks::{Wait, broadcast};
 
 impl Trainer {
     /// Follows the orders of rank 0 until it ends.
@@ -18,7 +18,7 @@ impl Trainer {
         let mut interrupted = false;
         loop {
             let mut words = [0u64; WORDS];
-            broadcast(&*ranks, bytemuck::cast_slice_mut(&mut words), true)?;
+            broadcast(&*ranks, bytemuck::cast_slice_mut(&mut words), Wait::Unlimited)?;
             match Order::of(words) {
                 Order::Epoch { epoch, first } => batches = Some(self.loaders.train.epoch_from(epoch, first as usize)?),
                 Order::Step(order) => {

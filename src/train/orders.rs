@@ -1,6 +1,6 @@
 //! Orders of rank 0 to the other ranks.
 
-use crate::ranks::{RankError, Ranks, broadcast};
+use crate::ranks::{RankError, Ranks, Wait, broadcast};
 
 /// An order of rank 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,7 +83,7 @@ pub(super) fn order(ranks: &dyn Ranks, order: Order) -> Result<(), RankError> {
     if ranks.size() == 1 {
         return Ok(());
     }
-    broadcast(ranks, bytemuck::cast_slice_mut(&mut order.words()), false)
+    broadcast(ranks, bytemuck::cast_slice_mut(&mut order.words()), Wait::Timeout)
 }
 
 #[cfg(test)]

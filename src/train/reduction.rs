@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use crate::ranks::tree::Node;
-use crate::ranks::{Buckets, Messages, RankError, Ranks, Shares, all_gather, sum_shards};
+use crate::ranks::{Buckets, Messages, RankError, Ranks, Shares, Wait, all_gather, sum_shards};
 
 /// The sums of a shard: its mean loss, and the totals.
 pub(super) type Report = [f64; 5];
@@ -135,10 +135,10 @@ impl Ranks for Timed<'_> {
         &self,
         send: &[(usize, &[u8])],
         receive: &mut [(usize, &mut [u8])],
-        patient: bool,
+        wait: Wait,
     ) -> Result<(), RankError> {
         let begin = Instant::now();
-        self.ranks.exchange(send, receive, patient)?;
+        self.ranks.exchange(send, receive, wait)?;
         let bytes = send.iter().map(|(_, message)| message.len()).sum();
         if let Ok(mut exchanges) = self.exchanges.lock() {
             exchanges.push(Exchange { begin, end: Instant::now(), bytes });

@@ -4,7 +4,7 @@ use super::TrainError;
 use super::model::LoadedModel;
 use crate::data::digest;
 use crate::graph::Group;
-use crate::ranks::{RankError, Ranks, all_gather, broadcast};
+use crate::ranks::{RankError, Ranks, Wait, all_gather, broadcast};
 
 /// Gives all ranks the states of rank 0.
 ///
@@ -16,7 +16,7 @@ pub(super) fn share_states(ranks: &dyn Ranks, model: &mut LoadedModel) -> Result
     }
     for group in Group::ALL {
         let mut values = model.session.read_group(group)?;
-        broadcast(ranks, bytemuck::cast_slice_mut(&mut values), false)?;
+        broadcast(ranks, bytemuck::cast_slice_mut(&mut values), Wait::Timeout)?;
         if ranks.rank() > 0 {
             model.session.write_group(group, &values)?;
         }

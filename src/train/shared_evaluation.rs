@@ -8,7 +8,7 @@ use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::outputs::Outputs;
 use crate::data::{Batch, Loader, Part};
-use crate::ranks::{RankError, Ranks, Shares, gather};
+use crate::ranks::{RankError, Ranks, Shares, Wait, gather};
 
 /// The evaluations of a run on several ranks.
 pub(super) struct SharedEvaluation {
@@ -56,7 +56,7 @@ impl SharedEvaluation {
             if !leads {
                 own.iter().for_each(|(batch, outputs)| write(&mut message, batch, outputs, objective.scores_images()));
             }
-            let messages = gather(&*self.ranks, &message, false)?;
+            let messages = gather(&*self.ranks, &message, Wait::Timeout)?;
             if let Some(result) = &mut result {
                 self.add(&mut **result, numbers, own, &messages)?;
             }

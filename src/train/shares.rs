@@ -2,7 +2,7 @@
 
 use super::TrainError;
 use super::settings::TrainSettings;
-use crate::ranks::{Ranks, Shares, all_gather, broadcast, gather};
+use crate::ranks::{Ranks, Shares, Wait, all_gather, broadcast, gather};
 use crate::run::facts::RankFacts;
 
 /// The shares of a run, and lines about them.
@@ -60,14 +60,14 @@ fn agreed(ranks: &dyn Ranks, known: Option<Shares>) -> Result<Option<Shares>, Tr
         Some(shares) => shares.shares().iter().map(|&share| share as u64).collect(),
         None => vec![0; ranks.size()],
     };
-    broadcast(ranks, bytemuck::cast_slice_mut(&mut words), true)?;
+    broadcast(ranks, bytemuck::cast_slice_mut(&mut words), Wait::Unlimited)?;
     let shares: Vec<usize> = words.iter().map(|&word| word as usize).collect();
     Ok(if shares.contains(&0) { None } else { Some(Shares::new(&shares, ranks.size(), shares.iter().sum())?) })
 }
 
 /// The shares by the seconds of a shard on each rank.
 fn measured(ranks: &dyn Ranks, shards: usize, seconds: f64) -> Result<Shares, TrainError> {
-    let all = gather(ranks, &seconds.to_ne_bytes(), true)?;
+    let all = gather(ranks, &seconds.to_ne_bytes(), Wait::Unlimited)?;
     let all: Vec<f64> = all.iter().map(|seconds| bytemuck::pod_read_unaligned(seconds)).collect();
     let known = (ranks.rank() == 0).then(|| Shares::by_speed(&all, shards));
     Ok(agreed(ranks, known)?.unwrap_or_else(|| Shares::equal(ranks.size())))

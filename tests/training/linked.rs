@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use shadegrad::ranks::{RankError, Ranks};
+use shadegrad::ranks::{RankError, Ranks, Wait};
 
 /// Bytes of a message that holds weights or gradients.
 const LONG: usize = 1000;
@@ -54,7 +54,7 @@ impl Ranks for Thread {
     fn local(&self) -> usize {
         self.rank
     }
-    fn exchange(&self, send: &[(usize, &[u8])], receive: &mut [(usize, &mut [u8])], _: bool) -> Result<(), RankError> {
+    fn exchange(&self, send: &[(usize, &[u8])], receive: &mut [(usize, &mut [u8])], _: Wait) -> Result<(), RankError> {
         for (to, message) in send {
             self.sent.fetch_add(message.len(), Ordering::Relaxed);
             // A rank that has ended receives nothing.

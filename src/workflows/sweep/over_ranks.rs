@@ -14,7 +14,7 @@ use super::folder::{folder, found};
 use super::{Sweep, SweepError, SweepRunState};
 use crate::data::digest;
 use crate::interop::files::FileError;
-use crate::ranks::{Alone, RankError, Ranks, all_gather, broadcast};
+use crate::ranks::{Alone, RankError, Ranks, Wait, all_gather, broadcast};
 use crate::run::history::EpochRow;
 use crate::train::{Observer, StepProgress, TrainError};
 
@@ -104,7 +104,7 @@ impl Pool<'_> {
     }
 
     fn tell(&self, rank: usize, words: Words) -> Result<(), RankError> {
-        self.ranks.exchange(&[(rank, bytemuck::cast_slice(&words))], &mut [], false)
+        self.ranks.exchange(&[(rank, bytemuck::cast_slice(&words))], &mut [], Wait::Timeout)
     }
 
     /// A run that has ended, and its rank.
@@ -132,10 +132,10 @@ fn failure<R>(run: impl FnOnce() -> Result<R, TrainError>) -> Option<String> {
 /// Receives the end of a run.
 fn receive(ranks: &dyn Ranks, from: usize) -> Result<Ended, RankError> {
     let mut words: Words = [0; 3];
-    ranks.exchange(&[], &mut [(from, bytemuck::cast_slice_mut(&mut words))], false)?;
+    ranks.exchange(&[], &mut [(from, bytemuck::cast_slice_mut(&mut words))], Wait::Timeout)?;
     let [index, stopped, len] = words;
     let mut reason = vec![0; len as usize];
-    ranks.exchange(&[], &mut [(from, &mut reason)], false)?;
+    ranks.exchange(&[], &mut [(from, &mut reason)], Wait::Timeout)?;
     let failed = (len > 0).then(|| String::from_utf8_lossy(&reason).into_owned());
     Ok(Ended { index: index as usize, failed, stopped: stopped > 0 })
 }
@@ -144,7 +144,7 @@ fn receive(ranks: &dyn Ranks, from: usize) -> Result<Ended, RankError> {
 fn send(ranks: &dyn Ranks, ended: &Ended) -> Result<(), RankError> {
     let reason = ended.failed.as_deref().unwrap_or_default().as_bytes();
     let words: Words = [ended.index as u64, ended.stopped.into(), reason.len() as u64];
-    ranks.exchange(&[(0, bytemuck::cast_slice(&words)), (0, reason)], &mut [], false)
+    ranks.exchange(&[(0, bytemuck::cast_slice(&words)), (0, reason)], &mut [], Wait::Timeout)
 }
 
 impl Sweep {
@@ -182,7 +182,7 @@ impl Sweep {
     /// Refuses ranks that have another sweep, or do not see its folder.
     fn same(&self, ranks: &dyn Ranks, out: &Path) -> Result<(), SweepError> {
         // Rank 0 has made the folder, and the file in it.
-        broadcast(ranks, &mut [0], true)?;
+        broadcast(ranks, &mut [0], Wait::Unlimited)?;
         let cells = digest(format!("{:?}", self.cells).as_bytes());
         let own = [cells, out.join(SEEN).is_file().into()];
         let all = all_gather(ranks, bytemuck::cast_slice(&own))?;
@@ -211,7 +211,7 @@ impl Sweep {
         self.same(ranks, out)?;
         loop {
             let mut words: Words = [0; 3];
-            ranks.exchange(&[], &mut [(0, bytemuck::cast_slice_mut(&mut words))], true)?;
+            ranks.exchange(&[], &mut [(0, bytemuck::cast_slice_mut(&mut words))], Wait::Unlimited)?;
             match words {
                 [TRAIN, index, share] => {
                     let (index, share) = (index as usize, f64::from_bits(share));
@@ -258,7 +258,7 @@ impl Serving<'_> {
         // While a run trains, rank 0 sends nothing but this.
         if self.ranks.ready(0).unwrap_or(false) {
             let mut words: Words = [0; 3];
-            let received = self.ranks.exchange(&[], &mut [(0, bytemuck::cast_slice_mut(&mut words))], false);
+            let received = self.ranks.exchange(&[], &mut [(0, bytemuck::cast_slice_mut(&mut words))], Wait::Timeout);
             self.stop.fetch_or(received.is_err() || words[0] == STOP, Ordering::Relaxed);
         }
     }
