@@ -30,6 +30,7 @@ mod center_crop;
 mod channels;
 pub mod check;
 mod cifar;
+mod class_walk;
 mod clue;
 pub mod color;
 pub mod color_bins;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::folder::holds_classes;
+use super::class_walk::holds_classes;
 use super::foreign::{self, Wanted};
 use super::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
 use super::parts::{PartFolders, is_part_name, part_in_name};

@@ -4,21 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::class_walk::{ClassWalk, Needed, beside, holds_classes, home, require_class_names};
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::disagree::disagreement;
-use super::division;
 use super::format::{Confidence, Evidence, Format};
-use super::levels::two_levels;
 use super::list_tables;
-use super::listing::{
-    FileDataset, Walk, entries, holds_image, is_image, is_loop, is_own_output, is_table, name_of, relative, subfolders,
-    system_folders, unread,
-};
-use super::lists::{self, Dealt, ListFile};
-use super::names;
+use super::listing::{FileDataset, holds_image, name_of, relative, subfolders};
+use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders, is_part_name, part_in_name};
-use super::reading::{self, Role};
 use super::split::{aligned, labeled_test, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, unused_lists};
 
@@ -108,8 +102,8 @@ fn parts(
 ) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
     let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
-    let train = read(train_root, &depth, true, &mut decisions)?;
-    let val = read(val_root, &depth, false, &mut decisions)?;
+    let train = read(train_root, &depth, Needed::EachClass, &mut decisions)?;
+    let val = read(val_root, &depth, Needed::AnyClass, &mut decisions)?;
     let in_val = if test_root.is_none() { part_in_name(&name_of(val_root)) } else { None };
     let files = [(Part::Train, &train), (in_val.unwrap_or(Part::Val), &val)];
     let files = files.iter().flat_map(|(part, set)| set.items.iter().map(|(path, _)| (*part, path.as_path())));
@@ -126,105 +120,6 @@ fn parts(
     decisions.split = format!("by the folders {}/", names.join("/, "));
     let (train, val) = (Arc::new(train), Arc::new(val));
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
-}
-
-/// Entries of `root` that are left out beside parts or class folders: images (for the reason `image`), folders of images,
-/// and tables, which class folders replace.
-pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec<LeftOut>, DataError> {
-    let mut found = Vec::new();
-    for path in entries(root)? {
-        if path.is_dir() {
-            if is_own_output(&path) {
-                found.push(LeftOut::new(&path, Why::OwnOutput));
-            } else if is_loop(&path) {
-                found.push(LeftOut::new(&path, Why::LoopingLink));
-            }
-            continue;
-        }
-        if let Some(why) = unread(&path) {
-            found.push(LeftOut { why, path });
-        } else if is_image(&path) {
-            found.push(LeftOut::new(&path, image.clone()));
-        } else if is_table(&path) && *image == Why::BesideClasses {
-            found.push(LeftOut::new(&path, Why::TableBesideFolders));
-        }
-    }
-    found.extend(system_folders(root)?.iter().map(|folder| LeftOut::new(folder, Why::System)));
-    for folder in others {
-        if holds_image(folder)? {
-            found.push(LeftOut::new(folder, Why::BesideParts));
-        }
-    }
-    Ok(found)
-}
-
-/// Whether two folders in a folder hold images.
-pub(super) fn holds_classes(folder: &Path) -> Result<bool, DataError> {
-    Ok(class_folders(folder)? > 1)
-}
-
-/// Number of folders in a folder that hold images.
-fn class_folders(folder: &Path) -> Result<usize, DataError> {
-    subfolders(folder)?.iter().try_fold(0, |count, folder| Ok(count + usize::from(holds_image(folder)?)))
-}
-
-/// The only folder with images in a set, if it holds class folders and lists beside it divide them: `images/` of
-/// `images/CLASS/x.jpg` and `meta/train.txt`.
-pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, DataError> {
-    let mut found = None;
-    for folder in folders {
-        if holds_image(folder)? && found.replace(folder).is_some() {
-            return Ok(None);
-        }
-    }
-    // A table has the labels then.
-    if entries(root)?.iter().any(|path| is_table(path) && !division::is_named_so(path)) {
-        return Ok(None);
-    }
-    let Some(home) = found.filter(|_| list_tables::find_but_tables(root).is_ok_and(|lists| !lists.is_empty())) else {
-        return Ok(None);
-    };
-    Ok(holds_classes(home)?.then(|| home.clone()))
-}
-
-/// Refuses folders that are named as parts (`train_images`, `test_images`), because the parts would become the classes. It
-/// suffices that one is named after training and another after validation or test.
-pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
-    let mut named = Vec::new();
-    for folder in folders {
-        if holds_image(folder)? {
-            named.push(name_of(folder));
-        }
-    }
-    let has = |is_wanted: fn(Part) -> bool| named.iter().any(|name| part_in_name(name).is_some_and(is_wanted));
-    let are_all = !named.is_empty() && named.iter().all(|name| is_part_name(name));
-    let are_some = has(|part| part == Part::Train) && has(|part| part != Part::Train);
-    if !are_all && !are_some {
-        return Ok(());
-    }
-    named.retain(|name| is_part_name(name));
-    let problem = format!(
-        "the folders {} are named as parts, not as classes; put a folder for each class into train/ and val/, or a table of \
-         images and labels (.csv) beside them",
-        names::quoted(&named.iter().map(String::as_str).collect::<Vec<_>>())
-    );
-    Err(DataError::malformed(root, problem))
-}
-
-/// Refuses the classes `images` and `masks`: pictures and their masks, which are no classes.
-pub(super) fn require_no_masks(folders: &[(String, PathBuf)], root: &Path) -> Result<(), DataError> {
-    let role = |(name, _): &&(String, PathBuf)| reading::read(&Path::new(name).join("x")).role;
-    let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted)).map(|(name, _)| name);
-    match (of_role(Role::Image), of_role(Role::Mask)) {
-        (Some(images), Some(masks)) if folders.iter().all(|folder| role(&folder).is_some()) => {
-            let problem = format!(
-                "{images}/ and {masks}/ have the names of images and their masks, a set for segmentation, not of classes; \
-                 rename them if they are classes"
-            );
-            Err(DataError::malformed(root, problem))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Refuses a single part among folders of images. The part may be a class, so none of the folders is left out silently.
@@ -254,14 +149,14 @@ fn read_test(
         decisions.left_out.push(LeftOut::new(root, Why::UnlabeledTest));
         return Ok(None);
     }
-    labeled_test(read(root, depth, false, decisions)?, root, classes)
+    labeled_test(read(root, depth, Needed::AnyClass, decisions)?, root, classes)
 }
 
 /// The class folders in `home`, divided by the lists in `root` or by seed.
 fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
     let mut decisions = Decisions::default();
-    let all = read(home, &depth, true, &mut decisions)?;
+    let all = read(home, &depth, Needed::EachClass, &mut decisions)?;
     require_classes(&all.classes, home, options)?;
     let lists = list_tables::find(root)?;
     if !lists.is_empty() {
@@ -277,26 +172,15 @@ fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<Splits, Da
 /// Divides a set by its lists (`train.txt` and others).
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
     let files: Vec<_> = all.items.iter().enumerate().map(|(number, (path, _))| (number, path.as_path())).collect();
-    let Dealt { parts: part_of, second } = lists::deal(root, lists, all.items.len(), &files, &mut decisions)?;
-    decisions.notes.extend(require_same_labels(root, &all, &second)?);
-    let FileDataset { classes, items, depth } = all;
-    let in_part = |wanted: Part| {
-        let items = items.iter().zip(&part_of).filter(|(_, part)| **part == Some(wanted));
-        let items: Vec<_> = items.map(|(item, _)| item.clone()).collect();
-        FileDataset { classes: Arc::clone(&classes), items, depth: Arc::clone(&depth) }
+    let dealt = lists::deal(root, lists, all.items.len(), &files, &mut decisions)?;
+    decisions.notes.extend(require_same_labels(root, &all, &dealt.second)?);
+    let part = |images: &[usize]| {
+        let items = images.iter().map(|&image| all.items[image].clone()).collect();
+        FileDataset { classes: Arc::clone(&all.classes), items, depth: Arc::clone(&all.depth) }
     };
-    let (train, mut val, mut test) = (in_part(Part::Train), in_part(Part::Val), in_part(Part::Test));
-    if val.items.is_empty() {
-        std::mem::swap(&mut val, &mut test);
-    }
-    for (part, split) in [(&train, "train"), (&val, "validation")] {
-        if part.items.is_empty() {
-            let reason = "no list names an image of it; add a list, or remove the others".to_string();
-            return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
-        }
-    }
-    let unlisted = items.iter().zip(&part_of).filter(|(_, part)| part.is_none());
-    decisions.left_out.extend(unlisted.map(|((path, _), _)| LeftOut::new(path, Why::InNoList)));
+    let [train, val, test] = dealt.divided(root)?.map(|images| part(&images));
+    let unlisted = dealt.unlisted();
+    decisions.left_out.extend(unlisted.iter().map(|&image| LeftOut::new(&all.items[image].0, Why::InNoList)));
     let test = (!test.items.is_empty()).then(|| Arc::new(test) as Arc<dyn ClassificationDataset>);
     let (train, val) = (Arc::new(train), Arc::new(val));
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
@@ -342,63 +226,14 @@ pub(crate) fn looks_like_classes(root: &Path) -> Result<bool, DataError> {
     Ok(evidence.is_some_and(|evidence| evidence.confidence == Confidence::Certain))
 }
 
-/// Reads the class folders in `root`. With `all_needed` an empty folder is an error, else a class without images.
+/// The class folders in `root` as a set.
 fn read(
     root: &Path,
     depth: &Arc<SampleDepth>,
-    all_needed: bool,
+    needed: Needed,
     decisions: &mut Decisions,
 ) -> Result<FileDataset, DataError> {
-    let folders = subfolders(root)?;
-    if folders.is_empty() {
-        return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: contents(&entries(root)?) });
-    }
-    decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
-    let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
-    require_no_masks(&classes, root)?;
-    names::sort(&mut classes, |(name, _)| name);
-    classes.retain(|(_, folder)| !list_tables::is_folder_of_lists(root, folder));
-    let mut items = Vec::new();
-    let (mut deeper, mut inner) = (Vec::new(), Vec::new());
-    for (label, (class, folder)) in classes.iter().enumerate() {
-        let Walk { images, left_out } = Walk::pictures(folder)?;
-        if images.is_empty() && all_needed {
-            return Err(DataError::empty_class(class, folder, &left_out));
-        }
-        decisions.left_out.extend(left_out);
-        let inside = images.iter().filter_map(|path| path.parent().filter(|parent| parent != folder));
-        let inside: BTreeSet<&Path> = inside.collect();
-        if inside.len() > 1 {
-            deeper.extend(inside.first().map(|folder| relative(root, folder)));
-        }
-        inner.push(inside.iter().map(|folder| name_of(folder)).collect());
-        items.extend(images.into_iter().map(|path| (path, label as u32)));
-    }
-    if items.is_empty() {
-        return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "its folders hold no image".into() });
-    }
-    let outer: Vec<&str> = classes.iter().map(|(name, _)| name.as_str()).collect();
-    if all_needed && let Some(problem) = two_levels(&outer, &inner) {
-        return Err(DataError::malformed(root, problem));
-    }
-    if let (true, Some(inside)) = (all_needed, deeper.first()) {
-        decisions.notes.push(format!(
-            "{} of {} class folders hold folders of images, such as {inside}/: the outer folders are the classes",
-            deeper.len(),
-            classes.len()
-        ));
-    }
+    let ClassWalk { classes, images } = ClassWalk::of(root, needed, decisions)?;
     let classes = classes.into_iter().map(|(name, _)| name).collect();
-    Ok(FileDataset { classes, items, depth: Arc::clone(depth) })
-}
-
-/// The content of a folder without class folders, in words.
-fn contents(entries: &[PathBuf]) -> String {
-    match (entries.len(), entries.iter().filter(|p| is_image(p)).count()) {
-        (0, _) => "the folder is empty".into(),
-        (_, 0) => format!("{} other files", entries.len()),
-        (_, images) => {
-            format!("{images} images lie in it directly; put them into one folder per class")
-        }
-    }
+    Ok(FileDataset { classes, items: images, depth: Arc::clone(depth) })
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::class_walk::beside;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::decode::decode_file_at;
 use super::depth::SampleDepth;
-use super::folder::beside;
 use super::foreign::{self, Wanted};
 use super::format::{Confidence, Evidence, Format};
 use super::list_tables;

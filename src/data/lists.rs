@@ -192,6 +192,35 @@ pub(crate) struct Dealt {
     pub second: Vec<(usize, String, String)>,
 }
 
+impl Dealt {
+    /// The images of training, validation and test. Without images for validation those of the test are for validation.
+    ///
+    /// # Errors
+    /// Without images for training or validation.
+    pub fn divided(&self, root: &Path) -> Result<[Vec<usize>; 3], DataError> {
+        let [train, mut val, mut test] = [Part::Train, Part::Val, Part::Test].map(|part| self.of(Some(part)));
+        if val.is_empty() {
+            std::mem::swap(&mut val, &mut test);
+        }
+        for (part, split) in [(&train, "train"), (&val, "validation")] {
+            if part.is_empty() {
+                let reason = "no list names an image of it; add a list, or remove the others".to_string();
+                return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
+            }
+        }
+        Ok([train, val, test])
+    }
+
+    /// The images that no list names.
+    pub fn unlisted(&self) -> Vec<usize> {
+        self.of(None)
+    }
+
+    fn of(&self, wanted: Option<Part>) -> Vec<usize> {
+        (0..self.parts.len()).filter(|&image| self.parts[image] == wanted).collect()
+    }
+}
+
 /// The part of each of `count` images by the lists. `files` are the files below `root`, each with the index of its image. A line
 /// is the name of a file, with or without other columns after it. Without a list of training images, images that no list names
 /// are for training. `decisions` gets the lists and the remarks on them.

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{MultiLabelSet, MultiLabelSplits, split};
+use crate::data::class_walk::{ClassWalk, Needed, beside, holds_classes, home, require_class_names};
 use crate::data::dataset::place_of;
 use crate::data::decisions::{Decisions, LeftOut, Why};
-use crate::data::folder::{ClassFolders, beside, holds_classes, home, require_class_names, require_no_masks};
+use crate::data::folder::ClassFolders;
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
-use crate::data::levels::two_levels;
-use crate::data::listing::{Walk, name_of, subfolders};
-use crate::data::lists::{self, Dealt, ListFile};
+use crate::data::listing::{name_of, subfolders};
+use crate::data::lists::{self, ListFile};
 use crate::data::names::nearest;
 use crate::data::parts::{Part, PartFolders, part_in_name};
 use crate::data::split::require_classes;
-use crate::data::{DataError, OpenOptions, SampleDepth, list_tables, names, unused_lists};
+use crate::data::{DataError, OpenOptions, SampleDepth, list_tables, unused_lists};
 
 /// Class folders, as one set or in parts, in which an image may be in several classes.
 pub(crate) struct SharedFolders;
@@ -136,21 +136,11 @@ fn by_lists(
     mut decisions: Decisions,
 ) -> Result<MultiLabelSplits, DataError> {
     let files: Vec<_> = all.files.iter().map(|(image, path)| (*image, path.as_path())).collect();
-    let Dealt { parts: part_of, second } = lists::deal(root, lists, all.set.len(), &files, &mut decisions)?;
-    decisions.notes.extend(lists::second_unused(&second));
-    let of =
-        |wanted: Option<Part>| -> Vec<usize> { (0..all.set.len()).filter(|&image| part_of[image] == wanted).collect() };
-    let [train, mut val, mut test] = [Part::Train, Part::Val, Part::Test].map(|part| of(Some(part)));
-    if val.is_empty() {
-        std::mem::swap(&mut val, &mut test);
-    }
-    for (part, split) in [(&train, "train"), (&val, "validation")] {
-        if part.is_empty() {
-            let reason = "no list names an image of it; add a list, or remove the others".to_string();
-            return Err(DataError::EmptySplit { path: root.to_path_buf(), split, reason });
-        }
-    }
-    let unlisted = of(None).into_iter().map(|image| LeftOut::new(Path::new(&all.set.name(image)), Why::InNoList));
+    let dealt = lists::deal(root, lists, all.set.len(), &files, &mut decisions)?;
+    decisions.notes.extend(lists::second_unused(&dealt.second));
+    let [train, val, test] = dealt.divided(root)?;
+    let unlisted = dealt.unlisted();
+    let unlisted = unlisted.iter().map(|&image| LeftOut::new(Path::new(&all.set.name(image)), Why::InNoList));
     decisions.left_out.extend(unlisted);
     let test = (!test.is_empty()).then(|| all.set.subset(&test));
     let (train, val) = (all.set.subset(&train), all.set.subset(&val));
@@ -178,34 +168,13 @@ struct Read {
 }
 
 fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Result<Read, DataError> {
-    let mut folders: Vec<(String, PathBuf)> =
-        subfolders(root)?.into_iter().map(|path| (name_of(&path), path)).collect();
-    if folders.is_empty() {
-        return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: "no class folders".into() });
-    }
-    decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
-    require_no_masks(&folders, root)?;
-    names::sort(&mut folders, |(name, _)| name);
-    folders.retain(|(_, folder)| !list_tables::is_folder_of_lists(root, folder));
-    let (mut files, mut inner) = (Vec::new(), Vec::new());
-    for (class, (name, folder)) in folders.iter().enumerate() {
-        let Walk { images, left_out } = Walk::pictures(folder)?;
-        if images.is_empty() {
-            return Err(DataError::empty_class(name, folder, &left_out));
-        }
-        decisions.left_out.extend(left_out);
-        let inside = images.iter().filter_map(|path| path.parent().filter(|parent| parent != folder));
-        inner.push(inside.map(name_of).collect());
-        for path in images {
-            let bytes = fs::metadata(&path).map(|metadata| metadata.len()).ok();
-            let name = path.strip_prefix(folder).unwrap_or(&path).to_path_buf();
-            files.push(File { class: class as u32, path, name, bytes });
-        }
-    }
-    let outer: Vec<&str> = folders.iter().map(|(name, _)| name.as_str()).collect();
-    if let Some(problem) = two_levels(&outer, &inner) {
-        return Err(DataError::malformed(root, problem));
-    }
+    let ClassWalk { classes, images } = ClassWalk::of(root, Needed::EachClass, decisions)?;
+    let file = |(path, class): (PathBuf, u32)| {
+        let bytes = fs::metadata(&path).map(|metadata| metadata.len()).ok();
+        let name = path.strip_prefix(&classes[class as usize].1).unwrap_or(&path).to_path_buf();
+        File { class, path, name, bytes }
+    };
+    let files: Vec<File> = images.into_iter().map(file).collect();
     let contents = contents(&files);
     let shared = shared(&files, &contents)?;
     decisions.notes.extend(compare_names(&files, &contents, &shared, root)?);
@@ -228,7 +197,7 @@ fn read(root: &Path, depth: &Arc<SampleDepth>, decisions: &mut Decisions) -> Res
         };
         image_of.push((at, path));
     }
-    let classes = folders.into_iter().map(|(name, _)| name).collect();
+    let classes = classes.into_iter().map(|(name, _)| name).collect();
     let set = MultiLabelSet::new(Arc::new(ImageFiles::new(paths, depth)), classes, labels);
     Ok(Read { set, files: image_of })
 }

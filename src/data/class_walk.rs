@@ -1,0 +1,201 @@
+//! The walk of class folders: which folders are classes, the images in them, and what is left out beside them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::decisions::{Decisions, LeftOut, Why};
+use super::levels::two_levels;
+use super::listing::{
+    Walk, entries, holds_image, is_image, is_loop, is_own_output, is_table, name_of, relative, subfolders,
+    system_folders, unread,
+};
+use super::parts::{Part, is_part_name, part_in_name};
+use super::reading::{self, Role};
+use super::{DataError, division, list_tables, names};
+
+/// The class folders in a folder, and the images in them.
+pub(super) struct ClassWalk {
+    /// Name and folder of each class, in the order of their numbers.
+    pub classes: Vec<(String, PathBuf)>,
+    /// Path and class of each image, class by class.
+    pub images: Vec<(PathBuf, u32)>,
+}
+
+/// The classes that must have images.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// All, as for training.
+    EachClass,
+    /// At least one: a part for validation or test may lack classes.
+    AnyClass,
+}
+
+impl ClassWalk {
+    /// Walks the class folders in `root`. `decisions` gets what is left out.
+    ///
+    /// # Errors
+    /// Without class folders or without the images that are `needed`, and where other folders than these can be the classes.
+    pub fn of(root: &Path, needed: Needed, decisions: &mut Decisions) -> Result<Self, DataError> {
+        let folders = subfolders(root)?;
+        if folders.is_empty() {
+            return Err(DataError::EmptyFolder { path: root.to_path_buf(), found: contents(&entries(root)?) });
+        }
+        decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
+        let mut classes: Vec<(String, PathBuf)> = folders.into_iter().map(|p| (name_of(&p), p)).collect();
+        require_no_masks(&classes, root)?;
+        names::sort(&mut classes, |(name, _)| name);
+        classes.retain(|(_, folder)| !list_tables::is_folder_of_lists(root, folder));
+        let (mut all, mut inner) = (Vec::new(), Vec::new());
+        for (label, (class, folder)) in classes.iter().enumerate() {
+            let Walk { images, left_out } = Walk::pictures(folder)?;
+            if images.is_empty() && needed == Needed::EachClass {
+                return Err(DataError::empty_class(class, folder, &left_out));
+            }
+            decisions.left_out.extend(left_out);
+            let inside = images.iter().filter_map(|path| path.parent().filter(|parent| parent != folder));
+            inner.push(inside.map(Path::to_path_buf).collect());
+            all.extend(images.into_iter().map(|path| (path, label as u32)));
+        }
+        if all.is_empty() {
+            let found = "its folders hold no image".into();
+            return Err(DataError::EmptyFolder { path: root.to_path_buf(), found });
+        }
+        if needed == Needed::EachClass {
+            decisions.notes.extend(require_one_level(root, &classes, &inner)?);
+        }
+        Ok(ClassWalk { classes, images: all })
+    }
+}
+
+/// Refuses class folders whose inner folders may be the classes as well. A note says that the outer ones are the classes where
+/// some hold several folders. `inner` are the folders inside of each class that hold images.
+fn require_one_level(
+    root: &Path,
+    classes: &[(String, PathBuf)],
+    inner: &[BTreeSet<PathBuf>],
+) -> Result<Option<String>, DataError> {
+    let outer: Vec<&str> = classes.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> = inner.iter().map(|folders| folders.iter().map(|folder| name_of(folder)).collect()).collect();
+    if let Some(problem) = two_levels(&outer, &names) {
+        return Err(DataError::malformed(root, problem));
+    }
+    let mut deeper = inner.iter().filter(|folders| folders.len() > 1);
+    let count = deeper.clone().count();
+    Ok(deeper.next().and_then(BTreeSet::first).map(|inside| {
+        format!(
+            "{count} of {} class folders hold folders of images, such as {}/: the outer folders are the classes",
+            classes.len(),
+            relative(root, inside)
+        )
+    }))
+}
+
+/// The content of a folder without class folders, in words.
+fn contents(entries: &[PathBuf]) -> String {
+    match (entries.len(), entries.iter().filter(|p| is_image(p)).count()) {
+        (0, _) => "the folder is empty".into(),
+        (_, 0) => format!("{} other files", entries.len()),
+        (_, images) => {
+            format!("{images} images lie in it directly; put them into one folder per class")
+        }
+    }
+}
+
+/// Entries of `root` that are left out beside parts or class folders: images (for the reason `image`), folders of images,
+/// and tables, which class folders replace.
+pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec<LeftOut>, DataError> {
+    let mut found = Vec::new();
+    for path in entries(root)? {
+        if path.is_dir() {
+            if is_own_output(&path) {
+                found.push(LeftOut::new(&path, Why::OwnOutput));
+            } else if is_loop(&path) {
+                found.push(LeftOut::new(&path, Why::LoopingLink));
+            }
+            continue;
+        }
+        if let Some(why) = unread(&path) {
+            found.push(LeftOut { why, path });
+        } else if is_image(&path) {
+            found.push(LeftOut::new(&path, image.clone()));
+        } else if is_table(&path) && *image == Why::BesideClasses {
+            found.push(LeftOut::new(&path, Why::TableBesideFolders));
+        }
+    }
+    found.extend(system_folders(root)?.iter().map(|folder| LeftOut::new(folder, Why::System)));
+    for folder in others {
+        if holds_image(folder)? {
+            found.push(LeftOut::new(folder, Why::BesideParts));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether two folders in a folder hold images.
+pub(super) fn holds_classes(folder: &Path) -> Result<bool, DataError> {
+    Ok(class_folders(folder)? > 1)
+}
+
+/// Number of folders in a folder that hold images.
+fn class_folders(folder: &Path) -> Result<usize, DataError> {
+    subfolders(folder)?.iter().try_fold(0, |count, folder| Ok(count + usize::from(holds_image(folder)?)))
+}
+
+/// The only folder with images in a set, if it holds class folders and lists beside it divide them: `images/` of
+/// `images/CLASS/x.jpg` and `meta/train.txt`.
+pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, DataError> {
+    let mut found = None;
+    for folder in folders {
+        if holds_image(folder)? && found.replace(folder).is_some() {
+            return Ok(None);
+        }
+    }
+    // A table has the labels then.
+    if entries(root)?.iter().any(|path| is_table(path) && !division::is_named_so(path)) {
+        return Ok(None);
+    }
+    let Some(home) = found.filter(|_| list_tables::find_but_tables(root).is_ok_and(|lists| !lists.is_empty())) else {
+        return Ok(None);
+    };
+    Ok(holds_classes(home)?.then(|| home.clone()))
+}
+
+/// Refuses folders that are named as parts (`train_images`, `test_images`), because the parts would become the classes. It
+/// suffices that one is named after training and another after validation or test.
+pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
+    let mut named = Vec::new();
+    for folder in folders {
+        if holds_image(folder)? {
+            named.push(name_of(folder));
+        }
+    }
+    let has = |is_wanted: fn(Part) -> bool| named.iter().any(|name| part_in_name(name).is_some_and(is_wanted));
+    let are_all = !named.is_empty() && named.iter().all(|name| is_part_name(name));
+    let are_some = has(|part| part == Part::Train) && has(|part| part != Part::Train);
+    if !are_all && !are_some {
+        return Ok(());
+    }
+    named.retain(|name| is_part_name(name));
+    let problem = format!(
+        "the folders {} are named as parts, not as classes; put a folder for each class into train/ and val/, or a table of \
+         images and labels (.csv) beside them",
+        names::quoted(&named.iter().map(String::as_str).collect::<Vec<_>>())
+    );
+    Err(DataError::malformed(root, problem))
+}
+
+/// Refuses the classes `images` and `masks`: pictures and their masks, which are no classes.
+fn require_no_masks(folders: &[(String, PathBuf)], root: &Path) -> Result<(), DataError> {
+    let role = |(name, _): &&(String, PathBuf)| reading::read(&Path::new(name).join("x")).role;
+    let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted)).map(|(name, _)| name);
+    match (of_role(Role::Image), of_role(Role::Mask)) {
+        (Some(images), Some(masks)) if folders.iter().all(|folder| role(&folder).is_some()) => {
+            let problem = format!(
+                "{images}/ and {masks}/ have the names of images and their masks, a set for segmentation, not of classes; \
+                 rename them if they are classes"
+            );
+            Err(DataError::malformed(root, problem))
+        }
+        _ => Ok(()),
+    }
+}
