@@ -247,15 +247,18 @@ impl Files<'_> {
             }
         }
         of_image.retain(|id, _| !entries.contains_key(id));
-        if let Some(id) = of_image.keys().min() {
-            let count: usize = of_image.values().map(Vec::len).sum();
-            let note = format!(
-                "{}: {count} annotations belong to images that are not listed, such as image {id}; they are left out",
-                relative(self.root, path)
-            );
-            found.decisions.notes.push(note);
-        }
+        found.decisions.notes.extend(self.unlisted(path, &of_image));
         Ok(pairs)
+    }
+
+    /// A note on annotations of images that the file does not list.
+    fn unlisted(&self, path: &Path, of_image: &HashMap<Id, Vec<WrittenAnnotation>>) -> Option<String> {
+        let id = of_image.keys().min()?;
+        let count: usize = of_image.values().map(Vec::len).sum();
+        Some(format!(
+            "{}: {count} annotations belong to images that are not listed, such as image {id}; they are left out",
+            relative(self.root, path)
+        ))
     }
 
     /// The annotations of each image, crowd regions first.

@@ -148,29 +148,13 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
         let names = ["background", "foreground"].map(String::from).to_vec();
         return Ok(of_list(values, &present, names, "nothing (255 is the foreground)"));
     }
-    if let Some([(color, first_value, first), (_, value, file)]) = &values.clash {
-        let [r, g, b] = color;
-        let problem = format!(
-            "the palettes of its masks differ: #{r:02x}{g:02x}{b:02x} is value {first_value} in {} and value {value} in {}; \
-             either the values are the classes, or the colors are; list the classes with their colors in a classes.toml, and \
-             set coding = \"value\" or coding = \"color\" there",
-            first.display(),
-            file.display()
-        );
+    if let Some(problem) = clash_of_palettes(values) {
         return refused(problem, None);
     }
     if let Some(problem) = two_habits(values, &present) {
         return refused(problem, Some(1));
     }
-    match classes.as_slice() {
-        [] => return Err(single_class(root, "nothing but value 255, which is ignored")),
-        [only] if has_255 => {
-            let found = format!("value {only} alone beside 255, which may be ignored or a class");
-            return Err(single_class(root, &found));
-        }
-        [only] => return Err(single_class(root, &format!("value {only} alone"))),
-        _ => {}
-    }
+    require_two(root, &classes, has_255)?;
     let lowest = classes[0];
     let highest = classes[classes.len() - 1];
     let contiguous = lowest <= 1 && usize::from(highest - lowest) + 1 == classes.len();
@@ -200,6 +184,30 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
     let word = if spread { "value" } else { "class" };
     let names = classes.iter().map(|v| format!("{word} {v}")).collect();
     Ok(of_list(values, &classes, names, ignored))
+}
+
+/// The problem of palettes that have one color at two values.
+fn clash_of_palettes(values: &Values) -> Option<String> {
+    let [(color, first_value, first), (_, value, file)] = values.clash.as_ref()?;
+    let [r, g, b] = color;
+    Some(format!(
+        "the palettes of its masks differ: #{r:02x}{g:02x}{b:02x} is value {first_value} in {} and value {value} in {}; either \
+         the values are the classes, or the colors are; list the classes with their colors in a classes.toml, and set coding \
+         = \"value\" or coding = \"color\" there",
+        first.display(),
+        file.display()
+    ))
+}
+
+/// Refuses masks of a single class.
+fn require_two(root: &Path, classes: &[u8], has_255: bool) -> Result<(), DataError> {
+    let found = match classes {
+        [] => "nothing but value 255, which is ignored".into(),
+        [only] if has_255 => format!("value {only} alone beside 255, which may be ignored or a class"),
+        [only] => format!("value {only} alone"),
+        _ => return Ok(()),
+    };
+    Err(single_class(root, &found))
 }
 
 /// A note that values may be numbers of objects, where each file has 0 to n without gaps and n differs much.

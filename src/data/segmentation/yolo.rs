@@ -54,57 +54,8 @@ impl Format for YoloSeg {
         let walk = Walk::below(root)?;
         require_no_masks(root, &walk.images, self.name())?;
         found.decisions.left_out = walk.left_out;
-        let images = walk.images;
-        let division = file.as_ref().map(|file| division::of(root, file, &images)).transpose()?.flatten();
-        let (mut pairs, mut highest, mut boxes, mut objects) = (Vec::new(), 0, None, 0);
-        let mut unlabeled = Vec::new();
-        let of_image = labels_of(root, &images, &labels);
-        let mut is_used = vec![false; labels.len()];
-        for (number, image) in images.into_iter().enumerate() {
-            let mut drawing = Drawing { name: format!("labels of {}", image.display()), ..Drawing::default() };
-            match of_image[number] {
-                None if reading(root, &image).role == Some(Role::Mask) => {
-                    found.decisions.left_out.push(LeftOut::new(&image, Why::Mask));
-                    continue;
-                }
-                None => unlabeled.push(relative(root, &image)),
-                Some(label) => {
-                    is_used[label] = true;
-                    let path = &labels[label].path;
-                    drawing.name = path.display().to_string();
-                    match read(path)? {
-                        Ok(Labels { shapes, boxes: own }) => {
-                            highest = shapes.iter().map(|shape| shape.id).max().unwrap_or(0).max(highest);
-                            objects += shapes.len();
-                            drawing.shapes = shapes;
-                            boxes = boxes.or((own > 0).then(|| path.clone()));
-                        }
-                        Err((line, problem)) => {
-                            let image = format!("{}, line {line}", path.display());
-                            found.faults.push(BadImage { image, problem: ImageProblem::Annotation(problem) });
-                            continue;
-                        }
-                    }
-                }
-            }
-            pairs.push((number, Pair::new(image, MaskSource::Drawn(Arc::new(drawing)))));
-        }
-        for (label, _) in labels.iter().zip(&is_used).filter(|(_, is_used)| !**is_used) {
-            let image = label.path.display().to_string();
-            found.faults.push(BadImage { image, problem: ImageProblem::NoImage });
-        }
-        if let Some(path) = boxes {
-            let problem = match objects {
-                0 => "holds boxes (a class and 4 numbers a line), no polygons: a box is not a mask; export polygons",
-                _ => "holds boxes among polygons; export all objects as polygons",
-            };
-            return Err(DataError::malformed(&path, problem));
-        }
-        if let Some(first) = unlabeled.first() {
-            let count = unlabeled.len();
-            let note = format!("{count} images have no text file, such as {first}: they are background alone");
-            found.decisions.notes.push(note);
-        }
+        let division = file.as_ref().map(|file| division::of(root, file, &walk.images)).transpose()?.flatten();
+        let Objects { pairs, highest, .. } = Objects::read(root, walk.images, &labels, &mut found)?;
         let (names, source) = names(file.as_ref(), &class_lists)?
             .unwrap_or_else(|| ((0..highest).map(|class| format!("class {class}")).collect(), root.to_path_buf()));
         if names.len() < usize::from(highest) {
@@ -119,6 +70,91 @@ impl Format for YoloSeg {
         found.known = Some(coding(&names, &name_of(&source), &source)?);
         divide(root, pairs, division, file.as_ref().map(|file| file.path.as_path()), &mut found)?;
         Ok(found)
+    }
+}
+
+/// The objects of all images.
+#[derive(Default)]
+struct Objects {
+    /// The images with their drawings, each with its number.
+    pairs: Vec<(usize, Pair)>,
+    /// Number of classes up to the last one that an object has.
+    highest: u8,
+    /// Number of polygons.
+    polygons: usize,
+    /// The first file with boxes.
+    boxes: Option<PathBuf>,
+}
+
+impl Objects {
+    /// Reads the labels of images. `found` gets faults, notes, and what is left out.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or holds boxes.
+    fn read(root: &Path, images: Vec<PathBuf>, labels: &[LabelFile], found: &mut Found) -> Result<Self, DataError> {
+        let (mut objects, mut unlabeled) = (Self::default(), Vec::new());
+        let of_image = labels_of(root, &images, labels);
+        let mut is_used = vec![false; labels.len()];
+        of_image.iter().flatten().for_each(|&label| is_used[label] = true);
+        for (number, (image, label)) in images.into_iter().zip(of_image).enumerate() {
+            let drawing = match label {
+                None if reading(root, &image).role == Some(Role::Mask) => {
+                    found.decisions.left_out.push(LeftOut::new(&image, Why::Mask));
+                    continue;
+                }
+                None => {
+                    unlabeled.push(relative(root, &image));
+                    Drawing { name: format!("labels of {}", image.display()), ..Drawing::default() }
+                }
+                Some(label) => match objects.drawing(&labels[label].path)? {
+                    Ok(drawing) => drawing,
+                    Err(fault) => {
+                        found.faults.push(fault);
+                        continue;
+                    }
+                },
+            };
+            objects.pairs.push((number, Pair::new(image, MaskSource::Drawn(Arc::new(drawing)))));
+        }
+        for (label, _) in labels.iter().zip(&is_used).filter(|(_, is_used)| !**is_used) {
+            let image = label.path.display().to_string();
+            found.faults.push(BadImage { image, problem: ImageProblem::NoImage });
+        }
+        objects.require_polygons()?;
+        if let Some(first) = unlabeled.first() {
+            let count = unlabeled.len();
+            let note = format!("{count} images have no text file, such as {first}: they are background alone");
+            found.decisions.notes.push(note);
+        }
+        Ok(objects)
+    }
+
+    /// The drawing of a label file, whose objects are counted. The inner error is a fault of the file.
+    fn drawing(&mut self, path: &Path) -> Result<Result<Drawing, BadImage>, DataError> {
+        Ok(match read(path)? {
+            Ok(Labels { shapes, boxes }) => {
+                self.highest = shapes.iter().map(|shape| shape.id).max().unwrap_or(0).max(self.highest);
+                self.polygons += shapes.len();
+                if boxes > 0 {
+                    self.boxes.get_or_insert_with(|| path.to_path_buf());
+                }
+                Ok(Drawing { name: path.display().to_string(), shapes, ..Drawing::default() })
+            }
+            Err((line, problem)) => {
+                let image = format!("{}, line {line}", path.display());
+                Err(BadImage { image, problem: ImageProblem::Annotation(problem) })
+            }
+        })
+    }
+
+    /// Refuses boxes.
+    fn require_polygons(&self) -> Result<(), DataError> {
+        let Some(path) = &self.boxes else { return Ok(()) };
+        let problem = match self.polygons {
+            0 => "holds boxes (a class and 4 numbers a line), no polygons: a box is not a mask; export polygons",
+            _ => "holds boxes among polygons; export all objects as polygons",
+        };
+        Err(DataError::malformed(path, problem))
     }
 }
 
