@@ -23,6 +23,7 @@ use std::path::Path;
 use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel, RgbImage, RgbaImage};
+use serde::Deserialize;
 
 use super::bad_image::{BadImage, ImageProblem};
 #[cfg(feature = "tasks")]
@@ -66,25 +67,25 @@ pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
 /// # Errors
 /// As [`decode_file`].
 pub fn decode_file_at(path: &Path, depth: &SampleDepth) -> Result<RgbImage, DataError> {
-    decode_file_as(path, depth, true)
+    decode_file_as(path, depth, Posture::Upright)
 }
 
-/// [`decode_file_at`], upright or as stored.
-pub(crate) fn decode_file_as(path: &Path, depth: &SampleDepth, upright: bool) -> Result<RgbImage, DataError> {
+/// [`decode_file_at`] in a posture.
+pub(crate) fn decode_file_as(path: &Path, depth: &SampleDepth, posture: Posture) -> Result<RgbImage, DataError> {
     let limits = DecodeLimits::default();
     read_bytes(path, &limits)
-        .and_then(|bytes| guarded(|| decode(&bytes, &limits, depth, upright)))
+        .and_then(|bytes| guarded(|| decode(&bytes, &limits, depth, posture)))
         .map_err(|problem| DataError::BadImage(BadImage { image: path.display().to_string(), problem }))
 }
 
-/// Decodes an image file of four channels as they are stored, upright or as stored.
+/// Decodes an image file of four channels as they are stored, in a posture.
 ///
 /// # Errors
 /// As [`decode_file`], and a file with another number of channels.
-pub(crate) fn decode_four(path: &Path, depth: &SampleDepth, upright: bool) -> Result<RgbaImage, DataError> {
+pub(crate) fn decode_four(path: &Path, depth: &SampleDepth, posture: Posture) -> Result<RgbaImage, DataError> {
     let limits = DecodeLimits::default();
     let decode = |bytes: Vec<u8>| {
-        let picture = to_8_bits(decode_stored(&bytes, &limits, upright)?, depth)?;
+        let picture = to_8_bits(decode_stored(&bytes, &limits, posture)?, depth)?;
         match picture.color().channel_count() {
             4 => Ok(picture.into_rgba8()),
             _ => Err(ImageProblem::NotFour),
@@ -103,7 +104,7 @@ pub(crate) fn decode_four(path: &Path, depth: &SampleDepth, upright: bool) -> Re
 pub(crate) fn decode_bands(path: &Path, depth: &SampleDepth, channels: usize) -> Result<Bands, DataError> {
     let rgb = || decode_file_at(path, depth);
     Ok(match channels {
-        4 => decode_four(path, depth, true)?.into(),
+        4 => decode_four(path, depth, Posture::Upright)?.into(),
         1 => Bands { rgb: greyed(rgb()?), fourth: None },
         _ => Bands { rgb: rgb()?, fourth: None },
     })
@@ -114,13 +115,23 @@ pub(crate) fn decode_bands(path: &Path, depth: &SampleDepth, channels: usize) ->
 /// # Errors
 /// The fault of the image.
 pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, ImageProblem> {
-    guarded(|| decode(bytes, limits, &SampleDepth::default(), true))
+    guarded(|| decode(bytes, limits, &SampleDepth::default(), Posture::Upright))
 }
 
 /// Runs a decoder and catches its panics. Decoders meet hostile bytes, and a defect must not end a run of hours.
 pub(crate) fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageProblem>) -> Result<T, ImageProblem> {
     catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err(ImageProblem::Damaged("its decoder gave up on it".into())))
+}
+
+/// Use of a picture's EXIF orientation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Posture {
+    /// The picture is turned as its orientation says.
+    Upright,
+    /// The pixels stay as they are stored.
+    Stored,
 }
 
 /// Size and orientation of an image, from its header.
@@ -145,6 +156,14 @@ impl Head {
             Ok(Self { size: decoder.dimensions(), orientation })
         };
         guarded(read).ok()
+    }
+
+    /// Width and height of the picture in a posture.
+    pub fn size_in(&self, posture: Posture) -> (u32, u32) {
+        match posture {
+            Posture::Upright => self.upright(),
+            Posture::Stored => self.size,
+        }
     }
 
     /// Width and height of the upright picture.
@@ -182,9 +201,14 @@ fn io_problem(error: &io::Error) -> ImageProblem {
     }
 }
 
-fn decode(bytes: &[u8], limits: &DecodeLimits, depth: &SampleDepth, upright: bool) -> Result<RgbImage, ImageProblem> {
+fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    depth: &SampleDepth,
+    posture: Posture,
+) -> Result<RgbImage, ImageProblem> {
     depth.look(|| (frames::are_several(bytes), foreign_profile(bytes)));
-    Ok(on_white(to_8_bits(decode_stored(bytes, limits, upright)?, depth)?))
+    Ok(on_white(to_8_bits(decode_stored(bytes, limits, posture)?, depth)?))
 }
 
 /// The name of a color profile other than sRGB. A file of which it cannot be read has none.
@@ -194,11 +218,15 @@ fn foreign_profile(bytes: &[u8]) -> Option<String> {
     icc::other_than_srgb(&reader.into_decoder().ok()?.icc_profile().ok()??)
 }
 
-/// The first picture of a file with its stored samples, upright or as stored.
+/// The first picture of a file with its stored samples, in a posture.
 ///
 /// # Errors
 /// The fault of the image.
-pub(crate) fn decode_stored(bytes: &[u8], limits: &DecodeLimits, upright: bool) -> Result<DynamicImage, ImageProblem> {
+pub(crate) fn decode_stored(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    posture: Posture,
+) -> Result<DynamicImage, ImageProblem> {
     let format = format_of(bytes)?;
     let claimed = bounds::size(bytes, format);
     if let Some((width, height)) = claimed {
@@ -218,7 +246,7 @@ pub(crate) fn decode_stored(bytes: &[u8], limits: &DecodeLimits, upright: bool) 
     // A picture that decodes is not refused for a damaged EXIF block.
     let orientation = decoder.orientation().ok();
     let mut picture = DynamicImage::from_decoder(decoder).map_err(problem)?;
-    if let Some(orientation) = orientation.filter(|_| upright) {
+    if let Some(orientation) = orientation.filter(|_| posture == Posture::Upright) {
         picture.apply_orientation(orientation);
     }
     Ok(picture)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::{RgbImage, RgbaImage};
 
 use super::decisions::{LeftOut, Why};
-use super::decode::{decode_file_at, decode_four};
+use super::decode::{Posture, decode_file_at, decode_four};
 use super::depth::SampleDepth;
 use super::names::composed;
 use super::text::irregular;
@@ -40,7 +40,7 @@ impl ClassificationDataset for FileDataset {
     }
 
     fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
-        decode_four(&self.items[index].0, &self.depth, true)
+        decode_four(&self.items[index].0, &self.depth, Posture::Upright)
     }
 
     fn describe(&self, index: usize) -> String {

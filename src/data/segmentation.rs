@@ -227,18 +227,18 @@ impl SegmentationDataset for PairFiles {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let Pair { image, upright, .. } = &self.pairs[index];
-        decode_file_as(image, &self.depth, *upright)
+        let Pair { image, posture, .. } = &self.pairs[index];
+        decode_file_as(image, &self.depth, *posture)
     }
 
     fn bands(&self, index: usize) -> Result<RgbaImage, DataError> {
-        let Pair { image, upright, .. } = &self.pairs[index];
-        decode_four(image, &self.depth, *upright)
+        let Pair { image, posture, .. } = &self.pairs[index];
+        decode_four(image, &self.depth, *posture)
     }
 
     fn mask(&self, index: usize) -> Result<GrayImage, DataError> {
-        let Pair { image, mask, upright } = &self.pairs[index];
-        let ids = mask.read(image, *upright, self.coding.samples()).and_then(|raw| self.coding.apply(&raw));
+        let Pair { image, mask, posture } = &self.pairs[index];
+        let ids = mask.read(image, *posture, self.coding.samples()).and_then(|raw| self.coding.apply(&raw));
         ids.map_err(|problem| DataError::BadImage(BadImage { image: mask.name(), problem }))
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::written::{self, Byte, Rgb, WrittenClass};
 use crate::data::DataError;
+use crate::data::decode::Posture;
 use crate::data::listing::name_of;
 use crate::data::text::read_text;
 
@@ -38,7 +39,7 @@ pub(super) struct Written {
     #[serde(default)]
     pub nearest: bool,
     pub threshold: Option<Byte>,
-    pub orientation: Option<WrittenOrientation>,
+    pub orientation: Option<Posture>,
 }
 
 impl Written {
@@ -50,13 +51,6 @@ impl Written {
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum WrittenOrientation {
-    Upright,
-    Stored,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "lowercase")]
 pub(super) enum WrittenCoding {
     Value,
     #[serde(alias = "colour")]
@@ -64,13 +58,13 @@ pub(super) enum WrittenCoding {
 }
 
 /// The content of the first file of classes, and the orientation in `classes.toml`.
-pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<bool>), DataError> {
+pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<Posture>), DataError> {
     let toml = root.join("classes.toml");
     let mut orientation = None;
     if toml.is_file() {
         let written: Written =
             toml::from_str(&read_text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
-        orientation = written.orientation.map(|one| one == WrittenOrientation::Upright);
+        orientation = written.orientation;
         if !written.classes.is_empty() || written.threshold.is_some() {
             return Ok((Some((written, toml)), orientation));
         }

@@ -9,14 +9,15 @@ use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::{Coding, ValueTable};
 use super::written::{Byte, Rgb, WrittenClass};
 use crate::data::DataError;
+use crate::data::decode::Posture;
 use crate::data::listing::name_of;
 
 /// Settings in a file beside a set.
 #[derive(Default)]
 pub(super) struct Beside {
     pub coding: Option<Coding>,
-    /// Whether pictures that EXIF turns are read upright, with their masks.
-    pub orientation: Option<bool>,
+    /// That of pictures that EXIF turns, and of their masks.
+    pub orientation: Option<Posture>,
 }
 
 /// The class file in `root`: the first of `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,

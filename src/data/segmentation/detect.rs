@@ -91,7 +91,7 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]]) -> Result<(Coding, Vec<Stri
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).collect();
     let read = |pair: &&Pair| {
         let path = Path::new(&pair.mask.name()).to_path_buf();
-        pair.mask.read(&pair.image, pair.upright, Samples::Numbers).map(|raw| Seen::of(&path, raw))
+        pair.mask.read(&pair.image, pair.posture, Samples::Numbers).map(|raw| Seen::of(&path, raw))
     };
     let seen: Vec<_> = pairs.par_iter().map(read).collect();
     let first_problem =
@@ -131,7 +131,7 @@ pub(super) fn values_in(parts: &[&[Pair]]) -> Values {
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).filter(|pair| !is_drawn(pair)).collect();
     let read = |pair: &&Pair| {
         let path = Path::new(&pair.mask.name()).to_path_buf();
-        pair.mask.read(&pair.image, pair.upright, Samples::Numbers).map(|raw| Seen::of(&path, raw))
+        pair.mask.read(&pair.image, pair.posture, Samples::Numbers).map(|raw| Seen::of(&path, raw))
     };
     let step = pairs.len().div_ceil(LOOKED_AT).max(1);
     let looked_at: Vec<&Pair> = pairs.into_iter().step_by(step).collect();

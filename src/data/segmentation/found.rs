@@ -6,19 +6,20 @@ use super::coding::Coding;
 use super::mask::MaskSource;
 use crate::data::BadImage;
 use crate::data::decisions::Decisions;
+use crate::data::decode::Posture;
 
 /// One image and its mask.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
     pub image: PathBuf,
     pub mask: MaskSource,
-    /// Whether EXIF orientations turn both; otherwise both are read as stored.
-    pub upright: bool,
+    /// That in which both are read.
+    pub posture: Posture,
 }
 
 impl Pair {
     pub fn new(image: PathBuf, mask: MaskSource) -> Self {
-        Self { image, mask, upright: true }
+        Self { image, mask, posture: Posture::Upright }
     }
 }
 

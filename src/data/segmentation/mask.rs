@@ -11,7 +11,7 @@ use png::{BitDepth, ColorType, Transformations};
 
 use super::raw::{RawMask, Samples, Stored};
 use super::shapes::Drawing;
-use crate::data::decode::{Head, check_size, decode_bytes, decode_stored, format_of, guarded, read_bytes};
+use crate::data::decode::{Head, Posture, check_size, decode_bytes, decode_stored, format_of, guarded, read_bytes};
 use crate::data::{DecodeLimits, ImageProblem};
 
 /// The source of an image's mask.
@@ -58,24 +58,24 @@ impl MaskSource {
         }
     }
 
-    /// Reads the mask of the image at `image`, upright or as stored.
+    /// Reads the mask of the image at `image`, in the posture in which the image is read.
     ///
     /// # Errors
     /// The fault of the mask.
-    pub fn read(&self, image: &Path, upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
+    pub fn read(&self, image: &Path, posture: Posture, samples: Samples) -> Result<RawMask, ImageProblem> {
         match self {
-            MaskSource::File(path) => read(path, upright, samples),
-            MaskSource::Joined(paths) => joined(paths, upright, samples),
-            MaskSource::Drawn(drawing) => drawing.draw(image, upright),
+            MaskSource::File(path) => read(path, posture, samples),
+            MaskSource::Joined(paths) => joined(paths, posture, samples),
+            MaskSource::Drawn(drawing) => drawing.draw(image, posture),
         }
     }
 }
 
 /// Reads masks and lays each over the previous ones.
-fn joined(paths: &[PathBuf], upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
+fn joined(paths: &[PathBuf], posture: Posture, samples: Samples) -> Result<RawMask, ImageProblem> {
     let mut whole: Option<RawMask> = None;
     for path in paths {
-        let next = read(path, upright, samples)?;
+        let next = read(path, posture, samples)?;
         let Some(below) = &mut whole else {
             whole = Some(next);
             continue;
@@ -97,11 +97,11 @@ fn joined(paths: &[PathBuf], upright: bool, samples: Samples) -> Result<RawMask,
     whole.ok_or(ImageProblem::Missing)
 }
 
-/// Reads the mask at `path`, upright or as stored. A mask must be stored without loss, with values up to 255.
+/// Reads the mask at `path`, in a posture. A mask must be stored without loss, with values up to 255.
 ///
 /// # Errors
 /// The fault of the mask.
-pub(crate) fn read(path: &Path, upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
+pub(crate) fn read(path: &Path, posture: Posture, samples: Samples) -> Result<RawMask, ImageProblem> {
     let limits = DecodeLimits::default();
     let bytes = read_bytes(path, &limits)?;
     let format = format_of(&bytes)?;
@@ -109,15 +109,15 @@ pub(crate) fn read(path: &Path, upright: bool, samples: Samples) -> Result<RawMa
         return match samples {
             Samples::Numbers => Err(ImageProblem::LossyMask(kind)),
             Samples::Brightness => guarded(|| {
-                let grey = decode_stored(&bytes, &limits, upright)?.into_luma8();
+                let grey = decode_stored(&bytes, &limits, posture)?.into_luma8();
                 let (width, height) = grey.dimensions();
                 Ok(RawMask { width, height, stored: Stored::Values(grey.into_raw(), None) })
             }),
         };
     }
     match format {
-        ImageFormat::Png => guarded(|| read_png(&bytes, &limits, upright, samples)),
-        ImageFormat::Tiff => guarded(|| of_picture(decode_stored(&bytes, &limits, upright)?, samples)),
+        ImageFormat::Png => guarded(|| read_png(&bytes, &limits, posture, samples)),
+        ImageFormat::Tiff => guarded(|| of_picture(decode_stored(&bytes, &limits, posture)?, samples)),
         _ => {
             let picture = decode_bytes(&bytes, &limits)?;
             let (width, height) = picture.dimensions();
@@ -127,7 +127,7 @@ pub(crate) fn read(path: &Path, upright: bool, samples: Samples) -> Result<RawMa
     }
 }
 
-fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool, samples: Samples) -> Result<RawMask, ImageProblem> {
+fn read_png(bytes: &[u8], limits: &DecodeLimits, posture: Posture, samples: Samples) -> Result<RawMask, ImageProblem> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: usize::MAX });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
@@ -137,9 +137,9 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, upright: bool, samples: Samples
     check_size((width, height), limits)?;
     let (kind, depth) = reader.output_color_type();
     if depth == BitDepth::Sixteen {
-        return of_picture(decode_stored(bytes, limits, upright)?, samples);
+        return of_picture(decode_stored(bytes, limits, posture)?, samples);
     }
-    let exif = reader.info().exif_metadata.as_deref().filter(|_| upright);
+    let exif = reader.info().exif_metadata.as_deref().filter(|_| posture == Posture::Upright);
     let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
     let palette = reader.info().palette.as_ref().map(|p| p.as_chunks::<3>().0.to_vec());
     let size = reader.output_buffer_size().ok_or_else(|| ImageProblem::Damaged("its size overflows".into()))?;

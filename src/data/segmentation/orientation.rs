@@ -13,7 +13,7 @@
 use rayon::prelude::*;
 
 use super::found::{Found, Pair};
-use crate::data::decode::Head;
+use crate::data::decode::{Head, Posture};
 use crate::data::{BadImage, ImageProblem};
 
 /// The reading that the headers of a pair allow.
@@ -48,8 +48,8 @@ impl Fit {
 
 /// Decides for each pair, and records it in the decisions. Undecided pairs become faults.
 ///
-/// `setting` is that of `classes.toml`: upright or not.
-pub(super) fn decide(found: &mut Found, setting: Option<bool>) {
+/// `setting` is that of `classes.toml`.
+pub(super) fn decide(found: &mut Found, setting: Option<Posture>) {
     let parts = [&mut found.train, &mut found.val, &mut found.test];
     let fits: Vec<Vec<Fit>> = parts.iter().map(|part| part.par_iter().map(Fit::of).collect()).collect();
     let count = |wanted: Fit| fits.iter().flatten().filter(|fit| **fit == wanted).count();
@@ -58,8 +58,8 @@ pub(super) fn decide(found: &mut Found, setting: Option<bool>) {
         return;
     }
     let habit = match (upright > 0, stored > 0) {
-        (true, false) => Some(true),
-        (false, true) => Some(false),
+        (true, false) => Some(Posture::Upright),
+        (false, true) => Some(Posture::Stored),
         _ => None,
     };
     let rest = setting.or(habit);
@@ -67,11 +67,11 @@ pub(super) fn decide(found: &mut Found, setting: Option<bool>) {
         let mut fits = fits.into_iter();
         part.retain_mut(|pair| match (fits.next(), rest) {
             (Some(Fit::Stored), _) => {
-                pair.upright = false;
+                pair.posture = Posture::Stored;
                 true
             }
-            (Some(Fit::Unknown), Some(upright)) => {
-                pair.upright = upright;
+            (Some(Fit::Unknown), Some(posture)) => {
+                pair.posture = posture;
                 true
             }
             (Some(Fit::Unknown), None) => {
@@ -88,8 +88,8 @@ pub(super) fn decide(found: &mut Found, setting: Option<bool>) {
         (true, None, Some(_)) => "like the others where sizes do not decide",
         (true, None, None) => "the others are faults",
     };
-    let as_upright = upright + if rest == Some(true) { unknown } else { 0 };
-    let as_stored = stored + if rest == Some(false) { unknown } else { 0 };
+    let as_upright = upright + if rest == Some(Posture::Upright) { unknown } else { 0 };
+    let as_stored = stored + if rest == Some(Posture::Stored) { unknown } else { 0 };
     found.decisions.orientation = Some(format!(
         "{as_upright} pictures upright as their EXIF says, {as_stored} as stored to fit their masks ({by})"
     ));

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::class_list::{ClassList, voc_color};
 use super::coding::Coding;
 use super::raw::{RawMask, Stored};
-use crate::data::decode::Head;
+use crate::data::decode::{Head, Posture};
 use crate::data::{DataError, ImageProblem};
 
 /// Class of pixels without shape.
@@ -119,12 +119,12 @@ impl Drawing {
     ///
     /// # Errors
     /// Where the size of the image is needed and cannot be read, or run lengths do not fit the size.
-    pub fn draw(&self, image: &Path, upright: bool) -> Result<RawMask, ImageProblem> {
+    pub fn draw(&self, image: &Path, posture: Posture) -> Result<RawMask, ImageProblem> {
         let (size, is_share) = match self.size {
             Some(size) => (size, false),
             None => {
                 let head = Head::of(image).ok_or(ImageProblem::Missing)?;
-                (if upright { head.upright() } else { head.size }, true)
+                (head.size_in(posture), true)
             }
         };
         let mut canvas = Canvas::new(size);

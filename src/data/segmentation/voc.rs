@@ -184,7 +184,7 @@ fn proves_classes(found: &Found) -> bool {
         stem.split_once('_').is_some_and(|(year, number)| is_number(year, 4) && is_number(number, 6))
     };
     let pairs = || found.parts().into_iter().flatten().take(PROOFS);
-    let drawn = || pairs().filter_map(|pair| pair.mask.read(&pair.image, pair.upright, Samples::Numbers).ok());
+    let drawn = || pairs().filter_map(|pair| pair.mask.read(&pair.image, pair.posture, Samples::Numbers).ok());
     pairs().any(|pair| named(&pair)) || drawn().any(|raw| has_own_colors(&raw))
 }
 
