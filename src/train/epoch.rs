@@ -100,7 +100,7 @@ impl Trainer {
         } else {
             let inputs = self.inputs(lr, step, more);
             let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
-            let key = (images, Phase::new(last, head_alone));
+            let key = (images, Phase::of_batch(last).where_head_alone(head_alone));
             let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
             let started = Instant::now();
             self.model.feed(&*self.objective, plan, &batch, &inputs)?;

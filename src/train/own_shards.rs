@@ -104,7 +104,7 @@ impl OwnShards<'_> {
         ((shard, images), last): (&(usize, Range<usize>), bool),
         tracer: &mut Tracer,
     ) -> Result<Started, TrainError> {
-        let key = (images.len(), Phase::of_shard(self.head_alone));
+        let key = (images.len(), Phase::Shard.where_head_alone(self.head_alone));
         let plan = model.training_plan(objective, key, PlanOptions::default())?;
         objective.feed(&mut model.session, plan, &self.batch.part(images.clone()), images.len())?;
         model.session.write_group(Group::Statistics, self.statistics)?;

@@ -39,7 +39,11 @@ pub(super) fn load_plans(
     }
     for head_alone in [false, true].into_iter().take(if settings.head_epochs > 0.0 { 2 } else { 1 }) {
         for last in [true, false].into_iter().take(settings.accumulate.min(2)) {
-            model.training_plan(objective, (batch_size, Phase::new(last, head_alone)), options)?;
+            model.training_plan(
+                objective,
+                (batch_size, Phase::of_batch(last).where_head_alone(head_alone)),
+                options,
+            )?;
         }
     }
     evaluation_plan(model, objective, settings.batch_size.min(val))?;

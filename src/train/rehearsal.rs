@@ -89,7 +89,7 @@ impl Trainer {
         let size = self.settings.batch_size.min(facts.training_images);
         let shards = self.sharded.as_ref().map(|sharded| sharded.shards(size));
         let (key, shards) = match shards.as_deref() {
-            Some([first, ..]) => ((first.len(), Phase::of_shard(false)), shards.as_ref().map_or(1, Vec::len)),
+            Some([first, ..]) => ((first.len(), Phase::Shard), shards.as_ref().map_or(1, Vec::len)),
             _ => ((size, Phase::Update), 1),
         };
         let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;

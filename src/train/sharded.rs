@@ -139,7 +139,7 @@ impl Sharded {
     ) -> Result<f64, TrainError> {
         let images: Vec<usize> = cut(images, self.size).into_iter().next().unwrap_or_default().collect();
         let batch = Batch::load(source, &images)?;
-        let plan = model.training_plan(objective, (batch.len(), Phase::of_shard(false)), PlanOptions::default())?;
+        let plan = model.training_plan(objective, (batch.len(), Phase::Shard), PlanOptions::default())?;
         objective.feed(&mut model.session, plan, &batch, batch.len())?;
         let statistics = model.session.read_group(Group::Statistics)?;
         let (begin, mut least) = (Instant::now(), f64::INFINITY);
@@ -170,12 +170,12 @@ impl Sharded {
     ) -> Result<(), TrainError> {
         for head_alone in [false, true].into_iter().take(if settings.head_epochs > 0.0 { 2 } else { 1 }) {
             for shard in cut(images, self.size) {
-                let key = (shard.len(), Phase::of_shard(head_alone));
+                let key = (shard.len(), Phase::Shard.where_head_alone(head_alone));
                 model.training_plan(objective, key, PlanOptions::default())?;
             }
         }
         for last in [true, false].into_iter().take(settings.accumulate.min(2)) {
-            model.update_plan(&self.update, Phase::new(last, false))?;
+            model.update_plan(&self.update, Phase::of_batch(last))?;
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Sharded {
         let moved: Vec<f32> =
             statistics.iter().zip(&sum[parameters..]).map(|(before, move_by)| before + move_by).collect();
         model.session.write_group(Group::Statistics, &moved)?;
-        let plan = model.update_plan(&self.update, Phase::new(batch.last, false))?;
+        let plan = model.update_plan(&self.update, Phase::of_batch(batch.last))?;
         model.session.write(plan, port::GRADIENTS, &sum[..parameters])?;
         self.sum = sum;
         let Totals { loss, weight, right, counted } = results.totals;

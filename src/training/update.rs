@@ -79,21 +79,21 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The phase of a batch: the last of a step or not, with the head alone or all layers.
+    /// The phase of a batch that is the last of its step, or not.
     #[cfg(feature = "tasks")]
-    pub fn new(last: bool, head_alone: bool) -> Phase {
-        match (last, head_alone) {
-            (false, false) => Phase::Accumulate,
-            (true, false) => Phase::Update,
-            (false, true) => Phase::HeadAccumulate,
-            (true, true) => Phase::HeadUpdate,
-        }
+    pub fn of_batch(is_last: bool) -> Phase {
+        if is_last { Phase::Update } else { Phase::Accumulate }
     }
 
-    /// The phase of a shard's gradients, with the head alone or all layers.
+    /// The same phase with gradients of the head alone, where it is `head_alone` that trains.
     #[cfg(feature = "tasks")]
-    pub fn of_shard(head_alone: bool) -> Phase {
-        if head_alone { Phase::HeadShard } else { Phase::Shard }
+    pub fn where_head_alone(self, head_alone: bool) -> Phase {
+        match self {
+            phase if !head_alone => phase,
+            Phase::Accumulate | Phase::HeadAccumulate => Phase::HeadAccumulate,
+            Phase::Update | Phase::HeadUpdate => Phase::HeadUpdate,
+            Phase::Shard | Phase::HeadShard => Phase::HeadShard,
+        }
     }
 
     /// Whether the parameters change.

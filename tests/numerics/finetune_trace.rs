@@ -90,7 +90,7 @@ fn stages_are_fine_tuned_as_with_pytorchs_parameter_groups() {
         let losses = floats(&run["losses"]);
         for (step, expected) in (1u64..).zip(&losses) {
             let lr = 0.05 * (1.0 - step as f64 / 10.0);
-            let phase = Phase::new(true, rates.head_alone(step));
+            let phase = Phase::Update.where_head_alone(rates.head_alone(step));
             assert_eq!(phase == Phase::HeadUpdate, step <= 2, "{what}");
             let states = session.states().clone();
             let plan = session.load(&graph(states, phase), PlanOptions::default()).expect("a plan");
