@@ -168,14 +168,16 @@ impl Report {
             [] => {}
             [run] => {
                 self.page.listed_heading(2, &format!("{title}: {}", run.name));
-                run::section(&mut self.page, run, 3, true);
+                run::section(&mut self.page, run, 3);
+                run::settings(&mut self.page, run, 3);
             }
             _ => {
                 self.page.listed_heading(2, &format!("{title}: {} runs", runs.len()));
                 group::comparison(&mut self.page, runs, 3);
                 for run in runs {
                     self.page.listed_heading(3, &run.name);
-                    run::section(&mut self.page, run, 4, false);
+                    // The comparison shows the settings.
+                    run::section(&mut self.page, run, 4);
                 }
             }
         }
@@ -203,7 +205,8 @@ impl Report {
         self.page.add(&charts(&group::curves(&records)));
         if let Some(best) = records.first() {
             self.page.listed_heading(3, &format!("The best run: {}", best.name));
-            run::section(&mut self.page, best, 4, true);
+            run::section(&mut self.page, best, 4);
+            run::settings(&mut self.page, best, 4);
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ use crate::run::history::EpochRow;
 use crate::run::mistakes::Mistake;
 use crate::run::pictures::Scale;
 
-/// All of a run below its heading, which has `level - 1`. `settings` are shown unless a comparison shows them.
-pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: bool) {
+/// All of a run but its settings, below its heading, which has `level - 1`.
+pub(super) fn section(page: &mut Page, run: &Record, level: usize) {
     if let Some(verdict) = run.facts.as_ref().and_then(|facts| facts.verdict.as_ref()) {
         verdict::section(page, run, verdict);
     } else if run.unfinished && !run.rows.is_empty() {
@@ -38,6 +38,31 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
     if let Some(trust) = &run.trust {
         trust::section(page, trust, level);
     }
+    confusion_and_tables(page, run, level);
+    pictures(page, run, level);
+    mistakes(page, run, level);
+    if !run.layers.is_empty() {
+        layer_strips(page, run, level);
+    }
+    if let Some(decisions) = run.facts.as_ref().and_then(|facts| facts.decisions.as_ref()) {
+        data(page, decisions, level);
+    }
+}
+
+/// The settings of a run, those at their defaults folded.
+pub(super) fn settings(page: &mut Page, run: &Record, level: usize) {
+    page.heading(level, "Settings");
+    let (default, changed): (Vec<_>, Vec<_>) = run.settings.iter().partition(|one| run.defaults.contains(one));
+    listed(page, &changed, &run.reasons);
+    if !default.is_empty() {
+        page.push(format_args!("<details><summary>{} settings at their defaults</summary>\n", default.len()));
+        listed(page, &default, &[]);
+        page.add("</details>\n");
+    }
+}
+
+/// The confusion matrix with the scores of each class, and the tables of the task.
+fn confusion_and_tables(page: &mut Page, run: &Record, level: usize) {
     if let Some((names, matrix)) = &run.confusion {
         page.heading(level, "Confusion matrix");
         confusion::matrix(page, names, matrix, confusion::unit(run));
@@ -53,6 +78,10 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
         page.heading(level, caption);
         page.add(&table("", head, &rows.iter().map(row).collect::<Vec<_>>()));
     }
+}
+
+/// Predictions for validation images, and what the network looks at.
+fn pictures(page: &mut Page, run: &Record, level: usize) {
     if let Some(png) = &run.samples {
         page.heading(level, "Predictions");
         let alt = format!("Validation images with predictions of {}", run.name);
@@ -65,33 +94,21 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize, settings: boo
             "Each image beside its map: yellow parts raise the class that the caption names most, grey parts do not.";
         page.picture(png, &alt, caption);
     }
-    mistakes(page, run, level);
-    if !run.layers.is_empty() {
-        page.heading(level, "Layers");
-        let columns = match layers::epochs_per_column(&run.layers) {
-            1 => "each column an epoch".to_owned(),
-            step => format!("each column one of {step} epochs"),
-        };
-        page.push(format_args!(
-            "<p>Each row is a layer, {columns}, measured on one batch at its end. A faint row of gradients learns little beside \
-             the others. A dead unit is a channel whose ReLU is 0 everywhere in the batch: it learns nothing more. Many of them \
-             point to a learning rate that is too high.</p>\n",
-        ));
-        page.add(&layers::strips(&run.layers));
-    }
-    if let Some(decisions) = run.facts.as_ref().and_then(|facts| facts.decisions.as_ref()) {
-        data(page, decisions, level);
-    }
-    if settings {
-        page.heading(level, "Settings");
-        let (default, changed): (Vec<_>, Vec<_>) = run.settings.iter().partition(|one| run.defaults.contains(one));
-        listed(page, &changed, &run.reasons);
-        if !default.is_empty() {
-            page.push(format_args!("<details><summary>{} settings at their defaults</summary>\n", default.len()));
-            listed(page, &default, &[]);
-            page.add("</details>\n");
-        }
-    }
+}
+
+/// The layers over the epochs.
+fn layer_strips(page: &mut Page, run: &Record, level: usize) {
+    page.heading(level, "Layers");
+    let columns = match layers::epochs_per_column(&run.layers) {
+        1 => "each column an epoch".to_owned(),
+        step => format!("each column one of {step} epochs"),
+    };
+    page.push(format_args!(
+        "<p>Each row is a layer, {columns}, measured on one batch at its end. A faint row of gradients learns little beside \
+         the others. A dead unit is a channel whose ReLU is 0 everywhere in the batch: it learns nothing more. Many of them \
+         point to a learning rate that is too high.</p>\n",
+    ));
+    page.add(&layers::strips(&run.layers));
 }
 
 /// Settings and their values, and below them the reasons of those that data and device decided.
