@@ -16,6 +16,7 @@
 
 mod automatic;
 mod color;
+mod drawn;
 mod geometry;
 mod op;
 mod resample;
@@ -25,8 +26,8 @@ mod view;
 
 use std::cell::RefCell;
 
-use automatic::Reach;
 pub use color::{BlurSpace, ColorMap, Rect, blur, mean_color};
+pub use drawn::Drawn;
 #[cfg(feature = "tasks")]
 pub(crate) use geometry::reflected;
 pub use geometry::{Map, warp_image, warp_mask};
@@ -36,7 +37,6 @@ pub use tone::Tone;
 pub use view::View;
 
 use super::IGNORED;
-use crate::random::{Random, op as random_op};
 
 /// Why a list of operations cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -112,33 +112,6 @@ pub struct Augmentation {
     seed: u64,
 }
 
-/// The change of one sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Drawn {
-    /// Map of the pixels.
-    pub map: Map,
-    /// Map of the colors.
-    pub colors: ColorMap,
-    /// Standard deviation of the blur in pixels; 0 for none.
-    pub sigma: f32,
-    /// The erased rectangle.
-    pub erased: Option<Rect>,
-    /// Tone changes, in order.
-    pub tones: [Option<Tone>; Drawn::MOST_TONES],
-}
-
-impl Drawn {
-    /// Largest number of tone changes of a sample: one of TrivialAugment, and those of RandAugment.
-    pub const MOST_TONES: usize = 1 + op::MOST_DRAWN as usize;
-
-    /// Appends a tone change.
-    fn add(&mut self, tone: Tone) {
-        if let Some(place) = self.tones.iter_mut().find(|place| place.is_none()) {
-            *place = Some(tone);
-        }
-    }
-}
-
 /// Buffers that samples reuse.
 #[derive(Debug, Default)]
 pub struct Space {
@@ -165,93 +138,6 @@ impl Augmentation {
     /// The operations with their probabilities.
     pub fn steps(&self) -> &[Step] {
         &self.steps
-    }
-
-    /// The change of sample `index` in an epoch. `(height, width)` is the size of the picture, `mean` its mean color (0
-    /// to 255; only contrast depends on it).
-    pub fn draw(&self, size: (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
-        self.draw_in(&mut View::same(size), size, mean, epoch, index)
-    }
-
-    /// [`Self::draw`] for a view of a picture of size `original`. A resized crop of the whole picture becomes the view.
-    fn draw_in(&self, view: &mut View, original: (usize, usize), mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
-        let (height, width) = view.size;
-        let mut drawn = Drawn {
-            map: Map::IDENTITY,
-            colors: ColorMap::IDENTITY,
-            sigma: 0.0,
-            erased: None,
-            tones: [None; Drawn::MOST_TONES],
-        };
-        for step in &self.steps {
-            let mut random = Random::new(self.seed, epoch, index as u64, random_op::AUGMENT + step.op.number());
-            if !random.chance(step.p) {
-                continue;
-            }
-            let around_one = |random: &mut Random, share: f32| random.range(1.0 - share, 1.0 + share);
-            let (map, colors) = (drawn.map, drawn.colors);
-            match step.op {
-                Op::Rotate { degrees } => {
-                    drawn.map = map.then(Map::rotation(random.range(-degrees, degrees).into()));
-                }
-                Op::Stretch { share } => {
-                    let (x, y) = (around_one(&mut random, share), around_one(&mut random, share));
-                    drawn.map = map.then(Map::scale(x.into(), y.into()));
-                }
-                Op::Crop { padding } => {
-                    let mut shift = |side: usize| {
-                        let most = (padding as usize).min(side / 2);
-                        random.below(2 * most + 1) as f64 - most as f64
-                    };
-                    let (x, y) = (shift(width), shift(height));
-                    drawn.map = map.then(Map::shift(x, y));
-                }
-                Op::ResizedCrop { area, ratio } if view.whole => view.cut(original, (area, ratio), &mut random),
-                Op::ResizedCrop { area, ratio } => {
-                    let (w, h) = part(&mut random, area, ratio);
-                    let mut place =
-                        |part: f32, side: usize| f64::from(random.unit() - 0.5) * (1.0 - f64::from(part)) * side as f64;
-                    let (x, y) = (place(w, width), place(h, height));
-                    drawn.map = map.then(Map::shift(x, y)).then(Map::scale(1.0 / f64::from(w), 1.0 / f64::from(h)));
-                }
-                Op::FlipHorizontal => drawn.map = map.then(Map::scale(-1.0, 1.0)),
-                Op::FlipVertical => drawn.map = map.then(Map::scale(1.0, -1.0)),
-                Op::Brightness { share } => {
-                    drawn.colors = colors.then(ColorMap::brightness(around_one(&mut random, share)));
-                }
-                Op::Contrast { share } => {
-                    let factor = around_one(&mut random, share);
-                    drawn.colors = colors.then(ColorMap::contrast(factor, colors.of(mean)));
-                }
-                Op::Saturation { share } => {
-                    drawn.colors = colors.then(ColorMap::saturation(around_one(&mut random, share)));
-                }
-                Op::Hue { degrees } => {
-                    drawn.colors = colors.then(ColorMap::hue(random.range(-degrees, degrees)));
-                }
-                Op::Trivial { strength, colors } => {
-                    let levels = (strength * automatic::LEVELS as f32).round() as u32;
-                    let level = random.below(levels as usize + 1) as u32;
-                    let how = (Reach::Wide, level, colors);
-                    automatic::draw(&mut drawn, &mut random, how, ((height, width), mean));
-                }
-                Op::Rand { count, magnitude, colors } => {
-                    let how = (Reach::Moderate, magnitude, colors);
-                    (0..count).for_each(|_| automatic::draw(&mut drawn, &mut random, how, ((height, width), mean)));
-                }
-                Op::Blur { sigma: [least, most] } => drawn.sigma = random.range(least, most),
-                Op::Erase { area, ratio } => {
-                    // `part` takes the ratio relative to the picture's.
-                    let proportions = width as f32 / height as f32;
-                    let (w, h) = part(&mut random, area, ratio.map(|ratio| ratio / proportions));
-                    let side = |part: f32, side: usize| ((part * side as f32).round() as usize).clamp(1, side);
-                    let (w, h) = (side(w, width), side(h, height));
-                    let (left, top) = (random.below(width - w + 1), random.below(height - h + 1));
-                    drawn.erased = Some(Rect { left, top, width: w, height: h });
-                }
-            }
-        }
-        drawn
     }
 
     /// Passes sample `index`, as changed in an epoch, to `take`: RGB bytes, and the mask (empty without one). Both are
@@ -334,19 +220,4 @@ impl Augmentation {
         };
         self.outside == Outside::Mean || self.steps.iter().any(by_step)
     }
-}
-
-/// Width and height of a rectangle as shares of the picture's, from its share of the area and its width over height in
-/// units of the picture's. A rectangle that does not fit is drawn again, and in the end clipped.
-fn part(random: &mut Random, area: [f32; 2], ratio: [f32; 2]) -> (f32, f32) {
-    let mut sides = (1.0, 1.0);
-    for _ in 0..10 {
-        let area = random.range(area[0], area[1]);
-        let ratio = random.range(ratio[0].ln(), ratio[1].ln()).exp();
-        sides = ((area * ratio).sqrt(), (area / ratio).sqrt());
-        if sides.0 <= 1.0 && sides.1 <= 1.0 {
-            break;
-        }
-    }
-    (sides.0.min(1.0), sides.1.min(1.0))
 }
