@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::TrainError;
 use super::settings::TrainSettings;
 use crate::data::{Balance, Loader, LoaderOptions, Sampler, Source, one_line};
+use crate::run::resume::ImageOrder;
 
 /// Training and validation images.
 pub(super) struct Loaders {
@@ -74,6 +75,17 @@ impl Loaders {
     pub fn validation(&self, settings: &TrainSettings) -> Result<Loader, TrainError> {
         let (source, usual) = (self.val.source().clone(), LoaderOptions::new(settings.batch_size, settings.seed));
         Ok(Loader::new(source, LoaderOptions { shuffle: false, threads: settings.loader_threads, ..usual })?)
+    }
+
+    /// What decides the order of the training images.
+    pub fn order(&self, settings: &TrainSettings) -> ImageOrder {
+        ImageOrder {
+            batch_size: settings.batch_size,
+            images: self.train.source().len(),
+            seed: settings.seed,
+            shuffle: settings.shuffle,
+            balanced: settings.sampler == Sampler::Balanced,
+        }
     }
 
     /// Training batches of an epoch.

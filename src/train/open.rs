@@ -15,8 +15,10 @@ use crate::data::{Decisions, Normalization, Source, limited};
 use crate::exec::{self, gpu};
 use crate::precision::Precision;
 use crate::ranks::{RankError, Ranks};
+use crate::run::card::ModelCard;
 use crate::run::fingerprint::DataPrint;
-use crate::run::{FolderLock, ImageSize, RunDir, resume};
+use crate::run::resume::{self, Kept};
+use crate::run::{FolderLock, ImageSize, RunDir};
 
 /// A task with its data, ready for training.
 pub struct TrainingData {
@@ -62,28 +64,10 @@ pub fn open(
     let ranks = settings.ranks.clone();
     let device = device_of(&settings.common.device, ranks.local());
     let common = &TrainSettings { device, ..settings.common.clone() };
-    let (lock, resumed) = match &common.resume {
-        _ if ranks.rank() > 0 => (None, None),
-        Some(path) => {
-            RunDir::to_resume(path)?;
-            let lock = FolderLock::take(path)?;
-            // Checked once the lock is held: the run may have ended since.
-            (Some(lock), Some(resume::read(&RunDir::to_resume(path)?.state_path())?))
-        }
-        None => {
-            common.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
-            (None, None)
-        }
-    };
+    let (lock, resumed) = if ranks.rank() == 0 { claim(common)? } else { (None, None) };
     let engine = exec::open(&common.device)?;
     let (precision, precision_line) = half::choose(common.precision, &common.device, engine.as_ref());
-    // A resumed run keeps its settings on any device.
-    let toml = match precision {
-        Precision::F32 => settings.toml.replace("precision = \"f16\"", "precision = \"f32\""),
-        Precision::F16 => settings.toml.clone(),
-    };
-    let kept = resumed.as_ref().and_then(|kept| kept.origin.settings.as_deref()).unwrap_or_default();
-    let toml = with_reasons(toml, reasons(kept));
+    let toml = noted(&settings.toml, precision, resumed.as_ref());
     let (shards, toml) = shards_of(common, &*ranks, toml)?;
     let common = TrainSettings { precision, shards: Some(shards), ..common.clone() };
     let data = read()?;
@@ -96,13 +80,8 @@ pub fn open(
             common.seed
         ));
     }
-    let decision_lines = decisions.lines();
-    // A run keeps the size that its data decided. Crops have their own setting.
-    let [height, width] = objective.card().image_size;
-    let size = if objective.card().sees_own_pixels() { ImageSize::AUTO } else { ImageSize { height, width } };
-    let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
-    let from_weights = common.init.is_some() || common.pretrained;
-    let toml = with_normalization(toml, from_weights, &objective.card().normalization);
+    data_lines.extend(decisions.lines());
+    let toml = with_data(toml, &common, objective.card());
     let batch = common.batch_size.min(sources[0].len());
     let mut model = LoadedModel::for_training(&*objective, engine, batch, &common)?;
     let network = &objective.card().network;
@@ -113,7 +92,6 @@ pub fn open(
     let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, (leads, lock)))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
     lines.extend(data_lines);
-    lines.extend(decision_lines);
     lines.push(format!("run:     {}", trainer.run().path().display()));
     if shards > 1 {
         lines.push(format!("shards:  {shards} per batch, on {size} {}", if size == 1 { "rank" } else { "ranks" }));
@@ -127,6 +105,37 @@ pub fn open(
     lines.extend(trainer.notes().iter().cloned());
     observer.begins(&lines);
     Ok(trainer)
+}
+
+/// Takes the lock of the run that is resumed, and reads its state. The folder of a new run must be free.
+fn claim(settings: &TrainSettings) -> Result<(Option<FolderLock>, Option<Kept>), TrainError> {
+    let Some(path) = &settings.resume else {
+        settings.out.as_deref().map_or(Ok(()), RunDir::check_free)?;
+        return Ok((None, None));
+    };
+    RunDir::to_resume(path)?;
+    let lock = FolderLock::take(path)?;
+    // Checked once the lock is held: the run may have ended since.
+    Ok((Some(lock), Some(resume::read(&RunDir::to_resume(path)?.state_path())?)))
+}
+
+/// The settings with the precision that was chosen, and with the reasons that a resumed run had noted.
+fn noted(toml: &str, precision: Precision, resumed: Option<&Kept>) -> String {
+    // A resumed run keeps its settings on any device.
+    let toml = match precision {
+        Precision::F32 => toml.replace("precision = \"f16\"", "precision = \"f32\""),
+        Precision::F16 => toml.to_owned(),
+    };
+    let kept = resumed.and_then(|kept| kept.origin.settings.as_deref()).unwrap_or_default();
+    with_reasons(toml, reasons(kept))
+}
+
+/// The settings with what the data decided for `auto`. A run keeps its image size; crops have their own setting.
+fn with_data(toml: String, settings: &TrainSettings, card: &ModelCard) -> String {
+    let [height, width] = card.image_size;
+    let size = if card.sees_own_pixels() { ImageSize::AUTO } else { ImageSize { height, width } };
+    let toml = toml.replace(&setting(ImageSize::AUTO), &setting(size));
+    with_normalization(toml, settings.init.is_some() || settings.pretrained, &card.normalization)
 }
 
 /// The device of process `local` of a machine: its device of a list, or for `auto` and `gpu` the machine's GPUs in turn.

@@ -1,8 +1,16 @@
-//! The shares of the ranks: equal for equal devices, else as given, as the resumed run had them, or by measured speed.
+//! The work of the ranks. Their shares are equal for equal devices, else as given, as the resumed run had them, or by measured speed.
+
+use std::sync::Arc;
 
 use super::TrainError;
+use super::loaders::Loaders;
+use super::model::LoadedModel;
+use super::objective::Objective;
 use super::settings::TrainSettings;
+use super::sharded::Sharded;
+use super::shared_evaluation::SharedEvaluation;
 use crate::ranks::{Ranks, Shares, Wait, all_gather, broadcast, gather};
+use crate::run::RunDir;
 use crate::run::facts::RankFacts;
 
 /// The shares of a run, and lines about them.
@@ -13,12 +21,43 @@ pub(super) struct Chosen {
     pub line: Option<String>,
 }
 
+/// Divides the work among ranks: the shards of a batch, and the images of an evaluation. All ranks call it.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn divide(
+    ranks: &Arc<dyn Ranks>,
+    settings: &TrainSettings,
+    (model, objective): (&mut LoadedModel, &dyn Objective),
+    (sharded, loaders): (&mut Option<Sharded>, &mut Loaders),
+) -> Result<(Chosen, Option<SharedEvaluation>), TrainError> {
+    let lens = [&loaders.train, &loaders.val].map(|loader| loader.source().len());
+    let device = model.session.engine().name();
+    let chosen = choose(&**ranks, settings, &device, ranks_of(settings, &**ranks), || match sharded {
+        Some(sharded) => {
+            let images = (&**loaders.train.source(), settings.batch_size.min(lens[0]));
+            sharded.time(model, objective, images)
+        }
+        None => Ok(0.0),
+    })?;
+    let shared_evaluation = match sharded {
+        Some(sharded) if ranks.size() > 1 => {
+            loaders.train.read_part(Some(sharded.share(chosen.shares.clone())));
+            let own = loaders.validation(settings)?;
+            let batch = settings.batch_size.min(lens[1]);
+            Some(SharedEvaluation::new(ranks.clone(), chosen.shares.clone(), own, batch))
+        }
+        _ => None,
+    };
+    Ok((chosen, shared_evaluation))
+}
+
 /// Chooses the shares. All ranks call it. `earlier` are the ranks of the run that rank 0 resumes; `time` measures the seconds of a
 /// shard on this rank.
 ///
 /// # Errors
 /// When given shares do not fit the ranks, the device is lost, or a rank does not answer.
-pub(super) fn choose(
+fn choose(
     ranks: &dyn Ranks,
     settings: &TrainSettings,
     device: &str,
@@ -71,4 +110,10 @@ fn measured(ranks: &dyn Ranks, shards: usize, seconds: f64) -> Result<Shares, Tr
     let all: Vec<f64> = all.iter().map(|seconds| bytemuck::pod_read_unaligned(seconds)).collect();
     let known = (ranks.rank() == 0).then(|| Shares::by_speed(&all, shards));
     Ok(agreed(ranks, known)?.unwrap_or_else(|| Shares::equal(ranks.size())))
+}
+
+/// The ranks of the run that rank 0 resumes.
+fn ranks_of(settings: &TrainSettings, ranks: &dyn Ranks) -> Option<RankFacts> {
+    let run = settings.resume.as_ref().filter(|_| ranks.rank() == 0)?;
+    RunDir::to_resume(run).ok()?.read_facts().ok()??.ranks
 }

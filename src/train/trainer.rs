@@ -26,14 +26,15 @@ use super::shared_evaluation::SharedEvaluation;
 use super::shares;
 use super::stages::StageRates;
 use super::trace::Tracer;
-use crate::data::{Decisions, Sampler, Source};
+use crate::data::{Decisions, Source};
 use crate::ranks::Ranks;
 use crate::run::checkpoint::EpochMark;
 use crate::run::damage::text_digest;
 use crate::run::facts::{RankFacts, RunFacts};
 use crate::run::fingerprint::DataPrint;
 use crate::run::history::EpochRow;
-use crate::run::resume::{ImageOrder, Kept, Origin, Position};
+use crate::run::repair::Repairs;
+use crate::run::resume::{Kept, Origin, Position};
 use crate::run::score::TRAIN_ACCURACY;
 use crate::run::{FolderLock, RunDir};
 
@@ -121,13 +122,7 @@ impl Trainer {
         let mut sharded = Sharded::of(&settings, &*objective, &ranks);
         let without_last = load_plans(&mut model, &*objective, (&settings, sharded.as_ref()), lens)?;
         let mut loaders = Loaders::new(sources, &settings, &objective.card().classes, without_last)?;
-        let order = ImageOrder {
-            batch_size: settings.batch_size,
-            images: lens[0],
-            seed: settings.seed,
-            shuffle: settings.shuffle,
-            balanced: settings.sampler == Sampler::Balanced,
-        };
+        let order = loaders.order(&settings);
         let steps_per_epoch = loaders.batches().div_ceil(settings.accumulate);
         let (network, states) = (&objective.card().network, model.session.states());
         let stages = StageRates::of(&settings, network, states, steps_per_epoch)?;
@@ -141,23 +136,8 @@ impl Trainer {
             None => Default::default(),
         };
         agree(&*ranks, &toml, &data)?;
-        let device = model.session.engine().name();
-        let chosen = shares::choose(&*ranks, &settings, &device, ranks_of(&settings, &*ranks), || match &sharded {
-            Some(sharded) => {
-                let images = (&**loaders.train.source(), settings.batch_size.min(lens[0]));
-                sharded.time(&mut model, &*objective, images)
-            }
-            None => Ok(0.0),
-        })?;
-        let shared_evaluation = match &mut sharded {
-            Some(sharded) if ranks.size() > 1 => {
-                loaders.train.read_part(Some(sharded.share(chosen.shares.clone())));
-                let own = loaders.validation(&settings)?;
-                let batch = settings.batch_size.min(lens[1]);
-                Some(SharedEvaluation::new(ranks.clone(), chosen.shares, own, batch))
-            }
-            _ => None,
-        };
+        let work = (&mut sharded, &mut loaders);
+        let (chosen, shared_evaluation) = shares::divide(&ranks, &settings, (&mut model, &*objective), work)?;
         let (run, lock) = make_run(&settings, &toml)?;
         let mut decisions = decisions.summary();
         let doubts = [data.shared_images(), data.contradictions()].into_iter().flatten();
@@ -189,17 +169,22 @@ impl Trainer {
             start: Instant::now(),
             settings,
         };
-        let leads = trainer.ranks.rank() == 0;
+        trainer.begin(resumed, repairs)?;
+        Ok(trainer)
+    }
+
+    /// Writes the facts of the run, and gives all ranks the states of rank 0: those of the resumed run, or the first ones.
+    fn begin(&mut self, resumed: Option<Kept>, repairs: Repairs) -> Result<(), TrainError> {
+        let leads = self.ranks.rank() == 0;
         if leads {
-            trainer.run.write_facts(&trainer.facts())?;
+            self.run.write_facts(&self.facts())?;
         }
         match resumed {
-            Some(kept) => trainer.resume(kept.position, repairs)?,
-            None if leads && trainer.settings.ema > 0.0 => trainer.model.start_average()?,
+            Some(kept) => self.resume(kept.position, repairs)?,
+            None if leads && self.settings.ema > 0.0 => self.model.start_average()?,
             None => {}
         }
-        share_states(&*trainer.ranks, &mut trainer.model)?;
-        Ok(trainer)
+        share_states(&*self.ranks, &mut self.model)
     }
 
     /// The run folder.
@@ -388,10 +373,4 @@ impl Trainer {
         let batch_size = self.settings.batch_size.min(self.loaders.val.source().len());
         self.model.evaluate(&*self.objective, &self.loaders.val, batch_size, watch)
     }
-}
-
-/// The ranks of the run that rank 0 resumes.
-fn ranks_of(settings: &TrainSettings, ranks: &dyn Ranks) -> Option<RankFacts> {
-    let run = settings.resume.as_ref().filter(|_| ranks.rank() == 0)?;
-    RunDir::to_resume(run).ok()?.read_facts().ok()??.ranks
 }
