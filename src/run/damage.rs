@@ -41,26 +41,15 @@ impl RunDir {
         let state = Some(self.state_path()).filter(|state| state.exists());
         let kept_state = state.as_deref().map(Header::read).unwrap_or_default();
         let metrics = fs::read(self.metrics_path()).unwrap_or_default();
-        let (rows, problem) = EpochRow::read_damaged(&metrics, &known);
+        let (rows, unreadable) = EpochRow::read_damaged(&metrics, &known);
         let epoch = |path| read_metadata(path).ok().and_then(|entries| entries.get(EPOCH)?.parse::<u32>().ok());
         let last = epoch(&self.last_path()).max(epoch(&self.best_path()));
-        let kept = facts.as_ref().and_then(|facts| facts.metrics_digest.clone());
         // A live run may have a row without its checkpoint, or no row.
         let none_yet = metrics.is_empty() && self.checkpoint().is_none();
-        match problem.filter(|_| !none_yet) {
-            Some(problem) => add("metrics.csv", problem),
-            None if last.is_some_and(|last| (rows.len() as u32) < last) => {
-                add(
-                    "metrics.csv",
-                    format!("it ends after epoch {}, the checkpoints after {}", rows.len(), last.unwrap_or(0)),
-                );
-            }
-            None if kept.is_some_and(|kept| kept != text_digest(&String::from_utf8_lossy(&metrics)))
-                || kept_state.origin.epochs.is_some_and(|epochs| !metrics.starts_with(epochs.as_bytes())) =>
-            {
-                add("metrics.csv", "its values were changed".into());
-            }
-            None => {}
+        let kept = facts.as_ref().and_then(|facts| facts.metrics_digest.as_deref());
+        let contradicts = || contradiction(&metrics, (rows.len(), last), kept, kept_state.origin.epochs.as_deref());
+        if let Some(problem) = unreadable.filter(|_| !none_yet).or_else(contradicts) {
+            add("metrics.csv", problem);
         }
         if !rows.is_empty() || last.is_some() {
             for path in [self.best_path(), self.last_path()] {
@@ -82,4 +71,20 @@ impl RunDir {
         }
         found
     }
+}
+
+/// What contradicts a readable table of epochs: the last epoch of the checkpoints, the digest of the table, or the epochs that the
+/// state of the run has.
+fn contradiction(
+    metrics: &[u8],
+    (rows, last): (usize, Option<u32>),
+    digest: Option<&str>,
+    epochs: Option<&str>,
+) -> Option<String> {
+    if let Some(last) = last.filter(|last| (rows as u32) < *last) {
+        return Some(format!("it ends after epoch {rows}, the checkpoints after {last}"));
+    }
+    let was_changed = digest.is_some_and(|kept| kept != text_digest(&String::from_utf8_lossy(metrics)))
+        || epochs.is_some_and(|epochs| !metrics.starts_with(epochs.as_bytes()));
+    was_changed.then(|| "its values were changed".into())
 }

@@ -238,9 +238,29 @@ impl TrainSettings {
         rule.range("init", &path.display(), !(published && path.exists()), expected)
     }
 
+    /// Refuses learning rates out of range, and those of a schedule.
+    fn check_rates(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
+        let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
+        rule.range("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
+        let schedule = &self.schedule;
+        rule.range("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
+        rule.range("head_epochs", &self.head_epochs, at_least_0(self.head_epochs), "a number of epochs, 0 or more")?;
+        let decay = self.lr_decay_layers > 0.0 && self.lr_decay_layers <= 1.0;
+        rule.range("lr_decay_layers", &self.lr_decay_layers, decay, "a factor above 0, at most 1, such as 0.5")?;
+        rule.range("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
+        let gamma = schedule.gamma > 0.0 && schedule.gamma < 1.0;
+        rule.range("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;
+        let milestones = format!("{:?}", schedule.milestones);
+        let needed = schedule.kind != Schedule::Multistep || !schedule.milestones.is_empty();
+        rule.range(
+            "milestones",
+            &milestones,
+            needed,
+            "the epochs after which the multistep schedule lowers the learning rate",
+        )
+    }
+
     fn check(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
-        // Comparisons are written so that NaN fails them.
-        let at_least_0 = |x: f64| x >= 0.0 && x <= f64::from(f32::MAX);
         let scenes = (10..=10_000_000).contains(&self.scenes);
         rule.range("scenes", &self.scenes, scenes, "10 to 10000000")?;
         rule.range("epochs", &self.epochs, self.epochs >= 1, "at least 1")?;
@@ -261,24 +281,7 @@ impl TrainSettings {
             let in_range = !shares.is_empty() && shares.iter().all(|share| (1..=1_000_000).contains(share));
             rule.range("shares", &format!("{shares:?}"), in_range, "a whole number from 1 for each rank, such as 3,1")?;
         }
-        let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
-        rule.range("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
-        let schedule = &self.schedule;
-        rule.range("warmup", &schedule.warmup, at_least_0(schedule.warmup), "a number of epochs, 0 or more")?;
-        rule.range("head_epochs", &self.head_epochs, at_least_0(self.head_epochs), "a number of epochs, 0 or more")?;
-        let decay = self.lr_decay_layers > 0.0 && self.lr_decay_layers <= 1.0;
-        rule.range("lr_decay_layers", &self.lr_decay_layers, decay, "a factor above 0, at most 1, such as 0.5")?;
-        rule.range("step_size", &schedule.step_size, schedule.step_size >= 1, "at least 1 epoch")?;
-        let gamma = schedule.gamma > 0.0 && schedule.gamma < 1.0;
-        rule.range("gamma", &schedule.gamma, gamma, "a factor above 0 and below 1, for example 0.1")?;
-        let milestones = format!("{:?}", schedule.milestones);
-        let needed = schedule.kind != Schedule::Multistep || !schedule.milestones.is_empty();
-        rule.range(
-            "milestones",
-            &milestones,
-            needed,
-            "the epochs after which the multistep schedule lowers the learning rate",
-        )?;
+        self.check_rates(rule)?;
         rule.range("momentum", &self.momentum, (0.0..1.0).contains(&self.momentum), "0 or more and below 1")?;
         rule.range("weight_decay", &self.weight_decay, at_least_0(self.weight_decay), "0 to 3.4e38, such as 1e-4")?;
         rule.range("clip", &self.clip, at_least_0(self.clip), "a finite number above 0, or 0 for no clipping")?;
@@ -299,4 +302,9 @@ impl TrainSettings {
         self.check_start(rule)?;
         self.check_effects(rule)
     }
+}
+
+/// Whether a number is finite, as f32 too, and not negative. NaN fails, as it does all comparisons of these checks.
+fn at_least_0(x: f64) -> bool {
+    x >= 0.0 && x <= f64::from(f32::MAX)
 }

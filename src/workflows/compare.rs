@@ -57,19 +57,8 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
         let (first, other) = ("nothing".to_owned(), "nothing".to_owned());
         return Err(WorkflowError::NotComparable { first, other, reason: Incomparable::NoModel });
     };
-    let proportions = task_of(first)?.compares_proportions();
-    for (name, other) in others {
-        if let Some(reason) = difference(first, other, proportions) {
-            return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
-        }
-    }
+    require_one_kind(first_name, first, others)?;
     let task = task_of(first)?;
-    if !task.compares() {
-        let other = others.first().map_or("others", |(name, _)| name).to_owned();
-        let comparing = tasks().iter().filter(|task| task.compares()).map(|task| task.name()).collect();
-        let reason = Incomparable::NoComparison { task: task.name(), comparing };
-        return Err(WorkflowError::NotComparable { first: first_name.clone(), other, reason });
-    }
     let sources = models.iter().map(|(_, model)| data_source(model, options)).collect::<Result<Vec<_>, _>>()?;
     require_one_data_set(models, &sources)?;
     require_same(models, &sources, |source| source.hints.clone(), |_, _| Incomparable::Hints)?;
@@ -104,16 +93,43 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     if models.iter().all(|(_, model)| model.card.network.is_mirrored()) {
         on += &format!("; {MIRRORED}");
     }
-    if models.iter().any(|(_, model)| model.card.image_size != common.image_size) {
-        let text = |card: &ModelCard| match card.sees_own_pixels() {
-            true => "the pictures' own size".into(),
-            false => format!("{}x{}", card.image_size[0], card.image_size[1]),
-        };
-        let own: Vec<String> = models.iter().map(|(name, model)| format!("{name} at {}", text(&model.card))).collect();
-        on += &format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common));
-    }
+    on += &sizes(models, common).unwrap_or_default();
     on += &notes.concat();
     Ok(Comparison { on, compared: set.compare(&first.card, &names, &found)? })
+}
+
+/// Refuses models of which one differs from the first in what it computes, and a task without a comparison.
+fn require_one_kind(
+    first_name: &str,
+    first: &Checkpoint,
+    others: &[(String, Checkpoint)],
+) -> Result<(), WorkflowError> {
+    let task = task_of(first)?;
+    let refused = |other: &str, reason: Incomparable| {
+        Err(WorkflowError::NotComparable { first: first_name.to_owned(), other: other.to_owned(), reason })
+    };
+    for (name, other) in others {
+        if let Some(reason) = difference(first, other, task.compares_proportions()) {
+            return refused(name, reason);
+        }
+    }
+    if task.compares() {
+        return Ok(());
+    }
+    let comparing = tasks().iter().filter(|task| task.compares()).map(|task| task.name()).collect();
+    let reason = Incomparable::NoComparison { task: task.name(), comparing };
+    refused(others.first().map_or("others", |(name, _)| name), reason)
+}
+
+/// The image sizes of models that differ in them, in words. All are scored at the size of the model with the card `common`.
+fn sizes(models: &[(String, Checkpoint)], common: &ModelCard) -> Option<String> {
+    models.iter().find(|(_, model)| model.card.image_size != common.image_size)?;
+    let text = |card: &ModelCard| match card.sees_own_pixels() {
+        true => "the pictures' own size".into(),
+        false => format!("{}x{}", card.image_size[0], card.image_size[1]),
+    };
+    let own: Vec<String> = models.iter().map(|(name, model)| format!("{name} at {}", text(&model.card))).collect();
+    Some(format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common)))
 }
 
 /// Why two models cannot be compared.

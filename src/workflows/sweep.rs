@@ -224,51 +224,41 @@ impl Sweep {
         let _lock = FolderLock::take(out)?;
         table::check_free(out)?;
         self.check_folders(out, observer.steps())?;
-        // The table is written after each run: who ends the process at once keeps it.
-        let record = |states: &[SweepRunState]| self.table_of(out, states, None).write(out);
         let (states, alive) = match ranks.size() {
-            1 => self.halve(stop, |indices, share, states| {
-                for index in indices {
-                    let state = self.advance(index, share, (out, device), (observer, stop));
-                    states[index] = state.unwrap_or_else(|error| {
-                        let failed = SweepRunState::Failed(error.to_string());
-                        observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
-                        failed
-                    });
-                    record(states)?;
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-                Ok(())
-            })?,
-            _ => self.with_pool(ranks, (out, device), (observer.steps(), stop), |pool| {
-                self.halve(stop, |indices, share, states| {
-                    let mut due = vec![];
-                    for index in indices {
-                        match self.settled(index, share, out) {
-                            Ok(None) => due.push(index),
-                            Ok(Some(state)) => states[index] = state,
-                            Err(error) => states[index] = SweepRunState::Failed(error.to_string()),
-                        }
-                        if !due.contains(&index) {
-                            observer.run(index + 1, self.cells.len(), &self.cells[index].name, &states[index]);
-                        }
-                    }
-                    Ok(pool.train(due, share, stop, |index, ended| {
-                        if let Some(failed) = ended {
-                            states[index] = self.state_of(index, out, failed);
-                            // It is written once more at the end, with the error.
-                            let _ = record(states);
-                        }
-                        observer.run(index + 1, self.cells.len(), &self.cells[index].name, &states[index]);
-                    })?)
-                })
-            })?,
+            1 => self.train_here((out, device), (observer, stop))?,
+            _ => self.train_over(ranks, (out, device), (observer, stop))?,
         };
         let table = self.table_of(out, &states, Some(&alive));
         table.write(out)?;
         Ok(table)
+    }
+
+    /// Trains the runs in this process, one after another. Returns what [`Sweep::halve`] does.
+    fn train_here(
+        &self,
+        (out, device): (&Path, Option<&str>),
+        (observer, stop): (&dyn SweepObserver, &AtomicBool),
+    ) -> Result<(Vec<SweepRunState>, Vec<usize>), SweepError> {
+        self.halve(stop, |indices, share, states| {
+            for index in indices {
+                let state = self.advance(index, share, (out, device), (observer, stop));
+                states[index] = state.unwrap_or_else(|error| {
+                    let failed = SweepRunState::Failed(error.to_string());
+                    observer.run(index + 1, self.cells.len(), &self.cells[index].name, &failed);
+                    failed
+                });
+                self.record(out, states)?;
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the table after a run, so that who ends the process at once keeps it.
+    fn record(&self, out: &Path, states: &[SweepRunState]) -> Result<(), SweepError> {
+        Ok(self.table_of(out, states, None).write(out)?)
     }
 
     /// The table of the runs in these states, and of earlier ones. Of paused runs it has those that are not `alive`, if these are

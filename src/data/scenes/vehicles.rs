@@ -44,22 +44,8 @@ pub fn car(d: &mut Drawing, rng: &mut Random) {
     shadow(d, half * 1.05);
 
     d.polygon(&[(rear_foot, waist), (rear_top, roof), (front_top, roof), (front_foot, waist)], paint.shade(0.93));
-    let (low, high) = (waist + 0.03, roof - 0.09);
-    let inset = 0.11;
     let pillar = (rear_top + front_top) / 2.0 + half * 0.05;
-    d.polygon(
-        &[(rear_foot + inset, low), (rear_top + inset * 0.7, high), (pillar - 0.04, high), (pillar - 0.04, low)],
-        window,
-    );
-    d.polygon(
-        &[
-            (pillar + 0.04, low),
-            (pillar + 0.04, high),
-            (front_top - inset * 0.6, high),
-            (front_foot - inset * 1.4, low),
-        ],
-        window,
-    );
+    windows(d, [rear_foot, rear_top, pillar, front_top, front_foot], (waist + 0.03, roof - 0.09), window);
 
     let side = Fill::Gradient([(0.0, waist), (0.0, floor)], [paint.shade(1.1), paint.shade(0.72)]);
     let bonnet = waist - rng.range(0.04, 0.16);
@@ -88,6 +74,29 @@ pub fn car(d: &mut Drawing, rng: &mut Random) {
         d.disc((x, radius * 1.2), radius * 1.2, paint.shade(0.25));
         wheel(d, x, radius, hub);
     }
+}
+
+/// The side windows of a car between two heights, left and right of its pillar.
+fn windows(
+    d: &mut Drawing,
+    [rear_foot, rear_top, pillar, front_top, front_foot]: [f32; 5],
+    (low, high): (f32, f32),
+    window: Color,
+) {
+    let inset = 0.11;
+    d.polygon(
+        &[(rear_foot + inset, low), (rear_top + inset * 0.7, high), (pillar - 0.04, high), (pillar - 0.04, low)],
+        window,
+    );
+    d.polygon(
+        &[
+            (pillar + 0.04, low),
+            (pillar + 0.04, high),
+            (front_top - inset * 0.6, high),
+            (front_foot - inset * 1.4, low),
+        ],
+        window,
+    );
 }
 
 /// A bus of one deck or two, 7.5 to 11 m long.

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::folder::{folder, found};
-use super::{Sweep, SweepError, SweepRunState};
+use super::{Sweep, SweepError, SweepObserver, SweepRunState};
 use crate::data::digest;
 use crate::interop::files::FileError;
 use crate::ranks::{Alone, RankError, Ranks, Wait, all_gather, broadcast};
@@ -148,8 +148,43 @@ fn send(ranks: &dyn Ranks, ended: &Ended) -> Result<(), RankError> {
 }
 
 impl Sweep {
+    /// Hands the runs to ranks that are free. Returns what [`Sweep::halve`] does.
+    pub(super) fn train_over(
+        &self,
+        ranks: &dyn Ranks,
+        (out, device): (&Path, Option<&str>),
+        (observer, stop): (&dyn SweepObserver, &AtomicBool),
+    ) -> Result<(Vec<SweepRunState>, Vec<usize>), SweepError> {
+        let show = |index: usize, state: &SweepRunState| {
+            observer.run(index + 1, self.cells.len(), &self.cells[index].name, state);
+        };
+        self.with_pool(ranks, (out, device), (observer.steps(), stop), |pool| {
+            self.halve(stop, |indices, share, states| {
+                let mut due = vec![];
+                for index in indices {
+                    match self.settled(index, share, out) {
+                        Ok(None) => due.push(index),
+                        Ok(Some(state)) => states[index] = state,
+                        Err(error) => states[index] = SweepRunState::Failed(error.to_string()),
+                    }
+                    if !due.contains(&index) {
+                        show(index, &states[index]);
+                    }
+                }
+                Ok(pool.train(due, share, stop, |index, ended| {
+                    if let Some(failed) = ended {
+                        states[index] = self.state_of(index, out, failed);
+                        // It is written once more at the end, with the error.
+                        let _ = self.record(out, states);
+                    }
+                    show(index, &states[index]);
+                })?)
+            })
+        })
+    }
+
     /// Calls `lead` with the ranks of a sweep, and ends them after it.
-    pub(super) fn with_pool<R>(
+    fn with_pool<R>(
         &self,
         ranks: &dyn Ranks,
         (out, device): (&Path, Option<&str>),
