@@ -110,22 +110,7 @@ impl Classify {
         let options = PrepareOptions { margin: side as f64 / config.image_size as f64, ..options };
         let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
-        let classes = train.class_names().to_vec();
-        let (normalization, pixel_lines) =
-            start::normalization(config.normalize, start.as_ref(), || train.facts().normalization())?;
-        let card = ModelCard {
-            task: self.name().to_owned(),
-            network: config.network(classes.len()),
-            palette: vec![],
-            image_size: [config.image_size; 2],
-            normalization: normalization.of_channels(config.channels),
-            classes,
-            own: Default::default(),
-        }
-        .with_sample_bits(train.sample_bits())
-        .with_resize(config.eval_resize);
-        let fourth = fourth_channel(config.channels, config.normalize, &train)?;
-        let card = card.with_channels(config.channels, fourth);
+        let (card, pixel_lines) = self.card_of(config, &train, start.as_ref())?;
         let (table, count) = (card.normalization, card.classes.len());
         let inputs = card.inputs();
         let source =
@@ -156,6 +141,31 @@ impl Classify {
             decisions,
             skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
         })
+    }
+
+    /// The card of a model for these images, and lines about their normalization.
+    fn card_of(
+        &self,
+        config: &ClassifyConfig,
+        train: &PreparedClasses,
+        start: Option<&StartFile>,
+    ) -> Result<(ModelCard, Vec<String>), TrainError> {
+        let classes = train.class_names().to_vec();
+        let (normalization, pixel_lines) =
+            start::normalization(config.normalize, start, || train.facts().normalization())?;
+        let card = ModelCard {
+            task: self.name().to_owned(),
+            network: config.network(classes.len()),
+            palette: vec![],
+            image_size: [config.image_size; 2],
+            normalization: normalization.of_channels(config.channels),
+            classes,
+            own: Default::default(),
+        }
+        .with_sample_bits(train.sample_bits())
+        .with_resize(config.eval_resize);
+        let fourth = fourth_channel(config.channels, config.normalize, train)?;
+        Ok((card.with_channels(config.channels, fourth), pixel_lines))
     }
 }
 

@@ -39,34 +39,18 @@ pub(super) fn staged_loop(
     len: [usize; 2],
     multiply: impl Fn(&mut String),
 ) {
-    let load = |out: &mut String, k: &str| pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
-    let taps: Vec<&Tap> = pieces.iter().flat_map(|piece| &piece.taps).collect();
-    // Most tiles have the same tap as the tile before.
-    let follow = |out: &mut String, k: &str| {
-        if !taps.is_empty() {
-            out.push_str("            // The places of a new tap.\n");
-            let _ = writeln!(out, "            if (!TAPS_EVEN || {k} % TAP4 == 0u) {{");
-            taps.iter().for_each(|tap| out.push_str(&format!("                {} = {};\n", tap.name, (tap.at)(k))));
-            out.push_str("            }\n");
-        }
-    };
-    let store = |out: &mut String, which: &str| {
-        out.push_str("            {\n");
-        buffer(out, which, len);
-        pieces.iter().for_each(|piece| out.push_str(&piece.store));
-        out.push_str("            }\n");
-    };
+    let staging = Staging { pieces, len };
     out.push_str("        // Where this invocation loads and stores.\n");
     pieces.iter().for_each(|piece| out.push_str(&piece.place));
     out.push_str("        // The range of the sum.\n");
     out.push_str(range_of_sum(tile, operands));
-    taps.iter().for_each(|tap| out.push_str(&format!("        var {} = {};\n", tap.name, (tap.at)("first"))));
+    staging.taps().for_each(|tap| out.push_str(&format!("        var {} = {};\n", tap.name, (tap.at)("first"))));
     let two = tile.buffers == 2;
     if two {
         out.push_str("        // The first tiles; `full` is the buffer that holds the current ones.\n");
         out.push_str("        var full = 0u;\n        if (first < last) {\n");
-        load(out, "first");
-        store(out, "0u");
+        staging.load(out, "first");
+        staging.store(out, "0u");
         out.push_str("        }\n        workgroupBarrier();\n");
     }
     out.push_str(
@@ -76,23 +60,59 @@ pub(super) fn staged_loop(
         // At the last tile it is loaded once more, unused, so that no load needs a guard.
         out.push_str("            // Loads the next tiles to registers.\n");
         out.push_str("            let next = select(k, k + DEPTH, k + DEPTH < last);\n");
-        follow(out, "next");
-        load(out, "next");
+        staging.follow(out, "next");
+        staging.load(out, "next");
         out.push_str("            // Multiplies the current tiles.\n");
         buffer(out, "full", len);
         multiply(out);
         out.push_str("            // Stores the next tiles to the other buffer.\n            full = 1u - full;\n");
-        store(out, "full");
+        staging.store(out, "full");
     } else {
-        follow(out, "k");
+        staging.follow(out, "k");
         out.push_str("            // Loads the tiles.\n");
-        load(out, "k");
-        store(out, "0u");
+        staging.load(out, "k");
+        staging.store(out, "0u");
         out.push_str("            workgroupBarrier();\n            // Multiplies them.\n");
         buffer(out, "0u", len);
         multiply(out);
     }
     out.push_str("            workgroupBarrier();\n        }\n");
+}
+
+/// The pieces of the tiles, and the elements of each tile.
+struct Staging<'a> {
+    pieces: &'a [Piece],
+    len: [usize; 2],
+}
+
+impl Staging<'_> {
+    fn taps(&self) -> impl Iterator<Item = &Tap> {
+        self.pieces.iter().flat_map(|piece| &piece.taps)
+    }
+
+    /// Loads all pieces for the tiles that begin at step `k`.
+    fn load(&self, out: &mut String, k: &str) {
+        self.pieces.iter().for_each(|piece| out.push_str(&(piece.load)(k)));
+    }
+
+    /// Moves the places of the pieces to the tap of step `k`. Most tiles have the same tap as the tile before.
+    fn follow(&self, out: &mut String, k: &str) {
+        if self.taps().next().is_none() {
+            return;
+        }
+        out.push_str("            // The places of a new tap.\n");
+        let _ = writeln!(out, "            if (!TAPS_EVEN || {k} % TAP4 == 0u) {{");
+        self.taps().for_each(|tap| out.push_str(&format!("                {} = {};\n", tap.name, (tap.at)(k))));
+        out.push_str("            }\n");
+    }
+
+    /// Stores all pieces to the tiles of buffer `which`.
+    fn store(&self, out: &mut String, which: &str) {
+        out.push_str("            {\n");
+        buffer(out, which, self.len);
+        self.pieces.iter().for_each(|piece| out.push_str(&piece.store));
+        out.push_str("            }\n");
+    }
 }
 
 /// Vector `l` of the left operand: its place, if it changes with the tap only, and the expression that loads it.
