@@ -8,7 +8,7 @@ use super::{CheckOptions, Checked, PartRead, Parts, Sample, collected, unopened}
 use crate::data::open::open_with;
 use crate::data::prepare::count;
 use crate::data::prepare::no_pixels;
-use crate::data::{BadImage, DataError, ImageProblem, SampleDepth, SegmentationDataset};
+use crate::data::{DataError, SampleDepth, SegmentationDataset};
 
 /// Reads every image and mask of the segmentation set at `path`. It reports
 ///
@@ -66,12 +66,8 @@ impl Checked for Arc<dyn SegmentationDataset> {
     fn sample(&self, index: usize) -> Result<Sample, DataError> {
         let mut sample = Sample::of(self.name(index), None, self.image(index))?;
         let mask = collected(self.mask(index), &mut sample.bad)?;
-        if let (Some(image), Some(mask)) = (&sample.image, &mask)
-            && image.size != mask.dimensions()
-        {
-            let (image_size, mask_size) = (image.size, mask.dimensions());
-            let problem = ImageProblem::SizesDiffer { image: self.name(index), image_size, mask_size };
-            sample.bad.push(BadImage { image: self.mask_name(index), problem });
+        if let (Some(image), Some(mask)) = (&sample.image, &mask) {
+            sample.bad.extend(self.other_size(index, image.size, mask.dimensions()));
         }
         sample.class_pixels = mask.map(|mask| count(&mask, self.classes().len()).0);
         Ok(sample)

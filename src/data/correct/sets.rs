@@ -11,7 +11,7 @@ use super::target::{self, Target};
 use super::{Corrected, Kept, Samples, choose, counts, write_images};
 use crate::data::check::CheckOptions;
 use crate::data::open::open_with;
-use crate::data::prepare::count;
+use crate::data::prepare::{SampleSet, count};
 use crate::data::{
     BadImage, ClassificationDataset, DataError, IGNORED, ImageDataset, ImageProblem, MultiLabelSet, SampleDepth,
     SegmentationDataset, open_classification, open_images, open_multi_label,
@@ -19,60 +19,52 @@ use crate::data::{
 
 const NAMES: [&str; 3] = ["train", "val", "test"];
 
-/// Sets of one kind, a part each.
-struct Parts<T: ?Sized>(Vec<Arc<T>>);
-
-fn sizes<T: ?Sized>(parts: &[Arc<T>], len: impl Fn(&T) -> usize) -> Vec<(&'static str, usize)> {
-    NAMES.into_iter().zip(parts.iter().map(|part| len(part))).collect()
-}
-
-impl Samples for Parts<dyn ClassificationDataset> {
-    fn parts(&self) -> Vec<(&'static str, usize)> {
-        sizes(&self.0, ClassificationDataset::len)
-    }
-
-    fn name(&self, part: usize, index: usize) -> String {
-        self.0[part].describe(index)
-    }
-
-    fn image(&self, part: usize, index: usize) -> Result<RgbImage, DataError> {
-        self.0[part].image(index)
-    }
-
-    fn label(&self, part: usize, index: usize) -> Option<String> {
-        self.0[part].class_names().get(self.0[part].label(index) as usize).cloned()
-    }
-
-    fn depth(&self) -> Option<&SampleDepth> {
-        self.0[0].depth()
-    }
-}
-
-impl Samples for Parts<MultiLabelSet> {
-    fn parts(&self) -> Vec<(&'static str, usize)> {
-        sizes(&self.0, MultiLabelSet::len)
-    }
-
-    fn name(&self, part: usize, index: usize) -> String {
-        self.0[part].name(index)
-    }
-
-    fn image(&self, part: usize, index: usize) -> Result<RgbImage, DataError> {
-        self.0[part].image(index)
-    }
-
-    fn label(&self, part: usize, index: usize) -> Option<String> {
-        Some(format!("{:?}", self.0[part].labels(index)))
-    }
-
-    fn depth(&self) -> Option<&SampleDepth> {
+/// A set of one part.
+trait Part: SampleSet {
+    /// See [`Samples::label`].
+    fn label(&self, _index: usize) -> Option<String> {
         None
     }
+
+    /// See [`Samples::check`].
+    fn check(&self, _index: usize, _image: &RgbImage) -> Result<(), DataError> {
+        Ok(())
+    }
 }
 
-impl Samples for Parts<dyn ImageDataset> {
+impl Part for Arc<dyn ClassificationDataset> {
+    fn label(&self, index: usize) -> Option<String> {
+        self.class_names().get((**self).label(index) as usize).cloned()
+    }
+}
+
+impl Part for MultiLabelSet {
+    fn label(&self, index: usize) -> Option<String> {
+        Some(format!("{:?}", self.labels(index)))
+    }
+}
+
+impl Part for Arc<dyn ImageDataset> {}
+
+impl Part for Arc<dyn SegmentationDataset> {
+    fn check(&self, index: usize, image: &RgbImage) -> Result<(), DataError> {
+        let bad = self.other_size(index, image.dimensions(), self.mask(index)?.dimensions());
+        bad.map_or(Ok(()), |bad| Err(DataError::BadImage(bad)))
+    }
+}
+
+/// Sets of one kind, a part each.
+struct Parts<P>(Vec<P>);
+
+impl<P: Part> Parts<P> {
+    fn new(train: P, val: P, test: Option<P>) -> Self {
+        Parts([train, val].into_iter().chain(test).collect())
+    }
+}
+
+impl<P: Part> Samples for Parts<P> {
     fn parts(&self) -> Vec<(&'static str, usize)> {
-        sizes(&self.0, ImageDataset::len)
+        NAMES.into_iter().zip(self.0.iter().map(SampleSet::len)).collect()
     }
 
     fn name(&self, part: usize, index: usize) -> String {
@@ -83,22 +75,8 @@ impl Samples for Parts<dyn ImageDataset> {
         self.0[part].image(index)
     }
 
-    fn depth(&self) -> Option<&SampleDepth> {
-        self.0[0].depth()
-    }
-}
-
-impl Samples for Parts<dyn SegmentationDataset> {
-    fn parts(&self) -> Vec<(&'static str, usize)> {
-        sizes(&self.0, SegmentationDataset::len)
-    }
-
-    fn name(&self, part: usize, index: usize) -> String {
-        self.0[part].name(index)
-    }
-
-    fn image(&self, part: usize, index: usize) -> Result<RgbImage, DataError> {
-        self.0[part].image(index)
+    fn label(&self, part: usize, index: usize) -> Option<String> {
+        Part::label(&self.0[part], index)
     }
 
     fn depth(&self) -> Option<&SampleDepth> {
@@ -106,14 +84,7 @@ impl Samples for Parts<dyn SegmentationDataset> {
     }
 
     fn check(&self, part: usize, index: usize, image: &RgbImage) -> Result<(), DataError> {
-        let set = &self.0[part];
-        let mask = set.mask(index)?;
-        if image.dimensions() == mask.dimensions() {
-            return Ok(());
-        }
-        let (image_size, mask_size) = (image.dimensions(), mask.dimensions());
-        let problem = ImageProblem::SizesDiffer { image: set.name(index), image_size, mask_size };
-        Err(DataError::BadImage(BadImage { image: set.mask_name(index), problem }))
+        Part::check(&self.0[part], index, image)
     }
 }
 
@@ -124,7 +95,7 @@ impl Samples for Parts<dyn SegmentationDataset> {
 pub fn correct_classification(path: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, DataError> {
     let target = Target::new(to, path)?;
     let splits = open_classification(path, &options.open_options())?;
-    let set = Parts([splits.train, splits.val].into_iter().chain(splits.test).collect());
+    let set = Parts::new(splits.train, splits.val, splits.test);
     let mut left_out = Vec::new();
     let mut kept = choose(&set, &mut left_out)?;
     let label = |one: &Kept| set.label(one.part, one.index).unwrap_or_default();
@@ -147,7 +118,7 @@ pub fn correct_classification(path: &Path, options: &CheckOptions<'_>, to: &Path
 pub fn correct_multi_label(path: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, DataError> {
     let target = Target::new(to, path)?;
     let splits = open_multi_label(path, &options.open_options())?;
-    let set = Parts([splits.train, splits.val].into_iter().chain(splits.test).map(Arc::new).collect());
+    let set = Parts::new(splits.train, splits.val, splits.test);
     let mut left_out = Vec::new();
     let kept = choose(&set, &mut left_out)?;
     let parts = counts(&set, &kept, path)?;
@@ -174,7 +145,7 @@ pub fn correct_multi_label(path: &Path, options: &CheckOptions<'_>, to: &Path) -
 pub fn correct_images(path: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, DataError> {
     let target = Target::new(to, path)?;
     let splits = open_images(path, &options.set_options())?;
-    let set = Parts([splits.train, splits.val].into_iter().chain(splits.test).collect());
+    let set = Parts::new(splits.train, splits.val, splits.test);
     let mut left_out = Vec::new();
     let kept = choose(&set, &mut left_out)?;
     let parts = counts(&set, &kept, path)?;
@@ -194,7 +165,7 @@ pub fn correct_segmentation(path: &Path, options: &CheckOptions<'_>, to: &Path) 
     let target = Target::new(to, path)?;
     let mut left_out = Vec::new();
     let splits = open_with(path, &options.set_options(), &mut left_out)?;
-    let set = Parts([splits.train, splits.val].into_iter().chain(splits.test).collect());
+    let set = Parts::new(splits.train, splits.val, splits.test);
     let mut kept = choose(&set, &mut left_out)?;
     let list = set.0[0].classes().clone();
     let pixels: Vec<Vec<u64>> = kept

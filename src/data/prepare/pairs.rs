@@ -9,8 +9,8 @@ use crate::data::batch::{Identity, digest};
 use crate::data::names::quoted;
 use crate::data::resize::{nearest_into, stretch_into};
 use crate::data::{
-    Augmentation, BadImage, ClassList, DataError, IGNORED, ImageProblem, Inputs, Normalization, PixelSums, SampleDepth,
-    SampleLayout, SampleMut, SegmentationDataset, Source, one_line,
+    Augmentation, ClassList, DataError, IGNORED, Inputs, Normalization, PixelSums, SampleDepth, SampleLayout,
+    SampleMut, SegmentationDataset, Source, one_line,
 };
 
 /// Prepared pairs of image and mask.
@@ -57,10 +57,8 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
     /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
     fn fill(&self, index: usize, ((height, width), _): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
         let (image, mask) = (self.image(index)?, self.mask(index)?);
-        if image.dimensions() != mask.dimensions() {
-            let (image_size, mask_size) = (image.dimensions(), mask.dimensions());
-            let problem = ImageProblem::SizesDiffer { image: self.name(index), image_size, mask_size };
-            return Err(DataError::BadImage(BadImage { image: self.mask_name(index), problem }));
+        if let Some(bad) = self.other_size(index, image.dimensions(), mask.dimensions()) {
+            return Err(DataError::BadImage(bad));
         }
         let (image_out, mask_out) = halves_mut(out);
         stretch_into(&image, width, height, image_out);

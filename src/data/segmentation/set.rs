@@ -7,7 +7,7 @@ use image::{GrayImage, RgbImage, RgbaImage};
 use super::class_list::{ClassList, IGNORED, voc_color};
 use crate::data::decisions::Decisions;
 use crate::data::depth::SampleDepth;
-use crate::data::{BadImage, DataError, dataset};
+use crate::data::{BadImage, DataError, ImageProblem, dataset};
 
 /// Images with a class for each pixel. Indices run from 0 to `len() - 1`; a higher index may panic.
 pub trait SegmentationDataset: Send + Sync {
@@ -53,6 +53,14 @@ pub trait SegmentationDataset: Send + Sync {
     /// How 16-bit samples of images are read, if the set may have any.
     fn depth(&self) -> Option<&SampleDepth> {
         None
+    }
+}
+
+impl dyn SegmentationDataset {
+    /// The fault of the mask of image `index` whose size is not that of the image.
+    pub(crate) fn other_size(&self, index: usize, image: (u32, u32), mask: (u32, u32)) -> Option<BadImage> {
+        let problem = ImageProblem::SizesDiffer { image: self.name(index), image_size: image, mask_size: mask };
+        (image != mask).then(|| BadImage { image: self.mask_name(index), problem })
     }
 }
 
