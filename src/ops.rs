@@ -11,6 +11,7 @@ mod dropout;
 mod epilogue;
 mod flip;
 mod loss;
+mod loss_parts;
 mod loss_scale;
 mod memory;
 mod metrics;

@@ -160,9 +160,18 @@ pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, 
     Ok(holds_classes(home)?.then(|| home.clone()))
 }
 
+/// The folder of the class folders of a set without parts, whose folders are `folders`.
+///
+/// # Errors
+/// Where the folders are named as parts.
+pub(super) fn folder_of_classes(root: &Path, folders: &[PathBuf]) -> Result<PathBuf, DataError> {
+    require_class_names(folders, root)?;
+    Ok(home(root, folders)?.unwrap_or_else(|| root.to_path_buf()))
+}
+
 /// Refuses folders that are named as parts (`train_images`, `test_images`), because the parts would become the classes. It
 /// suffices that one is named after training and another after validation or test.
-pub(super) fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
+fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
     let mut named = Vec::new();
     for folder in folders {
         if holds_image(folder)? {

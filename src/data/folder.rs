@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::class_walk::{ClassWalk, Needed, beside, holds_classes, home, require_class_names};
+use super::class_walk::{ClassWalk, Needed, beside, folder_of_classes, holds_classes, home};
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::disagree::disagreement;
@@ -81,13 +81,7 @@ impl Format for ClassFolders {
                     reason: format!("there is {}/ but no train/ beside it", name_of(&val)),
                 })
             }
-            (None, None) => {
-                require_class_names(&others, root)?;
-                match home(root, &others)? {
-                    Some(home) => divided([root, &home], options),
-                    None => divided([root, root], options),
-                }
-            }
+            (None, None) => divided([root, &folder_of_classes(root, &others)?], options),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! It is computed as `w·t·softplus(−x) + (1 − t)·softplus(x)`, which neither overflows nor cancels for any logit
 //! (PyTorch's `binary_cross_entropy_with_logits`).
 
-use super::{Reduction, expect_first, expect_vector, first, none, row_consts, vectors};
+use super::{Reduction, expect_first, expect_vector, loss_parts, row_consts, vectors};
 use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -81,19 +81,14 @@ impl Op for BinaryCrossEntropy {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let &[logits, targets] = expect_first(inputs)?;
-        let wanted = 2 + usize::from(self.weighted);
-        if inputs.len() != wanted {
-            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
-        }
+        loss_parts::expect_count(inputs, self.weighted)?;
         if logits != targets {
             return Err("there must be one target per logit, in the shape of the logits".into());
         }
         if self.weighted {
             expect_vector("the positive weights", inputs[2], logits)?;
         }
-        if !(0.0..1.0).contains(&self.options.label_smoothing) {
-            return Err(format!("label smoothing {} is not in [0, 1)", self.options.label_smoothing));
-        }
+        loss_parts::expect_smoothing(self.options.label_smoothing)?;
         super::expect_focal_gamma(self.options.focal_gamma)?;
         Ok(vec![TensorType::channels([1]), TensorType::channels([4])])
     }
@@ -104,11 +99,7 @@ impl Op for BinaryCrossEntropy {
         node: NodeView<'_>,
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
-        let mut inputs = vec![first(upstream)?, node.outputs[1]];
-        inputs.extend(node.inputs);
-        let mut grads = none(node.inputs.len());
-        grads[0] = Some(g.add1(BinaryCrossEntropyGrad(*self), &inputs)?);
-        Ok(grads)
+        loss_parts::gradient(g, node, upstream, BinaryCrossEntropyGrad(*self))
     }
 
     fn domain(&self, input: usize, _: &[&TensorType]) -> Option<Domain> {
@@ -119,16 +110,12 @@ impl Op for BinaryCrossEntropy {
         let logits = l.inputs[0];
         let parts = vectors(logits).min(MAX_PARTS);
         let partials = l.scratch(parts * LANES);
-        // Without weights the logits are bound once more.
-        let weights = if self.weighted { Operand::Input(2) } else { Operand::Input(0) };
-        let reads = [Operand::Input(0), Operand::Input(1), weights].map(|o| (o, Access::Read));
+        let reads =
+            [Operand::Input(0), Operand::Input(1), loss_parts::weights(self.weighted, 0)].map(|o| (o, Access::Read));
         let consts = self.consts(logits).u("PARTS", parts).u("TOTAL4", vectors(logits));
         let bindings = reads.into_iter().chain([(partials, Access::Write)]);
         l.call("binary_cross_entropy", consts, bindings, Work::Items(parts), 9 * logits.shape.elements());
-        super::partial_sums::sum_partials(l, partials, 1, parts, Operand::Output(1));
-        let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
-        let consts = Consts::new().b("MEAN", self.options.reduction == Reduction::Mean);
-        l.call("loss_finalize", consts, bindings, Work::Items(1), 1);
+        loss_parts::finish(l, partials, parts, self.options.reduction);
     }
 }
 
@@ -143,10 +130,7 @@ impl Op for BinaryCrossEntropyGrad {
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let logits = l.inputs[2];
-        let weights = if self.0.weighted { Operand::Input(4) } else { Operand::Input(2) };
-        let reads = [Operand::Input(0), Operand::Input(1), Operand::Input(2), Operand::Input(3), weights];
-        let bindings = reads.into_iter().map(|o| (o, Access::Read)).chain([(Operand::Output(0), Access::Write)]);
-        let work = Work::Items(vectors(logits));
-        l.call("binary_cross_entropy_grad", self.0.consts(logits), bindings, work, 9 * logits.shape.elements());
+        let (consts, work) = (self.0.consts(logits), (Work::Items(vectors(logits)), 9 * logits.shape.elements()));
+        loss_parts::lower_gradient(l, ("binary_cross_entropy_grad", consts), self.0.weighted, work);
     }
 }

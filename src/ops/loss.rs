@@ -4,7 +4,7 @@
 //! instead of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows. Focal loss
 //! (Lin et al. 2017) is `l = (1 − p_y)^γ·w_y·(−log p_y)`.
 
-use super::{expect_first, expect_labels, expect_vector, first, none, row_consts};
+use super::{expect_first, expect_labels, expect_vector, loss_parts, row_consts};
 use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -93,10 +93,7 @@ impl Op for SoftmaxCrossEntropy {
 
     fn outputs(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let &[logits, labels] = expect_first(inputs)?;
-        let wanted = 2 + usize::from(self.weighted);
-        if inputs.len() != wanted {
-            return Err(format!("needs {wanted} inputs, got {}", inputs.len()));
-        }
+        loss_parts::expect_count(inputs, self.weighted)?;
         if self.options.soft_labels {
             if labels.shape != logits.shape || labels.len() != logits.len() {
                 return Err("soft labels must have the shape of the logits".into());
@@ -114,9 +111,7 @@ impl Op for SoftmaxCrossEntropy {
         if o.focal_gamma > 0.0 && (o.label_smoothing > 0.0 || o.soft_labels || o.log_probabilities) {
             return Err("focal loss needs labels without smoothing, and logits".into());
         }
-        if !(0.0..1.0).contains(&self.options.label_smoothing) {
-            return Err(format!("label smoothing {} is not in [0, 1)", self.options.label_smoothing));
-        }
+        loss_parts::expect_smoothing(self.options.label_smoothing)?;
         super::expect_focal_gamma(self.options.focal_gamma)?;
         Ok(vec![TensorType::channels([1]), TensorType::channels([4])])
     }
@@ -127,11 +122,7 @@ impl Op for SoftmaxCrossEntropy {
         node: NodeView<'_>,
         upstream: &[Option<Value>],
     ) -> Result<Vec<Option<Value>>, GraphError> {
-        let mut inputs = vec![first(upstream)?, node.outputs[1]];
-        inputs.extend(node.inputs);
-        let mut grads = none(node.inputs.len());
-        grads[0] = Some(g.add1(SoftmaxCrossEntropyGrad(*self), &inputs)?);
-        Ok(grads)
+        loss_parts::gradient(g, node, upstream, SoftmaxCrossEntropyGrad(*self))
     }
 
     fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
@@ -143,15 +134,12 @@ impl Op for SoftmaxCrossEntropy {
     fn lower(&self, l: &mut Lowering<'_>) {
         let logits = l.inputs[0];
         let rows = logits.shape.rows();
-        let weights = if self.weighted { Operand::Input(2) } else { Operand::Input(0) };
         let per_row = l.scratch(rows * LANES);
-        let reads = [Operand::Input(0), Operand::Input(1), weights].map(|o| (o, Access::Read));
+        let reads =
+            [Operand::Input(0), Operand::Input(1), loss_parts::weights(self.weighted, 0)].map(|o| (o, Access::Read));
         let bindings = reads.into_iter().chain([(per_row, Access::Write)]);
         l.call("softmax_cross_entropy", self.consts(logits), bindings, Work::Items(rows), 5 * logits.shape.elements());
-        super::partial_sums::sum_partials(l, per_row, 1, rows, Operand::Output(1));
-        let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
-        let consts = Consts::new().b("MEAN", self.options.reduction == Reduction::Mean);
-        l.call("loss_finalize", consts, bindings, Work::Items(1), 1);
+        loss_parts::finish(l, per_row, rows, self.options.reduction);
     }
 }
 
@@ -166,10 +154,7 @@ impl Op for SoftmaxCrossEntropyGrad {
 
     fn lower(&self, l: &mut Lowering<'_>) {
         let logits = l.inputs[2];
-        let weights = if self.0.weighted { Operand::Input(4) } else { Operand::Input(2) };
-        let reads = [Operand::Input(0), Operand::Input(1), Operand::Input(2), Operand::Input(3), weights];
-        let bindings = reads.into_iter().map(|o| (o, Access::Read)).chain([(Operand::Output(0), Access::Write)]);
-        let work = Work::Items(logits.shape.rows());
-        l.call("softmax_cross_entropy_grad", self.0.consts(logits), bindings, work, 6 * logits.shape.elements());
+        let (consts, work) = (self.0.consts(logits), (Work::Items(logits.shape.rows()), 6 * logits.shape.elements()));
+        loss_parts::lower_gradient(l, ("softmax_cross_entropy_grad", consts), self.0.weighted, work);
     }
 }

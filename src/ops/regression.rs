@@ -1,7 +1,7 @@
 //! Losses between a prediction and a target of the same shape, averaged over all elements: with d = prediction −
 //! target, squared error `d²`, absolute error `|d|`, and Huber (1964): `d²/2` for |d| ≤ δ, else `δ·(|d| − δ/2)`.
 
-use super::{expect_inputs, first, row_consts, vectors};
+use super::{Reduction, expect_inputs, first, loss_parts, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
@@ -108,9 +108,7 @@ impl Op for RegressionLoss {
         let consts = self.0.consts(t).u("PARTS", parts).u("TOTAL4", vectors(t));
         let bindings = reads.into_iter().chain([(partials, Access::Write)]);
         l.call("regression_loss", consts, bindings, Work::Items(parts), 3 * t.shape.elements());
-        super::partial_sums::sum_partials(l, partials, 1, parts, Operand::Output(1));
-        let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];
-        l.call("loss_finalize", Consts::new().b("MEAN", true), bindings, Work::Items(1), 1);
+        loss_parts::finish(l, partials, parts, Reduction::Mean);
     }
 }
 

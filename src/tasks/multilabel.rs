@@ -40,9 +40,8 @@ use crate::run::Checkpoint;
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::task_card::TaskCard;
-use crate::setting::Setting;
 use crate::train::open::TrainingData;
-use crate::train::settings::{ConfigError, Given, Resolved, TaskSettings};
+use crate::train::settings::{Resolved, TaskSettings};
 use crate::train::start::{self, StartFile};
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 
@@ -73,9 +72,7 @@ pub fn open(config: &MultiLabelConfig, observer: &dyn Observer) -> Result<Traine
 }
 
 impl Task for MultiLabel {
-    fn name(&self) -> &'static str {
-        MultiLabelConfig::TASK
-    }
+    crate::settings_of_task!(MultiLabelConfig);
 
     fn help(&self) -> &'static str {
         "Train a multi-label classifier: several labels per image"
@@ -83,14 +80,6 @@ impl Task for MultiLabel {
 
     fn card(&self) -> TaskCard {
         scores::task_card(self.name())
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        MultiLabelConfig::SETTINGS
-    }
-
-    fn resolve(&self, given: &Given) -> Result<Resolved, ConfigError> {
-        Resolved::of(&MultiLabelConfig::resolve(given)?)
     }
 
     fn read(&self, settings: &Resolved, observer: &dyn Observer) -> Result<TrainingData, TrainError> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{MultiLabelSet, MultiLabelSplits, split};
-use crate::data::class_walk::{ClassWalk, Needed, beside, holds_classes, home, require_class_names};
+use crate::data::class_walk::{ClassWalk, Needed, beside, folder_of_classes, holds_classes};
 use crate::data::dataset::place_of;
 use crate::data::decisions::{Decisions, LeftOut, Why};
 use crate::data::folder::ClassFolders;
@@ -58,13 +58,7 @@ impl Format for SharedFolders {
                 );
                 Err(DataError::malformed(root, problem))
             }
-            (None, None) => {
-                require_class_names(&others, root)?;
-                match home(root, &others)? {
-                    Some(home) => divided([root, &home], options),
-                    None => divided([root, root], options),
-                }
-            }
+            (None, None) => divided([root, &folder_of_classes(root, &others)?], options),
         }
     }
 }
