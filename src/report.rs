@@ -21,7 +21,7 @@ use thiserror::Error;
 use self::chart::charts;
 #[cfg(feature = "cli")]
 pub(crate) use self::commands::{Place, commands};
-use self::html::{Row, escaped, table};
+use self::html::escaped;
 #[cfg(feature = "cli")]
 pub(crate) use self::live::Watched;
 use self::page::Page;
@@ -183,15 +183,13 @@ impl Report {
         }
     }
 
-    fn sweep(&mut self, folder: &Path, name: &str, TableRows { head, rows }: &TableRows) -> Result<(), ReportError> {
+    fn sweep(&mut self, folder: &Path, name: &str, table: &TableRows) -> Result<(), ReportError> {
         self.page.listed_heading(2, &format!("Sweep: {name}"));
-        let row =
-            |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
-        self.page.add(&table("Runs of the sweep, the best first", head, &rows.iter().map(row).collect::<Vec<_>>()));
+        self.page.add(&table.html("Runs of the sweep, the best first"));
         if let Some(line) = chance_of(folder) {
             self.page.push(format_args!("<p>{}</p>\n", escaped(line)));
         }
-        let runs = rows.iter().flat_map(|row| row.last().into_iter().flat_map(|names| names.split_whitespace()));
+        let runs = table.rows.iter().flat_map(|row| row.last().into_iter().flat_map(|names| names.split_whitespace()));
         let mut records = vec![];
         for name in runs.take(DRAWN) {
             let path = folder.join(name);

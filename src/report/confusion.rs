@@ -118,9 +118,8 @@ fn most_frequent(names: &[String], matrix: &ConfusionMatrix, unit: &str) -> Stri
         .filter(|(count, ..)| *count > 0)
         .collect();
     pairs.sort_by_key(|&(count, truth, prediction)| (std::cmp::Reverse(count), truth, prediction));
-    let row = |&(count, truth, prediction): &(u64, usize, usize)| Row {
-        cells: vec![names[truth].clone().into(), names[prediction].clone().into(), count.to_string().into()],
-        differs: false,
+    let row = |&(count, truth, prediction): &(u64, usize, usize)| {
+        Row::of([names[truth].clone(), names[prediction].clone(), count.to_string()])
     };
     let rows: Vec<Row> = pairs.iter().take(LISTED).map(row).collect();
     table("Most frequent confusions", &["truth", "predicted as", unit].map(String::from), &rows)
@@ -174,7 +173,7 @@ pub(super) fn classes(run: &Record) -> Option<String> {
             cells.extend(
                 further.iter().map(|(_, value)| Cell::from(of_class.and_then(value).map_or("–".into(), decimals))),
             );
-            Row { cells, differs: false }
+            Row::of(cells)
         })
         .collect();
     let head = ["class", unit, "precision", "recall", score].into_iter().chain(further.iter().map(|(name, _)| *name));

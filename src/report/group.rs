@@ -47,7 +47,7 @@ fn column(values: &[Option<f64>], direction: f64, text: impl Fn(f64) -> String) 
 fn by_run(caption: &str, head: Vec<String>, runs: &[Record], columns: &[Vec<Cell>]) -> String {
     let row = |(index, run): (usize, &Record)| {
         let cells = columns.iter().map(|column| column[index].clone());
-        Row { cells: std::iter::once(Cell::from(&run.name[..])).chain(cells).collect(), differs: false }
+        Row::of(std::iter::once(Cell::from(&run.name[..])).chain(cells))
     };
     let rows: Vec<Row> = runs.iter().enumerate().map(row).collect();
     table(caption, &head, &rows)
@@ -129,7 +129,7 @@ fn classes(runs: &[Record]) -> Option<String> {
     let row = |(class, name): (usize, &String)| {
         let values: Vec<Option<f64>> = found.iter().map(|scores| scores.values[class]).collect();
         let cells = column(&values, 1.0, |v| format!("{v:.3}"));
-        Row { cells: std::iter::once(Cell::from(&name[..])).chain(cells).collect(), differs: false }
+        Row::of(std::iter::once(Cell::from(&name[..])).chain(cells))
     };
     let rows: Vec<Row> = names.iter().enumerate().map(row).collect();
     Some(table(&format!("{score} of each class, after the best epoch"), &head, &rows))

@@ -77,6 +77,13 @@ pub(super) struct Row {
     pub differs: bool,
 }
 
+impl Row {
+    /// A row of these cells.
+    pub fn of<C: Into<Cell>>(cells: impl IntoIterator<Item = C>) -> Self {
+        Row { cells: cells.into_iter().map(Into::into).collect(), differs: false }
+    }
+}
+
 /// A table in a box that scrolls on narrow pages. Columns of numbers are right-aligned.
 pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     let numeric = |column: usize| rows.iter().all(|row| row.cells.get(column).is_none_or(Cell::is_number));

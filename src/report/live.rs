@@ -161,7 +161,7 @@ impl WatchedRun {
         let left = if trains { self.left(now).map(duration) } else { None };
         let (last, best) = self.scores.clone().unwrap_or_default();
         let cells = [&self.name, state, &format!("{done} of {all}"), left.as_deref().unwrap_or("–"), &last, &best];
-        Row { cells: cells.into_iter().map(Into::into).collect(), differs: false }
+        Row::of(cells)
     }
 
     /// Seconds to the end of the last epoch, if the remaining epochs take as long as those before.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::ReportError;
 use super::commands::{Place, commands, resumption};
+use super::html::{self, Row};
 use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
@@ -261,6 +262,14 @@ pub(super) struct TableRows {
     pub head: Vec<String>,
     /// Rows. Those of a sweep are sorted from best to worst, and the last column has the folders of the runs.
     pub rows: Vec<Vec<String>>,
+}
+
+impl TableRows {
+    /// The table as HTML.
+    pub fn html(&self, caption: &str) -> String {
+        let rows: Vec<Row> = self.rows.iter().map(|cells| Row::of(cells.iter().map(String::as_str))).collect();
+        html::table(caption, &self.head, &rows)
+    }
 }
 
 /// The description of a run's task: its own, else that of a known task with the same name or first score.

@@ -5,7 +5,7 @@ use super::confusion;
 use super::html::{Row, data_uri, escaped, table};
 use super::layers;
 use super::page::Page;
-use super::record::{Record, TableRows, duration};
+use super::record::{Record, duration};
 use super::{trust, verdict};
 use std::path::Path;
 
@@ -72,11 +72,9 @@ fn confusion_and_tables(page: &mut Page, run: &Record, level: usize) {
         page.heading(level, "Confusion matrix");
         page.picture(png, "Confusion matrix", "Truth in rows, prediction in columns");
     }
-    for (caption, TableRows { head, rows }) in &run.tables {
-        let row =
-            |cells: &Vec<String>| Row { cells: cells.iter().map(|c| c.as_str().into()).collect(), differs: false };
+    for (caption, rows) in &run.tables {
         page.heading(level, caption);
-        page.add(&table("", head, &rows.iter().map(row).collect::<Vec<_>>()));
+        page.add(&rows.html(""));
     }
 }
 
@@ -250,7 +248,7 @@ fn scores(run: &Record) -> String {
         std::iter::once("").chain(columns.iter().map(|(name, _)| *name)).map(String::from).collect();
     let row = |name: &str, text: &dyn Fn(&EpochRow) -> String| {
         let cells = columns.iter().map(|(_, row)| text(row));
-        Row { cells: std::iter::once(name.to_owned()).chain(cells).map(Into::into).collect(), differs: false }
+        Row::of(std::iter::once(name.to_owned()).chain(cells))
     };
     let mut rows = vec![
         row("epoch", &|row| row.epoch.to_string()),
