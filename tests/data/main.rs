@@ -16,6 +16,7 @@ mod memory;
 mod modes;
 mod multilabel;
 mod segmentation;
+mod sets;
 mod streets;
 mod tiff;
 mod tones;

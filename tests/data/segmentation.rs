@@ -10,20 +10,12 @@ use shadegrad::data::{
     SegmentationSplits, SetOptions, Source, open_segmentation, prepare,
 };
 
+use crate::sets::{segmentation, write};
 use crate::{picture, refused, save, temp};
-
-fn open(root: &Path) -> Result<SegmentationSplits, shadegrad::data::DataError> {
-    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, ..SetOptions::default() })
-}
 
 fn grey(path: &Path, values: &[u8], width: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     GrayImage::from_raw(width, values.len() as u32 / width, values.to_vec()).unwrap().save(path).unwrap();
-}
-
-fn text(path: &Path, content: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
 }
 
 /// Writes a PNG with a palette and `bits` bits per pixel. `rows` are packed.
@@ -73,7 +65,7 @@ fn masks_are_found_under_many_names() {
             let fill = |pattern: &str, name: &str| dir.path().join(pattern.replace("{s}", part).replace("{}", name));
             pairs(&["a1", "b_2", "c.3", "d"], &values, |name| (fill(image, name), fill(mask, name)));
         }
-        let splits = open(dir.path()).unwrap_or_else(|e| panic!("{image} {mask}: {e}"));
+        let splits = segmentation(dir.path()).unwrap_or_else(|e| panic!("{image} {mask}: {e}"));
         let lens = (splits.train.len(), splits.val.len(), splits.test.as_ref().map(|t| t.len()));
         assert_eq!(lens, if divided { (4, 4, Some(4)) } else { (3, 1, None) }, "{image} {mask}");
         assert_eq!(ids(&splits.train, 0), values, "{image} {mask}");
@@ -107,13 +99,13 @@ fn incomplete_pairs_are_all_named_or_left_out() {
         "c.jpg: cannot be paired",
         "have bad images skipped",
     ];
-    let message = refused(open(dir.path()).map(|_| ()), &parts[1..]);
+    let message = refused(segmentation(dir.path()).map(|_| ()), &parts[1..]);
     assert!(message.contains("c.png: cannot be paired"), "{message}");
     let options = SetOptions { skip_bad: true, ..SetOptions::default() };
     let splits = open_segmentation(dir.path(), &options).unwrap();
     assert_eq!((splits.train.len() + splits.val.len(), splits.left_out.len()), (2, 4));
-    refused(open(&at("images")).map(|_| ()), &["no pairs", "1 masks".replace('1', "0").as_str(), "x_mask.png"]);
-    refused(open(&at("nowhere")).map(|_| ()), &["nowhere", "no such"]);
+    refused(segmentation(&at("images")).map(|_| ()), &["no pairs", "1 masks".replace('1', "0").as_str(), "x_mask.png"]);
+    refused(segmentation(&at("nowhere")).map(|_| ()), &["nowhere", "no such"]);
 }
 
 #[test]
@@ -124,9 +116,9 @@ fn camvid_lists_open_with_their_classes() {
         pairs(&["x", "y"], &[0, 10, 11, 255], |n| (at(format!("{part}/{n}.png")), at(format!("{part}annot/{n}.png"))));
         // Paths of another machine, as in published lists.
         let line = |n: &str| format!("/SegNet/CamVid/{part}/{n}.png /SegNet/CamVid/{part}annot/{n}.png\n");
-        text(&at(format!("{part}.txt")), &(line("x") + &line("y")));
+        write(&at(format!("{part}.txt")), &(line("x") + &line("y")));
     }
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!(splits.test.as_ref().unwrap().len(), 2);
     let classes = splits.train.classes();
     assert_eq!((classes.len(), classes.names[10].as_str(), classes.palette[3]), (11, "Bicyclist", [128, 64, 128]));
@@ -135,58 +127,58 @@ fn camvid_lists_open_with_their_classes() {
     // A class file beside the lists has precedence.
     let names: Vec<String> = (0..11).map(|i| format!("\"c{i}\"")).collect();
     let json = format!(r#"{{"classes": [{}, "Void"], "ignore_index": 11, "splits": {{"a": 1}}}}"#, names.join(", "));
-    text(&at("info.json".into()), &json);
-    let splits = open(dir.path()).unwrap();
+    write(&at("info.json".into()), &json);
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!(splits.train.classes().ignored, "value 11 (Void), value 255");
     assert_eq!(splits.train.classes().names[4], "c4");
     assert_eq!(ids(&splits.val, 1), [0, 10, 255, 255]);
 
-    text(&at("train.txt".into()), "train/x.png trainannot/x.png\ntrain/gone.png trainannot/x.png\ntrain/y.png\n");
+    write(&at("train.txt".into()), "train/x.png trainannot/x.png\ntrain/gone.png trainannot/x.png\ntrain/y.png\n");
     let parts = ["train.txt, line 2", "the image train/gone.png is not there", "line 3", "'train/y.png' is not"];
-    refused(open(dir.path()).map(|_| ()), &parts);
-    text(&at("train.txt".into()), "../../etc/passwd.png trainannot/x.png\ntrain/x.png trainannot/x.png\n");
-    refused(open(dir.path()).map(|_| ()), &["line 1", "passwd.png is not there"]);
+    refused(segmentation(dir.path()).map(|_| ()), &parts);
+    write(&at("train.txt".into()), "../../etc/passwd.png trainannot/x.png\ntrain/x.png trainannot/x.png\n");
+    refused(segmentation(dir.path()).map(|_| ()), &["line 1", "passwd.png is not there"]);
 }
 
 #[test]
 fn colors_stand_for_classes() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
-    text(&at("label_colors.txt"), "64 128 64\tAnimal\n192 0 128\t\tArchway\n0 0 0 Void\n");
+    write(&at("label_colors.txt"), "64 128 64\tAnimal\n192 0 128\t\tArchway\n0 0 0 Void\n");
     let colors = [[64, 128, 64], [192, 0, 128], [0, 0, 0], [64, 128, 64]];
     for name in ["a", "b"] {
         save(&at(&format!("images/{name}.png")), &picture(4, 1, 3));
         let mask = RgbImage::from_fn(4, 1, |x, _| Rgb(colors[x as usize]));
         save(&at(&format!("labels/{name}_L.png")), &mask);
     }
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!(splits.train.classes().names, ["Animal", "Archway"]);
     assert_eq!(ids(&splits.train, 0), [0, 1, 255, 0]);
     // The same colors through a palette in another order.
     let palette = [0, 0, 0, 192, 0, 128, 64, 128, 64];
     palette_png(&at("labels/a_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
     palette_png(&at("labels/b_L.png"), (4, 1), png::BitDepth::Two, &palette, &[0b10_01_00_10]);
-    assert_eq!(ids(&open(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
+    assert_eq!(ids(&segmentation(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
     // The same list in another common form.
     fs::remove_file(at("label_colors.txt")).unwrap();
-    text(&at("class_dict.csv"), "name,r,g,b\nAnimal, 64, 128, 64\nArchway,192,0,128\nVoid,0,0,0\n");
-    assert_eq!(ids(&open(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
-    text(&at("class_dict.csv"), "name,r,g,b\nAnimal,64,128\n");
-    refused(open(dir.path()).map(|_| ()), &["class_dict.csv, line 2", "'name,r,g,b'"]);
+    write(&at("class_dict.csv"), "name,r,g,b\nAnimal, 64, 128, 64\nArchway,192,0,128\nVoid,0,0,0\n");
+    assert_eq!(ids(&segmentation(dir.path()).unwrap().train, 0), [0, 1, 255, 0]);
+    write(&at("class_dict.csv"), "name,r,g,b\nAnimal,64,128\n");
+    refused(segmentation(dir.path()).map(|_| ()), &["class_dict.csv, line 2", "'name,r,g,b'"]);
     fs::remove_file(at("class_dict.csv")).unwrap();
-    text(&at("codes.txt"), "Void\nArchway\nAnimal\n");
-    let splits = open(dir.path()).unwrap();
+    write(&at("codes.txt"), "Void\nArchway\nAnimal\n");
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!(ids(&splits.train, 0), [1, 0, 255, 1]);
     assert_eq!(splits.train.classes().names, ["Archway", "Animal"]);
     fs::remove_file(at("codes.txt")).unwrap();
     // Without a list the colors are the classes, and palettes are read as indices.
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!(ids(&splits.train, 0), [2, 1, 0, 2]);
     assert_eq!(splits.train.classes().palette[2], [64, 128, 64]);
     for name in ["a", "b"] {
         save(&at(&format!("labels/{name}_L.png")), &RgbImage::from_fn(4, 1, |x, _| Rgb(colors[x as usize])));
     }
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!(splits.train.classes().names, ["#000000", "#408040", "#c00080"]);
     assert!(splits.train.classes().to_string().contains("from the colors in the masks; name them in a classes.toml"));
 }
@@ -201,9 +193,9 @@ fn voc_and_cityscapes_open() {
         let mask = voc.join(format!("SegmentationClass/{name}.png"));
         palette_png(&mask, (4, 1), png::BitDepth::Eight, &palette, &[0, 15, 20, 255]);
     }
-    text(&voc.join("ImageSets/Segmentation/train.txt"), "2007_000032\n2007_000039\n");
-    text(&voc.join("ImageSets/Segmentation/val.txt"), "2007_000063\n");
-    let splits = open(dir.path()).unwrap();
+    write(&voc.join("ImageSets/Segmentation/train.txt"), "2007_000032\n2007_000039\n");
+    write(&voc.join("ImageSets/Segmentation/val.txt"), "2007_000063\n");
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!((splits.format, splits.train.len(), splits.val.len()), ("Pascal VOC", 2, 1));
     let classes = splits.train.classes();
     // Published colors: person 192 128 128, tv monitor 0 64 128.
@@ -212,8 +204,8 @@ fn voc_and_cityscapes_open() {
         ("person", [192, 128, 128], [0, 64, 128])
     );
     assert_eq!(ids(&splits.val, 0), [0, 15, 20, 255]);
-    text(&voc.join("ImageSets/Segmentation/val.txt"), "2007_000063\n2007_000999\n");
-    refused(open(dir.path()).map(|_| ()), &["val.txt, line 2", "'2007_000999' has neither"]);
+    write(&voc.join("ImageSets/Segmentation/val.txt"), "2007_000063\n2007_000999\n");
+    refused(segmentation(dir.path()).map(|_| ()), &["val.txt, line 2", "'2007_000999' has neither"]);
 
     let dir = temp();
     for (part, city) in [("train", "aachen"), ("train", "bonn"), ("val", "ulm")] {
@@ -222,7 +214,7 @@ fn voc_and_cityscapes_open() {
         grey(&dir.path().join(format!("gtFine/{name}_gtFine_labelIds.png")), &[7, 33, 4, 26], 4);
         save(&dir.path().join(format!("gtFine/{name}_gtFine_color.png")), &picture(4, 1, 0));
     }
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!((splits.format, splits.train.len(), splits.val.len()), ("Cityscapes", 2, 1));
     assert_eq!(splits.train.classes().names[13], "car");
     assert_eq!(ids(&splits.val, 0), [0, 18, 255, 13], "road, bicycle, static (not trained), car");
@@ -235,8 +227,8 @@ fn class_files_are_followed_and_their_faults_are_named() {
     pairs(&["a", "b"], &[3, 7, 9, 255], |n| (at(&format!("images/{n}.jpg")), at(&format!("masks/{n}.png"))));
     let written = "ignore_index = [9]\n[[classes]]\nname = \"sky\"\nvalue = 7\ncolour = [1, 2, 3]\n[[classes]]\n\
                    name = \"road\"\nvalue = 3\n";
-    text(&at("classes.toml"), written);
-    let splits = open(dir.path()).unwrap();
+    write(&at("classes.toml"), written);
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!(ids(&splits.train, 0), [1, 0, 255, 255]);
     assert_eq!(splits.train.classes().palette[0], [1, 2, 3]);
     let words = splits.train.classes().to_string();
@@ -260,13 +252,13 @@ fn class_files_are_followed_and_their_faults_are_named() {
             ["\"a\"", "expected a value from 0 to 255, or a list of them"],
         ),
     ] {
-        text(&at("classes.toml"), content);
-        let message = refused(open(dir.path()).map(|_| ()), &parts);
+        write(&at("classes.toml"), content);
+        let message = refused(segmentation(dir.path()).map(|_| ()), &parts);
         assert!(message.contains("classes.toml") && !message.contains("variant"), "{message}");
     }
     fs::remove_file(at("classes.toml")).unwrap();
-    text(&at("info.json"), r#"{"classes": ["a", {"name": "b", "tint": [1, 2, 3]}]}"#);
-    refused(open(dir.path()).map(|_| ()), &["info.json", "class 2: unknown field `tint`", "`colour`"]);
+    write(&at("info.json"), r#"{"classes": ["a", {"name": "b", "tint": [1, 2, 3]}]}"#);
+    refused(segmentation(dir.path()).map(|_| ()), &["info.json", "class 2: unknown field `tint`", "`colour`"]);
 }
 
 #[test]
@@ -275,7 +267,7 @@ fn classes_are_detected_from_the_values_of_masks() {
     let at = |name: &str| dir.path().join(name);
     let detected = |values: &[u8]| {
         pairs(&["a", "b"], values, |n| (at(&format!("images/{n}.jpg")), at(&format!("masks/{n}.png"))));
-        let splits = open(dir.path()).unwrap();
+        let splits = segmentation(dir.path()).unwrap();
         (ids(&splits.train, 0), splits.train.classes().names.clone())
     };
     let (mask, names) = detected(&[0, 255, 255, 0]);
@@ -287,12 +279,12 @@ fn classes_are_detected_from_the_values_of_masks() {
         [([0; 4], "value 0 alone"), ([7, 7, 255, 7], "value 7 alone"), ([255; 4], "nothing but value 255")]
     {
         pairs(&["a", "b"], &values, |n| (at(&format!("images/{n}.jpg")), at(&format!("masks/{n}.png"))));
-        refused(open(dir.path()).map(|_| ()), &[found, "at least 2 classes", "classes.toml"]);
+        refused(segmentation(dir.path()).map(|_| ()), &[found, "at least 2 classes", "classes.toml"]);
     }
     for name in ["a", "b"] {
         save(&at(&format!("masks/{name}.png")), &RgbImage::from_pixel(4, 1, Rgb([9, 8, 7])));
     }
-    refused(open(dir.path()).map(|_| ()), &["the color #090807 alone", "at least 2 classes", "classes.toml"]);
+    refused(segmentation(dir.path()).map(|_| ()), &["the color #090807 alone", "at least 2 classes", "classes.toml"]);
 }
 
 /// As in the other tasks, an empty part is an error.
@@ -303,9 +295,9 @@ fn an_empty_validation_part_is_refused() {
         let at = |name: String| dir.path().join(name);
         let masks = train.replace("images", "masks");
         pairs(&["a", "b", "c"], &[0, 1, 2, 0], |n| (at(format!("{train}/{n}.jpg")), at(format!("{masks}/{n}.png"))));
-        open(dir.path()).unwrap();
+        segmentation(dir.path()).unwrap();
         fs::create_dir_all(at(empty.into())).unwrap();
-        refused(open(dir.path()).map(|_| ()), &["validation part is empty", "no complete pair"]);
+        refused(segmentation(dir.path()).map(|_| ()), &["validation part is empty", "no complete pair"]);
     }
 }
 
@@ -313,14 +305,14 @@ fn an_empty_validation_part_is_refused() {
 fn pairs_are_prepared_together() {
     let dir = temp();
     let at = |name: String| dir.path().join(name);
-    text(&at("classes.toml".into()), "classes = [\"a\", \"b\", \"c\"]");
+    write(&at("classes.toml".into()), "classes = [\"a\", \"b\", \"c\"]");
     for i in 0..8u8 {
         save(&at(format!("images/{i}.png")), &RgbImage::from_fn(8, 6, |x, y| Rgb([x as u8 * 20, y as u8 * 30, i])));
         let mask = GrayImage::from_fn(8, 6, |x, y| Luma([if y == 0 { 255 } else { u8::from(x >= 4) }]));
         fs::create_dir_all(at("masks".into())).unwrap();
         mask.save(at(format!("masks/{i}.png"))).unwrap();
     }
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     let sets = [splits.train, splits.val];
     let prepared = prepare(&sets, &PrepareOptions::new(3, 4), &|_, _| ()).unwrap();
     let train = &prepared[0];

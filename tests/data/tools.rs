@@ -1,25 +1,11 @@
 //! Exports of Supervisely and Label Studio, and annotation files with boxes.
 
-use std::fs;
-use std::path::Path;
-
 use image::{GrayImage, Luma};
 use serde_json::json;
-use shadegrad::data::{DataError, SegmentationDataset, SegmentationSplits, SetOptions, open_segmentation};
+use shadegrad::data::SegmentationDataset;
 
+use crate::sets::{HEIGHT, WIDTH, segmentation, write};
 use crate::{picture, refused, save, temp};
-
-const WIDTH: u32 = 40;
-const HEIGHT: u32 = 32;
-
-fn open(root: &Path) -> Result<SegmentationSplits, DataError> {
-    open_segmentation(root, &SetOptions { val_split: 0.25, seed: 3, ..SetOptions::default() })
-}
-
-fn write(path: &Path, content: &serde_json::Value) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content.to_string()).unwrap();
-}
 
 /// Requires the rectangle of columns 5 to 24 and rows 5 to 14 as `id`, optionally with a hole at columns 10 to 14 and
 /// rows 7 to 9.
@@ -56,14 +42,14 @@ fn supervisely_objects_become_masks() {
             let root = dir.path().join(part);
             save(&root.join(format!("img/{number}.jpg")), &picture(WIDTH, HEIGHT, number as u8));
             let ann = json!({"size": {"height": HEIGHT, "width": WIDTH}, "objects": objects(number)});
-            write(&root.join(format!("ann/{number}.jpg.json")), &ann);
+            write(&root.join(format!("ann/{number}.jpg.json")), ann.to_string());
         }
         let classes = ["dog", "cat", "unused"].map(|title| json!({"title": title, "shape": "any"}));
-        write(&dir.path().join("meta.json"), &json!({"classes": classes}));
+        write(&dir.path().join("meta.json"), json!({"classes": classes}).to_string());
         dir
     };
     let dir = project(&|number| if number == 1 { vec![stamp.clone()] } else { vec![polygon.clone()] });
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!((splits.format, splits.train.len(), splits.val.len()), ("Supervisely project", 2, 1));
     assert_eq!(splits.train.classes().names, ["background", "dog", "cat"]);
     rectangle(&*splits.train, 0, 2, true);
@@ -72,12 +58,12 @@ fn supervisely_objects_become_masks() {
 
     // An object with a box alone would be background.
     let dir = project(&|number| if number == 1 { vec![stamp.clone(), boxed.clone()] } else { vec![polygon.clone()] });
-    refused(open(dir.path()), &["1 of its 4 objects are boxes", "would be background"]);
+    refused(segmentation(dir.path()), &["1 of its 4 objects are boxes", "would be background"]);
     let dir = project(&|_| vec![boxed.clone()]);
-    refused(open(dir.path()), &["3 objects are boxes", "polygons"]);
+    refused(segmentation(dir.path()), &["3 objects are boxes", "polygons"]);
     let damaged = json!({"classTitle": "dog", "geometryType": "bitmap", "bitmap": {"data": "eJzr", "origin": [0, 0]}});
     let dir = project(&|number| vec![if number == 1 { damaged.clone() } else { polygon.clone() }]);
-    refused(open(dir.path()), &["1.jpg.json", "bitmap is damaged"]);
+    refused(segmentation(dir.path()), &["1.jpg.json", "bitmap is damaged"]);
 }
 
 #[test]
@@ -112,11 +98,11 @@ fn label_studio_regions_become_masks() {
             json!({"id": 1, "data": {"image": image}, "annotations": [cancelled, {"result": [region]}]})
         };
         let tasks: Vec<_> = images.into_iter().zip(regions).map(task).collect();
-        write(&dir.path().join("project-1-at-2024.json"), &json!(tasks));
+        write(&dir.path().join("project-1-at-2024.json"), json!(tasks).to_string());
         dir
     };
     let dir = export([&polygon, &brush, &polygon]);
-    let splits = open(dir.path()).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
     assert_eq!((splits.format, splits.train.len() + splits.val.len()), ("Label Studio JSON", 3));
     assert_eq!(splits.train.classes().names, ["background", "cat", "dog"]);
     for set in [&splits.train, &splits.val] {
@@ -138,22 +124,25 @@ fn label_studio_regions_become_masks() {
         .zip([&polygon, &brush, &polygon])
         .map(|(image, region)| json!({"id": 7, "image": format!("/data/upload/1/{image}"), "label": [min(region)], "annotator": 1}))
         .collect();
-    write(&dir.path().join("project-1-at-2024.json"), &json!(tasks));
-    let from_min = open(dir.path()).unwrap();
+    write(&dir.path().join("project-1-at-2024.json"), json!(tasks).to_string());
+    let from_min = segmentation(dir.path()).unwrap();
     assert_eq!(from_min.train.classes().names, ["background", "cat", "dog"]);
     (0..splits.train.len()).for_each(|i| assert_eq!(from_min.train.mask(i).unwrap(), splits.train.mask(i).unwrap()));
     let dir = export([&boxed; 3]);
-    refused(open(dir.path()), &["3 regions are boxes"]);
-    refused(open(export([&polygon, &boxed, &polygon]).path()), &["1 of its 3 regions are boxes"]);
+    refused(segmentation(dir.path()), &["3 regions are boxes"]);
+    refused(segmentation(export([&polygon, &boxed, &polygon]).path()), &["1 of its 3 regions are boxes"]);
     // A shape without label, or of a kind that is not read, is no background.
     let bare = region("polygon", json!({"points": [[12.5, 15.6], [62.5, 15.6], [62.5, 46.8]]}));
-    refused(open(export([&polygon, &bare, &polygon]).path()), &["task 1", "a region of type polygon has no label"]);
+    refused(
+        segmentation(export([&polygon, &bare, &polygon]).path()),
+        &["task 1", "a region of type polygon has no label"],
+    );
     let ellipse =
         region("ellipselabels", json!({"x": 50, "y": 50, "radiusX": 9, "radiusY": 9, "ellipselabels": ["cat"]}));
-    refused(open(export([&polygon, &ellipse, &polygon]).path()), &["task 1", "a region is an ellipse"]);
+    refused(segmentation(export([&polygon, &ellipse, &polygon]).path()), &["task 1", "a region is an ellipse"]);
     let damaged = region("brushlabels", json!({"format": "rle", "rle": &rle[..40], "brushlabels": ["cat"]}));
     let dir = export([&polygon, &damaged, &polygon]);
-    refused(open(dir.path()), &["task 1", "brush stroke are damaged"]);
+    refused(segmentation(dir.path()), &["task 1", "brush stroke are damaged"]);
 }
 
 #[test]
@@ -164,11 +153,11 @@ fn labelme_boxes_are_no_masks() {
         let shape = json!({"label": "cat", "points": [[5, 5], [25, 15]], "shape_type": "rectangle"});
         let file =
             json!({"shapes": [shape], "imagePath": format!("{number}.jpg"), "imageHeight": 32, "imageWidth": 40});
-        write(&dir.path().join(format!("{number}.json")), &file);
+        write(&dir.path().join(format!("{number}.json")), file.to_string());
     }
-    refused(open(dir.path()), &["3 shapes are boxes", "polygons"]);
+    refused(segmentation(dir.path()), &["3 shapes are boxes", "polygons"]);
     let polygon = json!({"label": "cat", "points": [[5, 5], [25, 5], [25, 15]]});
     let file = json!({"shapes": [polygon], "imagePath": "0.jpg", "imageHeight": 32, "imageWidth": 40});
-    write(&dir.path().join("0.json"), &file);
-    refused(open(dir.path()), &["2 of its 3 shapes are boxes"]);
+    write(&dir.path().join("0.json"), file.to_string());
+    refused(segmentation(dir.path()), &["2 of its 3 shapes are boxes"]);
 }

@@ -8,28 +8,15 @@ use shadegrad::data::{DataError, IGNORED, SegmentationSplits, Why};
 use tempfile::TempDir;
 
 use super::{HEIGHT, WIDTH, segmentation, write};
+use crate::sets::{self, POLYGON, lens};
 use crate::{picture, refused, save, temp};
-
-/// A rectangle of 200 pixels as YOLO has it.
-const POLYGON: &str = "0.125 0.15625 0.625 0.15625 0.625 0.46875 0.125 0.46875";
 
 /// Images and labels of YOLO in each of `folders`, four each, with classes 0 and 1.
 fn yolo(folders: &[&str], files: &[(&str, &str)]) -> TempDir {
-    let dir = temp();
-    for (place, folder) in folders.iter().enumerate() {
-        for number in 0..4 {
-            let tone = (place * 4 + number) as u8;
-            save(&dir.path().join(format!("images/{folder}/{number}.jpg")), &picture(WIDTH, HEIGHT, tone));
-            let label = dir.path().join(format!("labels/{folder}/{number}.txt"));
-            write(&label, format!("{} {POLYGON}\n", place % 2));
-        }
-    }
-    files.iter().for_each(|(name, content)| write(&dir.path().join(name), content));
-    dir
-}
-
-fn lens(splits: &SegmentationSplits) -> (usize, usize) {
-    (splits.train.len(), splits.val.len())
+    let of_folder = |(place, folder): (usize, &&str)| {
+        (0..4).map(move |number| (format!("{folder}/{number}"), Some(place as u8 % 2))).collect::<Vec<_>>()
+    };
+    sets::yolo(folders.iter().enumerate().flat_map(of_folder), files)
 }
 
 /// Pixels of `id` in the images of the training and the validation part.
@@ -112,31 +99,10 @@ fn yolos_classes_come_from_each_of_its_lists() {
     refused(segmentation(dir.path()), &["0.txt, line 1", "9 coordinates", "save_conf"]);
 }
 
-/// Six images and `written` as `name`; `edit` changes it.
-fn coco_at(names: &[&str], edit: impl Fn(&mut Value)) -> TempDir {
-    let dir = temp();
-    let entries = |(id, name): (usize, &&str)| json!({"id": id, "file_name": name, "width": WIDTH, "height": HEIGHT});
-    let mut written = json!({
-        "images": names.iter().enumerate().map(entries).collect::<Vec<_>>(),
-        "annotations": (0..names.len()).map(|id| json!({
-            "id": id, "image_id": id, "category_id": 3 + 4 * (id % 2), "iscrowd": 0,
-            "segmentation": [[5, 5, 25, 5, 25, 15, 5, 15]],
-        })).collect::<Vec<_>>(),
-        "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}],
-    });
-    for (id, name) in names.iter().enumerate() {
-        save(
-            &dir.path().join("images").join(name.rsplit(['/', '\\']).next().unwrap()),
-            &picture(WIDTH, HEIGHT, id as u8),
-        );
-    }
-    edit(&mut written);
-    write(&dir.path().join("a.json"), written.to_string());
-    dir
-}
+const JPEGS: [&str; 4] = ["0.jpg", "1.jpg", "2.jpg", "3.jpg"];
 
-fn coco(edit: impl Fn(&mut Value)) -> Result<SegmentationSplits, DataError> {
-    let dir = coco_at(&["0.jpg", "1.jpg", "2.jpg", "3.jpg"], edit);
+fn coco(edit: impl FnOnce(&mut Value)) -> Result<SegmentationSplits, DataError> {
+    let dir = sets::coco(&JPEGS, edit);
     // The masks are drawn from memory.
     segmentation(dir.path())
 }
@@ -148,7 +114,10 @@ fn cocos_ids_and_categories_mean_one_thing() {
     assert!(noted(&splits, "category 7 has the name 'cat' of category 3"));
     refused(coco(|file| file["categories"][1]["id"] = json!(3)), &["category 3 is 'cat' and 'dog'"]);
     refused(coco(|file| file["images"][1]["id"] = json!(0)), &["several images have the id 0"]);
-    refused(coco(|file| file["images"][1]["file_name"] = json!("0.jpg")), &["image 0 of a.json is the same file"]);
+    refused(
+        coco(|file| file["images"][1]["file_name"] = json!("0.jpg")),
+        &["image 0 of annotations.json is the same file"],
+    );
     let splits = coco(|file| file["annotations"][1]["image_id"] = json!(99)).unwrap();
     assert!(noted(&splits, "1 annotations belong to images that are not listed, such as image 99"));
     // A crowd lies below the objects.
@@ -163,7 +132,7 @@ fn cocos_ids_and_categories_mean_one_thing() {
     assert!(!message.contains("add the file"));
     refused(
         coco(|file| file["annotations"][1]["segmentation"] = json!({"counts": [1e12], "size": [HEIGHT, WIDTH]})),
-        &["a.json", "expected polygons"],
+        &["annotations.json", "expected polygons"],
     );
 }
 
@@ -173,16 +142,16 @@ fn cocos_files_are_found() {
     for front in ["/label-studio/data/upload/1/", "s3://bucket/x/", "C:\\sets\\x\\"] {
         let names: Vec<String> = (0..4).map(|id| format!("{front}{id}.jpg")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let dir = coco_at(&names, |_| ());
+        let dir = sets::coco(&names, |_| ());
         assert_eq!(pixels(&segmentation(dir.path()).unwrap(), 1), 400, "{front}");
     }
-    let dir = coco_at(&["0.jpg", "1.jpg", "2.jpg", "3.jpg"], |_| ());
-    let text = fs::read_to_string(dir.path().join("a.json")).unwrap();
+    let dir = sets::coco(&JPEGS, |_| ());
+    let text = fs::read_to_string(dir.path().join("annotations.json")).unwrap();
     let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    write(&dir.path().join("a.json"), [b"\xff\xfe".as_slice(), &units].concat());
+    write(&dir.path().join("annotations.json"), [b"\xff\xfe".as_slice(), &units].concat());
     assert_eq!(segmentation(dir.path()).unwrap().format, "COCO JSON");
     // COCO 2017 has the same images in several files.
-    fs::remove_file(dir.path().join("a.json")).unwrap();
+    fs::remove_file(dir.path().join("annotations.json")).unwrap();
     let at = |name: &str| dir.path().join("annotations").join(name);
     write(&at("instances_train2017.json"), &text);
     write(&at("person_keypoints_train2017.json"), &text);
@@ -323,7 +292,7 @@ fn areas_outside_of_the_picture_are_refused() {
         dir
     };
     let coco_of = |area: Value| {
-        coco_at(&["0.jpg", "1.jpg", "2.jpg", "3.jpg"], |file| file["annotations"][0]["segmentation"] = area.clone())
+        sets::coco(&["0.jpg", "1.jpg", "2.jpg", "3.jpg"], |file| file["annotations"][0]["segmentation"] = area.clone())
     };
     let refusal = |dir: &TempDir| -> Option<String> {
         let splits = match segmentation(dir.path()) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shadegrad::data::{DataError, Hints, OpenOptions, SetOptions, Why, open_images, open_multi_label};
 
 use super::{HEIGHT, WIDTH, pairs, save_grey, segmentation, stripes, write};
-use crate::{class_folders, open, picture, refused, save, temp};
+use crate::{class_folders, open, picture, refused, save, sets, temp};
 
 const SIX: [&str; 6] = ["0", "1", "2", "3", "4", "5"];
 
@@ -293,21 +293,14 @@ fn palettes_that_differ_are_refused() {
     assert_eq!(segmentation(dir.path()).unwrap().train.classes().names.len(), 3);
 }
 
-/// A file of COCO's form with six pictures, changed by `edit`.
-fn coco(edit: impl Fn(&mut Value)) -> Result<shadegrad::data::SegmentationSplits, DataError> {
-    let dir = temp();
-    let mut images = Vec::new();
-    let mut annotations = Vec::new();
-    for k in 0..6 {
-        save(&dir.path().join(format!("images/{k}.png")), &picture(WIDTH, HEIGHT, k));
-        images.push(json!({"id": k, "file_name": format!("{k}.PNG"), "width": WIDTH, "height": HEIGHT}));
-        let polygon = [[5, 5, 25, 5, 25, 15, 5, 15]];
-        annotations.push(json!({"id": k, "image_id": k, "category_id": 1 + k % 2, "segmentation": polygon}));
-    }
-    let categories = json!([{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]);
-    let mut written = json!({"images": images, "annotations": annotations, "categories": categories});
-    edit(&mut written);
-    write(&dir.path().join("annotations.json"), written.to_string());
+/// A set of COCO with six pictures, whose names have another case in the file, changed by `edit`.
+fn coco(edit: impl FnOnce(&mut Value)) -> Result<shadegrad::data::SegmentationSplits, DataError> {
+    let dir = sets::coco(&["0.png", "1.png", "2.png", "3.png", "4.png", "5.png"], |written| {
+        let upper =
+            |one: &mut Value| one["file_name"] = one["file_name"].as_str().unwrap().replace("png", "PNG").into();
+        each(written, "images").for_each(upper);
+        edit(written);
+    });
     segmentation(dir.path())
 }
 
@@ -347,16 +340,10 @@ fn cocos_variants_are_read_or_named() {
 
 #[test]
 fn yolos_images_without_text_are_noted() {
-    let dir = temp();
-    for k in 0..4 {
-        save(&dir.path().join(format!("images/{k}.png")), &picture(WIDTH, HEIGHT, k));
-        if k > 0 {
-            write(&dir.path().join(format!("labels/{k}.txt")), "0 0.1 0.1 0.6 0.1 0.6 0.5\n");
-        }
-    }
-    write(&dir.path().join("data.yaml"), "names: [cat]\n");
+    let images = [("0", None), ("1", Some(0)), ("2", Some(0)), ("3", Some(0))];
+    let dir = sets::yolo(images, &[("data.yaml", "names: [cat]\n")]);
     let notes = segmentation(dir.path()).unwrap().decisions.notes;
-    assert_eq!(notes, ["1 images have no text file, such as images/0.png: they are background alone"]);
+    assert_eq!(notes, ["1 images have no text file, such as images/0.jpg: they are background alone"]);
 }
 
 #[test]
