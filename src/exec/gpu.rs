@@ -179,8 +179,8 @@ impl GpuEngine {
 
     /// Makes the shared buffers large enough for a plan. Returns the pipelines and grids of its calls, and the floats of scratch
     /// memory that each needs.
-    fn prepare(&mut self, plan: &Plan, winograd: bool) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
-        let (stages, scratch) = self.compile(plan, winograd)?;
+    fn prepare(&mut self, plan: &Plan, tiles: Tiles) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
+        let (stages, scratch) = self.compile(plan, tiles)?;
         let most = scratch.iter().copied().max().unwrap_or(0);
         let mut replaced = false;
         let operands = stages.iter().zip(&plan.calls).flat_map(|(stages, planned)| {
@@ -196,13 +196,13 @@ impl GpuEngine {
         Ok((stages, scratch))
     }
 
-    fn compile(&mut self, plan: &Plan, winograd: bool) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
+    fn compile(&mut self, plan: &Plan, tiles: Tiles) -> Result<(Vec<Stages>, Vec<usize>), ExecError> {
         let (shaders, target) = (self.shaders, self.target);
         let calls: Vec<_> = plan.calls.iter().map(|planned| &planned.call).collect();
         let (gpu, tuner) = (&self.gpu, &self.tuner);
         let text = |call: &&KernelCall<Slice>| {
             let tile = tuner.tile(gpu, call, target, shaders)?;
-            shaders(call, target, tile.filter(|tile| winograd || tile.winograd == 0))
+            shaders(call, target, tile.filter(|tile| tiles == Tiles::All || tile.winograd == 0))
         };
         let texts = calls.par_iter().map(text).collect::<Result<Vec<Shader>, _>>()?;
         let work: Vec<_> = calls.into_iter().zip(&texts).collect();
@@ -238,6 +238,14 @@ impl GpuEngine {
         self.gpu.check(during)?;
         Ok(submission)
     }
+}
+
+/// The tiles that the calls of a plan may take of those that the tuner chose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tiles {
+    All,
+    /// Winograd needs scratch memory.
+    WithoutWinograd,
 }
 
 fn loaded(plans: &[Loaded], plan: usize) -> Result<&Loaded, ExecError> {
@@ -278,11 +286,11 @@ impl Engine for GpuEngine {
         self.tune(plan)?;
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
         let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
-        let (stages, scratch) = match self.prepare(plan, true) {
-            // Without Winograd and textures, which need scratch memory and copies.
+        let (stages, scratch) = match self.prepare(plan, Tiles::All) {
+            // Textures need copies.
             Err(ExecError::OutOfMemory { .. }) => {
                 self.target.texture_rows = None;
-                self.prepare(plan, false)?
+                self.prepare(plan, Tiles::WithoutWinograd)?
             }
             other => other?,
         };

@@ -95,13 +95,10 @@ impl ConvShapes {
         }
     }
 
-    /// Emits a relayout of `operand` (rows of `groups·per_group` channels) to or from vector-aligned groups.
-    fn regroup(&self, l: &mut Lowering<'_>, from: Operand, rows: usize, per_group: usize, align: bool, to: Operand) {
-        let (g, c) = (self.spec.groups, per_group);
-        let (joint, single) = ((g * c, padded(g * c)), (c, padded(c)));
-        let (i, o) = if align { (joint, single) } else { (single, joint) };
-        let out_rows = if align { rows * g } else { rows };
-        super::memory::relayout(l, from, i, to, o, out_rows);
+    /// Lengths of a row of all channels of `side`, and of one group at a vector boundary: without and with padding.
+    fn layouts(&self, side: usize) -> [(usize, usize); 2] {
+        let (g, c) = (self.spec.groups, self.group[side]);
+        [(g * c, padded(g * c)), (c, padded(c))]
     }
 
     /// `operand` with every group at a vector boundary: itself, or a rearranged copy.
@@ -110,7 +107,8 @@ impl ConvShapes {
             return operand;
         }
         let copy = l.scratch(rows * self.spec.groups * padded(self.group[side]));
-        self.regroup(l, operand, rows, self.group[side], true, copy);
+        let [joint, single] = self.layouts(side);
+        super::memory::relayout(l, operand, joint, copy, single, rows * self.spec.groups);
         copy
     }
 
@@ -127,7 +125,8 @@ impl ConvShapes {
         }
         let target = l.scratch(rows * self.spec.groups * padded(self.group[side]));
         emit(l, target);
-        self.regroup(l, target, rows, self.group[side], false, Operand::Output(0));
+        let [joint, single] = self.layouts(side);
+        super::memory::relayout(l, target, single, Operand::Output(0), joint, rows);
     }
 
     pub fn x_rows(&self) -> usize {

@@ -82,15 +82,25 @@ impl EpochRow {
             .collect()
     }
 
-    /// Writes rows as CSV, preceded by the column names if `header`. Numbers read back exactly.
+    /// Writes rows as CSV, after the names of the columns. Numbers read back exactly.
     ///
     /// # Errors
     /// When the writer fails.
-    pub fn write_csv(rows: &[Self], header: bool, writer: impl Write) -> Result<(), csv::Error> {
-        let mut csv = csv::WriterBuilder::new().from_writer(writer);
-        if let Some(first) = rows.first().filter(|_| header) {
+    pub fn write_csv(rows: &[Self], mut writer: impl Write) -> Result<(), csv::Error> {
+        if let Some(first) = rows.first() {
+            let mut csv = csv::Writer::from_writer(&mut writer);
             csv.write_record(first.columns().iter().map(|(name, _)| *name))?;
+            csv.flush()?;
         }
+        Self::append_csv(rows, writer)
+    }
+
+    /// Writes rows as CSV without the names of the columns.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn append_csv(rows: &[Self], writer: impl Write) -> Result<(), csv::Error> {
+        let mut csv = csv::Writer::from_writer(writer);
         for row in rows {
             // `{:?}` prints the shortest text that reads back exactly. Whole numbers lose their ".0".
             let text = |v: f64| format!("{v:?}").trim_end_matches(".0").to_owned();
@@ -104,7 +114,7 @@ impl EpochRow {
     pub fn csv(rows: &[Self]) -> String {
         let mut bytes = vec![];
         // Writing into memory does not fail.
-        let _ = Self::write_csv(rows, true, &mut bytes);
+        let _ = Self::write_csv(rows, &mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 

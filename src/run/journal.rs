@@ -26,7 +26,10 @@ impl RunDir {
     pub fn append_metrics(&self, row: &EpochRow) -> Result<(), RunError> {
         append(&self.metrics_path(), |first| {
             let mut line = Vec::new();
-            EpochRow::write_csv(std::slice::from_ref(row), first, &mut line).map_err(io::Error::from)?;
+            let rows = std::slice::from_ref(row);
+            let written =
+                if first { EpochRow::write_csv(rows, &mut line) } else { EpochRow::append_csv(rows, &mut line) };
+            written.map_err(io::Error::from)?;
             Ok(line)
         })
     }
@@ -85,7 +88,7 @@ impl RunDir {
     /// # Errors
     /// When the disk refuses.
     pub fn rewrite_metrics(&self, rows: &[EpochRow]) -> Result<(), RunError> {
-        Ok(write_atomic(&self.metrics_path(), |w| EpochRow::write_csv(rows, true, w).map_err(io::Error::from))?)
+        Ok(write_atomic(&self.metrics_path(), |w| EpochRow::write_csv(rows, w).map_err(io::Error::from))?)
     }
 
     /// The epochs in `metrics.csv`; empty for a run that ended before its first epoch.

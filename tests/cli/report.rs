@@ -29,7 +29,7 @@ fn row(epoch: u32, scores: &[(Score, f64)]) -> EpochRow {
 
 fn metrics(rows: &[EpochRow]) -> Vec<u8> {
     let mut csv = vec![];
-    EpochRow::write_csv(rows, true, &mut csv).expect("memory");
+    EpochRow::write_csv(rows, &mut csv).expect("memory");
     csv
 }
 
