@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use image::{DynamicImage, GrayImage, Luma, Rgba, RgbaImage};
+use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgba, RgbaImage};
 use serde_json::Value;
 use shadegrad::data::check::{CheckOptions, check_classification, check_images, check_multi_label, check_segmentation};
 use shadegrad::data::correct::{correct_classification, correct_images, correct_multi_label, correct_segmentation};
@@ -207,4 +207,27 @@ fn sets_of_images_and_of_several_labels_are_corrected() {
     assert_eq!(after.train.class_names(), before.train.class_names());
     (0..4).for_each(|i| assert_eq!(after.train.labels(i), before.train.labels(i)));
     (0..2).for_each(|i| assert_eq!(after.val.labels(i), before.val.labels(i)));
+}
+
+/// Samples of 12 bits in files of 16 are scaled by the 12 bits of their set, whatever its task.
+#[test]
+fn copies_of_pictures_with_12_bits_are_not_dark() {
+    let (dir, out) = (temp(), temp());
+    for k in 0..6u32 {
+        let picture = ImageBuffer::from_fn(16, 8, |x, y| Luma([((x * 270 + y + 7 * k) as u16).min(4095)]));
+        picture.save(dir.path().join(format!("{k}.png"))).unwrap();
+    }
+    let table =
+        "path,split,labels\n0.png,train,a;b\n1.png,train,b\n2.png,train,a\n3.png,train,a\n4.png,val,a;b\n5.png,val,b\n";
+    fs::write(dir.path().join("t.csv"), table).unwrap();
+    let (images, labels) = (out.path().join("images"), out.path().join("labels"));
+    correct_images(dir.path(), &CheckOptions::default(), &images).unwrap();
+    correct_multi_label(&dir.path().join("t.csv"), &CheckOptions::default(), &labels).unwrap();
+    for copy in [images, labels] {
+        for file in copy.join("images").read_dir().unwrap() {
+            let path = file.unwrap().path();
+            let brightest = image::open(&path).unwrap().into_rgb8().into_raw().into_iter().max();
+            assert!(brightest > Some(250), "{}: {brightest:?} of 255", path.display());
+        }
+    }
 }
