@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod hub;
 mod image_model;
+mod labeled_images;
 pub(crate) mod list;
 pub mod multilabel;
 mod paired;

@@ -4,6 +4,7 @@ use crate::data::Mix;
 use crate::nn::{Network, Stem};
 use crate::run::image_size::MAX_IMAGE_SIZE;
 use crate::tasks::image_model::{ImageModel, WITH_STEM};
+use crate::tasks::labeled_images::{check_images, check_table};
 use crate::train::settings::{ConfigError, FOCAL_GAMMA, Needs, Normalize, Rule, check_focal};
 use crate::{choices, task_settings};
 
@@ -105,13 +106,8 @@ impl ClassifyConfig {
     }
 
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
-        let columns = [("path_column", &self.path_column), ("label_column", &self.label_column)];
-        let root = self.image_root.as_ref().map(|root| root.display().to_string());
-        for (key, value) in columns.into_iter().chain([("image_root", &root)]) {
-            if let Some(value) = value {
-                rule.effect(key, value, self.data.is_some(), Needs::Set(&["data"]))?;
-            }
-        }
+        let columns = [&self.path_column, &self.label_column];
+        check_table(rule, self.data.is_some(), columns, &self.image_root)?;
         rule.range("channels", &self.channels, [1, 3, 4].contains(&self.channels), "1, 3 or 4")?;
         if let Some(side) = self.eval_resize {
             let fits = (self.image_size..=MAX_IMAGE_SIZE).contains(&side);
@@ -128,11 +124,6 @@ impl ClassifyConfig {
             plain,
             "ce with label smoothing, mixup or CutMix, which focal loss does not take",
         )?;
-        let smoothing = (0.0..1.0).contains(&self.label_smoothing);
-        rule.range("label_smoothing", &self.label_smoothing, smoothing, "0 or more and below 1")?;
-        for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            rule.range(key, &alpha, alpha == 0.0 || (0.01..=100.0).contains(&alpha), "0, or an α from 0.01 to 100")?;
-        }
-        rule.range("image_size", &self.image_size, (1..=MAX_IMAGE_SIZE).contains(&self.image_size), "1 to 8192 pixels")
+        check_images(rule, self.label_smoothing, &self.mix(), self.image_size)
     }
 }

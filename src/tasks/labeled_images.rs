@@ -1,0 +1,41 @@
+//! Checks of the settings that both tasks of labeled images have.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use crate::data::Mix;
+use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::train::settings::{ConfigError, Needs, Rule};
+
+/// Refuses columns and the folder of a table where no data is given.
+pub(super) fn check_table(
+    rule: Rule<'_>,
+    has_data: bool,
+    [path_column, label_column]: [&Option<String>; 2],
+    image_root: &Option<PathBuf>,
+) -> Result<(), ConfigError> {
+    let root = image_root.as_ref().map(|root| root.display());
+    let columns = [("path_column", path_column), ("label_column", label_column)];
+    let columns = columns.into_iter().map(|(key, column)| (key, column.as_ref().map(|text| text as &dyn Display)));
+    for (key, value) in columns.chain([("image_root", root.as_ref().map(|root| root as &dyn Display))]) {
+        if let Some(value) = value {
+            rule.effect(key, value, has_data, Needs::Set(&["data"]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a label smoothing, a mixing and an image size out of range.
+pub(super) fn check_images(
+    rule: Rule<'_>,
+    label_smoothing: f64,
+    mix: &Mix,
+    image_size: usize,
+) -> Result<(), ConfigError> {
+    let smoothing = (0.0..1.0).contains(&label_smoothing);
+    rule.range("label_smoothing", &label_smoothing, smoothing, "0 or more and below 1")?;
+    for (key, alpha) in [("mixup", mix.mixup), ("cutmix", mix.cutmix)] {
+        rule.range(key, &alpha, alpha == 0.0 || (0.01..=100.0).contains(&alpha), "0, or an α from 0.01 to 100")?;
+    }
+    rule.range("image_size", &image_size, (1..=MAX_IMAGE_SIZE).contains(&image_size), "1 to 8192 pixels")
+}
