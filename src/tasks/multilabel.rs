@@ -41,7 +41,7 @@ use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
 use crate::run::task_card::TaskCard;
 use crate::train::open::TrainingData;
-use crate::train::settings::{Resolved, TaskSettings};
+use crate::train::settings::Resolved;
 use crate::train::start::{self, StartFile};
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use shadegrad::data::{
-    Normalization, PrepareOptions, SampleLayout, SampleMut, SegmentationDataset, SegmentationSource,
-    SegmentationSplits, SetOptions, Source, open_segmentation, prepare,
+    Normalization, PrepareOptions, SampleLayout, SampleMut, SegmentationDataset, SegmentationSource, SetOptions,
+    Source, open_segmentation, prepare,
 };
 
 use crate::sets::{segmentation, write};

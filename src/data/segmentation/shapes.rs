@@ -294,7 +294,7 @@ mod tests {
 
     fn drawn(size: (u32, u32), shapes: Vec<Shape>) -> Vec<u8> {
         let drawing = Drawing { name: String::new(), size: Some(size), shapes };
-        match drawing.draw(Path::new(""), true).unwrap().stored {
+        match drawing.draw(Path::new(""), Posture::Upright).unwrap().stored {
             Stored::Values(ids, _) => ids,
             Stored::Colors(_) => unreachable!(),
         }
