@@ -33,6 +33,8 @@ const FOLDS: [&str; 4] = ["fold", "folds", "kfold", "cv"];
 const EXTENSIONS: [&str; 5] = ["json", "csv", "tsv", "txt", "lst"];
 /// Largest part of the first line that is looked at, in bytes.
 const LONGEST_LINE: u64 = 1 << 16;
+/// Longest line that begins with a name, in bytes.
+const LONGEST_NAME: usize = 1 << 12;
 /// Number of images that a file must name to be a division.
 const FEWEST_NAMES: usize = 2;
 
@@ -122,19 +124,17 @@ fn has_column(table: &Path) -> bool {
 
 /// Whether a text has the names of some images.
 fn names_images(text: &str, index: &Index) -> bool {
-    let mut named = BTreeSet::new();
-    let fields =
-        text.split(['"', ',', ';', '\t', '\n', '\r']).flat_map(|field| [field, field.split(' ').next().unwrap_or("")]);
-    for field in fields.map(str::trim).filter(|field| !field.is_empty() && names::value(field).is_none()) {
-        // An image and its mask may have one name.
-        if index.find(field) != Match::None {
-            named.insert(field);
-        }
-        if named.len() >= FEWEST_NAMES {
-            return true;
-        }
-    }
-    false
+    let fields = text.split(['"', ',', ';', '\t', '\n', '\r']).map(str::trim);
+    let fields = fields.filter(|field| !field.is_empty() && names::value(field).is_none());
+    // An image and its mask may have one name.
+    let named = fields.filter(|field| index.find(field) != Match::None);
+    // A name with blanks, before its part.
+    let lines = text.lines().map(str::trim).filter(|line| line.len() <= LONGEST_NAME);
+    let first = lines.filter_map(|line| match index.find_first(line) {
+        (Match::None, _) => None,
+        (_, rest) => Some(line[..line.len() - rest.len()].trim_end_matches([' ', '\t', ',', ';'])),
+    });
+    named.chain(first).collect::<BTreeSet<_>>().len() >= FEWEST_NAMES
 }
 
 /// The lists in a file.

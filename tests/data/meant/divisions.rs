@@ -55,6 +55,13 @@ fn one_file_divides_every_kind_of_set() {
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!((splits.train.len(), splits.val.len()), (4, 2));
     assert_eq!(splits.decisions.lists, ["split.json"]);
+    std::fs::remove_file(dir.path().join("split.json")).unwrap();
+    write(&dir.path().join("split.txt"), "im 0 val\nim 1 val\nim 2 train\nim 3 train\nim 4 train\nim 5 train\n");
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!(
+        (splits.train.len(), splits.val.len(), &splits.decisions.lists[..]),
+        (4, 2, &["split.txt".to_owned()][..])
+    );
 }
 
 /// A table of labels without a column of parts is divided by what lies beside it.
