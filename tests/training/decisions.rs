@@ -45,7 +45,8 @@ fn opened(out: &Path, open: impl FnOnce(&dyn Observer) -> Result<Trainer, TrainE
     report.runs(&[out.to_owned()]).expect("a run");
     let html = report.html();
     for (label, text) in decisions.rows(usize::MAX) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&#39;");
+        let escaped = [('&', "&amp;"), ('<', "&lt;"), ('\'', "&#39;"), ('"', "&quot;")];
+        let text = escaped.into_iter().fold(text, |text, (letter, name)| text.replace(letter, name));
         assert!(html.contains(&format!("<dt>{label}</dt><dd>{text}</dd>")), "{label}: {text} is not in the report");
     }
     (listener.0.into_inner().expect("not poisoned"), decisions)
