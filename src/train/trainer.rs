@@ -139,10 +139,8 @@ impl Trainer {
         let work = (&mut sharded, &mut loaders);
         let (chosen, shared_evaluation) = shares::divide(&ranks, &settings, (&mut model, &*objective), work)?;
         let (run, lock) = make_run(&settings, &toml)?;
-        let mut decisions = decisions.summary();
-        let doubts = [data.shared_images(), data.contradictions()].into_iter().flatten();
-        decisions.notes.extend(doubts.clone());
-        notes.extend(doubts.map(|note| format!("note:    {note}")));
+        let (decisions, doubts) = with_doubts(decisions.summary(), &data);
+        notes.extend(doubts);
         notes.extend(chosen.line);
         notes.extend(lock.iter().filter_map(FolderLock::note));
         let mut trainer = Trainer {
@@ -373,4 +371,11 @@ impl Trainer {
         let batch_size = self.settings.batch_size.min(self.loaders.val.source().len());
         self.model.evaluate(&*self.objective, &self.loaders.val, batch_size, watch)
     }
+}
+
+/// Decisions with the doubts about the pixels of the data, and lines of these.
+fn with_doubts(mut decisions: Decisions, data: &DataPrint) -> (Decisions, Vec<String>) {
+    let doubts = [data.shared_images(), data.contradictions()].into_iter().flatten();
+    decisions.notes.extend(doubts.clone());
+    (decisions, doubts.map(|note| format!("note:    {note}")).collect())
 }
