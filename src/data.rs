@@ -20,6 +20,7 @@
 //! Every random number is `f(seed, epoch, sample, use)` (`random.rs`). Samples do not depend on threads or on earlier
 //! reads.
 
+mod agreement;
 mod aside;
 pub mod augment;
 mod bad_image;

@@ -82,8 +82,8 @@ pub enum Why {
     System,
     /// A list or table that names images of the set, in a place or form that no format has.
     UnusedList,
-    /// A list that divides the set as its folders do.
-    RepeatsFolders,
+    /// A list that divides the set as something else does already.
+    RepeatsDivision,
     /// A sample of a competition's submission.
     Submission,
     /// A test part whose folders are not classes of the training part.
@@ -120,7 +120,7 @@ impl fmt::Display for Why {
             Why::UnusedList => {
                 "files that name images of this set and are not used (lists of parts are train.txt and val.txt)"
             }
-            Why::RepeatsFolders => "lists that divide the set as its folders do",
+            Why::RepeatsDivision => "lists that divide the set as it is divided already",
             Why::Submission => "samples of a submission",
             Why::UnlabeledTest => "test images without known classes or masks",
             Why::Mask => "masks beside their pictures",

@@ -14,19 +14,22 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use csv::StringRecord;
 use serde_json::Value;
 
 use super::DataError;
 use super::list_index::{Index, Match};
-use super::listing::{Walk, entries, is_table, stem_of};
+use super::listing::{Walk, entries, is_image, is_table, stem_of};
 use super::lists::{self, ListFile};
 use super::names;
 use super::parts::{Part, part_in_name, part_of, part_of_list};
-use super::records::{TableText, part_of_value};
+use super::records::{Entries, PATH_NAMES, TableText, part_of_value};
 use super::text::read_text;
 
 /// Words in the name of a file that divides a set.
 const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
+/// Further names of a column of parts.
+const COLUMNS: [&str; 7] = ["set", "part", "is_valid", "is_val", "is_test", "is_train", "dataset"];
 /// Words in the names of the lists of folds.
 const FOLDS: [&str; 4] = ["fold", "folds", "kfold", "cv"];
 /// Extensions of such files.
@@ -71,7 +74,7 @@ pub(super) fn is_named_so(path: &Path) -> bool {
 /// # Errors
 /// Where there are several, or one has a form that is not read.
 pub(super) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
-    let candidates = lists::first_of(root, candidates)?;
+    let candidates = lists::all_of(root, candidates)?;
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
@@ -118,14 +121,17 @@ fn has_column(table: &Path) -> bool {
         BufReader::new(File::open(table).ok()?).take(LONGEST_LINE).read_line(&mut line).ok()?;
         Some(line)
     };
-    let is_part = |name: &str| DIVISIONS.contains(&name.trim().trim_matches('"').to_lowercase().as_str());
+    let is_part = |name: &str| {
+        let name = name.trim().trim_matches('"').to_lowercase();
+        DIVISIONS.contains(&name.as_str()) || COLUMNS.contains(&name.as_str())
+    };
     is_table(table) && first().is_some_and(|line| line.split([',', ';', '\t']).any(is_part))
 }
 
 /// Whether a text has the names of some images.
 fn names_images(text: &str, index: &Index) -> bool {
-    let fields = text.split(['"', ',', ';', '\t', '\n', '\r']).map(str::trim);
-    let fields = fields.filter(|field| !field.is_empty() && names::value(field).is_none());
+    let fields = text.split(['"', ',', ';', '\t', '\n', '\r', '[', ']', '{', '}']).map(str::trim);
+    let fields = fields.filter(|field| !field.is_empty());
     // An image and its mask may have one name.
     let named = fields.filter(|field| index.find(field) != Match::None);
     // A name with blanks, before its part.
@@ -162,19 +168,27 @@ fn lists_of(path: &Path, text: &str, index: &Index) -> Result<Vec<ListFile>, Dat
 /// A name with its part, and its line or place.
 type Row = (Part, usize, String);
 
-/// The rows of an object of lists, or of an object of parts.
+/// Keys of lists that are none of images.
+const CLASS_LISTS: [&str; 4] = ["classes", "class_names", "labels", "names"];
+
+/// The rows of an object of lists, or of an object of parts. A key may stand there twice: the rows then contradict each other, or
+/// not. Beside lists, other entries are remarks.
 fn rows_of_json(text: &str) -> Option<Vec<Row>> {
-    let Value::Object(entries) = serde_json::from_str(text).ok()? else { return None };
+    let Entries(entries) = serde_json::from_str(text).ok()?;
+    let has_lists = entries.iter().any(|(key, value)| value.is_array() && part_in_name(key).is_some());
     let mut rows = Vec::new();
     for (key, value) in entries {
         match value {
+            Value::Array(_) if CLASS_LISTS.contains(&key.as_str()) => {}
             Value::Array(names) => {
                 let part = part_in_name(&key)?;
                 for name in names {
                     let name = if let Value::Array(fields) = name { fields.into_iter().next()? } else { name };
-                    rows.push((part, rows.len() + 1, name.as_str()?.to_owned()));
+                    let name = name.as_str().map(str::to_owned).or_else(|| Some(name.as_u64()?.to_string()))?;
+                    rows.push((part, rows.len() + 1, name));
                 }
             }
+            _ if has_lists => {}
             Value::String(part) => rows.push((part_of(&part.to_lowercase())?, rows.len() + 1, key)),
             _ => return None,
         }
@@ -182,23 +196,71 @@ fn rows_of_json(text: &str) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-/// The rows of a table with a column that names images and one of parts. `None` where it has not exactly one of each.
+/// The rows of a table with a column that names images and one of parts. `None` where it has not exactly one of each, as where
+/// columns name different images.
 fn rows_of_table(path: &Path, text: &str, index: &Index) -> Result<Option<Vec<Row>>, DataError> {
     let records = TableText::new(path, text).records()?;
     let Some(first) = records.first() else { return Ok(None) };
     let column = |at: usize| records.iter().map(move |record| record.get(at).unwrap_or(""));
     let part = |at: usize, cell: &str| part_of_value(first.get(at).unwrap_or(""), cell);
-    let names = |at: &usize| 2 * column(*at).filter(|name| index.find(name) != Match::None).count() > records.len();
+    let naming = |at: &usize| 2 * column(*at).filter(|name| index.find(name) != Match::None).count() > records.len();
     // The first line may name the columns.
     let parts = |at: &usize| records.len() > 1 && column(*at).skip(1).all(|cell| part(*at, cell).is_some());
     let columns = 0..first.len();
-    let (names, parts): (Vec<usize>, Vec<usize>) =
-        (columns.clone().filter(names).collect(), columns.filter(parts).collect());
-    let (&[name, ..], &[at]) = (&names[..], &parts[..]) else { return Ok(None) };
-    let has_header = index.find(first.get(name).unwrap_or("")) == Match::None;
+    let (naming, parts): (Vec<usize>, Vec<usize>) =
+        (columns.clone().filter(naming).collect(), columns.filter(parts).collect());
+    let Some(name) = name_column(&records, &naming, index) else { return Ok(None) };
+    let &[at] = &parts[..] else {
+        return match nearly_parts(&records, part).filter(|_| parts.is_empty()) {
+            Some((line, cell)) => {
+                let problem = format!("part is '{}', expected train, val or test", names::shortened(cell));
+                Err(DataError::CsvRow { path: path.to_path_buf(), line, problem })
+            }
+            None => Ok(None),
+        };
+    };
+    // A first row whose image is not there is reported with the others.
+    let [name_cell, part_cell] = [name, at].map(|column| first.get(column).unwrap_or(""));
+    let is_row =
+        is_image(Path::new(name_cell)) || (part_of(&part_cell.to_lowercase()).is_some() && !are_flags(&records, at));
+    let has_header = index.find(name_cell) == Match::None && !is_row;
     let rows = records.iter().skip(usize::from(has_header)).map(|record| {
-        let line = record.position().map_or(0, ::csv::Position::line) as usize;
+        let line = record.position().map_or(0, csv::Position::line) as usize;
         Some((part(at, record.get(at)?)?, line, record.get(name)?.to_owned()))
     });
     Ok(rows.collect())
+}
+
+/// The first cell, with its line, that is no part, of a column that has parts in most rows.
+fn nearly_parts(records: &[StringRecord], part: impl Fn(usize, &str) -> Option<Part>) -> Option<(u64, &str)> {
+    let rows = records.get(1..).unwrap_or_default();
+    let is_part = |record: &StringRecord, at: usize| record.get(at).is_some_and(|cell| part(at, cell).is_some());
+    let column =
+        (0..records.first()?.len()).find(|&at| 2 * rows.iter().filter(|row| is_part(row, at)).count() > rows.len())?;
+    let odd = rows.iter().find(|row| !is_part(row, column))?;
+    Some((odd.position().map_or(0, csv::Position::line), odd.get(column).unwrap_or("")))
+}
+
+/// The column of names among those that name images: one that its name or extensions single out, or any if all name the same images.
+/// A first column of row numbers may look like names too.
+fn name_column(records: &[StringRecord], naming: &[usize], index: &Index) -> Option<usize> {
+    let cells = |column: usize| records.iter().skip(1).map(move |record| record.get(column).unwrap_or(""));
+    let is_named = |column: &&usize| {
+        let header = records.first().and_then(|first| first.get(**column)).unwrap_or("");
+        PATH_NAMES.iter().any(|name| name.eq_ignore_ascii_case(header))
+    };
+    let has_extensions = |column: &&usize| cells(**column).all(|cell| is_image(Path::new(cell)));
+    let same = |a: usize, b: usize| cells(a).zip(cells(b)).all(|(a, b)| index.find(a) == index.find(b));
+    let only = |found: Vec<&usize>| if let [one] = found[..] { Some(*one) } else { None };
+    match naming {
+        [] => None,
+        [first, others @ ..] if others.iter().all(|other| same(*first, *other)) => Some(*first),
+        several => only(several.iter().filter(is_named).collect())
+            .or_else(|| only(several.iter().filter(has_extensions).collect())),
+    }
+}
+
+/// Whether the values of a column, below its name, are truth values.
+fn are_flags(records: &[StringRecord], column: usize) -> bool {
+    records.iter().skip(1).all(|record| record.get(column).is_some_and(|cell| part_of(&cell.to_lowercase()).is_none()))
 }

@@ -12,7 +12,7 @@ use super::format::{Confidence, Evidence, Format};
 use super::list_tables;
 use super::listing::{FileDataset, holds_image, name_of, relative, subfolders};
 use super::lists::{self, ListFile};
-use super::parts::{Part, PartFolders, is_part_name, part_in_name};
+use super::parts::{PartFolders, is_part_name};
 use super::split::{aligned, labeled_test, require_classes, stratified};
 use super::{ClassificationDataset, DataError, OpenOptions, Splits, unused_lists};
 
@@ -64,6 +64,7 @@ impl Format for ClassFolders {
     /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
         let PartFolders { train, val, mut test, others } = PartFolders::find(root, holds_classes)?;
+        let unlabeled = if train.is_some() && val.is_none() { take_unlabeled(&mut test)? } else { None };
         let val = val.or_else(|| test.take());
         match (train, val) {
             (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others, options),
@@ -71,6 +72,7 @@ impl Format for ClassFolders {
                 require_no_class_beside(&train, &others, root)?;
                 let mut splits = divided([root, &train], options)?;
                 splits.decisions.left_out.extend(beside(root, &[], &Why::BesideClasses)?);
+                splits.decisions.left_out.extend(unlabeled.map(|test| LeftOut::new(&test, Why::UnlabeledTest)));
                 Ok(splits)
             }
             (None, Some(val)) => {
@@ -86,6 +88,14 @@ impl Format for ClassFolders {
     }
 }
 
+/// The test part, if its images lie in no class folders.
+pub(super) fn take_unlabeled(test: &mut Option<PathBuf>) -> Result<Option<PathBuf>, DataError> {
+    match test {
+        Some(folder) if subfolders(folder)?.is_empty() && holds_image(folder)? => Ok(test.take()),
+        _ => Ok(None),
+    }
+}
+
 /// Opens a training and a validation folder, and the test folder if there is one.
 fn parts(
     root: &Path,
@@ -98,10 +108,6 @@ fn parts(
     let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
     let train = read(train_root, &depth, Needed::EachClass, &mut decisions)?;
     let val = read(val_root, &depth, Needed::AnyClass, &mut decisions)?;
-    let in_val = if test_root.is_none() { part_in_name(&name_of(val_root)) } else { None };
-    let files = [(Part::Train, &train), (in_val.unwrap_or(Part::Val), &val)];
-    let files = files.iter().flat_map(|(part, set)| set.items.iter().map(|(path, _)| (*part, path.as_path())));
-    decisions.left_out.extend(lists::require_agreement(root, &files.collect::<Vec<_>>())?);
     require_classes(&train.classes, train_root, options)?;
     let classes = (&train.classes, train_root);
     let val = aligned(val, val_root, classes)?;

@@ -16,7 +16,7 @@ use super::listing::{Walk, holds_image, name_of};
 use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders};
 use super::split::{by_seed, hold_out};
-use super::{DataError, SetOptions, unused_lists};
+use super::{DataError, SetOptions, agreement, unused_lists};
 
 /// Images. Indices run from 0 to `len() - 1`; a higher index may panic.
 pub trait ImageDataset: Send + Sync {
@@ -111,13 +111,21 @@ impl ImageDataset for ImageFiles {
 pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
     options.checked_val_split()?;
     super::require_folder(path, Wanted::Images)?;
-    ImageFolders.open(path, options).map_err(|error| {
+    let opened = ImageFolders.open(path, options).map_err(|error| {
         let clue = foreign::find(path, Wanted::Images).ok().flatten();
         match (clue, matches!(error, DataError::EmptySplit { .. } | DataError::Malformed { .. })) {
             (Some(clue), true) => DataError::Clue { error: Box::new(error), clue },
             _ => error,
         }
-    })
+    });
+    let mut splits = opened?;
+    if !splits.by_seed {
+        let paths = |set: &dyn ImageDataset| (0..set.len()).map(|index| PathBuf::from(set.name(index))).collect();
+        let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
+        let parts = || agreement::in_parts(parts.map(|part| part.map(|set| paths(&**set))));
+        agreement::require(path, &mut splits.decisions, parts)?;
+    }
+    Ok(splits)
 }
 
 /// Folders of images.
@@ -161,8 +169,10 @@ impl Format for ImageFolders {
             decisions.left_out.extend(beside(path, &parts.others, &Why::BesideParts)?);
         }
         let by_seed = val.is_none();
+        let lists = if by_seed { list_tables::find(path)? } else { vec![] };
         let (train, val) = match (train, val) {
             (Some(train), Some(val)) => (train, val),
+            (Some(train), None) if !lists.is_empty() => return by_lists(path, train, &lists, options, decisions),
             (Some(train), None) => divided(path, train, options, &mut decisions)?,
             (None, Some(_)) => {
                 let reason = "there is a folder of validation or test images, but no train/ beside it".to_string();
@@ -171,7 +181,6 @@ impl Format for ImageFolders {
             (None, None) => {
                 let Walk { images, left_out } = Walk::pictures(path)?;
                 decisions.left_out.extend(left_out);
-                let lists = list_tables::find(path)?;
                 if !lists.is_empty() {
                     return by_lists(path, images, &lists, options, decisions);
                 }

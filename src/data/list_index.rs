@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::listing::relative;
+use super::listing::{is_image, name_of, relative};
 use super::names::composed;
 use super::reading;
 
@@ -31,6 +31,8 @@ pub(crate) enum Match {
 pub(crate) struct Index {
     /// Path of each file below the root, with its number.
     files: Vec<(usize, String)>,
+    /// Name of the folder of the set.
+    home: String,
     /// The paths as they are.
     exact: Forms,
     /// The paths in lower case. They are made for the first name that `exact` lacks.
@@ -64,13 +66,15 @@ impl Forms {
         forms
     }
 
-    fn find(&self, name: &str) -> Match {
+    /// Looks up a name. `home` is the name of the folder of the set.
+    fn find(&self, name: &str, home: &str) -> Match {
         // A longer ending is no path. A damaged list may have lines of thousands of `/`.
         let mut starts: Vec<usize> = name.rmatch_indices('/').map(|(at, _)| at + 1).take(self.depth + 1).collect();
         if starts.len() <= self.depth {
             starts.push(0);
         }
-        let whole = starts.into_iter().rev().find_map(|at| self.whole.get(&name[at..]));
+        let whole =
+            starts.into_iter().rev().filter(|&at| may_start(name, at, home)).find_map(|at| self.whole.get(&name[at..]));
         whole.or_else(|| self.ends.get(name)).copied().unwrap_or(Match::None)
     }
 }
@@ -85,7 +89,8 @@ impl Index {
     pub fn numbered<'a>(root: &Path, files: impl IntoIterator<Item = (usize, &'a Path)>) -> Self {
         let files: Vec<_> = files.into_iter().map(|(number, path)| (number, relative(root, path))).collect();
         let exact = Forms::of(files.iter().map(|(number, path)| (*number, Cow::from(path))));
-        Self { files, exact, lower: OnceLock::new(), other_case: OnceLock::new() }
+        let home = name_of(&root.canonicalize().unwrap_or_else(|_| root.to_path_buf()));
+        Self { files, home, exact, lower: OnceLock::new(), other_case: OnceLock::new() }
     }
 
     /// Looks up a listed name.
@@ -95,12 +100,15 @@ impl Index {
         if name.split('/').any(|part| part == "..") {
             return Match::None;
         }
-        let exact = self.exact.find(name);
+        let exact = self.exact.find(name, &self.home);
         if exact != Match::None || name.is_empty() {
             return exact;
         }
         let lower = |(number, path): &(usize, String)| (*number, Cow::from(path.to_lowercase()));
-        let found = self.lower.get_or_init(|| Forms::of(self.files.iter().map(lower))).find(&name.to_lowercase());
+        let found = self
+            .lower
+            .get_or_init(|| Forms::of(self.files.iter().map(lower)))
+            .find(&name.to_lowercase(), &self.home.to_lowercase());
         if let Match::One(number) = found {
             self.other_case.get_or_init(|| (name.to_string(), number));
         }
@@ -141,7 +149,9 @@ impl Index {
             rest = line[front.len()..].trim_start_matches([' ', '\t', ',', ';']);
             found = self.find(name);
         }
-        if found == Match::None { (whole, "") } else { (found, rest) }
+        // `pic 7.png` is no line about `pic.png`.
+        let is_other_file = !is_image(Path::new(name)) && is_image(Path::new(rest)) && self.find(rest) == Match::None;
+        if found == Match::None || is_other_file { (whole, "") } else { (found, rest) }
     }
 
     /// A note on names that were found in another case than their files have, with the first of them.
@@ -150,6 +160,15 @@ impl Index {
         let (_, path) = self.files.iter().find(|(known, _)| known == number)?;
         Some(format!("listed names have another case than their files, such as '{listed}' for '{path}'"))
     }
+}
+
+/// Whether the path of a file may start at `at` in a listed name. A bare file name behind a folder, as in `y/0.png`, is that of another file
+/// than the `0.png` of the set, unless the folder is that of the set or the name is an absolute path.
+fn may_start(name: &str, at: usize, home: &str) -> bool {
+    let (before, rest) = name.split_at(at);
+    let is_absolute = name.starts_with('/') || name.chars().nth(1) == Some(':');
+    let folder = before.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    at == 0 || rest.contains('/') || is_absolute || folder == home
 }
 
 fn insert(map: &mut HashMap<String, Match>, key: &str, number: usize) {
@@ -175,7 +194,7 @@ mod tests {
     #[test]
     fn listed_names_find_their_files() {
         let root = Path::new("/r");
-        let paths = ["images/im 0.png", "images/b.png", "train/x.png", "val/x.png", "val/cafe\u{301}.png"]
+        let paths = ["images/im 0.png", "images/b.png", "train/x.png", "val/x.png", "val/cafe\u{301}.png", "c.png"]
             .map(|name| root.join(name));
         let index = Index::new(root, paths.iter().map(PathBuf::as_path));
         for (listed, found) in [
@@ -187,6 +206,9 @@ mod tests {
             ("x", Match::Several(2, 3)),
             ("val/x.png", Match::One(3)),
             ("other/x.png", Match::None),
+            ("y/c.png", Match::None),
+            ("r/c.png", Match::One(5)),
+            ("/mnt/c.png", Match::One(5)),
             ("../images/b.png", Match::None),
             ("caf\u{e9}", Match::One(4)),
         ] {

@@ -8,11 +8,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::decisions::{Decisions, LeftOut, Why};
 use super::list_index::{Index, Match};
-use super::listing::Walk;
+use super::listing::{Walk, holds_image};
 use super::lists::{self, ListFile};
-use super::parts::Part;
+use super::parts::{Part, part_of};
 use super::records::TableText;
 use super::text::read_text;
 use super::{DataError, division, names};
@@ -31,14 +33,22 @@ pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
     if named.is_empty() { division::find(root) } else { Ok(named) }
 }
 
-/// Whether a folder in `root` is one that lists lie in, and has some.
+/// All lists of the set at `root`, of all forms and in all places. Those that cannot be read are left out: something else divided the
+/// set.
+pub(crate) fn all(root: &Path) -> Vec<ListFile> {
+    let text = lists::places(root).unwrap_or_default().concat();
+    let [tables, divisions] = [named_after_parts(root), division::find(root)].map(Result::unwrap_or_default);
+    [text, tables, divisions].concat()
+}
+
+/// Whether a folder in `root` is one that lists lie in, and has some and no image.
 pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
     let has_lists = || {
         let named = lists::named_after_parts(folder, &["txt", "lst", "csv", "tsv", "json"]);
         let divisions = || division::candidates(folder).is_ok_and(|files| !files.is_empty());
         named.is_ok_and(|named| !named.is_empty()) || divisions()
     };
-    lists::is_place(root, folder) && has_lists()
+    lists::is_place(root, folder) && !holds_image(folder).unwrap_or(true) && has_lists()
 }
 
 /// The lists of the set at `root` that are certainly no tables of labels: of text, or in the file that divides it.
@@ -50,8 +60,8 @@ pub(crate) fn find_but_tables(root: &Path) -> Result<Vec<ListFile>, DataError> {
     if lists.is_empty() { division::find(root) } else { Ok(lists) }
 }
 
-/// The part of each of the `images` that a table names, by the lists in its folder `root`; `None` without lists. Tables named
-/// after a part are no lists there. An image that no list names has no part.
+/// The part of each of the `images` that a table names, by the lists in its folder `root`, else by the folders that the images lie in;
+/// `None` without either. Tables named after a part are no lists there. An image that no list names has no part.
 ///
 /// # Errors
 /// As of [`find`] and [`lists::deal`].
@@ -62,7 +72,7 @@ pub(crate) fn deal_beside_table(
 ) -> Result<Option<Vec<Option<Part>>>, DataError> {
     let lists = find_but_tables(root)?;
     if lists.is_empty() {
-        return Ok(None);
+        return Ok(by_folders(root, images, decisions));
     }
     let files: Vec<(usize, &Path)> = images.iter().copied().enumerate().collect();
     let dealt = lists::deal(root, &lists, images.len(), &files, decisions)?;
@@ -70,6 +80,21 @@ pub(crate) fn deal_beside_table(
     let unlisted = images.iter().zip(&dealt.parts).filter(|(_, part)| part.is_none());
     decisions.left_out.extend(unlisted.map(|(path, _)| LeftOut::new(path, Why::InNoList)));
     Ok(Some(dealt.parts))
+}
+
+/// The part of each image by its folder, such as `train/`, if all have one, and some are for training and others are not.
+fn by_folders(root: &Path, images: &[&Path], decisions: &mut Decisions) -> Option<Vec<Option<Part>>> {
+    let part = |path: &&Path| {
+        let folders = path.strip_prefix(root).unwrap_or(path).parent()?;
+        folders.iter().find_map(|folder| part_of(&folder.to_str()?.to_lowercase()))
+    };
+    let parts: Vec<Option<Part>> = images.par_iter().map(part).collect();
+    let is_training = |part: &Option<Part>| *part == Some(Part::Train);
+    if parts.contains(&None) || !parts.iter().any(is_training) || parts.iter().all(is_training) {
+        return None;
+    }
+    decisions.split = "by the folders that the images of the table lie in".into();
+    Some(parts)
 }
 
 /// The tables and arrays named after a part.

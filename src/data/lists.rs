@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::decisions::{Decisions, LeftOut, Why};
+use super::decisions::Decisions;
 use super::list_index::{Index, Match};
 use super::listing::{entries, name_of, relative, stem_of};
 use super::names::shortened;
@@ -47,8 +47,19 @@ pub(super) fn is_place(root: &Path, folder: &Path) -> bool {
 /// folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
 ///
 /// # Errors
-/// Where a list cannot be read, a part has two lists, or lists of two folders contradict each other.
+/// Where a list cannot be read, or a part has two lists.
 pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
+    match places(root)?.into_iter().next() {
+        Some(lists) => Ok(lists),
+        None => numbered_split(root),
+    }
+}
+
+/// The lists in each folder that has some.
+///
+/// # Errors
+/// As of [`find`].
+pub(super) fn places(root: &Path) -> Result<Vec<Vec<ListFile>>, DataError> {
     let mut places = Vec::new();
     for folder in folders(root) {
         // Pascal VOC divides its images otherwise for each of its tasks.
@@ -58,38 +69,7 @@ pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
             places.push(lists);
         }
     }
-    for other in places.iter().skip(1) {
-        require_same_parts(root, &places[0], other)?;
-    }
-    match places.into_iter().next() {
-        Some(lists) => Ok(lists),
-        None => numbered_split(root),
-    }
-}
-
-/// Refuses lists in two folders of which one puts a name into another part than the other does.
-fn require_same_parts(root: &Path, first: &[ListFile], second: &[ListFile]) -> Result<(), DataError> {
-    // `trainval.txt` holds training and validation together.
-    let is_whole = |list: &&ListFile| part_of_list(&stem_of(&list.path)).is_some_and(|(_, both)| both);
-    let mut parts: HashMap<&str, (Part, String)> = HashMap::new();
-    for list in first.iter().filter(|list| !is_whole(list)) {
-        parts.extend(list.lines.iter().map(|(number, line)| (line.as_str(), (list.part, list.place(*number)))));
-    }
-    for list in second.iter().filter(|list| !is_whole(list)) {
-        for (number, line) in &list.lines {
-            if let Some((part, place)) = parts.get(line.as_str())
-                && *part != list.part
-            {
-                let problem = format!(
-                    "'{}' is in one part by {place} and in another by {}; remove the lists that do not hold",
-                    shortened(line),
-                    list.place(*number)
-                );
-                return Err(DataError::malformed(root, problem));
-            }
-        }
-    }
-    Ok(())
+    Ok(places)
 }
 
 /// The folders of `root` that lists lie in.
@@ -130,6 +110,14 @@ fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
         list.lines.push((line, name.clone()));
     }
     Ok(lists.into())
+}
+
+/// The results of `read` in all folders of lists.
+pub(super) fn all_of<T>(root: &Path, read: impl Fn(&Path) -> Result<Vec<T>, DataError>) -> Result<Vec<T>, DataError> {
+    folders(root).try_fold(Vec::new(), |mut all, folder| {
+        all.extend(read(&folder)?);
+        Ok(all)
+    })
 }
 
 /// The results of `read` in the first folder of lists that has any.
@@ -272,6 +260,7 @@ pub(crate) fn deal(
     let mut parts: Vec<Option<Part>> = first.into_iter().map(|one| one.map(|(part, _)| part)).collect();
     decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
     decisions.lists.dedup();
+    decisions.left_out.retain(|one| !decisions.lists.contains(&relative(root, &one.path)));
     decisions.split = format!("by the lists {}", decisions.lists.join(", "));
     decisions.notes.extend(index.note());
     if lists.iter().all(|list| list.part != Part::Train) {
@@ -294,38 +283,4 @@ pub(crate) fn rest_trains(images: usize, lists: &[String]) -> String {
 pub(crate) fn second_unused(second: &[(usize, String, String)]) -> Option<String> {
     let (_, text, place) = second.first()?;
     Some(format!("text after the names of images is not read, such as '{}' in {place}", shortened(text)))
-}
-
-/// Refuses lists that put an image into another part than its folder does. Returns the lists that name images.
-///
-/// # Errors
-/// The first such line.
-pub(crate) fn require_agreement(root: &Path, files: &[(Part, &Path)]) -> Result<Vec<LeftOut>, DataError> {
-    // The folders divide the set, whatever else lies there.
-    let lists = find(root).unwrap_or_default();
-    if lists.is_empty() {
-        return Ok(Vec::new());
-    }
-    let index = Index::new(root, files.iter().map(|(_, path)| *path));
-    let mut agreeing = Vec::new();
-    for list in lists {
-        let (_, is_both) = part_of_list(&stem_of(&list.path)).unwrap_or((list.part, false));
-        let mut names_some = false;
-        for (number, line) in &list.lines {
-            let (Match::One(item), _) = index.find_first(line) else { continue };
-            names_some = true;
-            let (part, path) = files[item];
-            if part != list.part && !(is_both && part == Part::Val) {
-                let problem = format!(
-                    "names {}, whose folder is that of another part; remove the list, or give a folder without parts",
-                    relative(root, path)
-                );
-                return Err(DataError::CsvRow { path: list.path.clone(), line: *number as u64, problem });
-            }
-        }
-        if names_some {
-            agreeing.push(LeftOut::new(&list.path, Why::RepeatsFolders));
-        }
-    }
-    Ok(agreeing)
 }

@@ -1,15 +1,18 @@
 //! Opens data sets in the format that fits: the one place that knows both the formats and the kinds of sets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::decisions::{ClassReading, Decisions};
 use super::foreign::Wanted;
 use super::formats::{self, Entry};
 use super::listing::is_table;
-use super::multilabel::{MultiLabelSplits, require_every_class, rows};
-use super::segmentation::{self, SegmentationSplits};
+use super::multilabel::{MultiLabelSet, MultiLabelSplits, require_every_class, rows};
+use super::segmentation::{self, SegmentationDataset, SegmentationSplits};
 use super::split::missing_note;
-use super::{BadImage, DataError, OpenOptions, SetOptions, Splits, clue, csv, names, not_a_folder, require_folder};
+use super::{
+    BadImage, ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, agreement, clue, csv, names,
+    not_a_folder, require_folder,
+};
 
 /// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
 /// `path` may also be a table of paths and labels.
@@ -24,6 +27,15 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
     let opened = open(path, options, formats::classes, of_table, of_folder);
     let (mut splits, evidence) = opened.map_err(|error| with_clue(path, error))?;
     decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
+    if !splits.by_seed {
+        let paths = |set: &dyn ClassificationDataset| -> Vec<PathBuf> {
+            (0..set.len()).filter_map(|index| set.path(index).map(Path::to_path_buf)).collect()
+        };
+        let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
+        agreement::require(csv::folder_of(path), &mut splits.decisions, || {
+            agreement::in_parts(parts.map(|part| part.map(|set| paths(&**set))))
+        })?;
+    }
     let test = splits.test.as_deref().and_then(|test| missing_note(test, "test"));
     splits.decisions.notes.extend(missing_note(&*splits.val, "validation").into_iter().chain(test));
     Ok(splits)
@@ -53,6 +65,13 @@ pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabel
         require_every_class(&splits.train, path)?;
     }
     decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
+    if !splits.by_seed {
+        let paths = |set: &MultiLabelSet| (0..set.len()).map(|index| PathBuf::from(set.name(index))).collect();
+        let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
+        agreement::require(csv::folder_of(path), &mut splits.decisions, || {
+            agreement::in_parts(parts.map(|part| part.map(paths)))
+        })?;
+    }
     Ok(splits.noted())
 }
 
@@ -81,7 +100,16 @@ pub(super) fn open_with(
     let mut found = format.open(path, options)?;
     found.format = if found.format.is_empty() { format.name() } else { found.format };
     found.decisions.evidence = evidence.seen;
-    segmentation::complete(path, found, options, faults)
+    let mut splits = segmentation::complete(path, found, options, faults)?;
+    if !splits.by_seed {
+        let paths =
+            |set: &dyn SegmentationDataset| (0..set.len()).map(|index| PathBuf::from(set.name(index))).collect();
+        let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
+        agreement::require(path, &mut splits.decisions, || {
+            agreement::in_parts(parts.map(|part| part.map(|set| paths(&**set))))
+        })?;
+    }
+    Ok(splits)
 }
 
 /// Opens the table or the folder at `path`. A folder is read in the format with the strongest evidence, or by its table

@@ -13,6 +13,17 @@ pub(crate) enum Part {
     Test,
 }
 
+impl Part {
+    /// The part in words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Val => "val",
+            Part::Test => "test",
+        }
+    }
+}
+
 /// Part of a word in lower case.
 pub(crate) fn part_of(word: &str) -> Option<Part> {
     match word {

@@ -9,17 +9,18 @@
 //! | `#1.jpg,cat` | a row: `#` without a blank, in a line with a delimiter, starts a name |
 
 mod cells;
+mod json;
 mod widths;
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use ::csv::{Position, ReaderBuilder, StringRecord};
-use serde_json::{Map, Value};
 
 use super::listing::is_image;
 use super::{DataError, names};
 pub(super) use cells::{is_one, is_zero, part_of_value};
+pub(super) use json::Entries;
 
 /// Names of a column of files.
 pub(super) const PATH_NAMES: [&str; 10] =
@@ -42,26 +43,6 @@ pub(super) fn name_and_label(line: &str) -> Option<(&str, &str)> {
     let (name, label) = line.trim().rsplit_once([' ', '\t', ',', ';'])?;
     let name = name.trim_end_matches([' ', '\t', ',', ';']);
     (is_image(Path::new(name)) && !label.is_empty()).then_some((name, label))
-}
-
-/// The lines of a JSON Lines file as a table: a column for each key of the first line, whose values are no objects. `None` for
-/// text of another form.
-fn table_of_json(text: &str) -> Option<String> {
-    let rows: Result<Vec<Map<String, Value>>, _> =
-        text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str).collect();
-    let rows = rows.ok()?;
-    let keys: Vec<&String> = rows.first()?.iter().filter(|(_, value)| !value.is_object()).map(|(key, _)| key).collect();
-    let cell = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let mut csv = ::csv::Writer::from_writer(vec![]);
-    csv.write_record(&keys).ok()?;
-    for row in &rows {
-        csv.write_record(keys.iter().map(|key| cell(row.get(*key)))).ok()?;
-    }
-    String::from_utf8(csv.into_inner().ok()?).ok()
 }
 
 /// The text of a table. Lines before the table are empty, so that the numbers of its lines are those of the file.
@@ -87,7 +68,7 @@ impl<'a> TableText<'a> {
             return Self { table, text: text.lines().map(row).collect::<String>().into(), declared: Some(b'\t') };
         }
         if let Some(text) =
-            table.extension().filter(|e| e.eq_ignore_ascii_case("jsonl")).and_then(|_| table_of_json(text))
+            table.extension().filter(|e| e.eq_ignore_ascii_case("jsonl")).and_then(|_| json::table_of_lines(text))
         {
             return Self { table, text: text.into(), declared: Some(b',') };
         }

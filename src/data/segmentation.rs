@@ -49,7 +49,7 @@ use rayon::prelude::*;
 use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
 use super::split::{by_seed, hold_out};
-use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, frames, unused_lists};
+use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, frames, list_tables, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
@@ -65,6 +65,7 @@ pub(crate) fn complete(
     options: &SetOptions,
     faults: &mut Vec<BadImage>,
 ) -> Result<SegmentationSplits, DataError> {
+    divide_by_lists(path, &mut found)?;
     take_out_of_two_parts(&mut found);
     faults.clone_from(&found.faults);
     if !found.faults.is_empty() && !options.skip_bad {
@@ -108,6 +109,20 @@ pub(crate) fn complete(
     found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));
     splits(path, found, coding, options)
+}
+
+/// Divides a set whose format has no parts by the lists beside it.
+fn divide_by_lists(path: &Path, found: &mut Found) -> Result<(), DataError> {
+    let has_parts = found.has_val || !found.val.is_empty() || !found.test.is_empty();
+    if has_parts || !found.decisions.lists.is_empty() {
+        return Ok(());
+    }
+    let lists = list_tables::find(path)?;
+    if !lists.is_empty() {
+        let pairs = std::mem::take(&mut found.train);
+        folders::divide_by(path, pairs, &lists, found);
+    }
+    Ok(())
 }
 
 /// Takes out images that lists put into two parts, and adds them to the faults.

@@ -13,12 +13,13 @@ use crate::data::class_walk::{ClassWalk, Needed, beside, folder_of_classes, hold
 use crate::data::dataset::place_of;
 use crate::data::decisions::{Decisions, LeftOut, Why};
 use crate::data::folder::ClassFolders;
+use crate::data::folder::take_unlabeled;
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
 use crate::data::listing::{name_of, subfolders};
 use crate::data::lists::{self, ListFile};
 use crate::data::names::nearest;
-use crate::data::parts::{Part, PartFolders, part_in_name};
+use crate::data::parts::PartFolders;
 use crate::data::split::require_classes;
 use crate::data::{DataError, OpenOptions, SampleDepth, list_tables, unused_lists};
 
@@ -45,12 +46,18 @@ impl Format for SharedFolders {
     /// Without a validation part the test part is the validation part.
     fn open(&self, root: &Path, options: &OpenOptions) -> Result<MultiLabelSplits, DataError> {
         let PartFolders { train, mut val, mut test, others } = PartFolders::find(root, holds_classes)?;
+        let unlabeled = if train.is_some() && val.is_none() { take_unlabeled(&mut test)? } else { None };
         if val.is_none() {
             val = test.take();
         }
-        match (train, val) {
-            (Some(train), Some(val)) => parts(root, [&train, &val], test.as_deref(), &others, options),
-            (Some(lone), None) | (None, Some(lone)) => {
+        match (train, val, unlabeled) {
+            (Some(train), None, Some(test)) => {
+                let mut splits = divided([root, &train], options)?;
+                splits.decisions.left_out.push(LeftOut::new(&test, Why::UnlabeledTest));
+                Ok(splits)
+            }
+            (Some(train), Some(val), _) => parts(root, [&train, &val], test.as_deref(), &others, options),
+            (Some(lone), None, _) | (None, Some(lone), _) => {
                 let problem = format!(
                     "{}/ has the name of a part of a data set, but there is no second part beside it; add one (train/ and \
                      val/), or rename it if it is a class",
@@ -58,7 +65,7 @@ impl Format for SharedFolders {
                 );
                 Err(DataError::malformed(root, problem))
             }
-            (None, None) => divided([root, &folder_of_classes(root, &others)?], options),
+            (None, None, _) => divided([root, &folder_of_classes(root, &others)?], options),
         }
     }
 }
@@ -73,14 +80,11 @@ fn parts(
 ) -> Result<MultiLabelSplits, DataError> {
     let depth = Arc::default();
     let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
-    let Read { set: train, files } = read(train_root, &depth, &mut decisions)?;
-    let mut in_parts: Vec<(Part, PathBuf)> = files.into_iter().map(|(_, path)| (Part::Train, path)).collect();
+    let train = read(train_root, &depth, &mut decisions)?.set;
     let classes = train.class_names();
     require_classes(classes, train_root, options)?;
     let mut part = |folder: &Path| {
-        let Read { set, files } = read(folder, &depth, &mut decisions)?;
-        let part = part_in_name(&name_of(folder)).unwrap_or(Part::Val);
-        in_parts.extend(files.into_iter().map(|(_, path)| (part, path)));
+        let set = read(folder, &depth, &mut decisions)?.set;
         let unknown = set.class_names().iter().find(|class| place_of(class, classes).is_none()).cloned();
         let (present, absent) = (folder.to_path_buf(), train_root.to_path_buf());
         set.relabeled(classes).map_err(|error| match unknown {
@@ -100,8 +104,6 @@ fn parts(
         }
         _ => None,
     };
-    let in_parts: Vec<(Part, &Path)> = in_parts.iter().map(|(part, path)| (*part, path.as_path())).collect();
-    decisions.left_out.extend(lists::require_agreement(root, &in_parts)?);
     decisions
         .left_out
         .extend(test_root.filter(|_| test.is_none()).map(|folder| LeftOut::new(folder, Why::UnlabeledTest)));

@@ -143,46 +143,49 @@ pub(super) fn values_in(parts: &[&[Pair]]) -> Values {
 ///
 /// # Errors
 /// Where 255 may be ignored or a class.
-pub(super) fn settle(
-    root: &Path,
-    parts: &[&[Pair]],
-    mut coding: Coding,
-) -> Result<(Coding, Option<String>), DataError> {
+pub(super) fn settle(root: &Path, parts: &[&[Pair]], coding: Coding) -> Result<(Coding, Option<String>), DataError> {
     if coding.values.is_none() || !coding.assumes_ignored || coding.by_brightness {
         return Ok((coding, None));
     }
     let seen = values_in(parts);
-    let remark = settle_first(&seen, &mut coding);
+    let remark = first_value(root, &seen, &coding)?;
     Ok((settle_255(root, &seen, coding)?, remark))
 }
 
 /// Names of a first class that may well have no pixel.
 const EMPTY_NAMES: [&str; 7] = ["background", "bg", "void", "unlabeled", "unlabelled", "other", "none"];
 
-/// Decides whether a list of n names in the order of the values counts from 0 or from 1. Masks of the values 1 to n, without 0, count
-/// from 1. A remark says so, or that nothing has the value 0.
-fn settle_first(seen: &Values, coding: &mut Coding) -> Option<String> {
-    let (table, names) = (coding.values.as_mut()?, &coding.classes.names);
-    let count = names.len();
-    let is_in_order = (0..count).all(|value| table[value] == Some(value as u8)) && table.get(count)?.is_none();
-    let present: Vec<usize> =
-        seen.present().into_iter().map(usize::from).filter(|value| table[*value] != Some(IGNORED)).collect();
-    let source = &coding.classes.source;
+/// A remark where no mask has the value 0 of n classes with the values 0 to n - 1: the classes may count from 1.
+///
+/// # Errors
+/// Where the masks have the values 1 to n: the classes count from 1, or n is a fault.
+fn first_value(root: &Path, seen: &Values, coding: &Coding) -> Result<Option<String>, DataError> {
+    let (Some(table), names) = (&coding.values, &coding.classes.names) else { return Ok(None) };
+    let (count, source) = (names.len(), &coding.classes.source);
+    let is_in_order = (0..count).all(|value| table[value] == Some(value as u8));
+    let present = seen.present().into_iter().map(usize::from).filter(|value| table[*value] != Some(IGNORED));
+    let present: Vec<usize> = present.collect();
     match present[..] {
-        [first, .., last] if first > 0 && is_in_order && last == count => {
-            table[..=count].rotate_right(1);
-            Some(format!(
-                "the masks have the values 1 to {count} and no 0: the {count} classes of {source} count from 1"
-            ))
+        [first, ..] if first > 0 && is_in_order => {
+            let last = present[present.len() - 1];
+            if last == count && table[count].is_none() {
+                let problem = format!(
+                    "its masks have values from 1 to {count} and no 0, and the {count} classes from {source} have the values 0 to \
+                     {}: either the classes count from 1 (give each its value in a classes.toml), or the value {count} is a fault",
+                    count - 1
+                );
+                return Err(DataError::malformed(root, problem));
+            }
+            let name = one_line(&names[0]);
+            let is_plain = EMPTY_NAMES.contains(&name.to_lowercase().as_str());
+            Ok((!is_plain).then(|| {
+                format!(
+                    "no mask has the value 0, that of class '{name}': if the classes from {source} count from 1, give each its value \
+                     in a classes.toml"
+                )
+            }))
         }
-        [first, ..] if first > 0 && is_in_order && !EMPTY_NAMES.contains(&names.first()?.to_lowercase().as_str()) => {
-            Some(format!(
-                "no mask has the value 0, that of class '{}': if the classes of {source} count from 1, give each its value in a \
-             classes.toml",
-                one_line(names.first()?)
-            ))
-        }
-        _ => None,
+        _ => Ok(None),
     }
 }
 

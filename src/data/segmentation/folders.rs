@@ -95,13 +95,15 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
     Ok(found)
 }
 
-/// Divides pairs into the parts: by lists if there are any, else by folders.
+/// Divides pairs into the parts: by folders if there is one of training and another, else by lists if there are any.
 ///
 /// # Errors
 /// Where a list cannot be read.
 pub(super) fn divide(root: &Path, pairs: Vec<(Option<Part>, Pair)>, found: &mut Found) -> Result<(), DataError> {
-    let divided = pairs.iter().any(|(part, _)| part.is_some());
-    let lists = list_tables::find(root)?;
+    let has = |is_wanted: fn(Part) -> bool| pairs.iter().any(|(part, _)| part.is_some_and(is_wanted));
+    let divided = has(|_| true);
+    let by_folders = has(|part| part == Part::Train) && has(|part| part != Part::Train);
+    let lists = if by_folders { vec![] } else { list_tables::find(root)? };
     if !lists.is_empty() {
         divide_by(root, pairs.into_iter().map(|(_, pair)| pair).collect(), &lists, found);
         return Ok(());

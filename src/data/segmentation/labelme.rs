@@ -19,7 +19,7 @@ use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, relative, subfolders};
 use crate::data::reading;
 use crate::data::text::{read_json, read_text, start_of};
-use crate::data::{DataError, ImageProblem, SetOptions};
+use crate::data::{DataError, ImageProblem, SetOptions, division};
 
 /// The label of ignored areas.
 const IGNORE: &str = "__ignore__";
@@ -114,7 +114,8 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
             folders.extend(subfolders(&folder)?.into_iter().map(|folder| (folder, depth + 1)));
         }
         let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-        let own: Vec<PathBuf> = entries(&folder)?.into_iter().filter(|path| is_json(path) && path.is_file()).collect();
+        let own = entries(&folder)?.into_iter().filter(|path| is_json(path) && path.is_file());
+        let own: Vec<PathBuf> = own.filter(|path| !division::is_named_so(path) || has_shapes(path)).collect();
         // One file decides for its folder.
         if own.first().is_some_and(|path| has_shapes(path)) {
             found.extend(own);

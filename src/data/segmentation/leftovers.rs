@@ -123,10 +123,20 @@ impl Leftovers {
             || self.masks.iter().any(|half| half.reading.part == Some(Part::Test));
         let has_others = self.pairs.iter().any(|(part, _)| *part != Some(Part::Test));
         let paired: BTreeSet<String> = self.pairs.iter().map(|(_, pair)| stem_of(&pair.image)).collect();
+        let folders: BTreeSet<PathBuf> =
+            self.pairs.iter().filter_map(|(_, pair)| pair.image.parent().map(Path::to_path_buf)).collect();
+        // Folders of other pictures of the same names, such as `overlays/`.
+        let mut whole: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        for half in &self.images {
+            let folder = half.path.parent().map(Path::to_path_buf).unwrap_or_default();
+            let is_copy = paired.contains(&half.reading.stem) && !folders.contains(&folder);
+            whole.entry(folder).and_modify(|all| *all &= is_copy).or_insert(is_copy);
+        }
         let left_out = &mut found.decisions.left_out;
         self.images.retain(|half| {
             let is_test = !has_test && has_others && half.reading.part == Some(Part::Test);
-            let is_accessory = accessory_of(&half.reading.stem).is_some_and(|base| paired.contains(base));
+            let in_copies = half.path.parent().and_then(|folder| whole.get(folder)).copied().unwrap_or(false);
+            let is_accessory = in_copies || accessory_of(&half.reading.stem).is_some_and(|base| paired.contains(base));
             if is_test || is_accessory {
                 let why = if is_test { Why::UnlabeledTest } else { Why::Accessory };
                 left_out.push(LeftOut::new(&half.path, why));

@@ -65,7 +65,10 @@ fn a_data_file_divides_its_set() {
     assert_eq!((lens(&splits), splits.decisions.lists.len()), ((3, 1), 2));
     assert_eq!(splits.decisions.left_out.len(), 4, "no entry names y/: {:?}", splits.decisions.left_out);
     write(&dir.path().join("train.txt"), "images/x/3.jpg\n");
-    refused(segmentation(dir.path()), &["data.yaml", "images/x/3.jpg into val", "train.txt into train"]);
+    refused(
+        segmentation(dir.path()),
+        &["train.txt, line 1", "images/x/3.jpg into train, which is in val by data.yaml"],
+    );
     // The same images for both, as in Ultralytics' examples; an entry that leads nowhere; a test part that is not there.
     let dir = yolo(&["x"], &[("data.yaml", "train: images/x\nval: images/x\ntest: images/t\nnames: [cat, dog]\n")]);
     let splits = segmentation(dir.path()).unwrap();

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::json;
 use shadegrad::data::{OpenOptions, SetOptions, open_classification, open_images, open_multi_label};
 
-use super::{NAMES, pairs, segmentation, stripes, write};
-use crate::{class_folders, open, refused, temp};
+use super::{HEIGHT, NAMES, WIDTH, pairs, segmentation, stripes, write};
+use crate::{class_folders, open, picture, refused, save, temp};
 
 /// The division of class folders `a` and `b` with four images each: the last of each validates.
 fn forms() -> Vec<(&'static str, String)> {
@@ -127,4 +127,149 @@ fn divisions_in_other_forms_are_refused() {
     class_folders(other.path(), &["a", "b"], 4);
     write(&other.path().join("split.txt"), "banana split\n");
     assert!(open(other.path()).unwrap().by_seed, "{}", Path::new("split.txt").display());
+}
+
+/// Names that are numbers, columns of row numbers, and rows that look like a header.
+#[test]
+fn the_names_of_a_division_are_those_of_images() {
+    let pictures = |root: &Path, names: &[&str]| {
+        names.iter().enumerate().for_each(|(at, name)| save(&root.join(name), &picture(8, 8, at as u8)));
+    };
+    let set = |names: &[&str], files: &[(&str, &str)]| {
+        let dir = temp();
+        pictures(dir.path(), names);
+        files.iter().for_each(|(name, text)| write(&dir.path().join(name), text));
+        let splits = open_images(dir.path(), &SetOptions::default());
+        splits.map(|splits| {
+            let stem = |i| Path::new(&splits.val.name(i)).file_stem().unwrap().to_string_lossy().into_owned();
+            (splits.train.len(), (0..splits.val.len()).map(stem).collect::<Vec<_>>(), splits.by_seed)
+        })
+    };
+    let numbered = ["0000.png", "0001.png", "0002.png", "0003.png"];
+    for (name, text) in [
+        (
+            "split.json",
+            r#"{"train": ["0000", "0002", "0003"], "val": ["0001"], "seed": 42, "note": "mine", "classes": ["a"]}"#,
+        ),
+        ("split.csv", "id,split\n0000,train\n0001,val\n0002,train\n0003,train\n"),
+        ("partition.txt", "0000 train\n0001 val\n0002 train\n0003 train\n"),
+        ("split.csv", ",file,split\n0,0003.png,train\n1,0001.png,val\n2,0000.png,train\n3,0002.png,train\n"),
+        ("metadata.csv", "name,is_valid\n0000,0\n0001,1\n0002,0\n0003,0\n"),
+    ] {
+        let (train, val, by_seed) = set(&numbered, &[(name, text)]).unwrap();
+        assert_eq!((train, val, by_seed), (3, vec!["0001".into()], false), "{name}: {text}");
+    }
+    let bare = ["0.png", "1.png", "2.png", "3.png"];
+    let (train, val, _) = set(&bare, &[("split.json", r#"{"train": [0, 2, 3], "val": [1]}"#)]).unwrap();
+    assert_eq!((train, val), (3, vec!["1".into()]));
+    // Two columns that name different images.
+    let both = "index,other,split\n0,3,train\n1,2,val\n2,1,train\n3,0,train\n";
+    refused(set(&bare, &[("split.csv", both)]), &["split.csv", "in a form that is not read"]);
+    // The first row is none of a header.
+    refused(set(&bare, &[("split.csv", "9.png,train\n0.png,train\n1.png,val\n")]), &["split.csv, line 1", "'9.png'"]);
+    refused(
+        set(&bare, &[("split.csv", "n,split\n0,train\n1,val\n2,unused\n")]),
+        &["split.csv, line 4", "part is 'unused'"],
+    );
+    let twice = r#"{"0": "train", "1": "train", "2": "val", "0": "val"}"#;
+    refused(set(&bare, &[("split.json", twice)]), &["split.json", "in another part"]);
+    // A file of such a name that says nothing does not hide another.
+    let files = [("split.txt", "see splits/\n"), ("splits/split.json", r#"{"train": ["0", "2", "3"], "val": ["1"]}"#)];
+    assert_eq!(set(&bare, &files).unwrap().1, ["1"]);
+}
+
+/// Whatever divides a set, everything else that divides it must say the same.
+#[test]
+fn divisions_that_contradict_each_other_are_refused() {
+    let right = r#"{"train": ["a/0", "a/1", "b/0", "b/1"], "val": ["a/3", "b/3"]}"#;
+    let wrong = r#"{"train": ["a/3", "b/3"], "val": ["a/0", "b/0"]}"#;
+    let lists = [("train.txt", "a/0.png\na/1.png\nb/0.png\nb/1.png\n"), ("val.txt", "a/3.png\nb/3.png\n")];
+    let classes = |files: &[(&str, &str)]| {
+        let dir = temp();
+        class_folders(dir.path(), &["a", "b"], 4);
+        files.iter().for_each(|(name, text)| write(&dir.path().join(name), text));
+        dir
+    };
+    let contradiction = ["puts a/3.png into train, which is in val", "remove or correct one of the two"];
+    let (mut agreeing, mut differing) = (lists.to_vec(), lists.to_vec());
+    agreeing.push(("split.json", right));
+    differing.push(("split.json", wrong));
+    let splits = open(classes(&agreeing).path()).unwrap();
+    assert_eq!(splits.decisions.lists, ["train.txt", "val.txt"]);
+    let left_out = splits.decisions.left_out_lines().join("\n");
+    assert!(left_out.contains("as it is divided already") && left_out.contains("split.json"), "{left_out}");
+    let dir = classes(&differing);
+    refused(open(dir.path()), &contradiction);
+    refused(open_multi_label(dir.path(), &OpenOptions::default()), &contradiction);
+    refused(open_images(dir.path(), &SetOptions::default()), &contradiction);
+    // Lists elsewhere, whose names are written in another way.
+    let other = [("splits/train.txt", "a/3\nb/3\n"), ("splits/val.txt", "a/0\nb/0\n")];
+    refused(open(classes(&[&lists[..], &other].concat()).path()), &contradiction);
+
+    // A table with a column of parts.
+    let dir = temp();
+    class_folders(&dir.path().join("images"), &["a", "b"], 4);
+    let row =
+        |class: &str, n: usize| format!("images/{class}/{n}.png,{class},{}\n", if n == 3 { "val" } else { "train" });
+    let rows: String = ["a", "b"].iter().flat_map(|class| (0..4).map(move |n| row(class, n))).collect();
+    write(&dir.path().join("labels.csv"), format!("path,label,split\n{rows}"));
+    open(dir.path()).unwrap();
+    write(&dir.path().join("train.txt"), "a/3\n");
+    write(&dir.path().join("val.txt"), "a/0\n");
+    refused(open(dir.path()), &["puts images/a/3.png into train", "by a column of the table"]);
+
+    // Folders of parts.
+    let dir = temp();
+    class_folders(&dir.path().join("train"), &["a", "b"], 3);
+    class_folders(&dir.path().join("val"), &["a", "b"], 2);
+    write(&dir.path().join("split.json"), r#"{"train": ["val/a/0", "val/b/0"], "val": ["train/a/1"]}"#);
+    let by_folders = ["puts val/a/0.png into train", "by the folders train/, val/"];
+    refused(open(dir.path()), &by_folders);
+    refused(open_multi_label(dir.path(), &OpenOptions::default()), &by_folders);
+    refused(open_images(dir.path(), &SetOptions::default()), &by_folders);
+    let dir = temp();
+    for (part, names) in [("train", &NAMES[..4]), ("val", &NAMES[4..])] {
+        pairs(&dir.path().join(part), names.iter().copied(), |_| stripes(&[0, 1, 2]));
+    }
+    assert_eq!(segmentation(dir.path()).unwrap().val.len(), 2);
+    write(&dir.path().join("split.json"), json!({"train": &NAMES[4..], "val": &NAMES[..2]}).to_string());
+    refused(segmentation(dir.path()), &["puts val/images/im 4.png into train", "by the folders"]);
+}
+
+/// Lists divide a lone folder of training images, a format without parts, and a table whose images lie in folders of parts.
+#[test]
+fn divisions_are_used_wherever_nothing_else_divides() {
+    let dir = temp();
+    (0..6).for_each(|n| save(&dir.path().join(format!("train/{n}.png")), &picture(8, 8, n)));
+    write(&dir.path().join("split.json"), r#"{"train": ["0", "1", "2", "3"], "val": ["4", "5"]}"#);
+    let splits = open_images(dir.path(), &SetOptions::default()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (4, 2, false));
+
+    let dir = temp();
+    for (at, name) in NAMES.iter().enumerate() {
+        save(&dir.path().join(format!("{name}.png")), &picture(WIDTH, HEIGHT, at as u8));
+        let shape = |label: &str, x: u32| json!({"label": label, "points": [[x, 2], [x + 9, 2], [x + 9, 20]], "shape_type": "polygon"});
+        let image = format!("{name}.png");
+        let written = json!({"imagePath": image, "shapes": [shape("cat", 2), shape("dog", 20)], "imageWidth": WIDTH, "imageHeight": HEIGHT});
+        write(&dir.path().join(format!("{name}.json")), written.to_string());
+    }
+    write(&dir.path().join("split.json"), json!({"train": &NAMES[2..], "val": &NAMES[..2]}).to_string());
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!((splits.format, splits.train.len(), splits.val.len(), splits.by_seed), ("LabelMe JSON", 4, 2, false));
+
+    let dir = temp();
+    class_folders(&dir.path().join("train"), &["a", "b"], 3);
+    class_folders(&dir.path().join("test"), &["a", "b"], 2);
+    let rows: String = [("train", 3), ("test", 2)]
+        .iter()
+        .flat_map(|(part, count)| {
+            ["a", "b"].iter().flat_map(move |class| {
+                (0..*count).map(move |n| format!("{part}/{class}/{n}.png,{}\n", class.len() + n % 2))
+            })
+        })
+        .collect();
+    write(&dir.path().join("labels.csv"), format!("path,label\n{rows}"));
+    let splits = open_classification(&dir.path().join("labels.csv"), &OpenOptions::default()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (6, 4, false));
+    assert_eq!(splits.decisions.split, "by the folders that the images of the table lie in");
 }

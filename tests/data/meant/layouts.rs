@@ -139,8 +139,44 @@ fn lists_that_divide_otherwise_than_the_folders_are_refused() {
     let splits = open(dir.path()).unwrap();
     assert!(left_out(&splits).contains("val.txt"), "{}", left_out(&splits));
     write(&dir.path().join("val.txt"), "val/a/0.png\ntrain/a/1.png\n");
-    refused(open(dir.path()), &["val.txt, line 2", "train/a/1.png", "another part"]);
+    refused(open(dir.path()), &["val.txt, line 2", "puts train/a/1.png into val, which is in train"]);
     refused(open_multi_label(dir.path(), &OpenOptions::default()), &["val.txt, line 2"]);
+}
+
+/// A flat test part beside class folders has no labels, with or without a part for validation.
+#[test]
+fn a_flat_test_part_is_left_out() {
+    let dir = temp();
+    class_folders(&dir.path().join("train"), &["a", "b"], 4);
+    pictures(&dir.path().join("test"), 2);
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.class_names().len(), splits.by_seed), (2, true));
+    assert!(left_out(&splits).contains("test images without known classes"), "{}", left_out(&splits));
+    assert_eq!(multi_label(dir.path()).train.class_names(), ["a", "b"]);
+}
+
+/// A folder of images is a class, whatever its name, also with a table in it.
+#[test]
+fn a_class_may_have_the_name_of_a_folder_of_lists() {
+    let dir = temp();
+    class_folders(dir.path(), &["apple", "meta", "pear"], 3);
+    write(&dir.path().join("meta/split.csv"), "a,b\n");
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["apple", "meta", "pear"]);
+}
+
+/// Pictures of the names of others, in a folder apart, are no images without masks.
+#[test]
+fn a_folder_of_overlays_is_left_out() {
+    let dir = temp();
+    pairs(dir.path(), super::NAMES, |_| stripes(&[0, 1]));
+    for (at, name) in super::NAMES.iter().enumerate() {
+        save(&dir.path().join(format!("overlays/{name}.png")), &picture(40, 32, at as u8));
+    }
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!(splits.train.len() + splits.val.len(), 6);
+    assert!(splits.decisions.left_out_lines().join(";").contains("overlays/im 0.png"));
+    save(&dir.path().join("overlays/more.png"), &picture(40, 32, 9));
+    refused(segmentation(dir.path()), &["overlays/more.png", "no mask"]);
 }
 
 #[test]

@@ -119,7 +119,10 @@ fn lists_that_contradict_each_other_are_refused() {
     // Lists of another folder must say the same.
     write(&dir.path().join("splits/train.txt"), names(2..4));
     write(&dir.path().join("splits/val.txt"), names(0..2));
-    refused(open(dir.path()).map(|_| ()), &["a/2.png", "splits/train.txt, line 1", "val.txt, line 1"]);
+    refused(
+        open(dir.path()).map(|_| ()),
+        &["splits/train.txt, line 1", "a/2.png into train, which is in val by the lists train.txt, val.txt"],
+    );
     write(&dir.path().join("splits/train.txt"), names(0..2));
     write(&dir.path().join("splits/val.txt"), names(2..4));
     open(dir.path()).unwrap();

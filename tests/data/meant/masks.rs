@@ -8,7 +8,7 @@ use shadegrad::data::{OpenOptions, PrepareOptions, SetOptions, Why, open_images,
 use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{open, picture, refused, save, temp};
 
-/// A list of names in the order of the values counts from 0 or from 1. The values of the masks tell, or a remark asks.
+/// A list of names in the order of the values counts from 0. Masks that speak for 1 are refused, or a remark asks.
 #[test]
 fn a_list_of_classes_may_count_from_one() {
     let set = |names: &str, values: &[u8]| {
@@ -19,9 +19,11 @@ fn a_list_of_classes_may_count_from_one() {
         let ids: BTreeSet<u8> = splits.train.mask(0).unwrap().into_raw().into_iter().collect();
         (ids.into_iter().collect::<Vec<_>>(), splits.decisions.notes.join("\n"))
     };
-    let (ids, notes) = set("sky\nroad\ncar\n", &[1, 2, 3]);
-    assert_eq!(ids, [0, 1, 2]);
-    assert!(notes.contains("count from 1"), "{notes}");
+    let dir = temp();
+    pairs(dir.path(), NAMES, |_| stripes(&[1, 2, 3]));
+    write(&dir.path().join("codes.txt"), "sky\nroad\ncar\n");
+    let both = ["values from 1 to 3 and no 0", "codes.txt", "count from 1 (give each its value", "3 is a fault"];
+    refused(segmentation(dir.path()), &both);
     let (ids, notes) = set("sky\nroad\ncar\n", &[1, 2]);
     assert_eq!(ids, [1, 2]);
     assert!(notes.contains("no mask has the value 0, that of class 'sky'"), "{notes}");

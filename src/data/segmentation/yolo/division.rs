@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use super::data_file::DataFile;
 use crate::data::DataError;
 use crate::data::list_index::{Index, Match};
-use crate::data::list_tables;
 use crate::data::listing::{name_of, relative};
-use crate::data::lists::{self, ListFile};
+use crate::data::lists;
 use crate::data::names::shortened;
 use crate::data::parts::Part;
 
@@ -57,7 +56,7 @@ pub(super) fn of(root: &Path, file: &DataFile, images: &[PathBuf]) -> Result<Opt
             }
         };
         if own.is_empty() && matches!(entry.place, Place::Folder(_)) && entry.part != Part::Test {
-            let problem = format!("gives '{}' for {}, which holds no image", entry.text, word(entry.part));
+            let problem = format!("gives '{}' for {}, which holds no image", entry.text, entry.part.word());
             return Err(DataError::malformed(&file.path, problem));
         }
         members.extend(own.into_iter().map(|at| (entry.part, at)));
@@ -74,13 +73,10 @@ pub(super) fn of(root: &Path, file: &DataFile, images: &[PathBuf]) -> Result<Opt
     }
     for (part, at) in members {
         if let Some(other) = division.parts[at].replace(part).filter(|other| *other != part) {
-            let (image, first, second) = (relative(root, &images[at]), word(other), word(part));
+            let (image, first, second) = (relative(root, &images[at]), other.word(), part.word());
             let problem = format!("puts {image} into {first} and into {second}; correct one of the entries");
             return Err(DataError::malformed(&file.path, problem));
         }
-    }
-    if !division.is_whole {
-        agree_with_lists(root, file, images, &index, &division)?;
     }
     Ok(Some(division))
 }
@@ -104,7 +100,7 @@ fn entries<'a>(root: &Path, file: &'a DataFile) -> Result<Option<(Vec<Entry<'a>>
     if let Some((part, text)) = lost.iter().find(|(part, _)| *part != Part::Test) {
         let problem = format!(
             "gives '{text}' for {}, which is neither a folder nor a list in {}; correct the entry",
-            word(*part),
+            part.word(),
             root.display()
         );
         return Err(DataError::malformed(&file.path, problem));
@@ -129,33 +125,6 @@ fn listed(list: &Path, part: Part, index: &Index) -> Result<Vec<usize>, DataErro
     lists::in_file(list, part)?.lines.into_iter().map(image).collect()
 }
 
-/// Requires that lists named after parts say the same as the data file.
-fn agree_with_lists(
-    root: &Path,
-    file: &DataFile,
-    images: &[PathBuf],
-    index: &Index,
-    division: &Division,
-) -> Result<(), DataError> {
-    for ListFile { path, part, lines } in list_tables::find(root)? {
-        for (_, line) in lines {
-            if let Match::One(at) = index.find(&line)
-                && let Some(other) = division.parts[at].filter(|other| *other != part)
-            {
-                let problem = format!(
-                    "puts {} into {}, but {} into {}; remove or correct one of the two",
-                    relative(root, &images[at]),
-                    word(other),
-                    relative(root, &path),
-                    word(part)
-                );
-                return Err(DataError::malformed(&file.path, problem));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The folder or the list of an entry. A path of another machine is matched by its longest ending.
 fn place(root: &Path, home: Option<&str>, entry: &str) -> Option<Place> {
     let clean = |path: &str| path.replace('\\', "/");
@@ -177,13 +146,4 @@ fn place(root: &Path, home: Option<&str>, entry: &str) -> Option<Place> {
     let direct = below_home.filter(|_| is_below).into_iter().chain(is_below.then(|| entry.clone()));
     let endings = (0..bare.len()).map(|from| bare[from..].join("/"));
     direct.chain(endings).find_map(|name| at(&name))
-}
-
-/// A part in the words of a data file.
-fn word(part: Part) -> &'static str {
-    match part {
-        Part::Train => "train",
-        Part::Val => "val",
-        Part::Test => "test",
-    }
 }
