@@ -20,7 +20,7 @@ use shadegrad::train::Outcome;
 pub fn run(quick: bool, out: Option<PathBuf>) -> Result<Outcome, Box<dyn Error>> {
     let mut config = ClassifyConfig { out, ..ClassifyConfig::default() };
     if quick {
-        config = ClassifyConfig { scenes: 200, epochs: 2, image_size: 32, batch_size: 20, ..config };
+        config = ClassifyConfig { scenes: 60, epochs: 2, image_size: 32, batch_size: 20, ..config };
     }
     // `&()` observes nothing; a custom `Observer` receives every step. The flag, once set, ends the run.
     Ok(train(&config, &(), &AtomicBool::new(false))?)

@@ -47,7 +47,7 @@ fn losses(stem: Stem, [n, size]: [usize; 2], (optimizer, lr): (Optimizer, f64), 
 
 /// The loss starts near ln 8 = 2.08 (chance) and ends below 1 % of it.
 fn overfits(optimizer: Optimizer, lr: f64) {
-    let losses = losses(Stem::ImageNet, [16, 32], (optimizer, lr), 30);
+    let losses = losses(Stem::ImageNet, [8, 32], (optimizer, lr), 30);
     assert!((1.5..4.0).contains(&losses[0]), "{losses:?}");
     assert!(losses[29] < 0.02, "{losses:?}");
 }
