@@ -88,6 +88,18 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(typed_entries(folder)?.into_iter().map(|(path, _)| path).collect())
 }
 
+/// The files directly in `folder` that have one of `names`, in the order of these. The case of letters may differ.
+pub(crate) fn files_named(folder: &Path, names: &[&str]) -> Result<Vec<PathBuf>, DataError> {
+    let place = |path: &PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        names.iter().position(|known| known.eq_ignore_ascii_case(name))
+    };
+    let files = entries(folder)?.into_iter().filter_map(|path| Some((place(&path)?, path)));
+    let mut files: Vec<(usize, PathBuf)> = files.filter(|(_, path)| path.is_file()).collect();
+    files.sort();
+    Ok(files.into_iter().map(|(_, path)| path).collect())
+}
+
 /// [`entries`] with the types that the listing itself has, so that a million files need no `stat` each. `None` for links,
 /// and where the file system has no type.
 fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {

@@ -81,6 +81,9 @@ pub(crate) fn complete(
         let reason = "no complete pair of image and mask was found for it".to_string();
         return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
     }
+    if let Some(coding) = &beside.coding {
+        name_lists::require_same(found.home.as_deref().unwrap_or(path), coding)?;
+    }
     let coding = match (beside.coding, found.known.take(), options.hints.mask_threshold) {
         (_, Some(_), Some(threshold)) => {
             let problem =

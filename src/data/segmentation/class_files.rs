@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::written::{self, Byte, Rgb, WrittenClass};
 use crate::data::DataError;
 use crate::data::decode::Posture;
-use crate::data::listing::name_of;
+use crate::data::listing::{files_named, name_of};
 use crate::data::text::read_text;
 
 /// The entries of `classes.toml`, all optional.
@@ -47,6 +47,10 @@ impl Written {
         let (palette, ignore_color, coding, threshold, orientation) = Default::default();
         Self { classes, palette, ignore_index: vec![], ignore_color, coding, nearest: false, threshold, orientation }
     }
+
+    fn names(&self) -> Vec<String> {
+        self.classes.iter().map(|class| class.name.clone()).collect()
+    }
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -57,11 +61,26 @@ pub(super) enum WrittenCoding {
     Color,
 }
 
+/// Reads a file of classes; `None` for a file about something else.
+type Reader = fn(&Path) -> Result<Option<Written>, DataError>;
+
+/// The names of files of classes besides `classes.toml`, in the order in which they are looked for.
+const FILES: [(&str, Reader); 9] = [
+    ("info.json", from_json),
+    ("label_colors.txt", from_color_list),
+    ("label_colours.txt", from_color_list),
+    ("class_dict.csv", from_color_table),
+    ("class_dict_seg.csv", from_color_table),
+    ("objectInfo150.txt", from_object_info),
+    ("labelmap.txt", from_label_map),
+    ("class_names.txt", from_class_names),
+    ("codes.txt", from_names),
+];
+
 /// The content of the first file of classes, and the orientation in `classes.toml`.
 pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<Posture>), DataError> {
-    let toml = root.join("classes.toml");
     let mut orientation = None;
-    if toml.is_file() {
+    if let Some(toml) = files_named(root, &["classes.toml"])?.into_iter().next() {
         let written: Written =
             toml::from_str(&read_text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
         orientation = written.orientation;
@@ -73,31 +92,16 @@ pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>,
             return Err(DataError::malformed(&toml, problem));
         }
     }
-    let mut files = Vec::new();
-    for (name, read) in [
-        ("info.json", from_json as fn(&Path) -> Result<Option<Written>, DataError>),
-        ("label_colors.txt", from_color_list),
-        ("label_colours.txt", from_color_list),
-        ("class_dict.csv", from_color_table),
-        ("class_dict_seg.csv", from_color_table),
-        ("objectInfo150.txt", from_object_info),
-        ("labelmap.txt", from_label_map),
-        ("class_names.txt", from_class_names),
-        ("codes.txt", from_names),
-    ] {
-        let path = root.join(name);
-        if path.is_file() {
-            files.push((path, read));
-        }
-    }
     let mut found: Option<(Written, PathBuf)> = None;
-    for (path, read) in files {
+    for path in files_named(root, &FILES.map(|(name, _)| name))? {
+        let is_it = |(name, _): &&(&str, Reader)| name.eq_ignore_ascii_case(&name_of(&path));
+        let Some((_, read)) = FILES.iter().find(is_it) else { continue };
         match &found {
             None => found = read(&path)?.map(|written| (written, path)),
             // A file that is not in use need not be one of classes.
             Some((first, place)) => {
                 if let Ok(Some(other)) = read(&path) {
-                    require_same_names((first, place), (&other, &path))?;
+                    require_same_names((&first.names(), place), (&other.names(), &path))?;
                 }
             }
         }
@@ -105,10 +109,13 @@ pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>,
     Ok((found, orientation))
 }
 
-/// Refuses two files of as many classes with other names, or with the same names in another order.
-fn require_same_names((first, place): (&Written, &Path), (second, other): (&Written, &Path)) -> Result<(), DataError> {
-    let names = |written: &Written| -> Vec<String> {
-        let names = written.classes.iter().map(|class| class.name.to_lowercase());
+/// Refuses two files of classes with other names, or with the same names in another order.
+pub(super) fn require_same_names(
+    (first, place): (&[String], &Path),
+    (second, other): (&[String], &Path),
+) -> Result<(), DataError> {
+    let names = |names: &[String]| -> Vec<String> {
+        let names = names.iter().map(|name| name.to_lowercase());
         names.filter(|name| !matches!(name.as_str(), "void" | "__ignore__" | "_background_" | "background")).collect()
     };
     let (ours, others) = (names(first), names(second));
@@ -219,7 +226,15 @@ fn is_remark(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-/// One name per line; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
+/// The value and the name of `3 road` or `3: road`.
+pub(super) fn with_number(line: &str) -> Option<(u8, String)> {
+    const SEPARATORS: [char; 5] = [' ', ':', ',', ';', '\t'];
+    let (number, name) = line.split_once(SEPARATORS)?;
+    let name = name.trim_start_matches(SEPARATORS);
+    Some((number.trim().parse().ok()?, name.to_string())).filter(|_| !name.is_empty())
+}
+
+/// One name per line, or a value and a name; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
 fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
     let names = text.trim_end().lines().enumerate().filter(|(_, line)| !is_remark(line));
@@ -234,6 +249,13 @@ fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
         return Err(DataError::malformed(path, problem));
     }
     let names: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
+    let numbered: Option<Vec<(u8, String)>> = names.iter().map(|line| with_number(line)).collect();
+    if let Some(numbered) = numbered.filter(|numbered| !numbered.is_empty()) {
+        let is_void = |(_, name): &&(u8, String)| name.eq_ignore_ascii_case("void");
+        let ignore_index = numbered.iter().filter(is_void).map(|(value, _)| *value).collect();
+        let class = |(value, name)| WrittenClass { value: Some(Byte(value)), ..WrittenClass::named(name) };
+        return Ok(Some(Written { ignore_index, ..Written::of(numbered.into_iter().map(class).collect()) }));
+    }
     let void = names.iter().position(|name| name.eq_ignore_ascii_case("void")).and_then(|at| u8::try_from(at).ok());
     let classes = names.into_iter().map(WrittenClass::named).collect();
     Ok(Some(Written { ignore_index: void.into_iter().collect(), ..Written::of(classes) }))

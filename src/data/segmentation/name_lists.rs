@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::class_files::{require_same_names, with_number};
 use super::classes;
 use super::coding::Coding;
 use crate::data::DataError;
-use crate::data::listing::{entries, name_of};
+use crate::data::listing::{entries, files_named, name_of};
 use crate::data::text::{read_text, start_of};
 
 /// Lists of one name a line.
@@ -38,11 +39,8 @@ const BACKGROUNDS: [&str; 9] =
 /// Where a list cannot be read or contradicts itself.
 pub(super) fn find(root: &Path) -> Result<(Option<Coding>, Vec<String>), DataError> {
     let mut notes = Vec::new();
-    for name in LISTS {
-        let path = root.join(name);
-        if !path.is_file() {
-            continue;
-        }
+    for path in files_named(root, &LISTS)? {
+        let name = name_of(&path);
         match numbered(&path)? {
             Some(names) => return Ok((Some(classes::of_values(names, &path)?), notes)),
             None => notes.push(format!(
@@ -58,6 +56,29 @@ pub(super) fn find(root: &Path) -> Result<(Option<Coding>, Vec<String>), DataErr
     Ok((None, notes))
 }
 
+/// Refuses a list in `root` that gives the classes of `coding`, which another file gave, other names or another order. A list of
+/// another number of names is of something else.
+///
+/// # Errors
+/// As the first sentence says.
+pub(super) fn require_same(root: &Path, coding: &Coding) -> Result<(), DataError> {
+    let names = &coding.classes.names;
+    for path in files_named(root, &LISTS)? {
+        let Ok(mut listed) = numbered(&path).map(Option::unwrap_or_default) else { continue };
+        listed.sort();
+        let listed: Vec<String> = match listed.is_empty() {
+            true => {
+                read_text(&path)?.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+            }
+            false => listed.into_iter().map(|(_, name)| name).collect(),
+        };
+        if listed.len() == names.len() {
+            require_same_names((names, &root.join(&coding.classes.source)), (&listed, &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a file is a text with letters.
 fn names_things(path: &Path) -> bool {
     start_of(path, 1 << 12).is_some_and(|start| start.contains(char::is_alphabetic))
@@ -69,12 +90,7 @@ fn numbered(path: &Path) -> Result<Option<Vec<(u8, String)>>, DataError> {
     let text = read_text(path)?;
     let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    let with_number = |line: &&str| {
-        let (number, name) = line.split_once([' ', ':', ',', ';', '\t'])?;
-        let name = name.trim_start_matches([' ', ':', ',', ';', '\t']);
-        Some((number.trim().parse().ok()?, name.to_string())).filter(|_| !name.is_empty())
-    };
-    if let Some(names) = lines.iter().map(with_number).collect::<Option<Vec<(u8, String)>>>() {
+    if let Some(names) = lines.iter().map(|line| with_number(line)).collect::<Option<Vec<(u8, String)>>>() {
         return Ok(Some(names).filter(|names| !names.is_empty()));
     }
     let is_certain = lines.first().is_some_and(|first| BACKGROUNDS.contains(&first.to_lowercase().as_str()));

@@ -152,6 +152,30 @@ fn values_in_other_forms_are_read_or_refused() {
     assert!(notes.iter().all(|note| !note.contains("numbers of objects")), "{notes:?}");
 }
 
+/// A file of classes may have any case, values before its names, and must agree with another one.
+#[test]
+fn files_of_classes_in_any_case_with_values_and_beside_others() {
+    let set = |files: &[(&str, &str)]| {
+        let dir = temp();
+        pairs(dir.path(), NAMES, |_| stripes(&[0, 1, 2]));
+        files.iter().for_each(|(name, text)| write(&dir.path().join(name), text));
+        segmentation(dir.path()).map(|splits| splits.train.classes().names.clone())
+    };
+    let plain = "sky\nroad\ncar\n";
+    for (name, text) in [("codes.txt", plain), ("Codes.TXT", plain), ("codes.txt", "2 car\n0 sky\n1 road\n")] {
+        let mut names = set(&[(name, text)]).unwrap();
+        names.sort();
+        assert_eq!(names, ["car", "road", "sky"], "{name}: {text}");
+    }
+    for same in ["0 sky\n1 road\n2 car\n", "sky\nroad\ncar\n", "one\ntwo\n"] {
+        assert!(set(&[("codes.txt", plain), ("classes.txt", same)]).is_ok(), "{same}");
+    }
+    for other in ["0 sky\n2 road\n1 car\n", "bg\ncar\nroad\n"] {
+        let words = ["by codes.txt", "by classes.txt", "remove the file that does not hold"];
+        refused(set(&[("codes.txt", plain), ("classes.txt", other)]), &words);
+    }
+}
+
 /// Numbers that go on over all files.
 #[test]
 fn numbers_of_objects_may_have_gaps() {
