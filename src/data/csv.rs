@@ -11,6 +11,7 @@
 mod columns;
 mod dispute;
 mod files;
+mod parts;
 mod rivals;
 mod tables;
 
@@ -28,16 +29,17 @@ use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
 use super::listing::{FileDataset, name_of};
 use super::parts::Part;
-use super::records::{TableText, is_one, part_of_value};
+use super::records::{TableText, is_one};
 use super::split::{aligned, labeled_test, require_classes, stratified};
 use super::text::read_text;
 use super::{
     ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, list_tables, names, unused_lists,
 };
 use columns::{Columns, Labels};
-pub(super) use columns::{Found, LABEL_NAMES, Raw};
+pub(super) use columns::{Found, LABEL_NAMES, LIST_NAMES, Raw};
 pub(super) use files::{Files, missing, unlisted};
-pub(super) use tables::{folder_of, of_labels, of_no_part, only_table, part_tables};
+pub(super) use parts::{ClassesOfRow, PartColumns, doubtful};
+pub(super) use tables::{class_list, folder_of, of_labels, of_no_part, only_table, part_tables};
 use tables::{labeled_lists, tables, tables_in_parts};
 
 /// A table in a folder, or given as the path.
@@ -108,11 +110,12 @@ pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, 
         splits.decisions.left_out.extend(others);
         return Ok(splits);
     }
-    let (mut rows, mut decisions) =
-        (Vec::new(), Decisions { left_out: of_no_part(root, &named, &[])?, ..Decisions::default() });
+    let (mut rows, mut doubt, mut decisions) =
+        (Vec::new(), None, Decisions { left_out: of_no_part(root, &named, &[])?, ..Decisions::default() });
     for (part, path) in named {
         match read(&path, &options.hints) {
-            Ok((own, notes)) => {
+            Ok(Read { rows: own, notes, doubt: own_doubt }) => {
+                doubt = doubt.or(own_doubt);
                 rows.extend(own.into_iter().map(|row| Row { part: row.part.or(Some(part)), ..row }));
                 decisions.notes.extend(notes.into_iter().map(|note| format!("{}: {note}", name_of(&path))));
                 decisions.lists.push(path.strip_prefix(root).unwrap_or(&path).display().to_string());
@@ -128,7 +131,7 @@ pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, 
         rows.iter_mut().for_each(|row| row.part = None);
     }
     decisions.split = format!("by the tables {}", decisions.lists.join(", "));
-    divided(root, rows, decisions, options)
+    undoubted(divided(root, rows, decisions, options)?, doubt)
 }
 
 struct Row {
@@ -145,9 +148,9 @@ struct Row {
 /// # Errors
 /// Where no column names images or labels, a row lacks one, or a part is empty.
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    let (rows, notes) = read(table, &options.hints)?;
+    let Read { rows, notes, doubt } = read(table, &options.hints)?;
     let decisions = Decisions { split: "by a column of the table".into(), notes, ..Decisions::default() };
-    divided(table, rows, decisions, options)
+    undoubted(divided(table, rows, decisions, options)?, doubt)
 }
 
 /// Divides the rows of the tables at `table` by their parts, or by seed.
@@ -228,8 +231,21 @@ pub(super) fn sorted_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Stri
     sorted
 }
 
-/// The rows, and remarks on how they were read.
-fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, Vec<String>), DataError> {
+/// The rows of a table.
+struct Read {
+    rows: Vec<Row>,
+    /// Remarks on how they were read.
+    notes: Vec<String>,
+    /// Why the set may not be divided by seed.
+    doubt: Option<DataError>,
+}
+
+/// The splits, or the doubt where they are by seed.
+fn undoubted(splits: Splits, doubt: Option<DataError>) -> Result<Splits, DataError> {
+    doubt.filter(|_| splits.by_seed).map_or(Ok(splits), Err)
+}
+
+fn read(table: &Path, hints: &Hints) -> Result<Read, DataError> {
     let records = TableText::new(table, &read_text(table)?).records()?;
     let mut files = Files::of_table(table, hints)?;
     let columns = Columns::find(table, &records, &mut files, hints)?;
@@ -241,10 +257,13 @@ fn read(table: &Path, hints: &Hints) -> Result<(Vec<Row>, Vec<String>), DataErro
     let rows: Result<Vec<Row>, DataError> = data.iter().map(|record| row(table, record, &columns, &files)).collect();
     let (rows, repeated) = distinct(table, rows?)?;
     require_single_labels(table, &rows)?;
+    require_named_labels(table, &rows)?;
     let named = || rows.iter().map(|row| (row.path.as_path(), row.line));
     let missing = if files.are_all_there() { None } else { missing(table, named()) };
     let root = hints.image_root.as_ref().map(|root| format!(", images below {}", root.display())).unwrap_or_default();
-    Ok((rows, [columns.words() + &root].into_iter().chain(repeated).chain(files.note()).chain(missing).collect()))
+    let notes = [columns.words() + &root].into_iter().chain(repeated).chain(files.note()).chain(missing).collect();
+    let doubt = columns.doubtful_parts(data).map(|problem| DataError::malformed(table, problem));
+    Ok(Read { rows, notes, doubt })
 }
 
 /// The rows without those that repeat an earlier one, and a remark on these. An image may be in several parts, which a
@@ -285,10 +304,33 @@ fn distinct(table: &Path, rows: Vec<Row>) -> Result<(Vec<Row>, Option<String>), 
     Ok((kept, (repeated > 0).then(|| format!("{repeated} lines repeat an earlier line and count once"))))
 }
 
+/// Refuses numbers as labels beside a list of classes that has other names.
+fn require_named_labels(table: &Path, rows: &[Row]) -> Result<(), DataError> {
+    let Some(listed) = class_list(folder_of(table))? else { return Ok(()) };
+    let odd = rows.iter().find(|row| !listed.contains(&row.label));
+    match odd.filter(|_| rows.iter().all(|row| names::value(&row.label).is_some())) {
+        None => Ok(()),
+        Some(row) => {
+            let problem = format!(
+                "its labels are numbers, such as '{}', and classes.txt beside it lists {}; a number can be the place of a class \
+                 in that list, counted from 0 or from 1, or the name of a class; write the names of the classes as labels, or \
+                 move classes.txt elsewhere",
+                row.label,
+                names::quoted(&listed)
+            );
+            Err(DataError::CsvRow { path: table.to_path_buf(), line: row.line, problem })
+        }
+    }
+}
+
 /// Refuses labels that are lists, as Python and JSON write them.
 fn require_single_labels(table: &Path, rows: &[Row]) -> Result<(), DataError> {
+    let is_list = |label: &str| {
+        let ends = [('[', ']'), ('{', '}')];
+        ends.into_iter().any(|(start, end)| label.starts_with(start) && label.ends_with(end)) || label == "set()"
+    };
     match rows.first() {
-        Some(first) if rows.iter().all(|row| row.label.starts_with('[') && row.label.ends_with(']')) => {
+        Some(first) if rows.iter().all(|row| is_list(&row.label)) => {
             let label = names::shortened(&first.label);
             let problem = format!(
                 "its labels are lists, such as {label}: this is a multi-label table, one class an image was expected"
@@ -314,17 +356,11 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
             names::shortened(&record.iter().collect::<Vec<_>>().join(","))
         ))),
     };
-    let part = match columns.split {
-        Some(column) => {
-            let split = field(column, "split")?;
-            let unknown = || {
-                fail(format!(
-                    "split is '{}', expected train, val or test (or name the columns in a first line: path,label,split)",
-                    names::shortened(split)
-                ))
-            };
-            let name = columns.header.as_ref().map_or("", |header| &header[column]);
-            Some(part_of_value(name, split).ok_or_else(unknown)?)
+    let part = match &columns.parts {
+        Some(parts) => {
+            let cells: Result<Vec<&str>, DataError> =
+                parts.columns().iter().map(|(column, _)| field(*column, "split")).collect();
+            Some(parts.part(&cells?).map_err(fail)?)
         }
         None => None,
     };

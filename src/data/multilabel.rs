@@ -5,6 +5,7 @@
 //! scenes ───────────┘
 //! ```
 
+mod brackets;
 pub(crate) mod folders;
 mod labels;
 pub(crate) mod rows;

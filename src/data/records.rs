@@ -19,7 +19,7 @@ use ::csv::{Position, ReaderBuilder, StringRecord};
 
 use super::listing::is_image;
 use super::{DataError, names};
-pub(super) use cells::{is_one, is_zero, part_of_value};
+pub(super) use cells::{flagged_part, is_one, is_zero, part_of_value, truth};
 pub(super) use json::Entries;
 
 /// Names of a column of files.

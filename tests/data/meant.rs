@@ -2,6 +2,7 @@
 //! once misread silently.
 
 mod annotations;
+mod cells;
 mod classes;
 mod columns;
 mod divisions;

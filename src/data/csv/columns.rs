@@ -13,12 +13,15 @@ use std::path::Path;
 
 use ::csv::StringRecord;
 
-use super::files::Files;
+use super::files::{Files, form_of};
+use super::parts::{ClassesOfRow, PartColumns, doubtful};
 use crate::data::listing::is_image;
-use crate::data::records::{PATH_NAMES, is_one, is_zero};
+use crate::data::records::{PATH_NAMES, flagged_part, is_one, is_zero};
 use crate::data::{DataError, Hints, names};
 
 pub(in crate::data) const LABEL_NAMES: [&str; 5] = ["label", "class", "class_name", "category", "target"];
+/// Names of a column of lists of labels.
+pub(in crate::data) const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
 /// Number of rows that columns are recognized by.
 const SAMPLE: usize = 200;
 
@@ -29,7 +32,7 @@ const SHOWN: usize = 6;
 pub(super) struct Columns {
     pub path: usize,
     pub labels: Labels,
-    pub split: Option<usize>,
+    pub parts: Option<PartColumns>,
     /// The first line, if it names the columns.
     pub header: Option<Vec<String>>,
 }
@@ -123,6 +126,14 @@ impl<'a> Raw<'a> {
         self.unknown(&format!("no column names image files{}", lost.unwrap_or_default()))
     }
 
+    pub(super) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    pub(super) fn sample(&self) -> &'a [StringRecord] {
+        self.sample
+    }
+
     pub(super) fn first(&self) -> &'a StringRecord {
         &self.records[0]
     }
@@ -167,17 +178,24 @@ impl<'a> Raw<'a> {
         if let Some(&column) = order.iter().find(|&&column| files.are_paths(&self.values(column))) {
             return Ok(Some(column));
         }
-        let mut best = None;
+        let (mut best, mut distinct_ones) = (None, Vec::new());
         for &column in &order {
             let values = self.values(column);
             if files.are_indexed(&values)? {
                 // Labels may be names of files as well; the names of files repeat less.
                 let distinct = values.iter().collect::<BTreeSet<_>>().len();
+                if distinct == values.len() && distinct > 2 {
+                    distinct_ones.push(column);
+                }
                 let weight = (named.contains(&column), distinct);
                 best = best.filter(|(known, _)| *known >= weight).or(Some((weight, column)));
             }
         }
-        if let Some((_, column)) = best {
+        if let Some(((is_named, _), column)) = best {
+            // Numbers of rows, which some tools write before each, may be names of files too.
+            if !is_named && distinct_ones.contains(&column) {
+                self.require_one_of_files(&distinct_ones, files)?;
+            }
             return Ok(Some(column));
         }
         // Files that are not there are named one by one later.
@@ -196,12 +214,24 @@ impl<'a> Raw<'a> {
             return Ok(false);
         }
         let label = label.map(|column| (column, &self.first()[column]));
-        Ok(label.is_none_or(|(column, label)| !self.values(column).contains(&label)))
+        let is_header = label.is_none_or(|(column, label)| !self.values(column).contains(&label));
+        let form = form_of(name);
+        if is_header && form.contains('0') && self.values(path).iter().all(|value| form_of(value) == form) {
+            let line = names::shortened(&self.first().iter().collect::<Vec<_>>().join(","));
+            let problem = format!(
+                "its first line '{line}' can name the columns, or be a row whose file is not there, since '{}' has the form of \
+                 the names below it; begin the table with a line path,label, or correct the name",
+                names::shortened(name)
+            );
+            return Err(DataError::malformed(self.path, problem));
+        }
+        Ok(is_header)
     }
 
     /// The column that holds the labels beside `columns`.
     fn labels(&self, columns: &Columns) -> Result<Labels, DataError> {
-        let is_free = |column: &usize| *column != columns.path && Some(*column) != columns.split;
+        let is_free =
+            |column: &usize| *column != columns.path && columns.parts.iter().all(|parts| !parts.contain(*column));
         if columns.header.is_some() {
             let named: Vec<usize> = self.named(&LABEL_NAMES).into_iter().filter(is_free).collect();
             match named.as_slice() {
@@ -251,7 +281,7 @@ impl<'a> Raw<'a> {
 
     /// The columns of 0 and 1 of which exactly one is 1 in each row: all of `flags`, or the only such choice among them. Each
     /// has a 1 in some row.
-    fn one_hot(&self, flags: &[usize]) -> Option<Vec<usize>> {
+    pub(super) fn one_hot(&self, flags: &[usize]) -> Option<Vec<usize>> {
         const MOST: usize = 16;
         let set = |record: &StringRecord| {
             let bit = |(at, column): (usize, &usize)| u32::from(record.get(*column).is_some_and(is_one)) << at;
@@ -303,11 +333,11 @@ impl Columns {
         let Some(found) = raw.find(files)? else { return Err(raw.names_no_file(files)) };
         let (path, label) = (found.path, found.label);
         if found.header.is_none() && (2..=3).contains(&raw.width()) && path == 0 && label.is_none() {
-            let split = (raw.width() > 2).then_some(2);
-            return Ok(Self { path, labels: Labels::Column(1), split, header: None });
+            let parts = (raw.width() > 2).then(|| PartColumns::one(2, ""));
+            return Ok(Self { path, labels: Labels::Column(1), parts, header: None });
         }
-        let split = raw.split_column(&found)?;
-        let mut columns = Self { path, labels: Labels::Column(label.unwrap_or(path)), split, header: found.header };
+        let parts = raw.part_columns(&found, ClassesOfRow::One)?;
+        let mut columns = Self { path, labels: Labels::Column(label.unwrap_or(path)), parts, header: found.header };
         if label.is_none() {
             columns.labels = raw.labels(&columns)?;
         }
@@ -322,7 +352,15 @@ impl Columns {
             Labels::Column(label) => *label == column,
             Labels::OneHot(columns) => columns.iter().any(|(label, _)| *label == column),
         };
-        is_label || column == self.path || Some(column) == self.split
+        is_label || column == self.path || self.parts.iter().any(|parts| parts.contain(column))
+    }
+
+    /// Why an unused column of `rows` may divide them, in a spelling that is not read.
+    pub fn doubtful_parts(&self, rows: &[StringRecord]) -> Option<String> {
+        let header = self.header.as_deref().filter(|_| self.parts.is_none())?;
+        let values = |column: usize| rows.iter().filter_map(|row| row.get(column)).collect::<Vec<_>>();
+        let unused = header.iter().enumerate().filter(|(column, _)| !self.uses(*column));
+        unused.into_iter().find_map(|(column, name)| doubtful(name, &values(column)))
     }
 
     /// In words, for the start of training.
@@ -333,9 +371,18 @@ impl Columns {
         };
         let labels = match &self.labels {
             Labels::Column(column) => format!("labels in column {}", name(*column)),
-            Labels::OneHot(columns) => format!("a class for each of {} columns of 0 and 1", columns.len()),
+            Labels::OneHot(columns) => {
+                let of_part = columns.iter().find(|(_, name)| flagged_part(name).is_some());
+                let of_part = of_part.map(|(_, name)| format!(" ('{name}' too: with it each row has a single 1)"));
+                format!("a class for each of {} columns of 0 and 1{}", columns.len(), of_part.unwrap_or_default())
+            }
         };
-        let split = self.split.map(|column| format!(", parts in column {}", name(column))).unwrap_or_default();
+        let split = self.parts.as_ref().map(|parts| {
+            let several = if parts.columns().len() > 1 { "s" } else { "" };
+            let names: Vec<String> = parts.columns().iter().map(|(column, _)| name(*column)).collect();
+            format!(", parts in column{several} {}", names.join(" and "))
+        });
+        let split = split.unwrap_or_default();
         // A column of numbers of rows has no name.
         let header = self.header.as_deref().unwrap_or_default();
         let unused: Vec<usize> = (0..header.len()).filter(|&c| !self.uses(c) && !header[c].is_empty()).collect();

@@ -1,13 +1,15 @@
 //! Tables beside class folders. A table may repeat the classes of the folders, list other facts, or give other labels.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use csv::StringRecord;
 
 use super::columns::{Columns, LABEL_NAMES, Labels};
 use super::files::Files;
-use crate::data::disagree::disagreement;
+use crate::data::disagree::{Labeled, disagreement};
 use crate::data::listing::{name_of, relative, stem_of};
+use crate::data::names::{composed, shortened};
 use crate::data::parts::{is_part_name, part_of};
 use crate::data::records::{TableText, is_one};
 use crate::data::text::read_text;
@@ -36,7 +38,7 @@ pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>,
     let rows = &rows[..rows.len().min(SAMPLE)];
     files.list_for(rows.iter().filter_map(|row| row.get(columns.path)))?;
     let place = name_of(table);
-    let mut pairs: Vec<(String, String, String)> = Vec::new();
+    let mut pairs: Vec<Labeled> = Vec::new();
     for row in rows {
         let image = match files.path(row.get(columns.path).unwrap_or_default()) {
             Ok(image) => image,
@@ -48,7 +50,15 @@ pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>,
             pairs.push((folder_of(&path), label_of(row, &columns.labels), path));
         }
     }
-    Ok(disagreement(&pairs).map(|rows| format!("{place}: {rows}")))
+    Ok(disagreement(&pairs).or_else(|| exchanged(&pairs)).map(|rows| format!("{place}: {rows}")))
+}
+
+/// An image whose label is the name of another folder, where the labels are the names of the folders.
+fn exchanged(pairs: &[Labeled]) -> Option<String> {
+    let distinct =
+        |name: fn(&Labeled) -> &String| -> BTreeSet<String> { pairs.iter().map(|one| composed(name(one))).collect() };
+    let (_, label, path) = pairs.iter().find(|(folder, label, _)| composed(folder) != composed(label))?;
+    (distinct(|one| &one.0) == distinct(|one| &one.1)).then(|| format!("{path} is '{}'", shortened(label)))
 }
 
 /// The class folder of a path below the root: its first folder that is no part.

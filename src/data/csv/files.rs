@@ -60,6 +60,18 @@ pub(in crate::data) fn missing<'a>(table: &Path, named: impl Iterator<Item = (&'
     ))
 }
 
+/// The form of a name: `a0` of `img17` and `x3`.
+pub(super) fn form_of(name: &str) -> String {
+    let kind = |c: char| match c {
+        c if c.is_numeric() => '0',
+        c if c.is_alphabetic() => 'a',
+        other => other,
+    };
+    let mut form: Vec<char> = name.chars().map(kind).collect();
+    form.dedup();
+    form.into_iter().collect()
+}
+
 /// The image files that a table can name.
 pub(in crate::data) struct Files {
     folder: PathBuf,

@@ -1,28 +1,8 @@
-//! Columns that rival each other: two of one name, two that name files, two of parts. Where they differ, the table is refused.
+//! Columns that rival each other: two of one name, two that name files. Where they differ, the table is refused.
 
-use std::collections::BTreeSet;
-
-use super::columns::{Found, Raw};
+use super::columns::Raw;
 use super::files::Files;
-use crate::data::parts::{Part, part_of};
-use crate::data::records::{is_one, is_zero, part_of_value};
 use crate::data::{DataError, names};
-
-const SPLIT_NAMES: [&str; 13] = [
-    "split",
-    "set",
-    "subset",
-    "partition",
-    "phase",
-    "fold_name",
-    "data set",
-    "dataset",
-    "is_valid",
-    "is_val",
-    "is_test",
-    "is_train",
-    "is_training",
-];
 
 impl Raw<'_> {
     /// Refuses a used column whose name another column has too, with other values.
@@ -62,39 +42,5 @@ impl Raw<'_> {
             },
             [] => Ok(()),
         }
-    }
-
-    /// The column of parts: one with such a name, one named after a part whose values are truth values, else one whose values are
-    /// all names of parts.
-    ///
-    /// # Errors
-    /// Where two columns of parts differ.
-    pub fn split_column(&self, found: &Found) -> Result<Option<usize>, DataError> {
-        // A row may be longer than the header. Only a column with a name is considered.
-        let Some(header) = &found.header else { return Ok(None) };
-        let is_free = |column: &usize| *column != found.path && Some(*column) != found.label;
-        let parts = |name: &str, column: usize| -> Option<Vec<Part>> {
-            self.values(column).into_iter().map(|value| part_of_value(name, value)).collect()
-        };
-        let are_flags = |column: &usize| {
-            let mut values = self.values(*column).into_iter();
-            part_of(&header[*column].to_lowercase()).is_some() && values.all(|value| is_one(value) || is_zero(value))
-        };
-        let named = self.named(&SPLIT_NAMES).into_iter().filter(is_free);
-        let flags = (0..header.len()).filter(is_free).filter(are_flags);
-        let by_values = (0..header.len()).filter(is_free).filter(|column| parts("", *column).is_some());
-        let all: Vec<usize> = named.chain(flags).chain(by_values).collect();
-        let known: Vec<(usize, Vec<Part>)> =
-            all.iter().filter_map(|&column| Some((column, parts(&header[column], column)?))).collect();
-        let differing: BTreeSet<&str> = known.iter().map(|(column, _)| header[*column].as_str()).collect();
-        if known.windows(2).any(|pair| pair[0].1 != pair[1].1) {
-            let differing: Vec<&str> = differing.into_iter().collect();
-            let problem = format!(
-                "the columns {} say different parts of the rows; keep one, 'split', of train, val and test",
-                names::quoted(&differing)
-            );
-            return Err(self.unknown(&problem));
-        }
-        Ok(all.first().copied())
     }
 }

@@ -6,7 +6,8 @@ use super::files::Files;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::{entries, is_table, name_of, stem_of};
 use crate::data::lists;
-use crate::data::parts::{Part, PartFolders};
+use crate::data::parts::{Part, PartFolders, part_in_name};
+use crate::data::records::TableText;
 use crate::data::text::read_text;
 use crate::data::{DataError, Hints, division, records};
 
@@ -21,9 +22,51 @@ pub(in crate::data) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, 
         let in_parts = tables_in_parts(root)?;
         return if in_parts.is_empty() { labeled_lists(root) } else { Ok(in_parts) };
     }
-    let named = lists::named_after_parts(root, &["csv", "tsv", "jsonl"])?;
+    let mut named = lists::named_after_parts(root, &["csv", "tsv", "jsonl"])?;
+    if named.is_empty() {
+        named = named_as_labels(&tables);
+    }
     let is_parted = tables.len() > 1 && named.iter().any(|(part, _)| *part == Part::Train);
-    Ok(if is_parted { named } else { Vec::new() })
+    if !is_parted {
+        return Ok(Vec::new());
+    }
+    require_no_lists(&named, &tables)?;
+    Ok(named)
+}
+
+/// The tables `train_labels.csv` and `val_labels.csv`, where each part has one at most.
+fn named_as_labels(tables: &[PathBuf]) -> Vec<(Part, PathBuf)> {
+    let part = |table: &PathBuf| {
+        let stem = stem_of(table).to_lowercase();
+        let words = stem.split(['_', '-', '.', ' ']).filter(|word| !["labels", "label", "annotations"].contains(word));
+        Some((part_in_name(&words.collect::<Vec<_>>().join("_"))?, table.clone()))
+    };
+    let mut named: Vec<(Part, PathBuf)> = tables.iter().filter_map(part).collect();
+    named.sort();
+    if named.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        named.clear();
+    }
+    named
+}
+
+/// Refuses a table of the training part that has no labels, where another table of no part has them.
+fn require_no_lists(named: &[(Part, PathBuf)], tables: &[PathBuf]) -> Result<(), DataError> {
+    let other = tables.iter().find(|table| named.iter().all(|(_, own)| own != *table));
+    let train = named.iter().find(|(part, _)| *part == Part::Train);
+    let (Some(other), Some((_, train))) = (other, train) else { return Ok(()) };
+    let width = |table: &Path| -> Result<usize, DataError> {
+        let records = TableText::new(table, &read_text(table)?).even_records()?;
+        Ok(records.first().map_or(0, ::csv::StringRecord::len))
+    };
+    if width(train)? != 1 || width(other)? < 2 {
+        return Ok(());
+    }
+    let problem = format!(
+        "has one column and so no labels, which {} may have: it can be the list of a part of that table; write the lists of \
+         parts as train.txt and val.txt, or write the labels into the tables of the parts",
+        name_of(other)
+    );
+    Err(DataError::malformed(train, problem))
 }
 
 /// The tables in `root` that are none of `named` and none of the `lists` that divide the set.
@@ -119,6 +162,23 @@ fn all_tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
 fn is_submission(table: &Path) -> bool {
     let stem = stem_of(table).to_lowercase();
     stem.contains("sample") && stem.contains("submission")
+}
+
+/// The class list in the `classes.txt` of a folder, one name per line.
+pub(in crate::data) fn class_list(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
+    let path = folder.join("classes.txt");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = read_text(&path)?;
+    let mut names: Vec<String> = Vec::new();
+    for name in text.lines().map(str::trim).filter(|name| !name.is_empty()) {
+        if names.iter().any(|known| known == name) {
+            return Err(DataError::malformed(&path, format!("lists the class '{name}' twice; list it once")));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(Some(names))
 }
 
 /// Text files in a folder whose lines are the name of an image there and a label: those of the parts (`train.txt`, `val.txt`), or

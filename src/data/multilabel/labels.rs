@@ -1,14 +1,12 @@
 //! The labels of a table's rows, from a column of lists or from one 0/1 column per class.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use super::separator::{Decided, Separator, Unclear};
 use super::table::Table;
 use crate::data::DataError;
 use crate::data::csv::sorted_names;
 use crate::data::names::quoted;
-use crate::data::text::read_text;
 
 /// Labels of each row of a table.
 pub(super) struct Labels {
@@ -20,25 +18,10 @@ pub(super) struct Labels {
     pub format: &'static str,
     /// Whether each row has at most one label, so that an image has a row for each of its labels.
     pub one_a_row: bool,
+    /// Why the rows may not be divided by seed.
+    pub doubt: Option<String>,
     /// Notes on how they were read.
     pub notes: Vec<String>,
-}
-
-/// The class list in the `classes.txt` of a folder, one name per line.
-pub(super) fn class_list(folder: &Path) -> Result<Option<Vec<String>>, DataError> {
-    let path = folder.join("classes.txt");
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = read_text(&path)?;
-    let mut names: Vec<String> = Vec::new();
-    for name in text.lines().map(str::trim).filter(|name| !name.is_empty()) {
-        if names.iter().any(|known| known == name) {
-            return Err(DataError::malformed(&path, format!("lists the class '{name}' twice; list it once")));
-        }
-        names.push(name.to_owned());
-    }
-    Ok(Some(names))
 }
 
 /// Finds the column or columns of labels and reads them.
@@ -67,7 +50,8 @@ pub(super) fn read(table: &Table, classes: Option<Vec<String>>) -> Result<Labels
                 ));
             }
             let unused = format!("the labels are in the column {}; not used: {}", names(&lists), names(&others));
-            of_lists(table, list, classes, (!others.is_empty()).then_some(unused).into_iter().collect())
+            let labels = of_lists(table, list, classes, (!others.is_empty()).then_some(unused).into_iter().collect())?;
+            Ok(Labels { doubt: table.doubtful_parts(&others), ..labels })
         }
         _ => malformed(format!("the labels can be in each of the columns {}; remove all but one", names(&lists))),
     }
@@ -90,6 +74,7 @@ fn of_lists(
     }
     let words: Vec<Vec<&str>> = lists.iter().map(|list| separator.split(list)).collect();
     let classes = classes.unwrap_or_else(|| sorted_names(words.iter().flatten().copied()));
+    notes.extend(joined(&classes));
     let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
     let mut of_rows = Vec::with_capacity(words.len());
     for (row, words) in words.iter().enumerate() {
@@ -103,7 +88,22 @@ fn of_lists(
         of_rows.push(labels);
     }
     let format = if one_a_row { "CSV of path,label" } else { "CSV with a list column" };
-    Ok(Labels { classes, of_rows, format, one_a_row, notes })
+    Ok(Labels { classes, of_rows, format, one_a_row, doubt: None, notes })
+}
+
+/// A note on a class whose name has a mark between the names of other classes.
+fn joined(classes: &[String]) -> Option<String> {
+    let is_class = |name: &str| classes.iter().any(|class| class == name.trim());
+    let is_joined = |class: &&String| {
+        ['/', '+', '&'].into_iter().any(|mark| class.contains(mark) && class.split(mark).all(is_class))
+    };
+    let joined: Vec<&String> = classes.iter().filter(is_joined).collect();
+    (!joined.is_empty()).then(|| {
+        format!(
+            "classes whose names join the names of others: {}; write ; between labels if each stands for several",
+            quoted(&joined)
+        )
+    })
 }
 
 /// A cell of a 0/1 column.
@@ -174,7 +174,7 @@ fn of_flags(table: &Table, columns: &[usize], listed: Option<Vec<String>>) -> Re
         Some(_) => notes.push("-1 is read as absent, since the table has no 0".into()),
         None => {}
     }
-    Ok(Labels { classes, of_rows, format: "CSV with 0/1 columns", one_a_row: false, notes })
+    Ok(Labels { classes, of_rows, format: "CSV with 0/1 columns", one_a_row: false, doubt: None, notes })
 }
 
 fn no_flag(name: &str, cell: &str) -> String {

@@ -82,10 +82,10 @@ fn divided(
     mut decisions: Decisions,
     options: &OpenOptions,
 ) -> Result<MultiLabelSplits, DataError> {
-    let mut labels = labels::read(table, labels::class_list(folder)?)?;
+    let mut labels = labels::read(table, csv::class_list(folder)?)?;
     require_classes(&labels.classes, path, options)?;
     let images = images(table, &mut labels)?;
-    let Labels { classes, format, notes, .. } = labels;
+    let Labels { classes, format, notes, doubt, .. } = labels;
     let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
     decisions.notes.extend(notes);
     let paths = || images.iter().map(|image| image.path.as_path());
@@ -93,10 +93,10 @@ fn divided(
     if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
         decisions.left_out.extend(csv::unlisted(paths())?);
     }
-    decisions.split = match table.split_name() {
+    decisions.split = match table.split_words() {
         _ if table.is_of_parts() && images.iter().all(|image| image.part == Part::Train) => String::new(),
         _ if table.is_of_parts() => format!("by the tables {}", decisions.lists.join(", ")),
-        Some(column) => format!("by the column '{column}'"),
+        Some(columns) => format!("by the {columns}"),
         None => String::new(),
     };
     let mut images = images;
@@ -104,6 +104,9 @@ fn divided(
         images = by_lists(path, images, &mut decisions)?;
     }
     if decisions.split.is_empty() {
+        if let Some(problem) = doubt {
+            return Err(DataError::malformed(path, problem));
+        }
         return split::stratified(&set(images, &classes, &depth), options, path, format, decisions);
     }
     let (train, held_out): (Vec<Image>, Vec<Image>) = images.into_iter().partition(|image| image.part == Part::Train);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::brackets;
 use crate::data::names::quoted;
 
 /// A separator of labels.
@@ -14,7 +15,7 @@ pub(super) enum Separator {
     Mark(char),
     /// One or more spaces.
     Space,
-    /// Commas within brackets, as Python and JSON write lists.
+    /// Commas within brackets, as Python, JSON and Postgres write lists and sets, or blanks between quoted labels, as NumPy does.
     Brackets,
 }
 
@@ -54,19 +55,14 @@ const SPELL_OUT: &str = "write ; between labels (a space then belongs to a label
 impl Separator {
     /// The labels of a list, without empty ones as in `car;;tree;`.
     pub fn split<'a>(self, list: &'a str) -> Vec<&'a str> {
-        let bare = |label: &'a str| {
-            let label = label.trim();
-            let quote = label.chars().next().filter(|c| self == Self::Brackets && matches!(c, '\'' | '"'));
-            quote.and_then(|q| label.strip_prefix(q)?.strip_suffix(q)).unwrap_or(label).trim()
-        };
         let inside = list.trim();
         let parts: Vec<&str> = match self {
             Self::None => vec![inside],
             Self::Mark(mark) => inside.split(mark).collect(),
             Self::Space => inside.split_whitespace().collect(),
-            Self::Brackets => inside.trim_start_matches('[').trim_end_matches(']').split(',').collect(),
+            Self::Brackets => brackets::inside(inside).and_then(brackets::labels).unwrap_or_default(),
         };
-        parts.into_iter().map(bare).filter(|label| !label.is_empty()).collect()
+        parts.into_iter().map(str::trim).filter(|label| !label.is_empty()).collect()
     }
 
     /// Whether all labels of all lists are among `classes`.
@@ -79,16 +75,8 @@ impl Separator {
     /// # Errors
     /// Where two readings are possible and the lists exclude neither.
     pub fn decide(lists: &[&str], classes: Option<&[String]>) -> Result<Decided, Unclear> {
-        let bracketed = |list: &&str| list.trim().starts_with('[') && list.trim().ends_with(']');
-        let filled = || lists.iter().enumerate().filter(|(_, list)| !list.trim().is_empty());
-        if filled().any(|(_, list)| bracketed(list)) {
-            return match filled().find(|(_, list)| !bracketed(list)) {
-                None => Ok(Decided { separator: Self::Brackets, why: None }),
-                Some((at, list)) => {
-                    let problem = format!("'{list}' has no brackets, but other lists have; write all in one way");
-                    Err(Unclear { at, problem })
-                }
-            };
+        if let Some(decided) = in_brackets(lists, classes) {
+            return decided;
         }
         let has_space = lists.iter().any(|list| list.trim().contains(char::is_whitespace));
         let marks: Vec<char> = MARKS.into_iter().filter(|&mark| lists.iter().any(|list| list.contains(mark))).collect();
@@ -108,6 +96,38 @@ impl Separator {
         match marks[..] {
             [first, second, ..] => Err(two_marks(lists, first, second)),
             _ => space_or_name(lists),
+        }
+    }
+}
+
+/// Decides for lists of which one has brackets; `None` without.
+fn in_brackets(lists: &[&str], classes: Option<&[String]>) -> Option<Result<Decided, Unclear>> {
+    let filled = || lists.iter().enumerate().filter(|(_, list)| !list.trim().is_empty());
+    if !filled().any(|(_, list)| brackets::inside(list).is_some()) {
+        return None;
+    }
+    let unclear = |at: usize, problem: String| Some(Err(Unclear { at, problem }));
+    if let Some((at, list)) = filled().find(|(_, list)| brackets::inside(list).is_none()) {
+        return unclear(at, format!("'{list}' has no brackets, but other lists have; write all in one way"));
+    }
+    if let Some((at, list)) = filled().find(|(_, list)| brackets::inside(list).and_then(brackets::labels).is_none()) {
+        let problem = format!("'{list}' has brackets, and is no list of labels that is read; write ; between labels");
+        return unclear(at, problem);
+    }
+    // NumPy writes no commas.
+    let has_blank = |list: &str| {
+        !list.contains(['\'', '"']) && brackets::inside(list).is_some_and(|i| i.trim().contains(char::is_whitespace))
+    };
+    let has_comma = filled().any(|(_, list)| list.contains(','));
+    let is_listed = classes.is_some_and(|classes| Separator::Brackets.gives_only(classes, lists));
+    match filled().find(|(_, list)| has_blank(list)).filter(|_| !has_comma && !is_listed) {
+        None => Some(Ok(Decided { separator: Separator::Brackets, why: None })),
+        Some((at, list)) => {
+            let words = Separator::Space.split(brackets::inside(list).unwrap_or_default());
+            unclear(
+                at,
+                format!("'{list}' is one label with spaces in it, or the labels {}; {SPELL_OUT}", quoted(&words)),
+            )
         }
     }
 }
@@ -175,6 +195,28 @@ mod tests {
         assert_eq!(Separator::Mark(';').split(" car;; traffic light ; "), ["car", "traffic light"]);
         assert_eq!(Separator::Brackets.split("['car', \"traffic light\"]"), ["car", "traffic light"]);
         assert!(Separator::Brackets.split("[]").is_empty() && Separator::None.split(" ").is_empty());
+    }
+
+    #[test]
+    fn lists_in_brackets_are_those_of_python_postgres_and_numpy() {
+        for (lists, labels) in [
+            (["{'car', 'tree'}", "{'car'}", "set()"], [&["car", "tree"] as &[&str], &["car"], &[]]),
+            (["{car,\"traffic light\"}", "{car}", "{}"], [&["car", "traffic light"], &["car"], &[]]),
+            (["['car' 'traffic light']", "['car']", "[]"], [&["car", "traffic light"], &["car"], &[]]),
+            (["['car'\n 'tree']", "[\"a, b\"]", "('car',)"], [&["car", "tree"], &["a, b"], &["car"]]),
+            (["[traffic light, car]", "[traffic light]", ""], [&["traffic light", "car"], &["traffic light"], &[]]),
+        ] {
+            let separator = decided(&lists);
+            assert_eq!(lists.map(|list| separator.split(list)), labels, "{lists:?}");
+        }
+        for (list, word) in [
+            ("[car tree]", "one label with spaces in it, or the labels 'car' and 'tree'"),
+            ("{\"car\": 1}", "no list of labels"),
+            ("[['car']]", "no list of labels"),
+        ] {
+            let unclear = Separator::decide(&[list, "[]"], None).unwrap_err();
+            assert!(unclear.problem.contains(word), "{}", unclear.problem);
+        }
     }
 
     #[test]

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
-use crate::data::csv::{Files, Found, LABEL_NAMES, Raw, of_no_part};
+use crate::data::csv::{
+    ClassesOfRow, Files, Found, LABEL_NAMES, LIST_NAMES, PartColumns, Raw, class_list, doubtful, of_no_part,
+};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::name_of;
+use crate::data::names::quoted;
 use crate::data::parts::Part;
-use crate::data::records::{TableText, part_of_value};
+use crate::data::records::TableText;
 use crate::data::text::read_text;
 use crate::data::{DataError, Decisions, Hints, names};
-
-/// Names of a column of label lists; the names of a label column count too.
-const LIST_NAMES: [&str; 6] = ["labels", "classes", "class_names", "categories", "tags", "targets"];
 
 /// A table with known columns, or the tables of several parts under each other. Rows count from 0, without the headers.
 pub(super) struct Table {
@@ -23,7 +23,7 @@ pub(super) struct Table {
     header: Vec<String>,
     rows: Vec<StringRecord>,
     image: usize,
-    split: Option<usize>,
+    parts: Option<PartColumns>,
     /// The only column of labels, if a hint names it.
     labels: Option<usize>,
     /// The files that rows come from, in the order of the rows.
@@ -79,16 +79,20 @@ impl Table {
 
     /// Appends the rows of another table.
     fn append(&mut self, mut other: Table) -> Result<(), DataError> {
-        // Only one of the tables may have the column of parts.
-        if let (None, Some(name)) = (self.split, other.split.and_then(|column| other.header.get(column)))
+        // Only one of the tables may have columns of parts.
+        if let (None, Some(parts)) = (&self.parts, &other.parts)
             && !self.header.is_empty()
+            && !other.header.is_empty()
         {
-            self.split = Some(self.header.len());
-            self.header.push(name.clone());
-            self.rows.iter_mut().for_each(|row| row.push_field(""));
+            let names = parts.columns().iter().map(|(_, name)| name.clone());
+            self.parts = Some(PartColumns::new((self.header.len()..).zip(names.clone()).collect()));
+            for name in names {
+                self.header.push(name);
+                self.rows.iter_mut().for_each(|row| row.push_field(""));
+            }
         }
         let place = |(at, name): (usize, &String)| match other.header.iter().position(|own| own == name) {
-            None if self.split == Some(at) => Some(usize::MAX),
+            None if self.parts.iter().any(|parts| parts.contain(at)) => Some(usize::MAX),
             found => found,
         };
         let order: Option<Vec<usize>> = match self.header.is_empty() && other.header.is_empty() {
@@ -122,7 +126,7 @@ impl Table {
     /// Reads a table and finds its columns. Without a header they are path, labels and an optional split.
     pub fn read(path: &Path, hints: &Hints) -> Result<Self, DataError> {
         let mut files = Files::of_table(path, hints)?;
-        let (mut rows, found, split) = columns(path, &mut files, hints)?;
+        let (mut rows, found, parts) = columns(path, &mut files, hints)?;
         let header = found.header.unwrap_or_default();
         rows.drain(..usize::from(!header.is_empty()));
         if rows.is_empty() {
@@ -130,7 +134,7 @@ impl Table {
         }
         files.list_for(rows.iter().filter_map(|row| row.get(found.path)))?;
         let (path, source) = (path.to_path_buf(), Source { path: path.to_path_buf(), part: None, first: 0, files });
-        let table = Table { path, header, rows, image: found.path, split, labels: found.label, sources: vec![source] };
+        let table = Table { path, header, rows, image: found.path, parts, labels: found.label, sources: vec![source] };
         let broken = |row: &usize| table.label_columns().iter().any(|&column| table.cell(*row, column).contains('\n'));
         match (0..table.len()).find(broken) {
             None => Ok(table),
@@ -191,7 +195,8 @@ impl Table {
         if let Some(column) = self.labels {
             return vec![column];
         }
-        (0..self.rows[0].len()).filter(|&column| column != self.image && Some(column) != self.split).collect()
+        let is_part = |column: usize| self.parts.iter().any(|parts| parts.contain(column));
+        (0..self.rows[0].len()).filter(|&column| column != self.image && !is_part(column)).collect()
     }
 
     /// Whether a column's name is that of a label column.
@@ -214,23 +219,29 @@ impl Table {
         self.sources.iter().find_map(|source| source.files.note())
     }
 
-    /// Name of the column of parts, if any.
-    pub fn split_name(&self) -> Option<&str> {
-        self.split.map(|column| self.header.get(column).map_or("split", String::as_str))
+    /// The columns of parts in words, if any.
+    pub fn split_words(&self) -> Option<String> {
+        let parts = self.parts.as_ref()?;
+        let several = if parts.columns().len() > 1 { "s" } else { "" };
+        let name = |(column, _): &(usize, String)| self.header.get(*column).map_or("split", String::as_str);
+        Some(format!("column{several} {}", quoted(&parts.columns().iter().map(name).collect::<Vec<_>>())))
+    }
+
+    /// Why one of the `unused` columns may divide the rows, in a spelling that is not read.
+    pub fn doubtful_parts(&self, unused: &[usize]) -> Option<String> {
+        let values = |column: usize| (0..self.len()).map(|row| self.cell(row, column)).collect::<Vec<_>>();
+        unused.iter().find_map(|&column| doubtful(self.column_name(column), &values(column)))
     }
 
     /// Part of the image of a row; training if the table has no column of parts.
     pub fn part(&self, row: usize) -> Result<Part, DataError> {
         let of_table = self.source(row).part;
-        let cell =
-            self.split.map(|column| self.cell(row, column)).filter(|cell| of_table.is_none() || !cell.is_empty());
-        let Some(cell) = cell else { return Ok(of_table.unwrap_or(Part::Train)) };
-        part_of_value(self.split_name().unwrap_or_default(), cell).ok_or_else(|| {
-            let problem = format!(
-                "split is '{cell}', expected train, val or test (or name the columns in a first line: path,labels,split)"
-            );
-            self.fail(row, problem)
-        })
+        let cells = |parts: &PartColumns| parts.columns().iter().map(|(at, _)| self.cell(row, *at)).collect::<Vec<_>>();
+        let says = |cells: &Vec<&str>| of_table.is_none() || cells.iter().any(|cell| !cell.is_empty());
+        match self.parts.as_ref().and_then(|parts| Some((parts, Some(cells(parts)).filter(says)?))) {
+            None => Ok(of_table.unwrap_or(Part::Train)),
+            Some((parts, cells)) => parts.part(&cells).map_err(|problem| self.fail(row, problem)),
+        }
     }
 }
 
@@ -239,9 +250,10 @@ fn columns(
     path: &Path,
     files: &mut Files,
     hints: &Hints,
-) -> Result<(Vec<StringRecord>, Found, Option<usize>), DataError> {
+) -> Result<(Vec<StringRecord>, Found, Option<PartColumns>), DataError> {
     let text = read_text(path)?;
     let text = TableText::new(path, &text);
+    let listed = class_list(path.parent().unwrap_or(Path::new("")))?;
     let (mut tables, mut faults) = (Vec::new(), Vec::new());
     for delimiter in text.delimiters() {
         let read = text.records_by(delimiter).and_then(|records| {
@@ -249,12 +261,14 @@ fn columns(
             let Some(found) = raw.find(files)?.filter(|_| records[0].len() > 1) else {
                 return Err(raw.names_no_file(files));
             };
-            let split = match found.header {
-                Some(_) => raw.split_column(&found)?,
+            let parts = match found.header {
+                Some(_) => raw.part_columns(&found, ClassesOfRow::Several(listed.as_deref()))?,
                 // The third, unless a hint says that it holds something else.
-                None => (records[0].len() > 2 && found.path != 2 && found.label != Some(2)).then_some(2),
+                None => {
+                    (records[0].len() > 2 && found.path != 2 && found.label != Some(2)).then(|| PartColumns::one(2, ""))
+                }
             };
-            Ok((records, found, split))
+            Ok((records, found, parts))
         });
         match read {
             Ok(table) => tables.push(table),

@@ -4,18 +4,31 @@ use crate::data::parts::{Part, part_of};
 
 /// The part in a cell of the column `name`. A column such as `is_valid`, `is_test`, `is_train` or `train` has truth values.
 pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
-    let value = value.to_lowercase();
-    let name = name.to_lowercase();
-    match part_of(name.strip_prefix("is_").unwrap_or(&name)) {
-        Some(part) if is_one(&value) => Some(part),
-        Some(Part::Train) if is_zero(&value) => Some(Part::Val),
-        Some(_) if is_zero(&value) => Some(Part::Train),
-        _ => match &*value {
+    match (flagged_part(name), truth(value)) {
+        (Some(part), Some(true)) => Some(part),
+        (Some(Part::Train), Some(false)) => Some(Part::Val),
+        (Some(_), Some(false)) => Some(Part::Train),
+        _ => match &*value.to_lowercase() {
             // The names of FER2013.
             "publictest" => Some(Part::Val),
             "privatetest" => Some(Part::Test),
             other => part_of(other),
         },
+    }
+}
+
+/// The part that a column of truth values is about, by its name: `is_valid`, `test`.
+pub(in crate::data) fn flagged_part(name: &str) -> Option<Part> {
+    let name = name.to_lowercase();
+    part_of(name.strip_prefix("is_").unwrap_or(&name))
+}
+
+/// A truth value in the spellings of tables.
+pub(in crate::data) fn truth(value: &str) -> Option<bool> {
+    match &*value.to_lowercase() {
+        "1" | "1.0" | "true" | "t" | "yes" | "y" => Some(true),
+        "0" | "0.0" | "false" | "f" | "no" | "n" => Some(false),
+        _ => None,
     }
 }
 

@@ -114,9 +114,9 @@ fn rows_that_contradict_are_refused() {
     assert_eq!(splits.decisions.notes[1], "1 lines repeat an earlier line and count once");
     write(&dir.path().join("t.csv"), "path,label\na/0,\"['x', 'z']\"\na/1,\"['x']\"\nb/0,['y']\nb/1,['y']\n");
     refused(open(&dir.path().join("t.csv")), &["['x', 'z']", "multi-label"]);
-    write(&dir.path().join("t.csv"), "path,label,fold\na/0,x,1\na/1,x,2\nb/0,y,1\nb/1,y,2\n");
+    write(&dir.path().join("t.csv"), "path,label,camera\na/0,x,1\na/1,x,2\nb/0,y,1\nb/1,y,2\n");
     let notes = open(&dir.path().join("t.csv")).unwrap().decisions.notes;
-    assert_eq!(notes, ["files in column 'path', labels in column 'label'; not used: 'fold'"]);
+    assert_eq!(notes, ["files in column 'path', labels in column 'label'; not used: 'camera'"]);
 }
 
 /// Names of classes that may be one name, and numbers with a fraction.

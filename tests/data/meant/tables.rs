@@ -162,7 +162,14 @@ fn parts_and_files_come_from_one_column() {
     refused(open(&table), &["'set' and 'split' say different parts", "keep one"]);
     refused(open_multi_label(&table, &OpenOptions::default()), &["'set' and 'split' say different parts"]);
     write("path,label,is_valid,is_test", &|number| format!("{},{}", bit(number == 6), bit(number == 7)));
+    let three = |splits: [usize; 3]| assert_eq!(splits, [6, 1, 1]);
+    let opened = open(&table).unwrap();
+    three([opened.train.len(), opened.val.len(), opened.test.map_or(0, |test| test.len())]);
+    let opened = open_multi_label(&table, &OpenOptions::default()).unwrap();
+    three([opened.train.len(), opened.val.len(), opened.test.map_or(0, |test| test.len())]);
+    write("path,label,is_valid,is_test", &|number| format!("{},{}", bit(number > 5), bit(number == 7)));
     refused(open(&table), &["'is_test' and 'is_valid' say different parts"]);
+    refused(open_multi_label(&table, &OpenOptions::default()), &["'is_test' and 'is_valid' say different parts"]);
     write("filename,label,image_id", &|number| (7 - number).to_string());
     refused(open(&table), &["'filename' and 'image_id' name different files of the set"]);
     write("filename,label,image_id", &|number| number.to_string());
