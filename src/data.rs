@@ -142,12 +142,14 @@ pub struct OpenOptions {
     pub hints: Hints,
     /// Whether the set is for a trained model, which has the classes. The set may then have a single one of them.
     pub for_model: bool,
+    /// Whether a data set without parts stays whole: training and validation part then are all its images.
+    pub undivided: bool,
 }
 
 impl Default for OpenOptions {
     /// 20 % for validation, seed 0, no hints, for training.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, hints: Hints::default(), for_model: false }
+        Self { val_split: 0.2, seed: 0, hints: Hints::default(), for_model: false, undivided: false }
     }
 }
 
@@ -176,12 +178,14 @@ pub struct SetOptions {
     pub skip_bad: bool,
     /// Hints for reading the data.
     pub hints: Hints,
+    /// Whether a data set without parts stays whole: training and validation part then are all its images.
+    pub undivided: bool,
 }
 
 impl Default for SetOptions {
     /// 20 % for validation, seed 0, no hints, nothing left out.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, skip_bad: false, hints: Hints::default() }
+        Self { val_split: 0.2, seed: 0, skip_bad: false, hints: Hints::default(), undivided: false }
     }
 }
 

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use self::chart::charts;
 #[cfg(feature = "cli")]
-pub(crate) use self::commands::{Place, commands};
+pub(crate) use self::commands::{Place, commands, resumption};
 use self::html::escaped;
 #[cfg(feature = "cli")]
 pub(crate) use self::live::Watched;

@@ -50,7 +50,7 @@ pub(crate) fn word(text: &str) -> String {
 }
 
 /// The name most like `word`, if any is like it at all.
-#[cfg(feature = "tasks")]
+#[cfg(feature = "data")]
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let likeness = |name: &&str| strsim::jaro_winkler(&word, name);
@@ -59,7 +59,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// The end of a sentence about an unknown name: the known name that was probably meant.
-#[cfg(feature = "tasks")]
+#[cfg(feature = "data")]
 pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

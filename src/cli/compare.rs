@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// Data set; that of the runs when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Part of the data set [default: test if the data has one, else val]
+    /// Part of the data set [default: test if the data has one, else val; all images of another data set without parts]
     #[arg(long, value_parser = choice::<Part>())]
     split: Option<Part>,
     /// Folder to create for table and figure; runs/compare-NNN when not given
@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = EvalOptions {
         data: args.data.clone(),
         part: args.split,
+        whole: args.split.is_none(),
         val_split: None,
         seed: None,
         hints: args.hints.hints(),

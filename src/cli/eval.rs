@@ -22,9 +22,9 @@ pub(super) struct Args {
     /// Data set, in any format that training reads; the run's own when not given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Part of the data set
-    #[arg(long, value_parser = choice::<Part>(), default_value = "val")]
-    split: Part,
+    /// Part of the data set [default: val; all images of another data set than that of the run, if it has no parts]
+    #[arg(long, value_parser = choice::<Part>())]
+    split: Option<Part>,
     #[command(flatten)]
     hints: HintArgs,
     /// Tiles of large pictures, for a segmentation model trained with --crop [default: the largest within 512 MiB]
@@ -80,7 +80,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let checkpoint = if args.tta { mirrored(checkpoint)? } else { checkpoint };
     let options = EvalOptions {
         data: args.data.clone(),
-        part: Some(args.split),
+        part: Some(args.split.unwrap_or(Part::Val)),
+        whole: args.split.is_none() && args.val_split.is_none() && args.seed.is_none(),
         val_split: args.val_split,
         seed: args.seed,
         hints: args.hints.hints(),

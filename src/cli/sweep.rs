@@ -46,6 +46,17 @@ pub(super) struct Args {
     device: Option<String>,
 }
 
+/// The setting of `KEY=WORD`: a shell removes the quotes of a text, and TOML has no other reading of a word.
+fn of_word(setting: &str) -> Option<toml::Table> {
+    let (key, word) = setting.split_once('=')?;
+    let (key, word) = (key.trim(), word.trim());
+    let plain = |text: &str, more: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || more.contains(c))
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c) || more.contains(c))
+    };
+    (plain(key, "") && plain(word, "./")).then(|| toml::Table::from_iter([(key.to_owned(), word.into())]))
+}
+
 /// A factor of epochs.
 fn factor(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok().filter(|factor| *factor > 0.0 && *factor <= 1000.0);
@@ -94,7 +105,8 @@ fn run_on(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode, CliError> {
         let refused = |problem: &str| {
             CliError::Usage(format!("--set {setting}: {problem}; expected KEY=VALUE as in a TOML file"))
         };
-        let table: toml::Table = toml::from_str(setting).map_err(|e| refused(e.message()))?;
+        let table: toml::Table =
+            toml::from_str(setting).or_else(|e| of_word(setting).ok_or(e)).map_err(|e| refused(e.message()))?;
         if table.is_empty() {
             return Err(refused("it sets nothing"));
         }

@@ -13,7 +13,7 @@ use super::progress::{OPENING, Progress, QUIET, VERBOSE};
 use super::ranks::{self, Follower};
 use super::{CliError, complain, print, shown};
 use crate::ranks::Ranks;
-use crate::report::{Place, commands};
+use crate::report::{Place, commands, resumption};
 use crate::run::pictures::take_missing;
 use crate::text::word;
 use crate::train::Outcome;
@@ -152,7 +152,7 @@ fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitC
     let run = outcome.run.display();
     if outcome.interrupted {
         print(format_args!("interrupted; the weights so far are in {run}/last.safetensors"))?;
-        print(format_args!("next:     the same command with --resume {run} continues it"))?;
+        print(format_args!("{}     {}", heading("next:"), resumption(task, &outcome.run)))?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if outcome.ended_early {
@@ -161,15 +161,7 @@ fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitC
     for line in outcome.left_out.iter().chain(&take_missing()) {
         complain(format_args!("note: {line}"));
     }
-    if let Some(best) = outcome.best.as_ref().filter(|_| outcome.diverged) {
-        print(format_args!(
-            "diverged: the best validation loss is {:.3e}, far above that of the first batch; the weights are useless",
-            best.val_loss
-        ))?;
-        print(format_args!("next:     the same command with a tenth of --lr, with --clip 1, or with --warmup 1"))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(best) = &outcome.best {
+    if let Some(best) = outcome.best.as_ref().filter(|_| !outcome.diverged) {
         let scores = best.scores.iter().filter(|(score, _)| !score.of_training());
         let scores: Vec<_> = scores.map(|(score, v)| format!("{} {}", score.name, score.format(*v))).collect();
         print(format_args!("best validation {} after epoch {}", scores.join(", "), best.epoch))?;
@@ -178,7 +170,9 @@ fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitC
         print(format_args!("{}  {}", heading("verdict:"), verdict.headline))?;
         verdict.findings.iter().try_for_each(|finding| print(format_args!("          {}", shown(&finding.text))))?;
     }
-    print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
+    if !outcome.diverged {
+        print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
+    }
     if !outcome.pictures.is_empty() {
         let pictures = outcome.pictures.iter().copied().filter(|file| !file.ends_with(".json"));
         print(format_args!("pictures: {run}/{}", pictures.collect::<Vec<_>>().join(", ")))?;

@@ -37,12 +37,13 @@ pub use tone::Tone;
 pub use view::View;
 
 use super::IGNORED;
+use crate::text::meant;
 
 /// Why a list of operations cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AugmentError {
     /// Text that is neither a preset nor a list.
-    #[error("augment: `{text}` is not {expected}")]
+    #[error("augment: `{text}` is not {expected}{}", meant(text, Augment::PRESETS))]
     Name {
         /// The given text.
         text: String,

@@ -45,11 +45,13 @@ impl Default for CheckOptions<'_> {
 impl CheckOptions<'_> {
     /// Opening continues past incomplete parts and reports them.
     pub(super) fn set_options(&self) -> SetOptions {
-        SetOptions { val_split: self.val_split, seed: self.seed, skip_bad: true, hints: self.hints.clone() }
+        let hints = self.hints.clone();
+        SetOptions { val_split: self.val_split, seed: self.seed, skip_bad: true, hints, ..SetOptions::default() }
     }
 
     pub(super) fn open_options(&self) -> OpenOptions {
-        OpenOptions { val_split: self.val_split, seed: self.seed, hints: self.hints.clone(), for_model: false }
+        let hints = self.hints.clone();
+        OpenOptions { val_split: self.val_split, seed: self.seed, hints, ..OpenOptions::default() }
     }
 }
 

@@ -15,7 +15,7 @@ use super::list_tables;
 use super::listing::{Walk, holds_image, name_of};
 use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders};
-use super::split::{by_seed, hold_out};
+use super::split::{division, hold_out};
 use super::{DataError, SetOptions, agreement, unused_lists};
 
 /// Images. Indices run from 0 to `len() - 1`; a higher index may panic.
@@ -218,7 +218,7 @@ fn divided(
     options: &SetOptions,
     decisions: &mut Decisions,
 ) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
-    if images.len() < 2 {
+    if images.len() < 2 && !(options.undivided && images.len() == 1) {
         let left_out = decisions.left_out_lines();
         let left_out =
             if left_out.is_empty() { String::new() } else { format!(" (left out: {})", left_out.join("; ")) };
@@ -228,7 +228,7 @@ fn divided(
         );
         return Err(DataError::malformed(path, problem));
     }
-    decisions.split = by_seed(options.val_split, options.seed);
+    decisions.split = division(options);
     hold_out(images, options)
 }
 

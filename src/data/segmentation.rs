@@ -48,7 +48,7 @@ use rayon::prelude::*;
 
 use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
-use super::split::{by_seed, hold_out};
+use super::split::{division, hold_out};
 use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, frames, list_tables, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
@@ -197,7 +197,7 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
             unused_lists::report(path, &[], train.iter().map(|pair| pair.image.as_path()), &mut decisions);
         }
         (train, val) = hold_out(train, options)?;
-        decisions.split = by_seed(options.val_split, options.seed);
+        decisions.split = division(options);
     } else if decisions.split.is_empty() {
         decisions.split = match decisions.lists.is_empty() {
             true => "by the folders of the parts".into(),

@@ -19,6 +19,9 @@ pub(crate) fn stratified(
     format: &'static str,
 ) -> Result<Splits, DataError> {
     let share = options.checked_val_split()?;
+    if options.undivided {
+        return Ok(whole(all, format));
+    }
     let mut by_class = vec![Vec::new(); all.class_names().len()];
     for index in 0..all.len() {
         by_class[all.label(index) as usize].push(index);
@@ -40,6 +43,20 @@ pub(crate) fn stratified(
     let part = |indices| Arc::new(Subset::new(Arc::clone(&all), indices)) as Arc<dyn ClassificationDataset>;
     let decisions = Decisions { split: by_seed(share, options.seed), ..Decisions::default() };
     Ok(Splits { train: part(train), val: part(val), test: None, by_seed: true, format, decisions })
+}
+
+/// A data set without parts, as it is.
+fn whole(all: Arc<dyn ClassificationDataset>, format: &'static str) -> Splits {
+    let decisions = Decisions { split: UNDIVIDED.into(), ..Decisions::default() };
+    Splits { train: Arc::clone(&all), val: all, test: None, by_seed: true, format, decisions }
+}
+
+/// A data set without parts that stays whole, in words.
+pub(crate) const UNDIVIDED: &str = "none: all images";
+
+/// How a set without parts is divided, in words.
+pub(crate) fn division(options: &SetOptions) -> String {
+    if options.undivided { UNDIVIDED.into() } else { by_seed(options.val_split, options.seed) }
 }
 
 /// A split by seed, in words.
@@ -146,9 +163,12 @@ pub(crate) fn require_classes(names: &[String], root: &Path, options: &OpenOptio
 }
 
 /// Splits `items` in two. The share `val_split`, rounded, is held out: at least one item and never the last. The choice
-/// depends on the seed alone. Both parts keep their order.
-pub(crate) fn hold_out<T>(items: Vec<T>, options: &SetOptions) -> Result<(Vec<T>, Vec<T>), DataError> {
+/// depends on the seed alone. Both parts keep their order. An undivided set is both parts.
+pub(crate) fn hold_out<T: Clone>(items: Vec<T>, options: &SetOptions) -> Result<(Vec<T>, Vec<T>), DataError> {
     let share = options.checked_val_split()?;
+    if options.undivided {
+        return Ok((items.clone(), items));
+    }
     let mut order: Vec<usize> = (0..items.len()).collect();
     random::shuffle(&mut order, options.seed, 0, op::SPLIT);
     let wanted = (items.len() as f32 * share).round() as usize;

@@ -28,18 +28,25 @@ pub(crate) fn commands(verdict: &Verdict, place: &Place<'_>) -> Vec<String> {
     let useless = [FindingKind::NoBetterThanBaseline, FindingKind::Diverged];
     let useless = verdict.findings.iter().any(|finding| useless.contains(&finding.kind));
     let steps = verdict.next.iter().filter(|step| **step != Next::Predict);
-    (!useless).then_some(&Next::Predict).into_iter().chain(steps).take(MOST).map(|next| command(next, place)).collect()
+    let steps = (!useless).then_some(&Next::Predict).into_iter().chain(steps).take(MOST);
+    // Each command has a folder that no other takes, so that all can be pasted.
+    let folder = beside(place.run);
+    let mut free = free_beside(&folder);
+    steps.map(|next| command(next, place, &mut free)).collect()
 }
 
 /// The command that continues a run without a verdict.
-pub(super) fn resumption(task: &str, run: &Path) -> String {
+pub(crate) fn resumption(task: &str, run: &Path) -> String {
     format!("shadegrad train {task} --resume {}", word(&run.to_string_lossy()))
 }
 
-/// The command of a next step.
-fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String {
+/// The command of a next step. A training goes into the next of the `free` folders.
+fn command(
+    next: &Next,
+    &Place { task, run, data, named }: &Place<'_>,
+    free: &mut dyn Iterator<Item = PathBuf>,
+) -> String {
     let config = run.join("config.toml");
-    let out = free_beside(&beside(run)).filter(|_| named);
     let (place, finished) = (run, run.join("finished.safetensors").exists());
     let (run, config) = (word(&run.to_string_lossy()), word(&config.to_string_lossy()));
     match next {
@@ -52,6 +59,7 @@ fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String
             // Pretrained weights need other settings than random ones.
             let has_weights = settings.iter().any(|(key, _)| ["pretrained", "init"].contains(&key.as_str()));
             let auto = if has_weights && has_choices(&place.join("config.toml")) { " --auto" } else { "" };
+            let out = named.then(|| free.next()).flatten();
             let out = out.map_or(String::new(), |out| format!(" --out {}", word(&out.to_string_lossy())));
             format!("shadegrad train {task} --config {config}{}{auto}{out}", flags.collect::<String>())
         }
@@ -59,7 +67,7 @@ fn command(next: &Next, &Place { task, run, data, named }: &Place<'_>) -> String
         Next::Continue { epochs } if finished => format!("shadegrad train {task} --resume {run} --epochs {epochs}"),
         Next::Continue { epochs } => {
             let step = Next::Train(vec![("epochs".into(), epochs.to_string())]);
-            command(&step, &Place { task, run: place, data, named })
+            command(&step, &Place { task, run: place, data, named }, free)
         }
         Next::FindRate => format!("shadegrad lr-find {task} --config {config}"),
         Next::CheckData => format!("shadegrad data check --task {task} {}", word(data)),
@@ -87,6 +95,21 @@ fn name(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The command of a single step.
+    fn command(next: &Next, place: &Place<'_>) -> String {
+        super::command(next, place, &mut free_beside(&beside(place.run)))
+    }
+
+    #[test]
+    fn commands_of_one_verdict_go_into_folders_of_their_own() {
+        let train = |key: &str| Next::Train(vec![(key.into(), "1".into())]);
+        let verdict = Verdict { headline: String::new(), findings: vec![], next: vec![train("clip"), train("ema")] };
+        let place = Place { task: "classify", run: Path::new("nowhere/a"), data: "", named: true };
+        let [_, first, second] = &commands(&verdict, &place)[..] else { panic!("three commands") };
+        assert!(first.ends_with(" --clip 1 --out nowhere/a-2"), "{first}");
+        assert!(second.ends_with(" --ema 1 --out nowhere/a-3"), "{second}");
+    }
 
     #[test]
     fn commands_can_be_pasted() {

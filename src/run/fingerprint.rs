@@ -145,6 +145,12 @@ impl DataPrint {
         remarks
     }
 
+    /// Whether images are the validation images of the run, by names, classes and lengths of files: its data set at another place.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn validated_on(&self, now: &PartPrint) -> bool {
+        self.validation.set == now.set
+    }
+
     /// Differences to the present data, in words.
     pub fn changes(&self, now: &DataPrint) -> Vec<String> {
         let mut changes = vec![];

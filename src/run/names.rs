@@ -37,10 +37,11 @@ pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunError> {
     Ok(path.to_owned())
 }
 
-/// A path beside a folder that is free: `PATH-2`, or with a higher number. `None` for a path without a name.
-pub(crate) fn free_beside(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_string_lossy().into_owned();
-    (2..u32::MAX).map(|number| path.with_file_name(format!("{name}-{number}"))).find(|path| check_free(path).is_ok())
+/// The paths beside a folder that are free: `PATH-2` and higher numbers. None for a path without a name.
+pub(crate) fn free_beside(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let numbered = move |number| name.as_ref().map(|name| path.with_file_name(format!("{name}-{number}")));
+    (2..u32::MAX).map_while(numbered).filter(|path| check_free(path).is_ok())
 }
 
 /// The path of the next `PARENT/STEM-NNN`, without making it.

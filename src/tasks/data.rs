@@ -50,6 +50,8 @@ pub struct DataSource {
     pub hints: Hints,
     /// Whether the images are for a trained model, which has the classes.
     pub for_model: bool,
+    /// Whether a data set without parts stays whole.
+    pub undivided: bool,
 }
 
 impl DataSource {
@@ -66,6 +68,7 @@ impl DataSource {
             size,
             hints: Hints::of_settings(&settings.table),
             for_model: false,
+            undivided: false,
         }
     }
 
@@ -76,14 +79,14 @@ impl DataSource {
 
     /// Options to open a data set of pictures.
     pub fn set_options(&self) -> SetOptions {
-        let hints = self.hints.clone();
-        SetOptions { val_split: self.val_split as f32, seed: self.seed, skip_bad: self.skip_bad, hints }
+        let Self { seed, skip_bad, undivided, .. } = *self;
+        SetOptions { val_split: self.val_split as f32, seed, skip_bad, hints: self.hints.clone(), undivided }
     }
 
     /// How a data set of labeled images is opened.
     pub fn open_options(&self) -> OpenOptions {
-        let Self { seed, for_model, .. } = *self;
-        OpenOptions { val_split: self.val_split as f32, seed, hints: self.hints.clone(), for_model }
+        let Self { seed, for_model, undivided, .. } = *self;
+        OpenOptions { val_split: self.val_split as f32, seed, hints: self.hints.clone(), for_model, undivided }
     }
 
     /// Options to resize pictures.

@@ -7,7 +7,7 @@ use crate::exec::ExecError;
 use crate::graph::GraphError;
 use crate::interop::onnx::OnnxError;
 use crate::run::RunError;
-use crate::text::one_of;
+use crate::text::{meant, one_of};
 use crate::train::TrainError;
 use crate::train::settings::ConfigError;
 
@@ -22,7 +22,7 @@ pub enum TaskError {
     #[error(transparent)]
     Onnx(#[from] OnnxError),
     /// There is no task of this name.
-    #[error("there is no task `{name}`: expected {}", one_of(known))]
+    #[error("there is no task `{name}`: expected {}{}", one_of(known), meant(name, known.iter().copied()))]
     Unknown {
         /// The name.
         name: String,

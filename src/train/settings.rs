@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::setting::{Kind, Setting};
 pub use declare::Resolved;
+pub(crate) use error::in_words;
 pub use error::{ConfigError, Needs, Origin};
 pub use normalize::Normalize;
 pub use read::{Given, Rule, TaskSettings};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::WorkflowError;
 use super::error::Incomparable;
-use super::evaluation::{EvalOptions, MIRRORED, data_source, measure, remarks, task_of};
+use super::evaluation::{EvalOptions, MIRRORED, data_source, images, measure, remarks, task_of};
 use crate::interop::files::write_atomic;
 use crate::run::card::ModelCard;
 use crate::run::markdown::escaped;
@@ -67,7 +67,9 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     let size = |at: &usize| Some(models[*at].1.card.pixels()).filter(|_| !models[*at].1.card.sees_own_pixels());
     let largest = (0..models.len()).rev().max_by_key(size).unwrap_or(0);
     let common = &models[largest].1.card;
-    let Chosen { set, part, by_seed } = task.image_set(common, &sources[largest], options.part)?;
+    let all: Vec<&Checkpoint> = models.iter().map(|(_, model)| model).collect();
+    let (Chosen { set, part, by_seed }, is_whole) = images(&all, all[largest], &sources[largest], options)?;
+    let by_seed = by_seed && !is_whole;
     if by_seed {
         require_one_split(models, &sources)?;
     }
@@ -81,7 +83,8 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
             continue;
         }
         // The same images, at the size of this model.
-        let own = task.image_set(&model.card, source, options.part)?.set;
+        let own = DataSource { undivided: is_whole, ..source.clone() };
+        let own = task.image_set(&model.card, &own, options.part)?.set;
         if own.len() != set.len() {
             let reason = Incomparable::Images { first: set.len(), other: own.len() };
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
@@ -89,7 +92,10 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
         found.push(measure(model, &*set, Some(&*own), options)?);
     }
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
-    let mut on = format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name());
+    let mut on = match is_whole {
+        true => format!("all images ({}) of {}, which has no parts", set.len(), sources[0].name()),
+        false => format!("{} images of the {} part of {}", set.len(), part.name(), sources[0].name()),
+    };
     if models.iter().all(|(_, model)| model.card.network.is_mirrored()) {
         on += &format!("; {MIRRORED}");
     }

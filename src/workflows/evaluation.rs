@@ -7,7 +7,7 @@ use crate::data::{BadImage, Hints, Loader, LoaderOptions, holds_table};
 use crate::exec;
 use crate::interop::files::read_text;
 use crate::run::resume::Header;
-use crate::run::{Checkpoint, EvaluatedOn, ImageSize, PartPrint, RunDir, RunError};
+use crate::run::{Checkpoint, DataPrint, EvaluatedOn, ImageSize, PartPrint, RunDir, RunError};
 pub use crate::tasks::data::Part;
 use crate::tasks::data::{Chosen, DataSource, ImageSet};
 use crate::tasks::{self, Task, TaskError};
@@ -21,6 +21,8 @@ pub struct EvalOptions {
     pub data: Option<PathBuf>,
     /// Part of the data set; by default the test part if there is one, else the validation part.
     pub part: Option<Part>,
+    /// Whether another data set than that of the run is taken whole if it has no parts: none of its images trained the model.
+    pub whole: bool,
     /// Share held out, for data without a split; by default that of the run.
     pub val_split: Option<f64>,
     /// Seed of that split; by default that of the run.
@@ -39,7 +41,8 @@ impl Default for EvalOptions {
     /// The run's own data, 8 images per batch, on the best device.
     fn default() -> Self {
         let (data, part, val_split, seed, hints) = (None, None, None, None, Hints::default());
-        EvalOptions { data, part, val_split, seed, hints, skip_bad: false, device: "auto".into(), batch_size: 8 }
+        let (whole, skip_bad) = (false, false);
+        EvalOptions { data, part, whole, val_split, seed, hints, skip_bad, device: "auto".into(), batch_size: 8 }
     }
 }
 
@@ -61,11 +64,65 @@ pub struct Evaluated {
 /// When the data cannot be read or does not fit the model, or the device fails.
 pub fn evaluate(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Evaluated, WorkflowError> {
     let source = data_source(checkpoint, options)?;
-    let Chosen { set, part, by_seed } = task_of(checkpoint)?.image_set(&checkpoint.card, &source, options.part)?;
+    let (Chosen { set, part, by_seed }, is_whole) = images(&[checkpoint], checkpoint, &source, options)?;
     let found = measure(checkpoint, &*set, None, options)?;
-    let on = format!("{}, {} part", source.name(), part.name());
-    let notes = remarks(checkpoint, &source, &*set, (part, by_seed))?;
+    let on = format!("{}, {}", source.name(), part_text(&*set, part, is_whole));
+    let notes = remarks(checkpoint, &source, &*set, (part, by_seed && !is_whole))?;
     Ok(Evaluated { on, skipped: set.skipped().to_vec(), notes, found })
+}
+
+/// The images that models are evaluated on, at the size of the model `common`, and whether they are all images of a set without
+/// parts. The part that seed and share hold out of another data set is none that the models were trained without.
+///
+/// # Errors
+/// When the data cannot be read or does not fit the models.
+pub(super) fn images(
+    models: &[&Checkpoint],
+    common: &Checkpoint,
+    source: &DataSource,
+    options: &EvalOptions,
+) -> Result<(Chosen, bool), WorkflowError> {
+    let open = |source: &DataSource| task_of(common)?.image_set(&common.card, source, options.part);
+    if !options.whole || options.data.is_none() {
+        return Ok((open(source)?, false));
+    }
+    let whole = open(&DataSource { undivided: true, ..source.clone() })?;
+    if !whole.by_seed {
+        return Ok((whole, false));
+    }
+    // A single image cannot be divided.
+    let Ok(held_out) = open(source) else { return Ok((whole, true)) };
+    let now = PartPrint::below(&*held_out.set.measure(&common.card)?.1, source.data.as_deref());
+    for model in models {
+        let is_moved = print_of(model).is_some_and(|print| print.validated_on(&now));
+        if is_moved || is_own(model, source)? {
+            return Ok((held_out, false));
+        }
+    }
+    Ok((whole, true))
+}
+
+/// A part of a data set, in words.
+pub(super) fn part_text(set: &dyn ImageSet, part: Part, is_whole: bool) -> String {
+    match is_whole {
+        true => format!("all images ({}), since it has no parts", set.len()),
+        false => format!("{} part", part.name()),
+    }
+}
+
+/// Whether a data set is that of a model's run.
+fn is_own(checkpoint: &Checkpoint, source: &DataSource) -> Result<bool, WorkflowError> {
+    let Some(config) = checkpoint.config_path() else { return Ok(false) };
+    let own = task_of(checkpoint)?.resolve(&Given { config: Some(config), ..Given::default() })?.common.data;
+    let place = |path: &Option<PathBuf>| path.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    Ok(place(&own) == place(&source.data))
+}
+
+/// The fingerprint of the data of a model's run.
+fn print_of(checkpoint: &Checkpoint) -> Option<DataPrint> {
+    let run = RunDir::open_unfinished(checkpoint.config_path()?.parent()?).ok()?;
+    let kept = Header::read(&run.state_path()).origin.data;
+    kept.or_else(|| run.read_facts().ok().flatten().and_then(|facts| facts.data))
 }
 
 /// Remarks on the images of a part that a model is evaluated on.
@@ -78,10 +135,10 @@ pub(super) fn remarks(
     set: &dyn ImageSet,
     (part, by_seed): (Part, bool),
 ) -> Result<Vec<String>, WorkflowError> {
-    let Some(config) = checkpoint.config_path() else { return Ok(vec![]) };
-    let own = task_of(checkpoint)?.resolve(&Given { config: Some(config.clone()), ..Given::default() })?.common.data;
-    let place = |path: &Option<PathBuf>| path.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
-    let is_own = place(&own) == place(&source.data);
+    if checkpoint.config_path().is_none() {
+        return Ok(vec![]);
+    }
+    let is_own = is_own(checkpoint, source)?;
     let mut notes = vec![];
     if by_seed && !is_own && part != Part::Train {
         notes.push(format!(
@@ -90,10 +147,7 @@ pub(super) fn remarks(
             set.len()
         ));
     }
-    let run = config.parent().and_then(|folder| RunDir::open_unfinished(folder).ok());
-    let facts = |run: &RunDir| run.read_facts().ok().flatten().and_then(|facts| facts.data);
-    let print = run.and_then(|run| Header::read(&run.state_path()).origin.data.or_else(|| facts(&run)));
-    if let (Some(print), true) = (print, part != Part::Train && source.data.is_some()) {
+    if let (Some(print), true) = (print_of(checkpoint), part != Part::Train && source.data.is_some()) {
         let now = PartPrint::below(&*set.measure(&checkpoint.card)?.1, source.data.as_deref());
         let from = match part {
             _ if !is_own => EvaluatedOn::OtherData,

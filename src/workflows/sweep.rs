@@ -24,7 +24,7 @@ use crate::ranks::{Alone, Ranks};
 use crate::run::history::EpochRow;
 use crate::run::{FolderLock, Score};
 use crate::tasks::{self, Task};
-use crate::train::settings::{ConfigError, Given, Resolved};
+use crate::train::settings::{ConfigError, Given, Resolved, in_words};
 use crate::train::{Observer, TrainError};
 
 pub use error::SweepError;
@@ -113,7 +113,7 @@ impl Sweep {
     /// The same for a sample. Only its runs are made, because a grid can have more runs than memory holds.
     fn parse_sample(text: &str, path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
         let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
-        let file: SweepFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+        let file: SweepFile = toml::from_str(text).map_err(|e| bad(in_words(&e)))?;
         let task = tasks::task(&file.task).map_err(|e| bad(format!("task = {:?}: {e}", file.task)))?;
         let size = grid::size(&file.grid).and_then(|size| size.checked_add(file.run.len()));
         let runs = size.ok_or_else(|| bad(format!("the grid has more than {} runs", usize::MAX)))?;

@@ -47,6 +47,14 @@ fn a_slip_gets_the_nearest_name() {
     let place = Place::new();
     place.write("slip.toml", "optimizer = \"adamm\"\n");
     place.write("key.toml", "optimiser = \"adam\"\n");
+    let sweep = |name: &str, task: &str, base: &str, rates: &str| {
+        place.write(name, format!("task = \"{task}\"\n[{base}]\nmodel = \"cnn\"\n[grid]\n{rates}\n"));
+    };
+    sweep("value.toml", "classify", "base", "optimizer = [\"sgd\", \"adamm\"]");
+    sweep("preset.toml", "classify", "base", "augment = [\"ligth\"]");
+    sweep("task.toml", "clasify", "base", "lr = [0.1]");
+    sweep("part.toml", "classify", "bas", "lr = [0.1]");
+    sweep("good.toml", "classify", "base", "lr = [0.1]");
     for (line, meant) in [
         ("train classify --optimizer adamm", "'adam'"),
         ("train classify --optimize adam", "'--optimizer'"),
@@ -55,6 +63,14 @@ fn a_slip_gets_the_nearest_name() {
         ("train classify --config slip.toml", "did you mean `adam`?"),
         ("train classify --config key.toml", "did you mean `optimizer`?"),
         ("summary resnet81", "did you mean `resnet18`?"),
+        ("train classify --augment ligth", "did you mean `light`?"),
+        ("train classify --normalize imagnet", "did you mean `imagenet`?"),
+        ("sweep value.toml --out table", "did you mean `adam`?"),
+        ("sweep preset.toml --out table", "did you mean `light`?"),
+        ("sweep task.toml --out table", "did you mean `classify`?"),
+        ("sweep part.toml --out table", "did you mean `base`?"),
+        ("sweep good.toml --out table --set optimizer=adamm", "did you mean `adam`?"),
+        ("sweep good.toml --out table --set optimizer=", "expected KEY=VALUE"),
     ] {
         place.run(line).refused(&[meant]);
     }

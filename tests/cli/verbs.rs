@@ -355,7 +355,8 @@ fn signals_end_after_the_step_with_a_checkpoint() {
         assert_eq!(told.code, Some(130), "128 + SIGINT: {}{}", told.stdout, told.stderr);
         let is_hangup = signal == "-HUP"; // Nobody reads the line then.
         assert!(is_hangup || told.stderr.contains("stopping after this step"), "{}", told.stderr);
-        let told = told.printed(&["interrupted; the weights so far are in run/last.safetensors"]);
+        let next = "next:     shadegrad train classify --resume run";
+        let told = told.printed(&["interrupted; the weights so far are in run/last.safetensors", next]);
         let counter = &place.checkpoint("run/last.safetensors").tensors["bn1.num_batches_tracked"].data;
         let TensorData::I64(steps) = counter else { panic!("{counter:?}") };
         assert!((1..24).contains(&steps[0]), "within the first epoch of 24 steps: {steps:?}, {}", told.stdout);

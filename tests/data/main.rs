@@ -21,6 +21,7 @@ mod streets;
 mod tiff;
 mod tones;
 mod tools;
+mod undivided;
 mod views;
 
 use std::fs;

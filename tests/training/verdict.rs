@@ -4,6 +4,7 @@ use shadegrad::run::{Calibration, ConfusionMatrix, FindingKind, Next, PartPixels
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
 use shadegrad::tasks::colorize::Colorize;
+use shadegrad::tasks::multilabel::MultiLabel;
 use shadegrad::tasks::segment::Segment;
 use shadegrad::train::settings::Setting;
 
@@ -196,6 +197,24 @@ fn a_first_loss_far_above_a_guess_is_a_high_rate() {
     assert_eq!(text(&weighted, FindingKind::RateTooHigh), None, "weights change the loss of a guess");
 }
 
+/// Ten classes and Adam at 0.1: the loss falls, and ends far above that of a usual rate.
+#[test]
+fn a_rate_above_the_usual_ones_is_lowered() {
+    let epochs = [[2.78, 2.33, 0.1, 0.11], [2.24, 2.1, 0.16, 0.15], [1.9, 1.81, 0.3, 0.3], [1.68, 1.72, 0.38, 0.36]];
+    let run = |settings| Run { baseline: 0.1, settings, ..Run::of(&epochs) };
+    let found = text(&run("optimizer = \"adam\"\nlr = 0.1\nloss = \"focal\"\n"), FindingKind::RateTooHigh);
+    assert!(found.expect("found").ends_with("too high: 0.1 is above the usual rates of Adam, 0.0001 to 0.003"));
+    let verdict = run("optimizer = \"adam\"\nlr = 0.1\nloss = \"focal\"\n").verdict();
+    assert_eq!(verdict.next[0], train(&[("lr", "1e-3")]));
+    for usual in
+        ["optimizer = \"adam\"\nlr = 0.01\nloss = \"focal\"\n", "optimizer = \"sgd\"\nlr = 0.1\nloss = \"focal\"\n"]
+    {
+        assert_eq!(text(&run(usual), FindingKind::RateTooHigh), None);
+    }
+    let learned = Run { settings: "optimizer = \"adam\"\nlr = 0.1\n", ..good() };
+    assert_eq!(text(&learned, FindingKind::RateTooHigh), None, "the loss fell by more than half");
+}
+
 /// Two epochs of 15 steps, and a loss that still falls by a quarter.
 #[test]
 fn a_training_of_few_steps_goes_on_to_a_hundred() {
@@ -289,6 +308,21 @@ fn darker_validation_images_are_named_and_explain_the_rest() {
     assert_eq!(run.verdict().next, [Next::CheckData]);
 }
 
+/// Labels of several kinds and colors have no score of training images: their losses are compared.
+#[test]
+fn images_that_fit_alone_are_found_by_their_loss() {
+    let epochs = [[0.64, 0.62, 0.0, 0.27], [0.4, 0.59, 0.0, 0.34], [0.26, 0.59, 0.0, 0.35], [0.16, 0.597, 0.0, 0.36]];
+    let settings = "batch_size = 16\nschedule = \"cosine\"\naugment = \"none\"\n";
+    let run =
+        |epochs| Run { task: MultiLabel.card(), images: [240, 1000], baseline: 0.25, settings, ..Run::of(epochs) };
+    let found = text(&run(&epochs), FindingKind::Memorizes).expect("found");
+    assert!(found.contains("in epoch 4 their loss is 0.160, and 0.597 on the validation set"), "{found}");
+    assert_eq!(text(&run(&epochs), FindingKind::FewSteps), None, "60 steps were enough to learn them");
+    assert!(run(&epochs).verdict().next.contains(&train(&[("augment", "light")])), "{:?}", run(&epochs).verdict());
+    let even = [[0.64, 0.62, 0.0, 0.27], [0.4, 0.5, 0.0, 0.34], [0.35, 0.5, 0.0, 0.35], [0.33, 0.5, 0.0, 0.36]];
+    assert_eq!(run(&even).kinds()[0], FindingKind::FewSteps);
+}
+
 /// A calibrated model of 50 images has an expected calibration error of more than 5 points by chance.
 #[test]
 fn confidence_within_two_standard_errors_is_no_finding() {
@@ -315,8 +349,13 @@ fn probabilities_below_the_accuracy_are_found() {
     let predictions = (0..500).map(|index| (0.749, index < 445));
     let run = Run { images: [5000, 500], calibration: Calibration::of(predictions), ..good() };
     let found = text(&run, FindingKind::Underconfident).expect("found");
-    assert!(found.contains("74.9 % at an accuracy of 89.0 %"), "{found}");
+    assert!(found.ends_with("74.9 % at an accuracy of 89.0 %, so that probabilities are too low"), "{found}");
     assert_eq!(run.kinds()[0], FindingKind::Learns);
+    assert_eq!(run.verdict().next, [Next::Continue { epochs: 8 }], "it has not learned its images yet");
+    let smoothed = Run { settings: "label_smoothing = 0.1\n", ..run };
+    let found = text(&smoothed, FindingKind::Underconfident).expect("found");
+    assert!(found.ends_with("`label_smoothing` lowers probabilities"), "{found}");
+    assert_eq!(smoothed.verdict().next, [Next::Predict]);
 }
 
 /// Twelve validation images and twelve epochs: one of them is right about eleven images.

@@ -67,6 +67,8 @@ enum Kind {
 const EXPECTED: &str = "none, light, strong, trivial or a list such as [{ rotate = 10 }, { blur = 1.0, p = 0.2 }]";
 
 impl Augment {
+    /// Names of the presets.
+    pub(super) const PRESETS: [&str; 4] = ["none", "light", "strong", "trivial"];
     /// No change.
     pub const NONE: Self = Augment(Kind::None);
     /// Slight changes.

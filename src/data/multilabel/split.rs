@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{MultiLabelSet, MultiLabelSplits};
 use crate::data::decisions::Decisions;
-use crate::data::split::by_seed;
+use crate::data::split::{UNDIVIDED, by_seed};
 use crate::data::{DataError, OpenOptions};
 use crate::random::{self, op};
 
@@ -19,6 +19,11 @@ pub(super) fn stratified(
     mut decisions: Decisions,
 ) -> Result<MultiLabelSplits, DataError> {
     let share = options.checked_val_split()?;
+    if options.undivided {
+        decisions.split = UNDIVIDED.into();
+        let (train, val) = (all.clone(), all.clone());
+        return Ok(MultiLabelSplits { train, val, test: None, by_seed: true, format, decisions });
+    }
     let [mut train, mut val] = deal(all, f64::from(share), options.seed);
     if val.is_empty() {
         val.extend(spare(all, &train).map(|place| train.remove(place)));

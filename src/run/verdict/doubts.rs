@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::next::{Next, augmented, balanced, checked, pretrained, with};
 use super::pixels::PartPixels;
-use super::rules::{FEW_STEPS, few_training_images, low_rate, other_pixels, small_validation_set, too_few};
+use super::rules::{ADAM_MOST, FEW_STEPS, few_training_images, low_rate, other_pixels, small_validation_set, too_few};
 use super::yardstick::binomial;
 use super::{Setup, TaskCard};
 
@@ -90,8 +90,6 @@ const RULES: [(DoubtKind, Rule); 11] = [
 
 /// Most next steps.
 const MOST: usize = 3;
-/// Usual learning rates of Adam: at most this one.
-const ADAM_MOST: f64 = 0.01;
 /// Usual learning rates of SGD with momentum: at least this one, from random weights.
 const SGD_LEAST: f64 = 0.003;
 

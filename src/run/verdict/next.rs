@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{FEW_STEPS, Finding, FindingKind, few_training_images, low_rate, not_converged};
+use super::rules::{
+    FEW_STEPS, Finding, FindingKind, few_training_images, high_rate, low_rate, not_converged, softened,
+};
 use super::{Evidence, Setup};
 use crate::run::score::{TRAIN_ACCURACY, Unit};
 
@@ -73,6 +75,7 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
             };
             steps.into_iter().flatten().collect()
         }
+        FindingKind::RateTooHigh if high_rate(setup).is_some() => vec![with(&[("lr", "1e-3")]), Next::FindRate],
         FindingKind::RateTooHigh => vec![slower(setup, 3.0), Next::FindRate],
         FindingKind::LearnsSlowly if low_rate(setup).is_some() => vec![with(&[("lr", "1e-3")]), Next::FindRate],
         FindingKind::LearnsSlowly => vec![Next::FindRate, longer(run)],
@@ -87,6 +90,8 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::PaleColors => vivid(setup).into_iter().collect(),
         FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
+        // The network has not learned its images yet, unless its targets asked for less confidence.
+        FindingKind::Underconfident if softened(setup).is_none() => vec![longer(run)],
         FindingKind::BestByChance
         | FindingKind::Confuses
         | FindingKind::Underconfident

@@ -6,12 +6,12 @@ mod data;
 use serde::{Deserialize, Serialize};
 
 use super::yardstick::binomial;
-use super::{Evidence, deviation_text};
+use super::{Evidence, Setup, deviation_text};
 use crate::run::score::TRAIN_ACCURACY;
 use course::{best_by_chance, diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
 
-pub(super) use course::{FEW_STEPS, low_rate, not_converged, too_few};
+pub(super) use course::{ADAM_MOST, FEW_STEPS, high_rate, low_rate, not_converged, too_few};
 pub(super) use data::{few_training_images, other_pixels, small_validation_set};
 
 /// Kind of a finding.
@@ -215,13 +215,21 @@ fn overconfident(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
+/// A setting that asks for less confidence.
+pub(super) fn softened(run: Setup<'_>) -> Option<&'static str> {
+    let on = |key: &&str| run.setting(key).parse::<f64>().is_ok_and(|share| share > 0.0);
+    ["label_smoothing", "mixup", "cutmix"].into_iter().find(on)
+}
+
 /// The expected calibration error is 5 points or more, and the mean confidence two standard errors below the accuracy.
 fn underconfident(run: &Evidence<'_>) -> Option<String> {
     let calibration = run.calibration?;
     let sigma = binomial(calibration.accuracy, run.validation_images as u64)?;
     (calibration.ece >= 0.05 && calibration.confidence < calibration.accuracy - 2.0 * sigma).then(|| {
+        let cause = softened(run.setup())
+            .map_or(", so that probabilities are too low".to_owned(), |key| format!("; `{key}` lowers probabilities"));
         format!(
-            "underconfident: the mean confidence is {:.1} % at an accuracy of {:.1} %; label smoothing and mixup lower probabilities",
+            "underconfident: the mean confidence is {:.1} % at an accuracy of {:.1} %{cause}",
             100.0 * calibration.confidence,
             100.0 * calibration.accuracy
         )

@@ -127,7 +127,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 }
 
 /// The parser's message, with words for Rust's type names.
-fn in_words(error: &toml::de::Error) -> String {
+pub(crate) fn in_words(error: &toml::de::Error) -> String {
     let message = error.to_string();
     let message = message.trim_end().replace("expected f64", "expected a number");
     let message = ["expected usize", "expected u64"]
@@ -139,10 +139,10 @@ fn in_words(error: &toml::de::Error) -> String {
     }
 }
 
-/// The name that was meant, in a message of a name that a choice does not have: "unknown variant `adamm`, expected one of
-/// `adam`, `sgd`".
+/// The name that was meant, in a message of a name that a choice or a table does not have: "unknown variant `adamm`, expected one
+/// of `adam`, `sgd`".
 fn slip(message: &str) -> Option<&str> {
-    let names = message.split_once("unknown variant ")?.1;
+    let names = ["unknown variant ", "unknown field "].iter().find_map(|start| message.split_once(start))?.1;
     let mut names = names.split('`').skip(1).step_by(2);
     let written = names.next()?;
     nearest(written, names)

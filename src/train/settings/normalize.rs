@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Normalization;
 use crate::setting::{Kind, SettingValue};
+use crate::text::meant;
 
 /// The per-channel mean and deviation that images are normalized with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,7 +67,8 @@ impl FromStr for Normalize {
             values => {
                 let parsed = values.split_once('/').and_then(|(mean, std)| Some((three(mean)?, three(std)?)));
                 let parsed = parsed.filter(|(_, std)| std.iter().all(|&value| value > 0.0));
-                let (mean, std) = parsed.ok_or_else(|| EXPECTED.to_owned())?;
+                let names = ["auto", "dataset", "imagenet", "none"];
+                let (mean, std) = parsed.ok_or_else(|| format!("{EXPECTED}{}", meant(values, names)))?;
                 Normalize::Values(Normalization { mean, std })
             }
         })

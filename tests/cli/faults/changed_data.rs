@@ -43,6 +43,30 @@ fn eval_names_images_that_trained_the_model() {
     assert!(moved.contains("trained the model") && moved.contains("moved has no parts"), "{moved}");
 }
 
+/// The part that a seed holds out of another data set is none that the model was trained without.
+#[test]
+fn another_data_set_without_parts_is_scored_whole() {
+    let place = Place::new();
+    place.photos("photos", &["disc", "grass"], 10);
+    place.run(TRAIN).fine();
+    place.photos("other", &["disc", "grass"], 7);
+    let whole = ["data: other, all images (14), since it has no parts", "of these 14 images trained the model"];
+    place.run("eval run --data other --device cpu").fine().printed(&whole);
+    let part = ["data: other, val part", "these are the 2 images that the seed holds out of it"];
+    place.run("eval run --data other --split val --device cpu").fine().printed(&part);
+    place.run("eval run --data other --seed 1 --device cpu").fine().printed(&part);
+    let compared = place.run("compare run run --data other --device cpu --out side").fine();
+    compared.printed(&["all images (14) of other, which has no parts"]);
+    place.photos("single", &["disc"], 1);
+    place.run("eval run --data single --device cpu").fine().printed(&["data: single, all images (1)"]);
+    // The images of the run at another place keep the part that it held out.
+    let before = place.run("eval run --device cpu").fine().stdout.replace("photos, val", "moved, val");
+    fs::rename(place.path("photos"), place.path("moved")).expect("renames");
+    let moved = place.run("eval run --data moved --device cpu").fine().stdout;
+    let note = "note: moved has no parts: these are the 4 images that the seed holds out of it; the others are its train part\n";
+    assert_eq!(moved.replace(note, ""), before);
+}
+
 #[test]
 fn eval_takes_data_with_one_class_of_the_model() {
     let place = Place::new();

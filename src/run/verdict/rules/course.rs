@@ -2,6 +2,7 @@
 
 use super::{Evidence, TRAIN_ACCURACY};
 use crate::run::Score;
+use crate::run::history::EpochRow;
 use crate::run::verdict::Setup;
 
 /// Steps below which a training may hardly move its weights: Adam moves a weight by about the learning rate in a step, and the random
@@ -9,6 +10,8 @@ use crate::run::verdict::Setup;
 pub(in super::super) const FEW_STEPS: usize = 100;
 /// Learning rates of Adam below this one hardly move random weights.
 const ADAM_LEAST: f64 = 1e-5;
+/// Usual learning rates of Adam: at most this one.
+pub(in super::super) const ADAM_MOST: f64 = 0.01;
 
 pub(super) fn diverged(run: &Evidence<'_>) -> Option<String> {
     let loss = run.best.val_loss;
@@ -40,9 +43,11 @@ pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
 /// Over the last quarter of the epochs the training accuracy is above the validation score of the same panel: at 90 % or more by ten
 /// points and three standard errors, else by ten points and five.
 pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
-    let panel = run.task.panels.iter().find(|panel| panel.lines.iter().any(|(_, s)| *s == TRAIN_ACCURACY))?;
+    let Some(panel) = run.task.panels.iter().find(|panel| panel.lines.iter().any(|(_, s)| *s == TRAIN_ACCURACY)) else {
+        return fits_alone(run);
+    };
     let (_, score) = panel.lines.iter().find(|(_, s)| !s.of_training())?;
-    let last = &run.rows[run.rows.len() - run.rows.len().div_ceil(4)..];
+    let last = last_quarter(run);
     let mean = |score: &Score| {
         let values: Option<Vec<f64>> = last.iter().map(|row| row.score(score)).collect();
         values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
@@ -53,15 +58,43 @@ pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
         false => ("training images score far better than others", 5.0),
     };
     let margin = run.yardstick.sigma.map_or(0.1, |sigma| (errors * sigma).max(0.1));
-    let (first, end) = (last.first()?.epoch, last.last()?.epoch);
-    let epochs = if first == end { format!("epoch {end}") } else { format!("epochs {first} to {end}") };
     (training > validation + margin).then(|| {
         format!(
-            "{found}: in {epochs} {:.1} % of them are right, and {:.1} % of the validation set",
+            "{found}: in {} {:.1} % of them are right, and {:.1} % of the validation set",
+            epochs_text(last),
             100.0 * training,
             100.0 * validation
         )
     })
+}
+
+/// For tasks without a score of training images: over the last quarter of the epochs the mean training loss is below half of the mean
+/// validation loss.
+fn fits_alone(run: &Evidence<'_>) -> Option<String> {
+    let has_score = run.task.known_scores().any(|score| *score == TRAIN_ACCURACY);
+    let last = last_quarter(run);
+    let mean = |loss: fn(&EpochRow) -> f64| last.iter().map(loss).sum::<f64>() / last.len().max(1) as f64;
+    let (training, validation) = (mean(|row| row.train_loss), mean(|row| row.val_loss));
+    (!has_score && training < 0.5 * validation).then(|| {
+        format!(
+            "training images fit far better than others: in {} their loss is {training:.3}, and {validation:.3} on the validation set",
+            epochs_text(last)
+        )
+    })
+}
+
+/// The last quarter of the epochs.
+fn last_quarter<'a>(run: &Evidence<'a>) -> &'a [EpochRow] {
+    &run.rows[run.rows.len() - run.rows.len().div_ceil(4)..]
+}
+
+/// Epochs in words.
+fn epochs_text(rows: &[EpochRow]) -> String {
+    match rows {
+        [first, .., last] => format!("epochs {} to {}", first.epoch, last.epoch),
+        [one] => format!("epoch {}", one.epoch),
+        [] => "no epoch".into(),
+    }
 }
 
 /// The best epoch is two standard errors above the mean of the next ones, three at most: the largest of many noisy scores is too
@@ -86,7 +119,8 @@ pub(super) fn best_by_chance(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The training loss of the first epoch is far above that of a guess. Or it rose by 2 % or more in a third of the epochs, and in two at
+/// The training loss of the first epoch is far above that of a guess. Or the rate is above the usual ones, and the training loss did not
+/// fall by half. Or it rose by 2 % or more in a third of the epochs, and in two at
 /// least; rises below half of its first value do not count, because a low loss scatters.
 pub(super) fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
     if let Some((loss, guess)) = starts_high(run) {
@@ -96,11 +130,21 @@ pub(super) fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
     }
     let losses: Vec<f64> = run.rows.iter().map(|row| row.train_loss).collect();
     let half = 0.5 * losses.first()?;
+    if let Some(text) = high_rate(run.setup()).filter(|_| losses.last().is_some_and(|last| *last > half)) {
+        return Some(format!("the learning rate is too high: {text}"));
+    }
     let rises = losses.windows(2).filter(|pair| pair[1] > 1.02 * pair[0] && pair[1] > half).count();
     let changes = losses.len().saturating_sub(1);
     (changes >= 3 && rises >= 2 && 3 * rises >= changes).then(|| {
         format!("the learning rate is too high: the training loss rose in {rises} of {changes} epochs after the first")
     })
+}
+
+/// A learning rate of Adam above its usual ones.
+pub(in super::super) fn high_rate(run: Setup<'_>) -> Option<String> {
+    let lr: f64 = run.setting("lr").parse().ok()?;
+    (run.setting("optimizer").starts_with("adam") && lr > ADAM_MOST)
+        .then(|| format!("{lr} is above the usual rates of Adam, 0.0001 to 0.003"))
 }
 
 /// The training loss of epoch 1, where it is 1.5 times that of equal probabilities for all classes, and that loss.
@@ -156,6 +200,7 @@ pub(in super::super) fn not_converged(run: &Evidence<'_>) -> Option<String> {
 pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
     let steps = run.steps()?;
     let right = run.rows.last()?.score(&TRAIN_ACCURACY).unwrap_or(0.0);
+    let learned = right >= 0.9 || fits_alone(run).is_some();
     let few = run.setup().starts_random() && steps < FEW_STEPS;
     let rest = unsettled(run).map(|rest| {
         format!(
@@ -163,7 +208,7 @@ pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
             100.0 * rest
         )
     });
-    (few && (right < 0.9 || rest.is_some())).then(|| too_few(steps, run.rows.len()) + &rest.unwrap_or_default())
+    (few && (!learned || rest.is_some())).then(|| too_few(steps, run.rows.len()) + &rest.unwrap_or_default())
 }
 
 /// Share of their initial values in BatchNorm's running statistics, where it is above 1 %: each step replaces a tenth.
