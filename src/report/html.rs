@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write};
 
+use super::record::JPEG;
 use crate::run::pictures::{Place, photographs};
 
 /// Text for an element or a quoted attribute.
@@ -23,9 +24,10 @@ pub(super) fn escaped(text: impl Display) -> String {
     safe
 }
 
-/// A picture as a data URI.
-pub(super) fn data_uri(png: &[u8]) -> String {
-    format!("data:image/png;base64,{}", base64(png))
+/// A PNG or JPEG file as a data URI.
+pub(super) fn data_uri(picture: &[u8]) -> String {
+    let kind = if picture.starts_with(JPEG) { "jpeg" } else { "png" };
+    format!("data:image/{kind};base64,{}", base64(picture))
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -236,6 +236,10 @@ fn is_plain(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| file == name)
 }
 
+/// Start of a PNG file.
+const PNG: &[u8] = b"\x89PNG";
+/// Start of a JPEG file.
+pub(super) const JPEG: &[u8] = b"\xff\xd8\xff";
 /// Largest size of a run's picture, in bytes.
 const MAX_PICTURE: u64 = 1 << 26;
 
@@ -244,12 +248,12 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ReportError> {
     if path.exists() { read_picture(path).map(Some) } else { Ok(None) }
 }
 
-/// A PNG file.
+/// A PNG or JPEG file.
 pub(super) fn read_picture(path: &Path) -> Result<Vec<u8>, ReportError> {
     let (file, length) = open_plain(path)?;
     let mut bytes = vec![];
     file.take(MAX_PICTURE).read_to_end(&mut bytes).map_err(|e| FileError::reading(path, e))?;
-    if length > MAX_PICTURE || !bytes.starts_with(b"\x89PNG") {
+    if length > MAX_PICTURE || ![PNG, JPEG].iter().any(|start| bytes.starts_with(start)) {
         return Err(ReportError::NoPicture { path: path.to_owned() });
     }
     Ok(bytes)

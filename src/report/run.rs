@@ -271,7 +271,7 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
     page.heading(level, "Most confident errors");
     page.add(
         "<p>Validation images that the model was most sure of, and wrong about, after its best epoch: each as its file has it, \
-         and as the network sees it.</p>\n",
+         and as the network sees it. <span class=\"screen\">Click a pair to enlarge it.</span></p>\n",
     );
     page.add("<div class=\"errors\">\n");
     for (index, (Mistake { image, truth, prediction, probability, .. }, [png, seen])) in run.mistakes.iter().enumerate()
@@ -289,14 +289,15 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
         page.add("<figure>");
         if !png.is_empty() {
             let alt = format!("{image}: {truth}, predicted as {prediction}");
-            page.push(format_args!("<div class=\"pair\"><img src=\"{}\" alt=\"{alt}\">", data_uri(png)));
+            let enlarge = format_args!("<input type=\"checkbox\" aria-label=\"enlarge {image}\">");
+            page.push(format_args!("<label class=\"pair\">{enlarge}<img src=\"{}\" alt=\"{alt}\">", data_uri(png)));
             if !seen.is_empty() {
                 page.push(format_args!(
                     "<img class=\"seen\" src=\"{}\" alt=\"as the network sees it\">",
                     data_uri(seen)
                 ));
             }
-            page.add("</div>");
+            page.add("</label>");
         }
         page.push(format_args!(
             "<figcaption><b>{prediction}</b> {:.1} %<br>truth: {truth}<br><small class=\"path\">{path}</small></figcaption></figure>\n",

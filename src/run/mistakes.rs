@@ -11,8 +11,12 @@ use super::error::RunError;
 use super::folder::RunDir;
 use super::pictures;
 
-/// Longest side of the pictures, in pixels.
-const SIDE: u32 = 384;
+/// Longest side of the pictures, in pixels: small print on a sign stays readable.
+const SIDE: u32 = 1200;
+/// Longest side of a picture that is kept without loss. Larger ones are JPEG files, which take a tenth of the bytes.
+const LOSSLESS: u32 = 384;
+/// Quality of JPEG files, of 100.
+const QUALITY: u8 = 88;
 
 /// The pictures of a mistake, of at most [`SIDE`] pixels a side.
 pub struct Pictures {
@@ -29,7 +33,8 @@ impl Pictures {
 
 /// Name of the picture that the network sees, beside that of the image: `01-seen.png`.
 pub fn seen(picture: &str) -> String {
-    format!("{}-seen.png", picture.strip_suffix(".png").unwrap_or(picture))
+    let bare = [".png", ".jpg"].iter().find_map(|end| picture.strip_suffix(end));
+    format!("{}-seen.png", bare.unwrap_or(picture))
 }
 
 /// A wrong prediction: a row of `errors/errors.csv`.
@@ -59,8 +64,15 @@ pub fn write(run: &RunDir, mistakes: Vec<(Mistake, Pictures)>) -> Result<(), Run
     let folder = run.make_errors_folder()?;
     let mut csv = csv::Writer::from_writer(vec![]);
     for (place, (mistake, Pictures { own, seen: small })) in mistakes.into_iter().enumerate() {
-        let mistake = Mistake { picture: format!("{:02}.png", place + 1), ..mistake };
-        pictures::save_png(&own, &folder.join(&mistake.picture))?;
+        let is_small = own.width().max(own.height()) <= LOSSLESS;
+        let mistake =
+            Mistake { picture: format!("{:02}.{}", place + 1, if is_small { "png" } else { "jpg" }), ..mistake };
+        let path = folder.join(&mistake.picture);
+        if is_small {
+            pictures::save_png(&own, &path)?
+        } else {
+            pictures::save_jpeg(&own, &path, QUALITY)?
+        }
         pictures::save_png(&small, &folder.join(seen(&mistake.picture)))?;
         let Mistake { image, truth, prediction, .. } = &mistake;
         let [image, truth, prediction] = [image, truth, prediction].map(|name| defused(name));

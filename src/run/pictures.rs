@@ -17,6 +17,7 @@ mod vector;
 
 use std::path::Path;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, ImageFormat, RgbImage};
 use thiserror::Error;
 
@@ -55,7 +56,7 @@ pub enum PictureError {
         height: u64,
     },
     /// The picture cannot be encoded.
-    #[error("cannot encode a picture as PNG: {0}")]
+    #[error("cannot encode a picture: {0}")]
     Encode(image::ImageError),
     /// The figure cannot be encoded.
     #[error("cannot encode a figure as PNG: {0}")]
@@ -128,6 +129,16 @@ pub fn mask_png(mask: &GrayImage, palette: &[[u8; 3]]) -> Result<Vec<u8>, Pictur
 pub fn save_png(picture: &RgbImage, path: &Path) -> Result<(), PictureError> {
     let png = png_bytes(picture)?;
     Ok(write_atomic(path, |writer| writer.write_all(&png))?)
+}
+
+/// Writes a photograph as a JPEG file.
+///
+/// # Errors
+/// When it cannot be encoded or written.
+pub fn save_jpeg(picture: &RgbImage, path: &Path, quality: u8) -> Result<(), PictureError> {
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, quality).encode_image(picture).map_err(PictureError::Encode)?;
+    Ok(write_atomic(path, |writer| writer.write_all(&jpeg))?)
 }
 
 /// `count` indices spread evenly over a set, because sets are often sorted by class.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use image::{Rgb, RgbImage};
 use shadegrad::internals::run::tensorboard;
 use shadegrad::report::Report;
 use shadegrad::run::{ConfusionMatrix, EpochRow, Score, TRAIN_ACCURACY};
@@ -61,7 +62,8 @@ fn checked(html: String) -> String {
         }
         assert!(name != "script" && name != "link" && name != "iframe", "{tag}");
         for address in tag.split([' ', '\n']).filter_map(|a| a.strip_prefix("src=\"").or(a.strip_prefix("href=\""))) {
-            assert!(address.starts_with("data:image/png;base64,") || address.starts_with('#'), "{address}");
+            let kept = ["data:image/png;base64,", "data:image/jpeg;base64,", "#"];
+            assert!(kept.iter().any(|start| address.starts_with(start)), "{address}");
         }
     }
     assert!(open.is_empty(), "left open: {open:?}");
@@ -339,4 +341,30 @@ fn commands_of_a_verdict_run_as_they_stand() {
     assert!(page.contains(again), "the page has the command");
     place.run(again.trim_start_matches("shadegrad ")).fine().printed(&["weights:  run-2/best.safetensors"]);
     place.run("lr-find classify --config run/config.toml --steps 10").fine();
+}
+
+/// Labels are checked on the photographs themselves: errors keep their own size, up to 1200 pixels a side.
+#[test]
+fn errors_are_shown_at_their_own_size() {
+    let place = Place::new();
+    for (class, shift, (width, height)) in [("ant", 0, (500, 400)), ("bee", 20, (1500, 1200))] {
+        place.folder(&format!("photos/{class}"));
+        for index in 0..5 {
+            let pixel = |x, y| Rgb([(x * 7 % 256) as u8, (y * 3 % 256) as u8, 40 * index + shift]);
+            let path = place.path(&format!("photos/{class}/{index}.jpg"));
+            RgbImage::from_fn(width, height, pixel).save(path).expect("writes a photograph");
+        }
+    }
+    // Both are alike and the rate is tiny, so that one of the two validation images is wrong.
+    let line = "train classify --model cnn --data photos --image-size 16 --epochs 1 --lr 1e-9 --device cpu --out run";
+    place.run(line).fine();
+    let own = image::open(place.path("run/errors/01.jpg")).expect("a photograph").to_rgb8().dimensions();
+    assert!([(500, 400), (1200, 960)].contains(&own), "{own:?}");
+    let seen = image::open(place.path("run/errors/01-seen.png")).expect("a picture").to_rgb8().dimensions();
+    assert_eq!(seen, (16, 16));
+    let page = html(&place, &["run"]);
+    holds(
+        &page,
+        &["src=\"data:image/jpeg;base64,/9j/", "<label class=\"pair\"><input type=\"checkbox\" aria-label=\"enlarge "],
+    );
 }
