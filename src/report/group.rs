@@ -2,18 +2,20 @@
 
 use super::chart::{Chart, Line, charts};
 use super::confusion::{ClassScores, class_scores};
-use super::html::{Cell, Row, table};
+use super::html::{Cell, Row, escaped, table};
 use super::page::Page;
 use super::record::{Record, duration};
 use super::run::axis;
 use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::run::pictures::Scale;
+use crate::run::verdict::yardstick::within_chance;
 
 /// Scores, curves, classes and settings of runs, one row or line per run.
 pub(super) fn comparison(page: &mut Page, runs: &[Record], level: usize) {
     page.heading(level, "Comparison");
     page.add(&scores(runs));
+    page.add(&chance(runs).unwrap_or_default());
     page.add(&charts(&curves(runs)));
     page.add(&classes(runs).unwrap_or_default());
     page.add(&settings(runs));
@@ -43,8 +45,20 @@ fn column(values: &[Option<f64>], direction: f64, text: impl Fn(f64) -> String) 
     values.iter().map(cell).collect()
 }
 
-/// A table of the runs' names and columns.
+/// Largest number of runs that are columns of a table, which then fits a phone.
+const RUN_COLUMNS: usize = 4;
+
+/// A table of the runs' values: `head` names the runs and the values. Few runs are columns, others rows.
 fn by_run(caption: &str, head: Vec<String>, runs: &[Record], columns: &[Vec<Cell>]) -> String {
+    if runs.len() <= RUN_COLUMNS {
+        let row = |(name, cells): (&String, &Vec<Cell>)| Row {
+            cells: std::iter::once(Cell::from(&name[..])).chain(cells.iter().cloned()).collect(),
+            differs: false,
+        };
+        let rows: Vec<Row> = head[1..].iter().zip(columns).map(row).collect();
+        let names = std::iter::once(String::new()).chain(runs.iter().map(|run| run.name.clone())).collect::<Vec<_>>();
+        return table(caption, &names, &rows);
+    }
     let row = |(index, run): (usize, &Record)| {
         let cells = columns.iter().map(|column| column[index].clone());
         Row::of(std::iter::once(Cell::from(&run.name[..])).chain(cells))
@@ -75,6 +89,30 @@ fn scores(runs: &[Record]) -> String {
         |run: &Record| run.facts.as_ref().map_or_else(|| run.setting("device").to_owned(), |f| f.device.clone());
     columns.push(runs.iter().map(|run| device(run).into()).collect());
     by_run("Best epoch of each run", head, runs, &columns)
+}
+
+/// A note on the runs whose score is within chance of the best: two standard errors of a difference. All must have the same validation
+/// images.
+fn chance(runs: &[Record]) -> Option<String> {
+    let score = runs.first()?.decisive()?;
+    let data = runs[0].data()?;
+    let known = |run: &Record| {
+        let yardstick = run.facts.as_ref()?.yardstick.as_ref()?;
+        (run.data() == Some(data)).then_some((run.name.clone(), run.best()?.score(score)?, yardstick.sigma?))
+    };
+    let mut known: Vec<(String, f64, f64)> = runs.iter().map(known).collect::<Option<_>>()?;
+    known.sort_by(|a, b| score.merit(b.1).total_cmp(&score.merit(a.1)));
+    let (_, best, sigma) = known[0];
+    let within = within_chance(sigma);
+    let alike = known.iter().filter(|(_, value, _)| score.merit(best) - score.merit(*value) < within);
+    let names: Vec<&str> = alike.map(|(name, ..)| name.as_str()).collect();
+    let (last, others) = names.split_last().filter(|(_, others)| !others.is_empty())?;
+    Some(format!(
+        "<p>{} and {} differ by less than two standard errors of a difference ({}): their order may be chance.</p>\n",
+        escaped(others.join(", ")),
+        escaped(last),
+        score.format_difference(within)
+    ))
 }
 
 /// Losses and validation scores, one line per run.

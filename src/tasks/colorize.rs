@@ -21,7 +21,7 @@ pub use output::ColorOutput;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, ImageSet, Part, on_demand_line, typed};
+use super::data::{Chosen, Compared, DataSource, Figure, ImageSet, Part, on_demand_line, typed};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -270,7 +270,7 @@ impl ImageSet for ColorImages {
         for row in 0..found.first().map_or(0, |first| first.shown.len()) {
             figure.row(self.row(&found, row)?);
         }
-        Ok(Compared { table, classes: None, figure })
+        Ok(Compared { table, classes: None, figure: Figure::Pictures(figure) })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::data::{
 };
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
-use crate::run::pictures::PictureTable;
+use crate::run::pictures::{Drawn, PictureError, PictureTable, Sheet};
 use crate::run::resume::Header;
 use crate::run::table::Table;
 use crate::run::{Checkpoint, ImageSize, RunDir, RunError};
@@ -253,7 +253,28 @@ pub struct Compared {
     /// Score of each class for each model, if the task has classes.
     pub classes: Option<Table>,
     /// Predictions of each model for the same images.
-    pub figure: PictureTable,
+    pub figure: Figure,
+}
+
+/// The figure of a comparison.
+pub enum Figure {
+    /// A row for each image: a picture of the truth and one of each model.
+    Pictures(PictureTable),
+    /// Each image once, with the truth and the words of each model below it.
+    Words(Sheet),
+}
+
+impl Figure {
+    /// Draws the figure.
+    ///
+    /// # Errors
+    /// When it is empty, or larger than a picture can be.
+    pub fn draw(&self) -> Result<Drawn, PictureError> {
+        match self {
+            Figure::Pictures(table) => table.draw(),
+            Figure::Words(sheet) => sheet.draw(),
+        }
+    }
 }
 
 /// The evaluations as the type of a task's evaluation. Those of other tasks are left out.

@@ -136,8 +136,8 @@ fn picture(seen: RgbImage, map: &Map, class: &str, probability: f64) -> Result<D
     let color = palette::INK;
     let class = one_line(class);
     let cells = vec![
-        Cell { image: seen, caption: format!("{class} {:.1} %", 100.0 * probability), caption_color: color },
-        Cell { image: overlay, caption: format!("{what}\n{}", map.caption), caption_color: color },
+        Cell::new(seen, format!("{class} {:.1} %", 100.0 * probability), color),
+        Cell::new(overlay, format!("{what}\n{}", map.caption), color),
     ];
     Sheet { title: String::new(), columns: 2, cell_size: SIDE, cells }.draw()
 }

@@ -1,4 +1,13 @@
-//! McNemar's test: whether one of two models is better on the same images by more than chance.
+//! McNemar's test: whether one of two models is better on the same images by more than chance. The figure of the images on which
+//! they differ.
+
+use image::RgbImage;
+
+use super::TaskError;
+use crate::run::pictures::{Cell, Sheet, palette, spread};
+
+/// Images in the figure of a comparison.
+const SHOWN: usize = 24;
 
 /// Names of the columns that [`rows`] fills.
 pub(super) fn columns(first: &str) -> [String; 3] {
@@ -37,6 +46,40 @@ pub(super) fn mcnemar(only_a: usize, only_b: usize) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
+/// An image, the truth about it, and the words of each model.
+pub(super) type Said = (RgbImage, String, Vec<String>);
+
+/// The images that some models get right and others do not, each with the truth and the words of each model. Without such images,
+/// images spread over the set.
+///
+/// # Errors
+/// Those of `said`.
+pub(super) fn sheet(
+    names: &[String],
+    right: &[Vec<bool>],
+    said: impl Fn(usize) -> Result<Said, TaskError>,
+) -> Result<Sheet, TaskError> {
+    let images = right.first().map_or(0, Vec::len);
+    let differ: Vec<usize> = (0..images).filter(|&i| right.iter().any(|one| one[i] != right[0][i])).collect();
+    let (title, shown): (_, Vec<usize>) = match differ.is_empty() {
+        true => ("all models are right on the same images".to_owned(), spread(images, SHOWN).collect()),
+        false => {
+            let title = format!("{} of {images} images on which the models differ", differ.len());
+            (title, spread(differ.len(), SHOWN).map(|at| differ[at]).collect())
+        }
+    };
+    let cell = |index: usize| {
+        let (image, truth, words) = said(index)?;
+        let line = |((name, words), right): ((&String, String), &Vec<bool>)| {
+            (format!("{name}: {words}"), if right[index] { palette::RIGHT } else { palette::WRONG })
+        };
+        let below = names.iter().zip(words).zip(right).map(line).collect();
+        Ok(Cell { below, ..Cell::new(image, truth, palette::INK) })
+    };
+    let cells = shown.into_iter().map(cell).collect::<Result<_, TaskError>>()?;
+    Ok(Sheet { title, columns: 4, cell_size: 256, cells })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +100,19 @@ mod tests {
             let p = mcnemar(a, b);
             assert!((p - expected).abs() <= 1e-9 * expected, "{a} {b}: {p} is not {expected}");
         }
+    }
+
+    #[test]
+    fn the_sheet_shows_images_on_which_models_differ() {
+        let names = ["a", "b"].map(String::from);
+        let said = |index| Ok((RgbImage::new(2, 2), format!("truth {index}"), vec!["x".into(), "y".into()]));
+        let sheet_of = |right: [[bool; 3]; 2]| sheet(&names, &right.map(Vec::from), said).expect("draws");
+        let differing = sheet_of([[true, true, false], [true, false, false]]);
+        assert_eq!(differing.title, "1 of 3 images on which the models differ");
+        let Cell { caption, below, .. } = &differing.cells[0];
+        assert_eq!((differing.cells.len(), caption.as_str()), (1, "truth 1"));
+        assert_eq!(*below, [("a: x".into(), palette::RIGHT), ("b: y".into(), palette::WRONG)]);
+        assert_eq!(sheet_of([[true; 3]; 2]).cells.len(), 3, "the whole set");
     }
 
     #[test]

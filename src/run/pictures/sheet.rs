@@ -24,6 +24,8 @@ pub struct Cell {
     pub caption: String,
     /// Color of the caption's first line and of the bar under the image.
     pub caption_color: Color,
+    /// Lines below the caption, each in its color, broken in the same way.
+    pub below: Vec<(String, Color)>,
 }
 
 /// A grid of cells, filled row by row: predictions, or image | truth | model A | model B per row.
@@ -42,11 +44,8 @@ pub struct Sheet {
 /// The cell for one classified image: "prediction (truth)" and the confidence, 0..1.
 pub fn prediction_cell(image: RgbImage, prediction: &str, truth: &str, confidence: f64) -> Cell {
     let right = prediction == truth;
-    Cell {
-        image,
-        caption: format!("{prediction} ({truth})\n{:.0} %", confidence * 100.0),
-        caption_color: if right { palette::RIGHT } else { palette::WRONG },
-    }
+    let color = if right { palette::RIGHT } else { palette::WRONG };
+    Cell::new(image, format!("{prediction} ({truth})\n{:.0} %", confidence * 100.0), color)
 }
 
 impl Sheet {
@@ -81,6 +80,11 @@ impl Sheet {
 }
 
 impl Cell {
+    /// An image and its caption.
+    pub fn new(image: RgbImage, caption: impl Into<String>, caption_color: Color) -> Self {
+        Cell { image, caption: caption.into(), caption_color, below: vec![] }
+    }
+
     fn draw(&self, canvas: &mut Canvas, x: f32, y: f32, size: u32) {
         let edge = size as f32;
         canvas.fill_rect(x, y, edge, edge, palette::GRID);
@@ -92,22 +96,24 @@ impl Cell {
             canvas.picture(&image, x as u32 + dx, y as u32 + dy, zoom);
         }
         canvas.fill_rect(x, y + edge, edge, 5.0, self.caption_color);
-        for (index, (first, line)) in self.lines(edge).enumerate() {
-            let color = if first { self.caption_color } else { palette::FAINT };
+        for (index, (color, line)) in self.lines(edge).enumerate() {
             let style = TextStyle::new(CAPTION, color, Anchor::Start);
             let line_y = y + edge + 12.0 + (index as f32 + 0.5) * LINE;
             canvas.text(&line, x, line_y, style);
         }
     }
 
-    /// The lines of the caption as they are drawn, of at most `width`, and whether each belongs to the first one.
-    fn lines(&self, width: f32) -> impl Iterator<Item = (bool, String)> {
-        self.caption.lines().enumerate().flat_map(move |(index, line)| {
+    /// All lines as they are drawn, of at most `width`, with their colors.
+    fn lines(&self, width: f32) -> impl Iterator<Item = (Color, String)> {
+        let color = |index| if index == 0 { self.caption_color } else { palette::FAINT };
+        let caption = self.caption.lines().enumerate().map(move |(index, line)| (color(index), line));
+        let below = self.below.iter().map(|(line, color)| (*color, line.as_str()));
+        caption.chain(below).flat_map(move |(color, line)| {
             let [first, second] = halves(line, width);
             [first, second]
                 .into_iter()
                 .filter(|half| !half.is_empty())
-                .map(move |half| (index == 0, fit(half, CAPTION, width)))
+                .map(move |half| (color, fit(half, CAPTION, width)))
         })
     }
 }

@@ -49,6 +49,11 @@ pub fn binomial(share: f64, count: u64) -> Option<f64> {
     (count > 0).then(|| (p * (1.0 - p) / (n + 3.0)).sqrt())
 }
 
+/// Largest difference of two scores that counts as chance: two standard errors of a difference, each score with the error `sigma`.
+pub(crate) fn within_chance(sigma: f64) -> f64 {
+    2.0 * 2f64.sqrt() * sigma
+}
+
 /// Standard error of the mean of values; `None` below two values.
 pub fn of_mean(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;

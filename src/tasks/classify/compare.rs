@@ -3,14 +3,10 @@
 use super::ClassifyEvaluation;
 use super::evaluation::picture;
 use crate::data::PreparedClasses;
-use crate::run::pictures::{PictureTable, spread};
 use crate::run::{ModelCard, Score, Table};
-use crate::tasks::data::Compared;
+use crate::tasks::data::{Compared, Figure};
 use crate::tasks::{TaskError, paired};
 use crate::train::Evaluation;
-
-/// Images in the figure.
-const SHOWN: usize = 6;
 
 pub(super) fn compare(
     images: &PreparedClasses,
@@ -38,34 +34,13 @@ pub(super) fn compare(
     });
     let rows = names.iter().cloned().zip(recalls).collect();
     let classes = Table { row: "recall", columns: card.classes.clone(), rows, bold: None };
-    Ok(Compared { table, classes: Some(classes), figure: figure(images, card, names, found, &right)? })
-}
-
-/// Images that some models predict correctly and others do not. Without such images, images spread over the set.
-fn figure(
-    images: &PreparedClasses,
-    card: &ModelCard,
-    names: &[String],
-    found: &[&ClassifyEvaluation],
-    right: &[Vec<bool>],
-) -> Result<PictureTable, TaskError> {
-    let differ: Vec<usize> = (0..images.len()).filter(|&i| right.iter().any(|one| one[i] != right[0][i])).collect();
-    let (title, shown): (_, Vec<usize>) = match differ.is_empty() {
-        true => ("all models are right on the same images".to_owned(), spread(images.len(), SHOWN).collect()),
-        false => {
-            let title = format!("{} of {} images on which the models differ", differ.len(), images.len());
-            (title, spread(differ.len(), SHOWN).map(|at| differ[at]).collect())
-        }
-    };
-    let columns = std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect();
-    let mut figure = PictureTable::new(title, columns);
-    for i in shown {
-        let mut cells = vec![(picture(images, i)?, card.classes[images.label(i) as usize].clone())];
-        for one in found {
+    let said = |i: usize| {
+        let words = found.iter().map(|one| {
             let (class, probability) = one.predictions[i];
-            cells.push((picture(images, i)?, format!("{} {:.0} %", card.classes[class], 100.0 * probability)));
-        }
-        figure.row(cells);
-    }
-    Ok(figure)
+            format!("{} {:.0} %", card.classes[class], 100.0 * probability)
+        });
+        Ok((picture(images, i)?, card.classes[truth[i]].clone(), words.collect()))
+    };
+    let figure = Figure::Words(paired::sheet(names, &right, said)?);
+    Ok(Compared { table, classes: Some(classes), figure })
 }

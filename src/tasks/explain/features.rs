@@ -89,16 +89,16 @@ impl FeaturePlan {
         let maps = session.run_now(self.plan)?;
         let maps: Vec<_> = self.layers.iter().zip(maps).map(|(layer, values)| Features { layer, values }).collect();
         let color = palette::INK;
-        let mut cells = vec![Cell { image: enlarged(seen, SIDE), caption: "image".into(), caption_color: color }];
+        let mut cells = vec![Cell::new(enlarged(seen, SIDE), "image", color)];
         if let Some(first) = maps.first()
             && let Some((tiles, [kh, kw])) = filters(session, first)?
         {
             let caption = format!("filters of {}\n{kh} × {kw}, in the order of its maps", first.layer.layer);
-            cells.push(Cell { image: mosaic(&tiles), caption, caption_color: color });
+            cells.push(Cell::new(mosaic(&tiles), caption, color));
         }
         for map in &maps {
             let tiles: Vec<_> = map.shown().into_iter().map(|channel| map.tile(channel)).collect();
-            cells.push(Cell { image: mosaic(&tiles), caption: map.caption(tiles.len()), caption_color: color });
+            cells.push(Cell::new(mosaic(&tiles), map.caption(tiles.len()), color));
         }
         let json = json!({ "layers": maps.iter().map(Features::json).collect::<Vec<_>>() });
         let title = "Feature maps: each from its least value (violet) to its largest (yellow)".to_owned();

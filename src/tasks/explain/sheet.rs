@@ -49,7 +49,7 @@ pub(in crate::tasks) fn sheet(
         let image = heat_overlay(&cell.image, &map, plan.size());
         let what = if raised(&map) { "raises" } else { "no part raises" };
         let caption = format!("{what} {}", one_line(&card.classes[class]));
-        let overlay = Cell { image, caption, caption_color: cell.caption_color };
+        let overlay = Cell::new(image, caption, cell.caption_color);
         cells.extend([cell, overlay]);
     }
     let [h, w] = plan.size();

@@ -130,9 +130,9 @@ fn cell(found: &MultiLabelEvaluation, images: &PreparedLabels, row: usize) -> Re
     let (decided, truth) = (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
     let image = picture(images, found.indices[row])?;
     Ok(if decided == truth {
-        Cell { image, caption: decided, caption_color: palette::RIGHT }
+        Cell::new(image, decided, palette::RIGHT)
     } else {
-        Cell { image, caption: format!("says: {decided}\ntruth: {truth}"), caption_color: palette::WRONG }
+        Cell::new(image, format!("says: {decided}\ntruth: {truth}"), palette::WRONG)
     })
 }
 

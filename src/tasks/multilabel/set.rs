@@ -9,16 +9,10 @@ use super::results::picture;
 use super::scores::task_card;
 use crate::data::{BadImage, MultiLabelSource, PreparedLabels, Source};
 use crate::run::card::ModelCard;
-use crate::run::pictures::{PictureTable, spread};
 use crate::run::table::Table;
-use crate::tasks::data::{Compared, ImageSet, typed};
+use crate::tasks::data::{Compared, Figure, ImageSet, typed};
 use crate::tasks::{TaskError, paired};
 use crate::train::{Evaluation, Objective};
-
-/// Images in the figure of a comparison.
-const SHOWN: usize = 6;
-/// Letters that fit below a picture of the figure.
-const CAPTION: usize = 30;
 
 /// Images to evaluate multi-label classifiers on.
 pub(super) struct LabeledImages(pub Arc<PreparedLabels>);
@@ -69,40 +63,13 @@ impl ImageSet for LabeledImages {
         };
         let rows = names.iter().cloned().zip(found.iter().map(of_class)).collect();
         let classes = Some(Table { row: "model", columns: card.classes.clone(), rows, bold: None });
-        Ok(Compared { table, classes, figure: self.figure(card, names, &found)? })
+        let said = |index: usize| {
+            let row = |one: &MultiLabelEvaluation| one.indices.iter().position(|&i| i == index).unwrap_or(0);
+            let words = found.iter().map(|one| joined(&one.decided(row(one)))).collect();
+            let truth = found.first().map_or(vec![], |one| names_of(&card.classes, one.scored.truth(row(one))));
+            Ok((picture(&self.0, index)?, joined(&truth), words))
+        };
+        let figure = Figure::Words(paired::sheet(names, &right, said)?);
+        Ok(Compared { table, classes, figure })
     }
-}
-
-impl LabeledImages {
-    /// Images with their true labels and the labels that each model predicts.
-    fn figure(
-        &self,
-        card: &ModelCard,
-        names: &[String],
-        found: &[&MultiLabelEvaluation],
-    ) -> Result<PictureTable, TaskError> {
-        let title = format!("{} images, labels under each model", self.0.len());
-        let mut figure =
-            PictureTable::new(title, std::iter::once("truth".to_owned()).chain(names.iter().cloned()).collect());
-        for row in spread(self.0.len(), SHOWN) {
-            let mut cells = vec![];
-            let Some(first) = found.first() else { break };
-            let truth = names_of(&card.classes, first.scored.truth(row));
-            cells.push((picture(&self.0, first.indices[row])?, caption(&truth)));
-            for one in found {
-                cells.push((picture(&self.0, one.indices[row])?, caption(&one.decided(row))));
-            }
-            figure.row(cells);
-        }
-        Ok(figure)
-    }
-}
-
-/// Labels as a line that fits below a picture.
-fn caption(names: &[&str]) -> String {
-    let line = joined(names);
-    if line.chars().count() <= CAPTION {
-        return line;
-    }
-    line.chars().take(CAPTION - 1).chain(['…']).collect()
 }

@@ -15,7 +15,7 @@ use crate::run::pictures::{self, PictureTable};
 use crate::run::table::Table;
 use crate::run::{ImageSize, Score};
 use crate::tasks::TaskError;
-use crate::tasks::data::{Compared, ImageSet, typed};
+use crate::tasks::data::{Compared, Figure, ImageSet, typed};
 use crate::train::{Evaluation, Objective};
 
 /// Images and masks to evaluate segmentation models on.
@@ -73,7 +73,7 @@ impl ImageSet for SegmentedImages {
         for row in 0..found.first().map_or(0, |first| first.shown.len()) {
             figure.row(self.row(card, &found, row)?);
         }
-        Ok(Compared { table, classes: Some(classes), figure })
+        Ok(Compared { table, classes: Some(classes), figure: Figure::Pictures(figure) })
     }
 }
 

@@ -7,6 +7,7 @@ use super::run::text;
 use super::{SweepError, SweepRun, SweepRunState};
 use crate::interop::files::{read_text, write_atomic};
 use crate::run::table::Table;
+use crate::run::verdict::yardstick::within_chance;
 use crate::run::{RunDir, RunError, Score, Unit};
 
 /// Refuses a folder in which a file of another kind has the name of the sweep's table. Nothing is written.
@@ -26,11 +27,6 @@ pub(super) fn check_free(out: &Path) -> Result<(), SweepError> {
         }
     }
     Ok(())
-}
-
-/// Two standard errors of the difference of two scores.
-fn within(sigma: f64) -> f64 {
-    2.0 * 2f64.sqrt() * sigma
 }
 
 /// The standard error of a run's score, which its `run.json` has.
@@ -171,12 +167,12 @@ impl SweepTable {
         let (best, _) = rows.first()?.mean()?;
         let near = |row: &&&SweepRow| {
             let sigma = [rows[0].sigma, row.sigma].into_iter().flatten().reduce(f64::max);
-            row.mean().zip(sigma).is_some_and(|((mean, _), sigma)| best - mean < within(sigma))
+            row.mean().zip(sigma).is_some_and(|((mean, _), sigma)| best - mean < within_chance(sigma))
         };
         let (alike, sigma) = (rows.iter().take_while(near).count(), rows[0].sigma?);
         let difference = match score.unit {
-            Unit::Percent => format!("{:.1} points", 100.0 * within(sigma)),
-            _ => self.format(within(sigma)),
+            Unit::Percent => format!("{:.1} points", 100.0 * within_chance(sigma)),
+            _ => self.format(within_chance(sigma)),
         };
         (alike > 1).then(|| {
             format!(
