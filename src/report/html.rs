@@ -86,13 +86,17 @@ impl Row {
     }
 }
 
+/// Most columns whose heads fit a phone beside each other. Those of more columns are turned there.
+const FEW_COLUMNS: usize = 6;
+
 /// A table in a box that scrolls on narrow pages. Columns of numbers are right-aligned.
 pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     let numeric = |column: usize| rows.iter().all(|row| row.cells.get(column).is_none_or(Cell::is_number));
     let class = |column: usize| if column > 0 && numeric(column) { " class=\"n\"" } else { "" };
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table>\n<caption>{0}</caption>\n<thead><tr>",
-        escaped(caption)
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table{1}>\n<caption>{0}</caption>\n<thead><tr>",
+        escaped(caption),
+        if head.len() > FEW_COLUMNS { " class=\"many\"" } else { "" }
     );
     for (column, name) in head.iter().enumerate() {
         push(&mut html, format_args!("<th scope=\"col\"{}>{}</th>", class(column), escaped(name)));
