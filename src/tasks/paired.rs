@@ -74,7 +74,7 @@ pub(super) fn sheet(
             (format!("{name}: {words}"), if right[index] { palette::RIGHT } else { palette::WRONG })
         };
         let below = names.iter().zip(words).zip(right).map(line).collect();
-        Ok(Cell { below, ..Cell::new(image, truth, palette::INK) })
+        Ok(Cell { below, ..Cell::new(image, format!("truth: {truth}"), palette::INK) })
     };
     let cells = shown.into_iter().map(cell).collect::<Result<_, TaskError>>()?;
     Ok(Sheet { title, columns: 4, cell_size: 256, cells })
@@ -105,12 +105,12 @@ mod tests {
     #[test]
     fn the_sheet_shows_images_on_which_models_differ() {
         let names = ["a", "b"].map(String::from);
-        let said = |index| Ok((RgbImage::new(2, 2), format!("truth {index}"), vec!["x".into(), "y".into()]));
+        let said = |index| Ok((RgbImage::new(2, 2), format!("class {index}"), vec!["x".into(), "y".into()]));
         let sheet_of = |right: [[bool; 3]; 2]| sheet(&names, &right.map(Vec::from), said).expect("draws");
         let differing = sheet_of([[true, true, false], [true, false, false]]);
         assert_eq!(differing.title, "1 of 3 images on which the models differ");
         let Cell { caption, below, .. } = &differing.cells[0];
-        assert_eq!((differing.cells.len(), caption.as_str()), (1, "truth 1"));
+        assert_eq!((differing.cells.len(), caption.as_str()), (1, "truth: class 1"));
         assert_eq!(*below, [("a: x".into(), palette::RIGHT), ("b: y".into(), palette::WRONG)]);
         assert_eq!(sheet_of([[true; 3]; 2]).cells.len(), 3, "the whole set");
     }
