@@ -51,9 +51,8 @@ const RUN_COLUMNS: usize = 4;
 /// A table of the runs' values: `head` names the runs and the values. Few runs are columns, others rows.
 fn by_run(caption: &str, head: Vec<String>, runs: &[Record], columns: &[Vec<Cell>]) -> String {
     if runs.len() <= RUN_COLUMNS {
-        let row = |(name, cells): (&String, &Vec<Cell>)| Row {
-            cells: std::iter::once(Cell::from(&name[..])).chain(cells.iter().cloned()).collect(),
-            differs: false,
+        let row = |(name, cells): (&String, &Vec<Cell>)| {
+            Row::of(std::iter::once(Cell::from(&name[..])).chain(cells.iter().cloned()))
         };
         let rows: Vec<Row> = head[1..].iter().zip(columns).map(row).collect();
         let names = std::iter::once(String::new()).chain(runs.iter().map(|run| run.name.clone())).collect::<Vec<_>>();
