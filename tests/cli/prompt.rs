@@ -51,8 +51,8 @@ fn a_slip_gets_the_nearest_name() {
         place.write(name, format!("task = \"{task}\"\n[{base}]\nmodel = \"cnn\"\n[grid]\n{rates}\n"));
     };
     sweep("value.toml", "classify", "base", "optimizer = [\"sgd\", \"adamm\"]");
-    sweep("preset.toml", "classify", "base", "augment = [\"ligth\"]");
-    sweep("task.toml", "clasify", "base", "lr = [0.1]");
+    sweep("preset.toml", "classify", "base", "augment = [\"lightly\"]");
+    sweep("task.toml", "classif", "base", "lr = [0.1]");
     sweep("part.toml", "classify", "bas", "lr = [0.1]");
     sweep("good.toml", "classify", "base", "lr = [0.1]");
     for (line, meant) in [
@@ -63,7 +63,7 @@ fn a_slip_gets_the_nearest_name() {
         ("train classify --config slip.toml", "did you mean `adam`?"),
         ("train classify --config key.toml", "did you mean `optimizer`?"),
         ("summary resnet81", "did you mean `resnet18`?"),
-        ("train classify --augment ligth", "did you mean `light`?"),
+        ("train classify --augment lightly", "did you mean `light`?"),
         ("train classify --normalize imagnet", "did you mean `imagenet`?"),
         ("sweep value.toml --out table", "did you mean `adam`?"),
         ("sweep preset.toml --out table", "did you mean `light`?"),
