@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 use super::decisions::{Decisions, LeftOut, Why};
+use super::division::Sought;
 use super::list_index::{Index, Match};
 use super::list_tables;
 use super::listing::{relative, stem_of};
@@ -24,10 +25,11 @@ use super::parts::{Part, part_of_list};
 /// The first such line.
 pub(crate) fn require(
     root: &Path,
+    sought: Sought,
     decisions: &mut Decisions,
     parts: impl FnOnce() -> Vec<(Part, PathBuf)>,
 ) -> Result<(), DataError> {
-    let lists = list_tables::all(root).into_iter();
+    let lists = list_tables::all(root, sought).into_iter();
     let others: Vec<ListFile> = lists.filter(|list| !decisions.lists.contains(&relative(root, &list.path))).collect();
     if others.is_empty() {
         return Ok(());

@@ -69,12 +69,22 @@ pub(super) fn is_named_so(path: &Path) -> bool {
     Kind::of(path).is_some()
 }
 
+/// The files that may divide a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sought {
+    /// Those with such a name: a table with a column of parts has the labels.
+    Named,
+    /// Those with such a name or column.
+    NamedOrWithColumn,
+}
+
 /// The lists of the parts in the file that divides the set at `root`; none without such a file.
 ///
 /// # Errors
 /// Where there are several, or one has a form that is not read.
-pub(super) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
-    let candidates = lists::all_of(root, candidates)?;
+pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataError> {
+    let mut candidates = lists::all_of(root, candidates)?;
+    candidates.retain(|path| sought == Sought::NamedOrWithColumn || is_named_so(path));
     if candidates.is_empty() {
         return Ok(Vec::new());
     }

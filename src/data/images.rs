@@ -9,6 +9,7 @@ use super::class_walk::beside;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::decode::decode_file_at;
 use super::depth::SampleDepth;
+use super::division::Sought;
 use super::foreign::{self, Wanted};
 use super::format::{Confidence, Evidence, Format};
 use super::list_tables;
@@ -123,7 +124,7 @@ pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, Dat
         let paths = |set: &dyn ImageDataset| (0..set.len()).map(|index| PathBuf::from(set.name(index))).collect();
         let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
         let parts = || agreement::in_parts(parts.map(|part| part.map(|set| paths(&**set))));
-        agreement::require(path, &mut splits.decisions, parts)?;
+        agreement::require(path, Sought::NamedOrWithColumn, &mut splits.decisions, parts)?;
     }
     Ok(splits)
 }

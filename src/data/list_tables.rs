@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::decisions::{Decisions, LeftOut, Why};
+use super::division::Sought;
 use super::list_index::{Index, Match};
 use super::listing::{Walk, holds_image};
 use super::lists::{self, ListFile};
@@ -30,15 +31,18 @@ pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
         return Ok(lists);
     }
     let named = named_after_parts(root)?;
-    if named.is_empty() { division::find(root) } else { Ok(named) }
+    if named.is_empty() { division::find(root, Sought::NamedOrWithColumn) } else { Ok(named) }
 }
 
-/// All lists of the set at `root`, of all forms and in all places. Those that cannot be read are left out: something else divided the
-/// set.
-pub(crate) fn all(root: &Path) -> Vec<ListFile> {
+/// All lists of the set at `root`, of all forms and in all places, without tables if these have the labels. Those that cannot be read are
+/// left out: something else divided the set.
+pub(crate) fn all(root: &Path, sought: Sought) -> Vec<ListFile> {
     let text = lists::places(root).unwrap_or_default().concat();
-    let [tables, divisions] = [named_after_parts(root), division::find(root)].map(Result::unwrap_or_default);
-    [text, tables, divisions].concat()
+    let tables = match sought {
+        Sought::Named => vec![],
+        Sought::NamedOrWithColumn => named_after_parts(root).unwrap_or_default(),
+    };
+    [text, tables, division::find(root, sought).unwrap_or_default()].concat()
 }
 
 /// Whether a folder in `root` is one that lists lie in, and has some and no image.
@@ -57,7 +61,7 @@ pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
 /// As of [`find`].
 pub(crate) fn find_but_tables(root: &Path) -> Result<Vec<ListFile>, DataError> {
     let lists = lists::find(root)?;
-    if lists.is_empty() { division::find(root) } else { Ok(lists) }
+    if lists.is_empty() { division::find(root, Sought::Named) } else { Ok(lists) }
 }
 
 /// The part of each of the `images` that a table names, by the lists in its folder `root`, else by the folders that the images lie in;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::decisions::{ClassReading, Decisions};
+use super::division::Sought;
 use super::foreign::Wanted;
 use super::formats::{self, Entry};
 use super::listing::is_table;
@@ -32,7 +33,7 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
             (0..set.len()).filter_map(|index| set.path(index).map(Path::to_path_buf)).collect()
         };
         let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
-        agreement::require(csv::folder_of(path), &mut splits.decisions, || {
+        agreement::require(csv::folder_of(path), sought(splits.format), &mut splits.decisions, || {
             agreement::in_parts(parts.map(|part| part.map(|set| paths(&**set))))
         })?;
     }
@@ -68,7 +69,7 @@ pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabel
     if !splits.by_seed {
         let paths = |set: &MultiLabelSet| (0..set.len()).map(|index| PathBuf::from(set.name(index))).collect();
         let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
-        agreement::require(csv::folder_of(path), &mut splits.decisions, || {
+        agreement::require(csv::folder_of(path), sought(splits.format), &mut splits.decisions, || {
             agreement::in_parts(parts.map(|part| part.map(paths)))
         })?;
     }
@@ -105,7 +106,7 @@ pub(super) fn open_with(
         let paths =
             |set: &dyn SegmentationDataset| (0..set.len()).map(|index| PathBuf::from(set.name(index))).collect();
         let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
-        agreement::require(path, &mut splits.decisions, || {
+        agreement::require(path, Sought::NamedOrWithColumn, &mut splits.decisions, || {
             agreement::in_parts(parts.map(|part| part.map(|set| paths(&**set))))
         })?;
     }
@@ -133,6 +134,11 @@ fn open<T: 'static>(
     let (format, evidence) = formats::choose(path, pick)?
         .ok_or_else(|| DataError::EmptyFolder { path: path.into(), found: "nothing known".into() })?;
     Ok((format.open(path, options)?, evidence.seen))
+}
+
+/// The files beside a set that may divide it: of a set of tables, whose formats all begin with this word, not the tables.
+fn sought(format: &str) -> Sought {
+    if format.starts_with("CSV") { Sought::Named } else { Sought::NamedOrWithColumn }
 }
 
 /// Adds a guess at the content of the folder to an error about a folder without classes.
