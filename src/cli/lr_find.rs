@@ -136,7 +136,7 @@ fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
 /// The settings of a training after the test. Its folder is neither that of the test nor `of_file`, that of an earlier run.
 fn trained(mut given: Given, of_file: Option<&Path>) -> Given {
     given.settings.remove("out");
-    if let Some(free) = of_file.filter(|out| check_free(out).is_err()).and_then(|out| free_beside(&out).next()) {
+    if let Some(free) = of_file.filter(|out| check_free(out).is_err()).and_then(|out| free_beside(out).next()) {
         given.settings.insert("out".into(), free.to_string_lossy().into_owned().into());
     }
     given

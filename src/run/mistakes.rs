@@ -69,9 +69,9 @@ pub fn write(run: &RunDir, mistakes: Vec<(Mistake, Pictures)>) -> Result<(), Run
             Mistake { picture: format!("{:02}.{}", place + 1, if is_small { "png" } else { "jpg" }), ..mistake };
         let path = folder.join(&mistake.picture);
         if is_small {
-            pictures::save_png(&own, &path)?
+            pictures::save_png(&own, &path)?;
         } else {
-            pictures::save_jpeg(&own, &path, QUALITY)?
+            pictures::save_jpeg(&own, &path, QUALITY)?;
         }
         pictures::save_png(&small, &folder.join(seen(&mistake.picture)))?;
         let Mistake { image, truth, prediction, .. } = &mistake;

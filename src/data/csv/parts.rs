@@ -204,7 +204,7 @@ impl Raw<'_> {
         let ClassesOfRow::Several(listed) = classes else { return Ok(false) };
         let names = |columns: &[usize]| columns.iter().map(|&column| header[column].as_str()).collect::<Vec<_>>();
         let lists = |name: &&str| listed.is_some_and(|listed| listed.iter().any(|class| class == name));
-        match (names(bare).iter().filter(|name| lists(name)).count(), names(&others).iter().all(|name| lists(name))) {
+        match (names(bare).iter().filter(|name| lists(name)).count(), names(&others).iter().all(lists)) {
             (count, _) if count == bare.len() => Ok(true),
             (0, true) => Ok(false),
             _ => {

@@ -54,7 +54,7 @@ const SPELL_OUT: &str = "write ; between labels (a space then belongs to a label
 
 impl Separator {
     /// The labels of a list, without empty ones as in `car;;tree;`.
-    pub fn split<'a>(self, list: &'a str) -> Vec<&'a str> {
+    pub fn split(self, list: &str) -> Vec<&str> {
         let inside = list.trim();
         let parts: Vec<&str> = match self {
             Self::None => vec![inside],
