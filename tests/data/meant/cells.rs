@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use shadegrad::data::{DataError, MultiLabelSplits, OpenOptions, open_multi_label};
+use shadegrad::data::{DataError, MultiLabelSet, MultiLabelSplits, OpenOptions, open_multi_label};
 
 use super::write;
 use crate::{class_folders, open, picture, refused, save, temp};
@@ -148,7 +148,7 @@ fn lists_of_languages_and_databases_are_read() {
         table(dir.path(), "path,labels", |i| format!("img/{i}.png,\"{}\"", lists[i % 4]));
         let splits = several(dir.path()).unwrap();
         assert_eq!(splits.train.class_names(), ["car", "tree"], "{lists:?}");
-        let positives: usize = [&splits.train, &splits.val].into_iter().flat_map(|set| set.positives()).sum();
+        let positives: usize = [&splits.train, &splits.val].into_iter().flat_map(MultiLabelSet::positives).sum();
         assert_eq!(positives, 12, "{lists:?}");
     }
     let dir = temp();
