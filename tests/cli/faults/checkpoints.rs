@@ -97,7 +97,7 @@ fn weights_in_the_folder_of_another_run_are_refused() {
     assert!(told.stderr.contains("other/best.safetensors is damaged: it holds the weights of another run"));
     // `last` is the best epoch: it restores what was overwritten.
     place
-        .run("train --resume other --epochs 2 --device cpu")
+        .run("train classify --resume other --epochs 2 --device cpu")
         .printed(&["weights of another run", "restored from last"]);
     place.run("eval other --device cpu").fine();
 }
