@@ -272,7 +272,8 @@ fn print(identity: &Identity, folder: Option<&Path>) -> (ImagePrint, [u64; 2]) {
 mod tests {
     use super::*;
 
-    fn part(images: &[(&str, &str, &str)]) -> PartPrint {
+    /// A part of images with name, class and digest.
+    pub(super) fn part(images: &[(&str, &str, &str)]) -> PartPrint {
         let each: Vec<_> = images
             .iter()
             .map(|(name, label, content)| ImagePrint((*name).into(), (*label).into(), (*content).into(), String::new()))

@@ -47,15 +47,8 @@ impl DataPrint {
 #[cfg(test)]
 mod tests {
     use super::super::PartPrint;
+    use super::super::tests::part;
     use super::*;
-
-    fn part(images: &[(&str, &str, &str)]) -> PartPrint {
-        let each: Vec<_> = images
-            .iter()
-            .map(|(name, label, content)| ImagePrint((*name).into(), (*label).into(), (*content).into(), String::new()))
-            .collect();
-        PartPrint { images: each.len(), content: format!("{each:?}"), set: String::new(), by_length: false, each }
-    }
 
     #[test]
     fn validation_images_among_the_training_images_are_named() {
