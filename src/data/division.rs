@@ -6,8 +6,8 @@
 //! | `split.json`: `{"a.png": "train", "b.png": "val"}` | the part of each name |
 //! | `split.csv`: a column of names, a column of `train`, `val` and `test` | the part of each row |
 //!
-//! The file's name, or the name of a column, has a word such as `split`, `division` or `partition`. A file of such a name that names images of the set in
-//! another form is refused, and so are the lists of folds, of which none is said to validate.
+//! The file's name, or the name of a column, has a word such as `split`, `division` or `partition`. A file of such a name is refused
+//! if it lists images of the set in another form. Lists of folds are refused too, because none of them is said to validate.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -181,8 +181,8 @@ type Row = (Part, usize, String);
 /// Keys of lists that are none of images.
 const CLASS_LISTS: [&str; 4] = ["classes", "class_names", "labels", "names"];
 
-/// The rows of an object of lists, or of an object of parts. A key may stand there twice: the rows then contradict each other, or
-/// not. Beside lists, other entries are remarks.
+/// The rows of an object of lists, or of an object of parts. Beside lists, other entries are remarks. The rows of a key that stands
+/// there twice are both kept, so that a contradiction is found.
 fn rows_of_json(text: &str) -> Option<Vec<Row>> {
     let Entries(entries) = serde_json::from_str(text).ok()?;
     let has_lists = entries.iter().any(|(key, value)| value.is_array() && part_in_name(key).is_some());
