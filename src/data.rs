@@ -45,6 +45,7 @@ mod disagree;
 mod division;
 mod error;
 mod folder;
+mod folds;
 mod foreign;
 mod format;
 mod formats;

@@ -57,7 +57,7 @@ pub(crate) fn require(
                     part.word(),
                     decisions.split
                 );
-                return Err(DataError::CsvRow { path: list.path.clone(), line: *number as u64, problem });
+                return Err(list.fault(*number, problem));
             }
         }
         let known = decisions.left_out.iter().any(|one| one.path == list.path && one.why == Why::RepeatsDivision);

@@ -11,7 +11,7 @@ use super::listing::{
 };
 use super::parts::{Part, is_part_name, part_in_name};
 use super::reading::{self, Role};
-use super::{DataError, division, list_tables, names};
+use super::{DataError, division, folds, list_tables, names};
 
 /// The class folders in a folder, and the images in them.
 pub(super) struct ClassWalk {
@@ -49,6 +49,7 @@ impl ClassWalk {
         for (label, (class, folder)) in classes.iter().enumerate() {
             let Walk { images, left_out } = Walk::pictures(folder)?;
             if images.is_empty() && needed == Needed::EachClass {
+                folds::require_none_below(root)?;
                 return Err(DataError::empty_class(class, folder, &left_out));
             }
             decisions.left_out.extend(left_out);
@@ -196,9 +197,11 @@ fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError
 /// Refuses the classes `images` and `masks`: pictures and their masks, which are no classes.
 fn require_no_masks(folders: &[(String, PathBuf)], root: &Path) -> Result<(), DataError> {
     let role = |(name, _): &&(String, PathBuf)| reading::read(&Path::new(name).join("x")).role;
-    let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted)).map(|(name, _)| name);
+    let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted));
     match (of_role(Role::Image), of_role(Role::Mask)) {
-        (Some(images), Some(masks)) if folders.iter().all(|folder| role(&folder).is_some()) => {
+        (Some((images, _)), Some((masks, folder)))
+            if folders.iter().all(|folder| role(&folder).is_some()) && holds_image(folder)? =>
+        {
             let problem = format!(
                 "{images}/ and {masks}/ have the names of images and their masks, a set for segmentation, not of classes; \
                  rename them if they are classes"

@@ -193,7 +193,8 @@ fn by_lists(table: &Path, mut rows: Vec<Row>, decisions: &mut Decisions) -> Resu
         return Ok(rows);
     }
     let images: Vec<&Path> = rows.iter().map(|row| row.path.as_path()).collect();
-    let Some(parts) = list_tables::deal_beside_table(folder_of(table), &images, decisions)? else {
+    let labels: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+    let Some(parts) = list_tables::deal_beside_table(folder_of(table), &images, Some(&labels), decisions)? else {
         unused_lists::report(folder_of(table), &of_labels(table), images, decisions);
         return Ok(rows);
     };

@@ -58,6 +58,8 @@ pub struct LeftOut {
 pub enum Why {
     /// An image of a kind that has no decoder.
     UnreadKind,
+    /// An image whose extension is that of another kind of file.
+    OtherExtension,
     /// A file whose name has no extension.
     NoExtension,
     /// A link without target.
@@ -106,6 +108,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Why::UnreadKind => "images of kinds that are not read",
+            Why::OtherExtension => "images whose names have no extension of images",
             Why::NoExtension => "files without an extension",
             Why::DanglingLink => "links whose target does not exist",
             Why::NotRegular => "no regular files (FIFOs, sockets or devices)",

@@ -1,8 +1,12 @@
-//! Labels of a table or list beside class folders that contradict the folders.
+//! Labels beside those that a set is read by: of a table beside class folders, of lists beside both.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
-use super::names::shortened;
+use super::DataError;
+use super::listing::relative;
+use super::lists::second_unused;
+use super::names::{composed, shortened};
 
 /// Folder, label and place of an image.
 pub(crate) type Labeled = (String, String, String);
@@ -23,4 +27,46 @@ pub(crate) fn disagreement(images: &[Labeled]) -> Option<String> {
         let (elsewhere, _, image) = of_label[label];
         (elsewhere != folder).then(|| format!("{image} and {place} are both '{}'", shortened(label)))
     })
+}
+
+/// Compares the text after the names in lists with the labels of the set at `root`, whose source has a name and a number of classes.
+/// More different texts than classes are no labels, and not compared. `label` gives the label and the path of an image. Returns a note.
+///
+/// # Errors
+/// Two labels in the lists for one of the set, or one for two.
+pub(crate) fn of_lists<'a>(
+    root: &Path,
+    (source, classes): (&str, usize),
+    second: &[(usize, String, String)],
+    label: impl Fn(usize) -> (&'a str, &'a Path),
+) -> Result<Option<String>, DataError> {
+    let texts: BTreeSet<&str> = second.iter().map(|(_, text, _)| text.as_str()).collect();
+    if texts.len() > classes {
+        return Ok(second_unused(second));
+    }
+    let labeled = |(item, text, place): &(usize, String, String)| {
+        let (label, path) = label(*item);
+        let place = format!("{} ({})", relative(root, path), relative(root, Path::new(place)));
+        (label.to_owned(), text.clone(), place)
+    };
+    let images: Vec<Labeled> = second.iter().map(labeled).collect();
+    match disagreement(&images).or_else(|| exchanged(&images)) {
+        Some(rows) => {
+            let problem = format!(
+                "the second column contradicts the {source}: {rows}; remove the column if it is no label, or write the \
+                 labels as a table (.csv) and give that"
+            );
+            let list = second.first().and_then(|(.., place)| place.rsplit_once(", "));
+            Err(DataError::malformed(list.map_or(root, |(list, _)| Path::new(list)), problem))
+        }
+        None => Ok((!second.is_empty()).then(|| format!("the labels in the lists agree with the {source}"))),
+    }
+}
+
+/// An image whose second label is another than its first, where both labels have the same names.
+pub(crate) fn exchanged(images: &[Labeled]) -> Option<String> {
+    let distinct =
+        |name: fn(&Labeled) -> &String| -> BTreeSet<String> { images.iter().map(|one| composed(name(one))).collect() };
+    let (_, label, place) = images.iter().find(|(own, label, _)| composed(own) != composed(label))?;
+    (distinct(|one| &one.0) == distinct(|one| &one.1)).then(|| format!("{place} is '{}'", shortened(label)))
 }

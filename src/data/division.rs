@@ -4,10 +4,13 @@
 //! |---|---|
 //! | `split.json`: `{"train": ["a.png"], "val": ["b.png"]}` | the names of each part; of a name in brackets with more values, the first counts |
 //! | `split.json`: `{"a.png": "train", "b.png": "val"}` | the part of each name |
+//! | `split.yaml` | likewise |
 //! | `split.csv`: a column of names, a column of `train`, `val` and `test` | the part of each row |
+//! | `split.jsonl`: `{"file": "a.png", "split": "train"}` in each line | the part of each line |
 //!
-//! The file's name, or the name of a column, has a word such as `split`, `division` or `partition`. A file of such a name is refused
-//! if it lists images of the set in another form. Lists of folds are refused too, because none of them is said to validate.
+//! The file's name has a word such as `split`, `division` or `partition`, or the name of a column has one, or the keys of the object are
+//! parts. A file of such a name is refused if it lists images of the set in another form. Lists of folds, and those in folders of
+//! folds, are refused too, because none of them is said to validate.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,29 +21,23 @@ use csv::StringRecord;
 use serde_json::Value;
 
 use super::DataError;
+use super::folds;
 use super::list_index::{Index, Match};
 use super::listing::{Walk, entries, is_image, is_table, stem_of};
-use super::lists::{self, ListFile};
+use super::lists::{self, ListFile, Unit};
 use super::names;
-use super::parts::{Part, part_in_name, part_of, part_of_list};
+use super::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_in_name, part_of, part_of_list, words_of};
 use super::records::{Entries, PATH_NAMES, TableText, part_of_value};
 use super::text::read_text;
 
 /// Words in the name of a file that divides a set.
 const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
-/// Further names of a column of parts.
-const COLUMNS: [&str; 7] = ["set", "part", "is_valid", "is_val", "is_test", "is_train", "dataset"];
-/// Words in the names of the lists of folds.
-const FOLDS: [&str; 4] = ["fold", "folds", "kfold", "cv"];
 /// Extensions of such files.
-const EXTENSIONS: [&str; 5] = ["json", "csv", "tsv", "txt", "lst"];
+const EXTENSIONS: [&str; 8] = ["json", "jsonl", "yaml", "yml", "csv", "tsv", "txt", "lst"];
+/// Largest file whose keys are looked at, in bytes.
+const LARGEST: u64 = 16 << 20;
 /// Largest part of the first line that is looked at, in bytes.
 const LONGEST_LINE: u64 = 1 << 16;
-/// Longest line that begins with a name, in bytes.
-const LONGEST_NAME: usize = 1 << 12;
-/// Number of images that a file must name to be a division.
-const FEWEST_NAMES: usize = 2;
-
 /// What the name of a file says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -50,12 +47,8 @@ enum Kind {
 
 impl Kind {
     fn of(path: &Path) -> Option<Self> {
-        let stem = stem_of(path).to_lowercase();
-        // `fold1`, `split_2`.
-        let words = stem.split(['_', '-', '.', ' ']).map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()));
-        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-        let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
-        match (has(&FOLDS), has(&DIVISIONS)) {
+        let is_division = words_of(&stem_of(path)).iter().any(|word| DIVISIONS.contains(&word.as_str()));
+        match (folds::is_named_so(path), is_division) {
             (true, _) => Some(Kind::Fold),
             // `train_split.txt` is the list of a part.
             (false, true) => part_of_list(&stem_of(path)).is_none().then_some(Kind::Division),
@@ -84,8 +77,9 @@ pub(crate) enum Sought {
 /// Where there are several, or one has a form that is not read.
 pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataError> {
     let mut candidates = lists::all_of(root, candidates)?;
-    candidates.retain(|path| sought == Sought::NamedOrWithColumn || is_named_so(path));
-    if candidates.is_empty() {
+    candidates.retain(|path| sought == Sought::NamedOrWithColumn || is_named_so(path) || has_part_keys(path));
+    let folds = folds::below(root)?;
+    if candidates.is_empty() && folds.is_empty() {
         return Ok(Vec::new());
     }
     let images = Walk::below(root)?.images;
@@ -93,13 +87,11 @@ pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataErr
     let mut found: Option<(PathBuf, Vec<ListFile>)> = None;
     for path in candidates {
         let text = read_text(&path)?;
-        if !names_images(&text, &index) {
+        if !index.is_used_by(&text) {
             continue;
         }
         if Kind::of(&path) == Some(Kind::Fold) {
-            let problem = "names images of this set and is a list of folds, of which none is said to validate; copy the lists \
-                           of one fold to train.txt and val.txt, or move the lists of folds elsewhere";
-            return Err(DataError::malformed(&path, problem));
+            return Err(folds::refusal(&path));
         }
         let lists = match lists_of(&path, &text, &index) {
             Err(_) if !is_named_so(&path) => continue,
@@ -111,17 +103,26 @@ pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataErr
         }
         found = Some((path, lists));
     }
-    Ok(found.map(|(_, lists)| lists).unwrap_or_default())
+    match found {
+        Some((_, lists)) => Ok(lists),
+        None => folds::require_none(folds, &index).map(|()| Vec::new()),
+    }
+}
+
+/// The files directly in a folder that may be lists, by their extensions.
+pub(super) fn files_of_kind(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(entries(folder)?.into_iter().filter(|path| has_extension(path) && path.is_file()).collect())
 }
 
 /// The files in a folder whose names, or the names of whose columns, are those of divisions or folds.
 pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let is_one = |path: &PathBuf| is_named_so(path) || has_column(path) || has_part_keys(path);
+    Ok(files_of_kind(folder)?.into_iter().filter(is_one).collect())
+}
+
+fn has_extension(path: &Path) -> bool {
     let is_known = |e: &str| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known));
-    let is_one = |path: &PathBuf| {
-        let is_text = path.extension().and_then(|e| e.to_str()).is_some_and(is_known) && path.is_file();
-        is_text && (is_named_so(path) || has_column(path))
-    };
-    Ok(entries(folder)?.into_iter().filter(is_one).collect())
+    path.extension().and_then(|e| e.to_str()).is_some_and(is_known)
 }
 
 /// Whether a table has a column with the name of one of parts.
@@ -133,24 +134,23 @@ fn has_column(table: &Path) -> bool {
     };
     let is_part = |name: &str| {
         let name = name.trim().trim_matches('"').to_lowercase();
-        DIVISIONS.contains(&name.as_str()) || COLUMNS.contains(&name.as_str())
+        [&PART_COLUMNS[..], &POSSIBLE_PART_COLUMNS, &DIVISIONS].iter().any(|names| names.contains(&name.as_str()))
     };
-    is_table(table) && first().is_some_and(|line| line.split([',', ';', '\t']).any(is_part))
+    // The keys of JSON Lines end at colons.
+    is_table(table) && first().is_some_and(|line| line.split([',', ';', '\t', ':', '{']).any(is_part))
 }
 
-/// Whether a text has the names of some images.
-fn names_images(text: &str, index: &Index) -> bool {
-    let fields = text.split(['"', ',', ';', '\t', '\n', '\r', '[', ']', '{', '}']).map(str::trim);
-    let fields = fields.filter(|field| !field.is_empty());
-    // An image and its mask may have one name.
-    let named = fields.filter(|field| index.find(field) != Match::None);
-    // A name with blanks, before its part.
-    let lines = text.lines().map(str::trim).filter(|line| line.len() <= LONGEST_NAME);
-    let first = lines.filter_map(|line| match index.find_first(line) {
-        (Match::None, _) => None,
-        (_, rest) => Some(line[..line.len() - rest.len()].trim_end_matches([' ', '\t', ',', ';'])),
-    });
-    named.chain(first).collect::<BTreeSet<_>>().len() >= FEWEST_NAMES
+/// Whether a JSON file is an object with lists of two parts or more.
+fn has_part_keys(path: &Path) -> bool {
+    let is_json = has_ending(path, &["json"]) && path.metadata().is_ok_and(|file| file.len() <= LARGEST);
+    let text = is_json.then(|| read_text(path).ok()).flatten().filter(|text| text.contains("\"train"));
+    let Some(Ok(Entries(entries))) = text.map(|text| serde_json::from_str(&text)) else { return false };
+    let parts = entries.iter().filter(|(_, value)| value.is_array()).filter_map(|(key, _)| part_in_name(key));
+    parts.collect::<BTreeSet<_>>().len() > 1
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
 /// The lists in a file.
@@ -158,24 +158,28 @@ fn names_images(text: &str, index: &Index) -> bool {
 /// # Errors
 /// Where its form is not read.
 fn lists_of(path: &Path, text: &str, index: &Index) -> Result<Vec<ListFile>, DataError> {
-    let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-    let rows = if is_json { rows_of_json(text) } else { rows_of_table(path, text, index)? };
+    let is_yaml = has_ending(path, &["yaml", "yml"]);
+    let (unit, rows) = match (has_ending(path, &["json"]), is_yaml) {
+        (false, false) => (Unit::Line, rows_of_table(path, text, index)?),
+        (_, true) => (Unit::Name, serde_saphyr::from_str(text).ok().and_then(rows_of_entries)),
+        (true, _) => (Unit::Name, serde_json::from_str(text).ok().and_then(rows_of_entries)),
+    };
     let Some(rows) = rows else {
         let problem = "names images of this set and has the name of a division into parts, in a form that is not read; expected \
-                       {\"train\": [names], \"val\": [names]} or {\"name\": \"train\"} (.json), or a column of names and one of \
+                       {\"train\": [names], \"val\": [names]} or {\"name\": \"train\"} (.json, .yaml), or a column of names and one of \
                        train, val and test (.csv); rewrite it as one of them or as train.txt and val.txt, or move it elsewhere";
         return Err(DataError::malformed(path, problem));
     };
     let of = |wanted: Part| {
         let own = rows.iter().filter(|(part, ..)| *part == wanted);
         let lines: Vec<_> = own.map(|(_, line, name)| (*line, name.clone())).collect();
-        ListFile { path: path.to_path_buf(), part: wanted, lines }
+        ListFile { path: path.to_path_buf(), part: wanted, lines, unit }
     };
     let lists = [Part::Train, Part::Val, Part::Test].map(of);
     Ok(lists.into_iter().filter(|list| !list.lines.is_empty()).collect())
 }
 
-/// A name with its part, and its line or place.
+/// A name with its part, and its line or its number in the list of that part.
 type Row = (Part, usize, String);
 
 /// Keys of lists that are none of images.
@@ -183,8 +187,7 @@ const CLASS_LISTS: [&str; 4] = ["classes", "class_names", "labels", "names"];
 
 /// The rows of an object of lists, or of an object of parts. Beside lists, other entries are remarks. The rows of a key that stands
 /// there twice are both kept, so that a contradiction is found.
-fn rows_of_json(text: &str) -> Option<Vec<Row>> {
-    let Entries(entries) = serde_json::from_str(text).ok()?;
+fn rows_of_entries(Entries(entries): Entries) -> Option<Vec<Row>> {
     let has_lists = entries.iter().any(|(key, value)| value.is_array() && part_in_name(key).is_some());
     let mut rows = Vec::new();
     for (key, value) in entries {
@@ -192,10 +195,10 @@ fn rows_of_json(text: &str) -> Option<Vec<Row>> {
             Value::Array(_) if CLASS_LISTS.contains(&key.as_str()) => {}
             Value::Array(names) => {
                 let part = part_in_name(&key)?;
-                for name in names {
+                for (at, name) in names.into_iter().enumerate() {
                     let name = if let Value::Array(fields) = name { fields.into_iter().next()? } else { name };
                     let name = name.as_str().map(str::to_owned).or_else(|| Some(name.as_u64()?.to_string()))?;
-                    rows.push((part, rows.len() + 1, name));
+                    rows.push((part, at + 1, name));
                 }
             }
             _ if has_lists => {}

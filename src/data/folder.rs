@@ -1,16 +1,15 @@
 //! Class folders: the class of an image is the name of the folder that it is in.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::class_walk::{ClassWalk, Needed, beside, folder_of_classes, holds_classes, home};
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
-use super::disagree::disagreement;
+use super::disagree;
 use super::format::{Confidence, Evidence, Format};
 use super::list_tables;
-use super::listing::{FileDataset, holds_image, name_of, relative, subfolders};
+use super::listing::{FileDataset, holds_image, name_of, subfolders};
 use super::lists::{self, ListFile};
 use super::parts::{PartFolders, is_part_name};
 use super::split::{aligned, labeled_test, require_classes, stratified};
@@ -173,7 +172,11 @@ fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<Splits, Da
 fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: Decisions) -> Result<Splits, DataError> {
     let files: Vec<_> = all.items.iter().enumerate().map(|(number, (path, _))| (number, path.as_path())).collect();
     let dealt = lists::deal(root, lists, all.items.len(), &files, &mut decisions)?;
-    decisions.notes.extend(require_same_labels(root, &all, &dealt.second)?);
+    let labeled = |item: usize| {
+        let (path, class) = &all.items[item];
+        (all.classes[*class as usize].as_str(), path.as_path())
+    };
+    decisions.notes.extend(disagree::of_lists(root, ("class folders", all.classes.len()), &dealt.second, labeled)?);
     let part = |images: &[usize]| {
         let items = images.iter().map(|&image| all.items[image].clone()).collect();
         FileDataset { classes: Arc::clone(&all.classes), items, depth: Arc::clone(&all.depth) }
@@ -184,40 +187,6 @@ fn by_lists(root: &Path, all: FileDataset, lists: &[ListFile], mut decisions: De
     let test = (!test.items.is_empty()).then(|| Arc::new(test) as Arc<dyn ClassificationDataset>);
     let (train, val) = (Arc::new(train), Arc::new(val));
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
-}
-
-/// Compares the text after names in lists with the class folders. More different texts than classes are no labels, and not
-/// compared. Returns a note.
-///
-/// # Errors
-/// A folder with two labels, or a label in two folders.
-fn require_same_labels(
-    root: &Path,
-    all: &FileDataset,
-    second: &[(usize, String, String)],
-) -> Result<Option<String>, DataError> {
-    let labels: BTreeSet<&str> = second.iter().map(|(_, label, _)| label.as_str()).collect();
-    if labels.len() > all.classes.len() {
-        return Ok(lists::second_unused(second));
-    }
-    let pairs: Vec<_> = second
-        .iter()
-        .map(|(item, label, place)| {
-            let (path, class) = &all.items[*item];
-            let place = format!("{} ({})", relative(root, path), relative(root, Path::new(place)));
-            (all.classes[*class as usize].clone(), label.clone(), place)
-        })
-        .collect();
-    match disagreement(&pairs) {
-        Some(rows) => {
-            let problem = format!(
-                "the second column of its lists contradicts its class folders: {rows}; remove the column if it is no label, or \
-                 write the labels as a table (.csv) and give that"
-            );
-            Err(DataError::malformed(root, problem))
-        }
-        None => Ok((!second.is_empty()).then(|| "the labels in the lists agree with the class folders".into())),
-    }
 }
 
 /// Whether `root` is a set of class folders: its training part has class folders, or two folders in `root` hold images.

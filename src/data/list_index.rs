@@ -1,13 +1,18 @@
 //! The search for the files of listed names.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::OnceLock;
 
 use super::listing::{is_image, name_of, relative};
 use super::names::composed;
 use super::reading;
+
+/// Longest line that begins with a name, in bytes.
+const LONGEST_NAME: usize = 1 << 12;
+/// Number of images that a text must name to be about images.
+const FEWEST_NAMES: usize = 2;
 
 /// The result of looking up a listed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +157,21 @@ impl Index {
         // `pic 7.png` is no line about `pic.png`.
         let is_other_file = !is_image(Path::new(name)) && is_image(Path::new(rest)) && self.find(rest) == Match::None;
         if found == Match::None || is_other_file { (whole, "") } else { (found, rest) }
+    }
+
+    /// Whether a text has the names of two images or more.
+    pub fn is_used_by(&self, text: &str) -> bool {
+        let fields = text.split(['"', ',', ';', ':', '\t', '\n', '\r', '[', ']', '{', '}']).map(str::trim);
+        let fields = fields.filter(|field| !field.is_empty());
+        // An image and its mask may have one name.
+        let named = fields.filter(|field| self.find(field) != Match::None);
+        // A name with blanks, before its part.
+        let lines = text.lines().map(str::trim).filter(|line| line.len() <= LONGEST_NAME);
+        let first = lines.filter_map(|line| match self.find_first(line) {
+            (Match::None, _) => None,
+            (_, rest) => Some(line[..line.len() - rest.len()].trim_end_matches([' ', '\t', ',', ';'])),
+        });
+        named.chain(first).collect::<BTreeSet<_>>().len() >= FEWEST_NAMES
     }
 
     /// A note on names that were found in another case than their files have, with the first of them.

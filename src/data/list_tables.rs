@@ -6,6 +6,7 @@
 //! | `train.json` | an array of names |
 //! | `split.csv`, `split.json` | the parts of all names: see [`division`] |
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -13,12 +14,12 @@ use rayon::prelude::*;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::division::Sought;
 use super::list_index::{Index, Match};
-use super::listing::{Walk, holds_image};
-use super::lists::{self, ListFile};
-use super::parts::{Part, part_of};
+use super::listing::{Walk, entries, holds_image, is_table, stem_of};
+use super::lists::{self, ListFile, Unit};
+use super::parts::{Part, part_in_name, part_of};
 use super::records::TableText;
 use super::text::read_text;
-use super::{DataError, division, names};
+use super::{DataError, disagree, division, names};
 
 /// The lists of the set at `root`: of text as of [`lists::find`], else tables and arrays named after a part, else those of the
 /// file that divides it.
@@ -60,18 +61,51 @@ pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
 /// # Errors
 /// As of [`find`].
 pub(crate) fn find_but_tables(root: &Path) -> Result<Vec<ListFile>, DataError> {
-    let lists = lists::find(root)?;
-    if lists.is_empty() { division::find(root, Sought::Named) } else { Ok(lists) }
+    let mut lists = lists::find(root)?;
+    if lists.is_empty() {
+        lists = division::find(root, Sought::Named)?;
+    }
+    if lists.is_empty() && !tables_of_files(root)?.is_empty() {
+        lists = named_after_parts(root)?;
+    }
+    Ok(lists)
+}
+
+/// The tables named after a part that have one column, which names files, where one other table is there, with the labels.
+///
+/// # Errors
+/// Where a part has two tables, or a table cannot be read.
+pub(crate) fn tables_of_files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let named = lists::named_after_parts(root, &["csv", "tsv"])?;
+    let is_other =
+        |path: &PathBuf| is_table(path) && !division::is_named_so(path) && named.iter().all(|(_, own)| own != path);
+    let others: Vec<PathBuf> = entries(root)?.into_iter().filter(is_other).collect();
+    let [other] = &others[..] else { return Ok(Vec::new()) };
+    let width = |table: &Path| -> Result<usize, DataError> {
+        let records = TableText::new(table, &read_text(table)?).even_records()?;
+        Ok(records.first().map_or(0, ::csv::StringRecord::len))
+    };
+    for (_, table) in &named {
+        if width(table)? != 1 {
+            return Ok(Vec::new());
+        }
+    }
+    if named.is_empty() || width(other)? < 2 {
+        return Ok(Vec::new());
+    }
+    Ok(named.into_iter().map(|(_, path)| path).collect())
 }
 
 /// The part of each of the `images` that a table names, by the lists in its folder `root`, else by the folders that the images lie in;
-/// `None` without either. Tables named after a part are no lists there. An image that no list names has no part.
+/// `None` without either. An image that no list names has no part. Tables named after a part are lists only where they name files
+/// alone. Text after the names in lists is compared with `labels`, those of the images, where each has one.
 ///
 /// # Errors
-/// As of [`find`] and [`lists::deal`].
+/// As of [`find`], [`lists::deal`] and [`disagree::of_lists`].
 pub(crate) fn deal_beside_table(
     root: &Path,
     images: &[&Path],
+    labels: Option<&[&str]>,
     decisions: &mut Decisions,
 ) -> Result<Option<Vec<Option<Part>>>, DataError> {
     let lists = find_but_tables(root)?;
@@ -80,7 +114,14 @@ pub(crate) fn deal_beside_table(
     }
     let files: Vec<(usize, &Path)> = images.iter().copied().enumerate().collect();
     let dealt = lists::deal(root, &lists, images.len(), &files, decisions)?;
-    decisions.notes.extend(lists::second_unused(&dealt.second));
+    let note = match labels {
+        Some(labels) => {
+            let classes = labels.iter().collect::<BTreeSet<_>>().len();
+            disagree::of_lists(root, ("table", classes), &dealt.second, |item| (labels[item], images[item]))?
+        }
+        None => lists::second_unused(&dealt.second),
+    };
+    decisions.notes.extend(note);
     let unlisted = images.iter().zip(&dealt.parts).filter(|(_, part)| part.is_none());
     decisions.left_out.extend(unlisted.map(|(path, _)| LeftOut::new(path, Why::InNoList)));
     Ok(Some(dealt.parts))
@@ -101,9 +142,29 @@ fn by_folders(root: &Path, images: &[&Path], decisions: &mut Decisions) -> Optio
     Some(parts)
 }
 
+/// The tables `train_labels.csv` and `val_labels.csv` among `tables`, where each part has one at most.
+pub(crate) fn named_as_labels(tables: impl Iterator<Item = PathBuf>) -> Vec<(Part, PathBuf)> {
+    let part = |table: PathBuf| {
+        let stem = stem_of(&table).to_lowercase();
+        let words = stem.split(['_', '-', '.', ' ']).filter(|word| !["labels", "label", "annotations"].contains(word));
+        Some((part_in_name(&words.collect::<Vec<_>>().join("_"))?, table))
+    };
+    let mut named: Vec<(Part, PathBuf)> = tables.filter_map(part).collect();
+    named.sort();
+    if named.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        named.clear();
+    }
+    named
+}
+
 /// The tables and arrays named after a part.
 fn named_after_parts(root: &Path) -> Result<Vec<ListFile>, DataError> {
-    let named = lists::first_of(root, |folder| lists::named_after_parts(folder, &["csv", "tsv", "json"]))?;
+    let mut named = lists::first_of(root, |folder| lists::named_after_parts(folder, &["csv", "tsv", "json"]))?;
+    if named.is_empty() {
+        named = named_as_labels(entries(root)?.into_iter().filter(|path| is_table(path)));
+        // The table of a single part has labels and divides nothing.
+        named.truncate(if named.len() > 1 { named.len() } else { 0 });
+    }
     if named.is_empty() {
         return Ok(Vec::new());
     }
@@ -121,7 +182,7 @@ fn of_array(path: &Path, part: Part) -> Result<Option<ListFile>, DataError> {
     let text = read_text(path)?;
     let Ok(names) = serde_json::from_str::<Vec<String>>(&text) else { return Ok(None) };
     let lines = names.into_iter().enumerate().map(|(at, name)| (at + 1, name)).collect();
-    Ok(Some(ListFile { path: path.to_path_buf(), part, lines }))
+    Ok(Some(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Name }))
 }
 
 /// The columns of a table that name files of `index`, with tabs between them.
@@ -155,5 +216,5 @@ fn of_table(path: &Path, part: Part, index: &Index) -> Result<ListFile, DataErro
             lines.push((line as usize, fields.join("\t")));
         }
     }
-    Ok(ListFile { path: path.to_path_buf(), part, lines })
+    Ok(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Line })
 }

@@ -1,5 +1,7 @@
 //! Finds image files below a folder, and makes a data set of a list of files.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -225,20 +227,30 @@ pub(crate) struct Walk {
     pub left_out: Vec<LeftOut>,
 }
 
+/// A walk that goes on.
+#[derive(Default)]
+struct Walker {
+    found: Walk,
+    /// Extensions that are none of images, and whether the first file of each is an image by its content.
+    other: HashMap<OsString, bool>,
+}
+
 impl Walk {
     /// Every image file below `folder`, at any depth.
     ///
     /// # Errors
     /// Where a folder cannot be listed, or folders are nested more than 16 levels deep.
     pub fn below(folder: &Path) -> Result<Self, DataError> {
-        let mut walk = Self::default();
-        walk.visit(folder, 0)?;
-        Ok(walk)
+        let mut walker = Walker::default();
+        walker.visit(folder, 0)?;
+        Ok(walker.found)
     }
+}
 
+impl Walker {
     fn visit(&mut self, folder: &Path, depth: usize) -> Result<(), DataError> {
         if is_loop(folder) {
-            self.left_out.push(LeftOut::new(folder, Why::LoopingLink));
+            self.found.left_out.push(LeftOut::new(folder, Why::LoopingLink));
             return Ok(());
         }
         if depth > MAX_DEPTH {
@@ -249,13 +261,13 @@ impl Walk {
         }
         for (path, kind) in all_entries(folder)? {
             if is_of_system(&path) {
-                self.left_out.push(LeftOut::new(&path, Why::System));
+                self.found.left_out.push(LeftOut::new(&path, Why::System));
             } else if kind.is_some_and(|kind| kind.is_file()) {
                 self.take(unread_name(&path), path);
             } else if kind.map_or_else(|| !path.is_dir(), |kind| !kind.is_dir()) {
                 self.take(unread(&path), path);
             } else if is_own_output(&path) {
-                self.left_out.push(LeftOut::new(&path, Why::OwnOutput));
+                self.found.left_out.push(LeftOut::new(&path, Why::OwnOutput));
             } else {
                 self.visit(&path, depth + 1)?;
             }
@@ -266,10 +278,24 @@ impl Walk {
     /// Adds an entry that is not a folder.
     fn take(&mut self, why_not: Option<Why>, path: PathBuf) {
         match why_not {
-            Some(why) => self.left_out.push(LeftOut { why, path }),
-            None if is_image(&path) => self.images.push(path),
+            Some(why) => self.found.left_out.push(LeftOut { why, path }),
+            None if is_image(&path) => self.found.images.push(path),
+            None if self.is_image_by_content(&path) => {
+                self.found.left_out.push(LeftOut { why: Why::OtherExtension, path })
+            }
             None => {}
         }
+    }
+
+    /// Whether the first file with the extension of this one is an image.
+    fn is_image_by_content(&mut self, path: &Path) -> bool {
+        let Some(extension) = path.extension() else { return false };
+        if let Some(known) = self.other.get(extension) {
+            return *known;
+        }
+        let is_image = sniff::is_image(path);
+        self.other.insert(extension.to_os_string(), is_image);
+        is_image
     }
 }
 

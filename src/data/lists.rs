@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::decisions::Decisions;
 use super::list_index::{Index, Match};
-use super::listing::{entries, name_of, relative, stem_of};
+use super::listing::{entries, is_image, name_of, relative, stem_of};
 use super::names::shortened;
-use super::parts::{Part, part_of_list};
+use super::parts::{Part, part_of_list, without_number};
 use super::text::read_text;
 use super::{BadImage, DataError, ImageProblem};
 
@@ -18,6 +18,17 @@ pub(crate) struct ListFile {
     pub part: Part,
     /// Number (from 1) and text of each line that is not empty.
     pub lines: Vec<(usize, String)>,
+    /// The unit of the numbers.
+    pub unit: Unit,
+}
+
+/// What the numbers of a list count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Lines of the file.
+    Line,
+    /// Names of the part: those of JSON may all stand in one line.
+    Name,
 }
 
 impl ListFile {
@@ -25,12 +36,23 @@ impl ListFile {
         let text = read_text(path)?;
         let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim().to_string()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
-        Ok(Self { path: path.to_path_buf(), part, lines })
+        Ok(Self { path: path.to_path_buf(), part, lines, unit: Unit::Line })
     }
 
-    /// `train.txt, line 3`.
-    pub fn place(&self, line: usize) -> String {
-        format!("{}, line {line}", self.path.display())
+    /// `train.txt, line 3`, or `split.json, name 3 of train`.
+    pub fn place(&self, number: usize) -> String {
+        match self.unit {
+            Unit::Line => format!("{}, line {number}", self.path.display()),
+            Unit::Name => format!("{}, name {number} of {}", self.path.display(), self.part.word()),
+        }
+    }
+
+    /// The error that an entry has a problem.
+    pub fn fault(&self, number: usize, problem: String) -> DataError {
+        match self.unit {
+            Unit::Line => DataError::CsvRow { path: self.path.clone(), line: number as u64, problem },
+            Unit::Name => DataError::malformed(&self.path, format!("name {number} of {} {problem}", self.part.word())),
+        }
     }
 }
 
@@ -93,7 +115,12 @@ fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
     };
     let names: HashMap<String, String> =
         columns(&images)?.into_iter().map(|(_, number, name)| (number, name)).collect();
-    let mut lists = [Part::Train, Part::Test].map(|part| ListFile { path: split.clone(), part, lines: Vec::new() });
+    let mut lists = [Part::Train, Part::Test].map(|part| ListFile {
+        path: split.clone(),
+        part,
+        lines: Vec::new(),
+        unit: Unit::Line,
+    });
     for (line, number, mark) in columns(&split)? {
         let Some(name) = names.get(&number) else {
             let problem = format!("line {line}: images.txt has no image of the number '{}'", shortened(&number));
@@ -150,7 +177,8 @@ pub(super) fn named_after_parts(folder: &Path, extensions: &[&str]) -> Result<Ve
     for path in entries(folder)? {
         let is_known = |e: &std::ffi::OsStr| extensions.iter().any(|known| e.eq_ignore_ascii_case(known));
         let is_list = path.extension().is_some_and(is_known) && path.is_file();
-        if let (true, Some((part, both))) = (is_list, part_of_list(&stem_of(&path))) {
+        // Of `train_1.txt`, the number may be that of the only fold that is there.
+        if let (true, Some((part, both))) = (is_list, part_of_list(without_number(&stem_of(&path)))) {
             named.push((part, both, path));
         }
     }
@@ -240,6 +268,9 @@ pub(crate) fn deal(
                         continue;
                     }
                 },
+                Match::None if is_image_there(root, line) => {
+                    format!("'{}' is there, but is no image of this set: nothing labels it", shortened(line))
+                }
                 Match::None => format!("'{}' is the name of no image", shortened(line)),
                 Match::Several(a, b) => {
                     let name =
@@ -269,6 +300,11 @@ pub(crate) fn deal(
         rest.into_iter().for_each(|part| *part = Some(Part::Train));
     }
     Ok(Dealt { parts, second })
+}
+
+/// Whether a line is the path of an image below `root`.
+fn is_image_there(root: &Path, line: &str) -> bool {
+    is_image(Path::new(line)) && root.join(line).is_file()
 }
 
 /// A note that images that no list names are for training.

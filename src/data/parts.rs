@@ -24,6 +24,37 @@ impl Part {
     }
 }
 
+/// Names of a column of parts.
+pub(super) const PART_COLUMNS: [&str; 13] = [
+    "split",
+    "splits",
+    "set",
+    "subset",
+    "subsets",
+    "partition",
+    "partitions",
+    "fold_name",
+    "is_valid",
+    "is_val",
+    "is_test",
+    "is_train",
+    "is_training",
+];
+/// Names of a column that holds parts, or something else: `dataset` may be the source of an image.
+pub(super) const POSSIBLE_PART_COLUMNS: [&str; 5] = ["part", "phase", "division", "dataset", "data set"];
+
+/// The words of a name, in lower case and without numbers around them: `split`, `fold` and `cv` of `Split_2-5fold_cv`.
+pub(super) fn words_of(name: &str) -> Vec<String> {
+    let lower = name.to_lowercase();
+    let words = lower.split(['_', '-', '.', ' ']).map(|word| word.trim_matches(|c: char| c.is_ascii_digit()));
+    words.filter(|word| !word.is_empty()).map(String::from).collect()
+}
+
+/// Whether a word in lower case is that of folds, of which none is said to validate.
+pub(super) fn is_fold_word(word: &str) -> bool {
+    matches!(word, "fold" | "folds" | "kfold" | "cv")
+}
+
 /// Part of a word in lower case.
 pub(crate) fn part_of(word: &str) -> Option<Part> {
     match word {
@@ -42,6 +73,11 @@ pub(super) fn is_part_name(stem: &str) -> bool {
 /// The part in the name of a folder or a list; see [`is_part_name`]. `trainval` is none.
 pub(super) fn part_in_name(stem: &str) -> Option<Part> {
     part_of_list(stem).filter(|(_, both)| !both).map(|(part, _)| part)
+}
+
+/// A name without the number at its end: `train` for `train_1`.
+pub(super) fn without_number(stem: &str) -> &str {
+    stem.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['_', '-', '.', ' '])
 }
 
 /// The part in the name of a list, and whether the list holds training and validation together.

@@ -1,5 +1,9 @@
 //! Recognizes files without decoder by their first bytes, with a remedy.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use super::{tiff, truncation};
 
 /// A kind of file without decoder.
@@ -80,6 +84,14 @@ const CONTAINERS: [(usize, &[u8], Container); 18] = [
 pub(crate) fn container_of(bytes: &[u8]) -> Option<Container> {
     let starts = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|bytes| bytes.starts_with(magic));
     CONTAINERS.iter().find(|(at, magic, _)| starts(*at, magic)).map(|(.., kind)| *kind)
+}
+
+/// Whether a regular file starts as an image that has a decoder. An unreadable file is none.
+pub(crate) fn is_image(path: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let file = path.is_file().then(|| File::open(path).ok()).flatten();
+    let read = file.is_some_and(|file| file.take(LENGTH as u64).read_to_end(&mut bytes).is_ok());
+    read && image::guess_format(&bytes).is_ok()
 }
 
 /// The kind of a file that starts with `bytes`; `None` if they do not decide it.

@@ -69,7 +69,7 @@ fn lists_open_with_any_separator_of_labels() {
         assert_eq!(content(&[&splits.train, &splits.val]), expected(all), "{separator}");
         assert_eq!(splits.train.class_names(), ["bus", "car", "tree"]);
         assert!(
-            splits.by_seed && splits.decisions.notes[0].contains("labels are separated by"),
+            splits.by_seed && splits.decisions.notes[1].contains("labels are separated by"),
             "{:?}",
             splits.decisions.notes
         );
@@ -101,7 +101,7 @@ fn a_split_column_makes_the_parts() {
         "{:?}",
         splits.decisions.notes
     );
-    refused(table(&text.replace(",val,", ",later,"), None), &["line 4", "split is 'later'", "train, val or test"]);
+    refused(table(&text.replace(",val,", ",later,"), None), &["line 4", "'split' is 'later'", "train, val or test"]);
     refused(table(&text.replace("bus;car", "bike").replace(",test", ",val"), None), &["'bike'", "no training image"]);
 }
 
@@ -171,7 +171,7 @@ fn columns_of_0_and_1_are_classes_in_their_order() {
     let minus = "path,tree,car\na.png,1,-1\nb.png,-1,1\nc.png,1,1\nd.png,1,1\n";
     let splits = table(minus, None).unwrap();
     assert_eq!(content(&[&splits.train, &splits.val])[0], ("a.png".into(), vec!["tree".into()]));
-    assert!(splits.decisions.notes[0].contains("-1 is read as absent"));
+    assert!(splits.decisions.notes[1].contains("-1 is read as absent"));
     refused(table(&format!("{minus}e.png,0,1\n"), None), &["line 2", "'car' is -1", "absent", "not known"]);
     refused(table(&minus.replace("-1,1", ",1"), None), &["line 3", "'tree' is empty", "absent", "not known"]);
     refused(table(&minus.replace("-1,1", "3,1"), None), &["'tree' is '3'", "0 or 1"]);

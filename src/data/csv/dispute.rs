@@ -1,22 +1,20 @@
 //! Tables beside class folders. A table may repeat the classes of the folders, list other facts, or give other labels.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use csv::StringRecord;
 
 use super::columns::{Columns, LABEL_NAMES, Labels};
 use super::files::Files;
-use crate::data::disagree::{Labeled, disagreement};
+use crate::data::disagree::{Labeled, disagreement, exchanged};
 use crate::data::listing::{name_of, relative, stem_of};
-use crate::data::names::{composed, shortened};
 use crate::data::parts::{is_part_name, part_of};
 use crate::data::records::{TableText, is_one};
 use crate::data::text::read_text;
 use crate::data::{DataError, Hints};
 
 /// Number of rows that are looked at.
-const SAMPLE: usize = 1000;
+const SAMPLE: usize = 100_000;
 
 /// The evidence that a table labels the images of class folders in another way than the folders do: a folder with two labels, or a
 /// label in two folders. Labels may differ from the names of the folders, as numbers do.
@@ -51,14 +49,6 @@ pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>,
         }
     }
     Ok(disagreement(&pairs).or_else(|| exchanged(&pairs)).map(|rows| format!("{place}: {rows}")))
-}
-
-/// An image whose label is the name of another folder, where the labels are the names of the folders.
-fn exchanged(pairs: &[Labeled]) -> Option<String> {
-    let distinct =
-        |name: fn(&Labeled) -> &String| -> BTreeSet<String> { pairs.iter().map(|one| composed(name(one))).collect() };
-    let (_, label, path) = pairs.iter().find(|(folder, label, _)| composed(folder) != composed(label))?;
-    (distinct(|one| &one.0) == distinct(|one| &one.1)).then(|| format!("{path} is '{}'", shortened(label)))
 }
 
 /// The class folder of a path below the root: its first folder that is no part.

@@ -3,6 +3,7 @@
 //! | columns | reading |
 //! |---|---|
 //! | a name such as `split`, or values that are all `train`, `val` and `test` | the part of each row |
+//! | `dataset`, `phase` or `part`, and some value is `train`, `val` or `test` | the part of each row |
 //! | `is_val`, `is_test`, `train`: truth values | the part whose value is true |
 //! | `train` beside columns of 0 and 1 | a class where each row has a single 1 with it |
 
@@ -11,25 +12,9 @@ use std::collections::BTreeSet;
 use ::csv::StringRecord;
 
 use super::columns::{Found, LABEL_NAMES, LIST_NAMES, Raw};
-use crate::data::parts::{Part, part_of};
+use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, is_fold_word, part_of};
 use crate::data::records::{flagged_part, is_one, is_zero, part_of_value, truth};
 use crate::data::{DataError, names};
-
-const SPLIT_NAMES: [&str; 13] = [
-    "split",
-    "set",
-    "subset",
-    "partition",
-    "phase",
-    "fold_name",
-    "data set",
-    "dataset",
-    "is_valid",
-    "is_val",
-    "is_test",
-    "is_train",
-    "is_training",
-];
 
 /// The columns that say the part of a row: one, or one of truth values for each of several parts.
 #[derive(Debug, Clone)]
@@ -92,6 +77,7 @@ fn no_part(name: &str, cell: &str) -> String {
     let cell = names::shortened(cell);
     match flagged_part(name) {
         Some(_) => format!("'{name}' is '{cell}', expected 1 or 0, or train, val or test"),
+        None if !name.is_empty() => format!("'{name}' is '{cell}', expected train, val or test"),
         None => format!(
             "split is '{cell}', expected train, val or test (or name the columns in a first line: path,label,split)"
         ),
@@ -120,7 +106,9 @@ impl Raw<'_> {
         let are_flags = |column: usize, of: Option<Part>| {
             of.is_some() && self.values(column).into_iter().all(|v| truth(v).is_some())
         };
-        let named = self.named(&SPLIT_NAMES).into_iter().filter(is_free);
+        let has_part = |column: &usize| self.values(*column).into_iter().any(|v| part_of_value("", v).is_some());
+        let possible = self.named(&POSSIBLE_PART_COLUMNS).into_iter().filter(has_part);
+        let named = self.named(&PART_COLUMNS).into_iter().chain(possible).filter(is_free);
         let bare = |column: &usize| are_flags(*column, part_of(&header[*column].to_lowercase()));
         let bare: Vec<usize> = (0..header.len()).filter(is_free).filter(bare).collect();
         let bare = match self.are_classes(found, header, &bare, classes)? {
@@ -242,7 +230,7 @@ pub(in crate::data) fn doubtful(name: &str, values: &[&str]) -> Option<String> {
     }
     let is_few = distinct.len() > 1 && distinct.len() <= MOST && distinct.len() < values.len();
     let mut words = lower.split(['_', '-', '.', ' ']);
-    if is_few && words.any(|word| matches!(word, "fold" | "folds" | "kfold" | "cv")) {
+    if is_few && words.any(is_fold_word) {
         return Some(format!(
             "the column '{quoted}' looks like folds, of which none is said to validate; write a column 'split' of train and \
              val instead, or remove it"

@@ -6,10 +6,10 @@ use super::files::Files;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::{entries, is_table, name_of, stem_of};
 use crate::data::lists;
-use crate::data::parts::{Part, PartFolders, part_in_name};
+use crate::data::parts::{Part, PartFolders};
 use crate::data::records::TableText;
 use crate::data::text::read_text;
-use crate::data::{DataError, Hints, division, records};
+use crate::data::{DataError, Hints, division, list_tables, records};
 
 /// The tables of the parts of a set: `train.csv` and `val.csv` in its folder, or the only tables of `train/` and `val/`. None
 /// where the set has one table.
@@ -24,7 +24,7 @@ pub(in crate::data) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, 
     }
     let mut named = lists::named_after_parts(root, &["csv", "tsv", "jsonl"])?;
     if named.is_empty() {
-        named = named_as_labels(&tables);
+        named = list_tables::named_as_labels(tables.iter().cloned());
     }
     let is_parted = tables.len() > 1 && named.iter().any(|(part, _)| *part == Part::Train);
     if !is_parted {
@@ -32,21 +32,6 @@ pub(in crate::data) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, 
     }
     require_no_lists(&named, &tables)?;
     Ok(named)
-}
-
-/// The tables `train_labels.csv` and `val_labels.csv`, where each part has one at most.
-fn named_as_labels(tables: &[PathBuf]) -> Vec<(Part, PathBuf)> {
-    let part = |table: &PathBuf| {
-        let stem = stem_of(table).to_lowercase();
-        let words = stem.split(['_', '-', '.', ' ']).filter(|word| !["labels", "label", "annotations"].contains(word));
-        Some((part_in_name(&words.collect::<Vec<_>>().join("_"))?, table.clone()))
-    };
-    let mut named: Vec<(Part, PathBuf)> = tables.iter().filter_map(part).collect();
-    named.sort();
-    if named.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-        named.clear();
-    }
-    named
 }
 
 /// Refuses a table of the training part that has no labels, where another table of no part has them.
@@ -147,9 +132,10 @@ pub(super) fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     if tables.len() > 1 {
         tables.retain(|table| !is_submission(table));
     }
-    // The labels are in another table, which this one divides.
+    // The labels are in another table, which these divide.
     if tables.len() > 1 {
-        tables.retain(|table| !division::is_named_so(table));
+        let lists = list_tables::tables_of_files(root)?;
+        tables.retain(|table| !division::is_named_so(table) && !lists.contains(table));
     }
     Ok(tables)
 }

@@ -37,7 +37,7 @@ pub(super) fn read(table: &Table, classes: Option<Vec<String>>) -> Result<Labels
              columns of 0 and 1 are needed, or name the column 'labels' if its cells are classes",
             names(&columns)
         )),
-        ([], &[only]) => of_lists(table, only, classes, vec![]),
+        ([], &[only]) => of_lists(table, only, &[], classes),
         ([], several) => of_flags(table, several, classes),
         (&[list], _) => {
             let others: Vec<usize> = columns.iter().copied().filter(|&column| column != list).collect();
@@ -49,22 +49,17 @@ pub(super) fn read(table: &Table, classes: Option<Vec<String>>) -> Result<Labels
                     names(&flags)
                 ));
             }
-            let unused = format!("the labels are in the column {}; not used: {}", names(&lists), names(&others));
-            let labels = of_lists(table, list, classes, (!others.is_empty()).then_some(unused).into_iter().collect())?;
+            let labels = of_lists(table, list, &others, classes)?;
             Ok(Labels { doubt: table.doubtful_parts(&others), ..labels })
         }
         _ => malformed(format!("the labels can be in each of the columns {}; remove all but one", names(&lists))),
     }
 }
 
-/// Labels of a column of lists.
-fn of_lists(
-    table: &Table,
-    column: usize,
-    classes: Option<Vec<String>>,
-    mut notes: Vec<String>,
-) -> Result<Labels, DataError> {
+/// Labels of a column of lists, beside `unused` columns.
+fn of_lists(table: &Table, column: usize, unused: &[usize], classes: Option<Vec<String>>) -> Result<Labels, DataError> {
     let lists: Vec<&str> = (0..table.len()).map(|row| table.cell(row, column)).collect();
+    let mut notes = vec![table.words(&[column], unused)];
     let unclear = |Unclear { at, problem }| table.fail(at, problem);
     let Decided { separator, why } = Separator::decide(&lists, classes.as_deref()).map_err(unclear)?;
     let one_a_row = separator == Separator::None;
@@ -162,7 +157,7 @@ fn of_flags(table: &Table, columns: &[usize], listed: Option<Vec<String>>) -> Re
         labels.sort_unstable();
         of_rows.push(labels);
     }
-    let mut notes = vec![];
+    let mut notes = vec![table.words(columns, &[])];
     match minus {
         Some((row, name)) if zero => {
             let problem = format!(

@@ -127,7 +127,7 @@ fn divided(
 fn by_lists(table: &Path, images: Vec<Image>, decisions: &mut Decisions) -> Result<Vec<Image>, DataError> {
     let paths: Vec<&Path> = images.iter().map(|image| image.path.as_path()).collect();
     let root = csv::folder_of(table);
-    let Some(parts) = list_tables::deal_beside_table(root, &paths, decisions)? else {
+    let Some(parts) = list_tables::deal_beside_table(root, &paths, None, decisions)? else {
         unused_lists::report(root, &csv::of_labels(table), paths, decisions);
         return Ok(images);
     };

@@ -219,6 +219,21 @@ impl Table {
         self.sources.iter().find_map(|source| source.files.note())
     }
 
+    /// The column of files, those of labels and those of neither, in words.
+    pub fn words(&self, labels: &[usize], unused: &[usize]) -> String {
+        let name = |column: usize| match self.header.get(column) {
+            Some(name) => format!("'{}'", names::shortened(name)),
+            None => format!("number {}", column + 1),
+        };
+        let labels = match labels {
+            [only] => format!("labels in column {}", name(*only)),
+            several => format!("a class for each of {} columns", several.len()),
+        };
+        let unused: Vec<String> = unused.iter().map(|column| name(*column)).collect();
+        let unused = if unused.is_empty() { String::new() } else { format!("; not used: {}", unused.join(", ")) };
+        format!("files in column {}, {labels}{unused}", name(self.image))
+    }
+
     /// The columns of parts in words, if any.
     pub fn split_words(&self) -> Option<String> {
         let parts = self.parts.as_ref()?;

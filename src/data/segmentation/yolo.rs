@@ -42,8 +42,7 @@ impl Format for YoloSeg {
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let TextFiles { labels, .. } = TextFiles::below(root)?;
         let Some(first) = labels.first() else { return Ok(None) };
-        let is_yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-        let yaml = entries(root)?.into_iter().find(is_yaml).map(|path| name_of(&path));
+        let yaml = data_file::yaml_files(root)?.first().map(|path| name_of(path));
         Ok(Some(Evidence::certain(yaml.into_iter().chain([relative(root, &first.path)]))))
     }
 

@@ -38,6 +38,10 @@ fn a_data_file_divides_its_set() {
         segmentation(yolo(&["a", "b"], &[("data.yaml", names), ("data.yml", names)]).path()),
         &["data.yaml and data.yml"],
     );
+    let exchanged = [("data.yaml", names), ("custom.YAML", "nc: 2\nnames: [dog, cat]\n")];
+    refused(segmentation(yolo(&["a", "b"], &exchanged).path()), &["custom.YAML", "names other classes than data.yaml"]);
+    let alike = [("data.yaml", names), ("custom.yaml", "names: {0: cat, 1: dog}\n"), ("hyp.yaml", "lr0: 0.01\n")];
+    segmentation(yolo(&["a", "b"], &alike).path()).unwrap();
     // The same names in several folders: each image keeps the labels at its own path.
     let dir =
         yolo(&["a", "b", "c"], &[("data.yaml", "train: [images/a, images/b]\nval: images/c\nnames: [cat, dog]\n")]);
@@ -74,6 +78,11 @@ fn a_data_file_divides_its_set() {
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!((lens(&splits), splits.by_seed), ((3, 1), true));
     assert!(noted(&splits, "same images for train and val") && noted(&splits, "images/t"));
+    assert!(noted(&splits, "val is held out of them"));
+    let file = "train: images/x\nval: images/x\ntest: images/y\nnames: [cat, dog]\n";
+    let splits = segmentation(yolo(&["x", "y"], &[("data.yaml", file)]).path()).unwrap();
+    assert_eq!((lens(&splits), splits.by_seed), ((4, 4), false));
+    assert!(noted(&splits, "the test part validates") && splits.val.name(0).contains("images/y"));
     write(&dir.path().join("data.yaml"), "train: images/x\nval: images/none\nnames: [cat, dog]\n");
     refused(segmentation(dir.path()), &["'images/none' for val", "correct the entry"]);
     write(&dir.path().join("data.yaml"), "train: images/x\nval: autosplit_val.txt\nnames: [cat, dog]\n");

@@ -45,7 +45,7 @@ fn truth_values_of_parts_have_many_spellings() {
 #[test]
 fn an_unused_column_that_divides_is_refused_before_the_seed_divides() {
     for (name, values, words) in [
-        ("part", ["train", "train", "val", "holdout"], ["'part' has names of parts in most rows", "'holdout'"]),
+        ("group", ["train", "train", "val", "holdout"], ["'group' has names of parts in most rows", "'holdout'"]),
         ("fold", ["0", "1", "2", "0"], ["'fold' looks like folds", "'split' of train and val"]),
         ("k-fold", ["a", "b", "c", "a"], ["'k-fold' looks like folds", "'split' of train and val"]),
         ("train", ["x", "", "x", ""], ["'train' has the name of a part", "'x'"]),
@@ -61,6 +61,10 @@ fn an_unused_column_that_divides_is_refused_before_the_seed_divides() {
         }
         assert_eq!((open(dir.path()).unwrap().val.len(), several(dir.path()).unwrap().val.len()), (4, 4), "{name}");
     }
+    let dir = temp();
+    let values = ["train", "train", "val", "holdout"];
+    table(dir.path(), "path,label,part", |i| format!("img/{i}.png,{},{}", class(i), values[i / 3]));
+    refused(open(dir.path()), &["line 11", "'part' is 'holdout', expected train, val or test"]);
     // Other facts about the images.
     let dir = temp();
     table(dir.path(), "path,label,part,folder", |i| {
@@ -210,6 +214,9 @@ fn a_table_of_a_part_without_labels_is_a_list() {
     let names = |range: std::ops::Range<usize>| range.map(|i| format!("img/{i}.png\n")).collect::<String>();
     write(&dir.path().join("train.csv"), "file\n".to_owned() + &names(0..8));
     write(&dir.path().join("val.csv"), "file\n".to_owned() + &names(8..12));
+    assert_eq!((open(dir.path()).unwrap().val.len(), several(dir.path()).unwrap().val.len()), (4, 4));
+    // Two other tables may have the labels.
+    write(&dir.path().join("more.csv"), "file,label\nimg/0.png,a\n");
     let words = ["train.csv", "has one column and so no labels, which labels.csv may have", "train.txt and val.txt"];
     refused(open(dir.path()), &words);
     refused(several(dir.path()), &words);

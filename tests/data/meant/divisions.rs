@@ -28,6 +28,11 @@ fn forms() -> Vec<(&'static str, String)> {
         ("splits.csv", format!("name,part\n{}", rows(&|name, part| format!("{name},{part}\n")))),
         ("train_val_split.csv", rows(&|name, part| format!("{part};{name}\n"))),
         ("partition.txt", rows(&|name, part| format!("{name} {part}\n"))),
+        ("split.yaml", format!("# by hand\ntrain: {train:?}\nval:\n  - {}\n  - {}\n", val[0], val[1])),
+        ("partition.yml", rows(&|name, part| format!("{name}: {part}\n"))),
+        ("dataset.json", json!({"version": 2, "train": train, "test": val}).to_string()),
+        ("split.jsonl", rows(&|name, part| format!("{{\"file\": \"{name}\", \"split\": \"{part}\"}}\n"))),
+        ("metadata.jsonl", rows(&|name, part| format!("{{\"file\": \"{name}\", \"split\": \"{part}\"}}\n"))),
         (
             "split.csv",
             format!("name,is_valid\n{}", rows(&|name, part| format!("{name},{}\n", u8::from(part == "val")))),
@@ -108,6 +113,9 @@ fn divisions_in_other_forms_are_refused() {
     refuse("fold1.txt", "a/0.png\nb/1.png\n", &folds);
     refuse("cv_folds.json", r#"[{"train": ["a/0.png"], "val": ["b/1.png"]}]"#, &folds);
     let form = ["in a form that is not read", "expected {\"train\": [names]"];
+    // A name of JSON, which may all stand in one line, has its number.
+    let json = r#"{"val": ["a/1.png"], "train": ["a/0.png", "b/0.png", "zz.png"]}"#;
+    refuse("split.json", json, &["name 3 of train", "'zz.png'"]);
     refuse("split.csv", "name,fold\na/0.png,1\na/1.png,2\n", &form);
     refuse("split.json", r#"{"a/0.png": 1, "b/1.png": 2}"#, &form);
     refuse("partition.txt", "a/0.png 0\nb/1.png 2\n", &form);
@@ -272,4 +280,102 @@ fn divisions_are_used_wherever_nothing_else_divides() {
     let splits = open_classification(&dir.path().join("labels.csv"), &OpenOptions::default()).unwrap();
     assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (6, 4, false));
     assert_eq!(splits.decisions.split, "by the folders that the images of the table lie in");
+}
+
+/// Lists of folds in folders, of which none is said to validate.
+#[test]
+fn folders_of_folds_are_refused() {
+    let refusal = ["names images of this set and is a list of folds", "train.txt and val.txt"];
+    let (train, val) = ("a/0.png\nb/0.png\na/1.png\nb/1.png\n", "a/2.png\nb/2.png\n");
+    for [first, second] in [
+        ["folds/fold0/train.txt", "folds/fold0/val.txt"],
+        ["folds/1/train.txt", "folds/1/val.txt"],
+        ["splits/fold_1/train.csv", "splits/fold_1/val.csv"],
+        ["folds/first.txt", "folds/second.txt"],
+    ] {
+        let dir = temp();
+        class_folders(dir.path(), &["a", "b"], 3);
+        [(first, train), (second, val)].iter().for_each(|(name, text)| write(&dir.path().join(name), text));
+        refused(open(dir.path()), &[&[first], &refusal[..]].concat());
+        refused(open_multi_label(dir.path(), &OpenOptions::default()), &refusal);
+        refused(open_images(dir.path(), &SetOptions::default()), &refusal);
+        // Copies of one fold divide the set.
+        let lists = [("train.txt", train), ("val.txt", val)];
+        lists.iter().for_each(|(name, text)| write(&dir.path().join(name), text));
+        let images = open_images(dir.path(), &SetOptions::default()).unwrap();
+        assert_eq!((images.train.len(), images.val.len(), images.by_seed), (4, 2, false));
+    }
+    // The textures of DTD: ten divisions.
+    let dir = temp();
+    class_folders(&dir.path().join("images"), &["a", "b"], 3);
+    for (name, text) in [("train1", train), ("val1", val), ("train2", train), ("val2", val)] {
+        write(&dir.path().join(format!("labels/{name}.txt")), text);
+    }
+    refused(open(dir.path()), &["labels/train1.txt", refusal[0]]);
+    // The only fold that is there.
+    let dir = temp();
+    class_folders(dir.path(), &["a", "b"], 3);
+    [("train_1", train), ("val_1", val)]
+        .iter()
+        .for_each(|(name, text)| write(&dir.path().join(format!("splits/{name}.txt")), text));
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (4, 2, false));
+}
+
+/// Lists beside a table of labels: their own labels, names without a row, and tables of files alone.
+#[test]
+fn lists_beside_a_table_agree_with_it() {
+    let labels = "file,label\na0.png,a\na1.png,a\na2.png,a\nb0.png,b\nb1.png,b\nb2.png,b\n";
+    let set = |files: &[(&str, &str)]| {
+        let dir = temp();
+        for (tone, name) in ["a0", "a1", "a2", "b0", "b1", "b2", "extra"].iter().enumerate() {
+            save(&dir.path().join(format!("{name}.png")), &picture(8, 8, tone as u8));
+        }
+        write(&dir.path().join("labels.csv"), labels);
+        files.iter().for_each(|(name, text)| write(&dir.path().join(name), text));
+        dir
+    };
+    let val = ("val.txt", "a2.png a\nb2.png b\n");
+    let splits = open(set(&[("train.txt", "a0.png a\nb0.png b\n"), val]).path()).unwrap();
+    assert!(splits.decisions.notes.contains(&"the labels in the lists agree with the table".to_owned()), "{splits:?}");
+    refused(
+        open(set(&[("train.txt", "a0.png b\nb0.png a\n"), val]).path()),
+        &["train.txt", "contradicts the table", "a2.png"],
+    );
+    let swapped = [("train.txt", "a0.png b\nb0.png a\n"), ("val.txt", "a2.png b\nb2.png a\n")];
+    refused(open(set(&swapped).path()), &["contradicts the table", "a0.png (train.txt, line 1) is 'b'"]);
+    let unlabeled = [("train.txt", "a0.png\nextra.png\n"), ("val.txt", "b0.png\n")];
+    refused(open(set(&unlabeled).path()), &["train.txt, line 2", "'extra.png' is there", "nothing labels it"]);
+
+    let dir = set(&[("train.csv", "file\na0.png\na1.png\nb0.png\nb1.png\n"), ("val.csv", "file\na2.png\nb2.png\n")]);
+    let splits = open(dir.path()).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.by_seed), (4, 2, false));
+    assert_eq!(splits.decisions.lists, ["train.csv", "val.csv"]);
+    let several = open_multi_label(dir.path(), &OpenOptions::default()).unwrap();
+    assert_eq!((several.train.len(), several.val.len(), several.by_seed), (4, 2, false));
+}
+
+/// `dataset` and the like may be parts, or the source of an image.
+#[test]
+fn a_column_that_may_be_of_parts_is_one_where_a_value_is_a_part() {
+    let set = |column: &str, values: [&str; 6]| {
+        let dir = temp();
+        let row = |(n, value): (usize, &str)| {
+            save(&dir.path().join(format!("{n}.png")), &picture(8, 8, n as u8));
+            format!("{n}.png,{},{value}\n", ["a", "b"][n % 2])
+        };
+        let rows: String = values.into_iter().enumerate().map(row).collect();
+        write(&dir.path().join("labels.csv"), format!("image_id,label,{column}\n{rows}"));
+        open(dir.path())
+    };
+    let sources = ["vienna", "rosendahl", "vienna", "vienna", "rosendahl", "vienna"];
+    let splits = set("dataset", sources).unwrap();
+    assert!(splits.by_seed && splits.decisions.notes[0].contains("not used: 'dataset'"), "{splits:?}");
+    let parts = ["train", "train", "train", "train", "val", "val"];
+    for column in ["dataset", "phase", "part", "split"] {
+        assert_eq!(set(column, parts).unwrap().val.len(), 2, "{column}");
+    }
+    let torn = ["train", "train", "train", "train", "val", "spare"];
+    refused(set("dataset", torn), &["line 7", "'spare'"]);
+    refused(set("split", sources), &["line 2", "'vienna'"]);
 }

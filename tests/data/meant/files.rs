@@ -19,6 +19,8 @@ fn files_left_out_are_named() {
     class_folders(dir.path(), &["a", "b"], 3);
     write(&at("a/scan.ppm"), "P6\n1 1\n255\n");
     write(&at("a/noextension"), "x");
+    write(&at("a/notes.txt"), "none of an image");
+    fs::copy(at("a/0.png"), at("a/copy.dat")).unwrap();
     save(&at("stray.png"), &picture(9, 7, 1));
     write(&at("labels.csv"), "path,label\n");
     write(&at("runs/classify-001/run.json"), "{}");
@@ -33,7 +35,8 @@ fn files_left_out_are_named() {
     assert_eq!(splits.train.class_names(), ["a", "b"]);
     assert_eq!(splits.train.len() + splits.val.len(), 6);
     let told = splits.decisions.lines().join("\n");
-    let mut expected = vec!["scan.ppm", "noextension", "stray.png", "labels.csv", "runs"];
+    assert!(told.contains("images whose names have no extension of images: ") && !told.contains("notes.txt"), "{told}");
+    let mut expected = vec!["copy.dat", "scan.ppm", "noextension", "stray.png", "labels.csv", "runs"];
     if cfg!(unix) {
         expected.extend(["/c", "zz.png"]);
     }

@@ -187,7 +187,7 @@ fn lists_with_labels_must_agree_with_the_class_folders() {
     write(&dir.path().join("train.txt"), "a/0.png 0\na/1.png 0\nb/0.png 1\nb/1.png 1\n");
     assert!(notes(&open(dir.path()).unwrap()).contains("agree"));
     write(&dir.path().join("train.txt"), "a/0.png 1\na/1.png 0\nb/0.png 1\nb/1.png 1\n");
-    refused(open(dir.path()), &["contradicts its class folders", "a/0.png", "a/1.png"]);
+    refused(open(dir.path()), &["contradicts the class folders", "a/0.png", "a/1.png"]);
     // More values than classes are no labels.
     write(&dir.path().join("train.txt"), "a/0.png 0.1\na/1.png 0.2\nb/0.png 0.3\nb/1.png 0.4\n");
     let notes = notes(&open(dir.path()).unwrap());
@@ -250,7 +250,7 @@ fn lists_of_names_and_labels_are_tables() {
 fn lists_that_are_not_used_are_named() {
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 4);
-    write(&dir.path().join("mine.json"), r#"{"train": ["a/0.png", "b/0.png"], "val": ["a/1.png"]}"#);
+    write(&dir.path().join("mine.json"), r#"[{"name": "a/0.png"}, {"name": "b/0.png"}]"#);
     write(&dir.path().join("classes.txt"), "a\nb\n");
     write(&dir.path().join("notes.txt"), "0 and 1 are mine\n");
     let splits = open(dir.path()).unwrap();

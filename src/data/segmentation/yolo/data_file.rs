@@ -113,17 +113,31 @@ impl<'de> Deserialize<'de> for Names {
     }
 }
 
+/// The YAML files directly in `root`.
+///
+/// # Errors
+/// Where the folder cannot be listed.
+pub(super) fn yaml_files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let is_yaml = |path: &PathBuf| {
+        path.extension().is_some_and(|e| ["yaml", "yml"].iter().any(|known| e.eq_ignore_ascii_case(known)))
+    };
+    Ok(entries(root)?.into_iter().filter(is_yaml).collect())
+}
+
 /// The data file in `root`: `data.yaml`, else the only YAML file with the entry `names`.
 ///
 /// # Errors
-/// Where it cannot be read, contradicts itself, or two files have the entry.
+/// Where it cannot be read, contradicts itself, or another file has other names.
 pub(super) fn find(root: &Path) -> Result<Option<DataFile>, DataError> {
-    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let files: Vec<PathBuf> = entries(root)?.into_iter().filter(is_yaml).collect();
+    let files = yaml_files(root)?;
     let data: Vec<&PathBuf> = files.iter().filter(|path| stem_of(path) == "data").collect();
     match data.as_slice() {
         [] => {}
-        [path] => return read(path).map(Some),
+        [path] => {
+            let file = read(path)?;
+            require_same_names(&file, &files)?;
+            return Ok(Some(file));
+        }
         [first, second, ..] => {
             let problem = format!("holds {} and {}; keep one of them", name_of(first), name_of(second));
             return Err(DataError::malformed(root, problem));
@@ -131,7 +145,7 @@ pub(super) fn find(root: &Path) -> Result<Option<DataFile>, DataError> {
     }
     let mut named = Vec::new();
     for path in files {
-        if read_text(&path)?.lines().any(|line| line.starts_with("names:")) {
+        if names_classes(&path)? {
             named.push(path);
         }
     }
@@ -147,6 +161,24 @@ pub(super) fn find(root: &Path) -> Result<Option<DataFile>, DataError> {
             Err(DataError::malformed(root, problem))
         }
     }
+}
+
+fn names_classes(path: &Path) -> Result<bool, DataError> {
+    Ok(read_text(path)?.lines().any(|line| line.starts_with("names:")))
+}
+
+/// Refuses data files among `others` that name other classes than `file`.
+fn require_same_names(file: &DataFile, others: &[PathBuf]) -> Result<(), DataError> {
+    for path in others.iter().filter(|path| **path != file.path) {
+        if names_classes(path)? && read(path)?.names != file.names {
+            let own = name_of(&file.path);
+            return Err(DataError::malformed(
+                path,
+                format!("names other classes than {own}; remove or correct one of the two"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the data file at `path`.

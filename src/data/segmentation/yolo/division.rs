@@ -67,7 +67,11 @@ pub(super) fn of(root: &Path, file: &DataFile, images: &[PathBuf]) -> Result<Opt
     let (train, val) = (of_part(Part::Train), of_part(Part::Val));
     division.is_whole = !train.is_empty() && train == val;
     if division.is_whole {
-        let note = format!("{} gives the same images for train and val; val is held out", name_of(&file.path));
+        let validation = match of_part(Part::Test).is_empty() {
+            true => "val is held out of them",
+            false => "the test part validates",
+        };
+        let note = format!("{} gives the same images for train and val; {validation}", name_of(&file.path));
         division.notes.push(note);
         members.retain(|(part, _)| *part != Part::Val);
     }
