@@ -1,6 +1,7 @@
 //! Files of other frameworks. Only this folder converts their names, layouts and formats.
 
 mod checksums;
+mod elements;
 pub(crate) mod files;
 mod matched;
 mod names;

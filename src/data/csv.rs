@@ -12,6 +12,7 @@ mod columns;
 mod dispute;
 mod files;
 mod parts;
+mod raw;
 mod rivals;
 mod tables;
 
@@ -36,9 +37,9 @@ use super::{
     ClassificationDataset, DataError, Decisions, Hints, OpenOptions, Splits, list_tables, names, unused_lists,
 };
 use columns::{Columns, Labels};
-pub(super) use columns::{Found, LABEL_NAMES, LIST_NAMES, Raw};
 pub(super) use files::{Files, missing, unlisted};
 pub(super) use parts::{ClassesOfRow, PartColumns, doubtful};
+pub(super) use raw::{Found, LABEL_NAMES, LIST_NAMES, Raw};
 pub(super) use tables::{class_list, folder_of, of_labels, of_no_part, only_table, part_tables};
 use tables::{labeled_lists, tables, tables_in_parts};
 

@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::DataError;
 use super::folds;
 use super::list_index::{Index, Match};
-use super::listing::{Walk, entries, is_image, is_table, stem_of};
+use super::listing::{Walk, is_image, is_table, stem_of};
 use super::lists::{self, ListFile, Unit};
 use super::names;
 use super::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_in_name, part_of, part_of_list, words_of};
@@ -32,8 +32,6 @@ use super::text::read_text;
 
 /// Words in the name of a file that divides a set.
 const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
-/// Extensions of such files.
-const EXTENSIONS: [&str; 8] = ["json", "jsonl", "yaml", "yml", "csv", "tsv", "txt", "lst"];
 /// Largest file whose keys are looked at, in bytes.
 const LARGEST: u64 = 16 << 20;
 /// Largest part of the first line that is looked at, in bytes.
@@ -109,20 +107,10 @@ pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataErr
     }
 }
 
-/// The files directly in a folder that may be lists, by their extensions.
-pub(super) fn files_of_kind(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    Ok(entries(folder)?.into_iter().filter(|path| has_extension(path) && path.is_file()).collect())
-}
-
 /// The files in a folder whose names, or the names of whose columns, are those of divisions or folds.
 pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let is_one = |path: &PathBuf| is_named_so(path) || has_column(path) || has_part_keys(path);
-    Ok(files_of_kind(folder)?.into_iter().filter(is_one).collect())
-}
-
-fn has_extension(path: &Path) -> bool {
-    let is_known = |e: &str| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known));
-    path.extension().and_then(|e| e.to_str()).is_some_and(is_known)
+    Ok(lists::text_files(folder)?.into_iter().filter(is_one).collect())
 }
 
 /// Whether a table has a column with the name of one of parts.

@@ -9,9 +9,9 @@
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::division::files_of_kind;
 use super::list_index::Index;
 use super::listing::{Walk, holds_image, stem_of, subfolders};
+use super::lists::text_files;
 use super::parts::{Part, is_fold_word, part_in_name, without_number, words_of};
 use super::text::read_text;
 
@@ -42,9 +42,9 @@ pub(super) fn below(root: &Path) -> Result<Vec<PathBuf>, DataError> {
         }
         let is_of_folds = is_named_so(&folder);
         for inner in subfolders(&folder)?.iter().filter(|inner| is_of_folds || is_named_so(inner)) {
-            found.extend(files_of_kind(inner)?);
+            found.extend(text_files(inner)?);
         }
-        let files = files_of_kind(&folder)?;
+        let files = text_files(&folder)?;
         let part = |path: &PathBuf| part_in_name(without_number(&stem_of(path)));
         let is_repeated = files.iter().filter(|path| part(path) == Some(Part::Train)).count() > 1;
         found.extend(files.into_iter().filter(|path| is_of_folds || (is_repeated && part(path).is_some())));

@@ -56,6 +56,9 @@ impl ListFile {
     }
 }
 
+/// Extensions of files that may be lists, of whatever form.
+const EXTENSIONS: [&str; 8] = ["json", "jsonl", "yaml", "yml", "csv", "tsv", "txt", "lst"];
+
 /// Folders that lists lie in, apart from the root.
 const FOLDERS: [&str; 8] =
     ["lists", "splits", "split", "meta", "annotations", "ImageSets/Segmentation", "ImageSets/Main", "ImageSets"];
@@ -161,6 +164,16 @@ pub(super) fn first_of<T>(root: &Path, read: impl Fn(&Path) -> Result<Vec<T>, Da
 /// The lists directly in `folder`.
 pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
     named_after_parts(folder, &["txt", "lst"])?.into_iter().map(|(part, path)| ListFile::read(&path, part)).collect()
+}
+
+/// The files directly in a folder that may be lists, of whatever form, by their extensions.
+///
+/// # Errors
+/// Where the folder cannot be listed.
+pub(super) fn text_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let is_known = |e: &str| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known));
+    let is_text = |path: &PathBuf| path.extension().and_then(|e| e.to_str()).is_some_and(is_known) && path.is_file();
+    Ok(entries(folder)?.into_iter().filter(is_text).collect())
 }
 
 /// The list at `path`, of whatever name.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::safetensors::{Tensor, TensorData};
+use super::elements::{Tensor, TensorData};
 use super::stored::StoredTensor;
 
 /// Key of the metadata entry.

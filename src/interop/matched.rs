@@ -14,6 +14,8 @@ pub(super) struct Matched {
     pub(super) own: BTreeMap<String, String>,
     /// Tensors of the file that the network lacks, without BatchNorm's step counters.
     pub(super) others: Vec<String>,
+    /// The names that these would have in the network.
+    pub(super) renamed: Vec<String>,
     /// Changes of the names, in words.
     pub(super) notes: Vec<String>,
 }
@@ -34,12 +36,15 @@ impl Matched {
         })?;
         let mut matched = Matched::default();
         for name in names {
-            match renaming.apply(name).filter(|ours| network.contains(ours.as_str())) {
-                Some(ours) => drop(matched.own.insert(ours, name.to_owned())),
-                None => matched.others.push(name.to_owned()),
+            match renaming.apply(name) {
+                Some(ours) if network.contains(ours.as_str()) => drop(matched.own.insert(ours, name.to_owned())),
+                _ if name.ends_with(torchvision::COUNTER) => {}
+                ours => {
+                    matched.others.push(name.to_owned());
+                    matched.renamed.extend(ours);
+                }
             }
         }
-        matched.others.retain(|name| !name.ends_with(torchvision::COUNTER));
         let part = file.part().map(|(part, others)| match others {
             [] => format!("found under `{part}`"),
             others => format!("found under `{part}`; not read: {}", others.join(", ")),

@@ -44,14 +44,15 @@ impl fmt::Display for Loaded {
 }
 
 /// Writes those tensors of a file into a session that have the name and shape of a state. `encoder` has the patterns of names
-/// that must fit, all but the first convolution, whose channels and window may differ; the rest is a head for another task or
-/// another number of classes. Without patterns one tensor must fit.
+/// that must fit, all but the first convolution, whose channels and window may differ; the file may have no further tensor of these
+/// patterns, such as those of a deeper encoder. The rest is a head for another task or another number of classes. Without patterns one
+/// tensor must fit.
 ///
 /// # Errors
 /// When the encoder does not fit, nothing does, or a tensor that fits holds what is no finite number.
 pub fn load(session: &mut Session<AnyEngine>, file: &WeightFile, encoder: &[&str]) -> Result<Loaded, CheckpointError> {
     let specs = torchvision::saved(session);
-    let Matched { own: names, others: unexpected, notes } = Matched::find(file, &specs)?;
+    let Matched { own: names, others: unexpected, renamed, notes } = Matched::find(file, &specs)?;
     let mut found = Loaded { notes, unexpected, ..Loaded::default() };
     let mut fitting = vec![];
     for spec in &specs {
@@ -64,6 +65,7 @@ pub fn load(session: &mut Session<AnyEngine>, file: &WeightFile, encoder: &[&str
     let adapted = adaptable(&specs, &mut found);
     found.loaded = fitting.len() + usize::from(adapted.is_some());
     check_encoder(file, &specs, encoder, &found)?;
+    check_no_more(file, encoder, renamed)?;
     let mut tensors = TensorFile::default();
     if let Some((spec, channels)) = adapted {
         fitting.push((spec, &names[&spec.name]));
@@ -147,6 +149,18 @@ fn check_encoder(
     }
     let remedy = "use weights of the same network, or of one with the same encoder";
     Err(torchvision::mismatched(file.path(), problems, remedy))
+}
+
+/// Refuses tensors of an encoder's layers that the network lacks: those of a deeper network, or of other blocks.
+fn check_no_more(file: &WeightFile, encoder: &[&str], renamed: Vec<String>) -> Result<(), CheckpointError> {
+    let is_of_encoder = |name: &String| encoder.iter().any(|pattern| graph::names(pattern, name));
+    let further: Vec<String> = renamed.into_iter().filter(is_of_encoder).collect();
+    if further.is_empty() {
+        return Ok(());
+    }
+    let problems = further.iter().map(|name| format!("the file has `{name}`, which the model's encoder lacks"));
+    let remedy = "use weights of the same network, or of one with the same encoder";
+    Err(torchvision::mismatched(file.path(), torchvision::shortened(problems.collect()), remedy))
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::columns::{Columns, LABEL_NAMES, Labels};
+use super::columns::{Columns, Labels};
 use super::files::Files;
+use super::raw::LABEL_NAMES;
 use crate::data::disagree::{Labeled, disagreement, exchanged};
 use crate::data::listing::{name_of, relative, stem_of};
 use crate::data::parts::{is_part_name, part_of};

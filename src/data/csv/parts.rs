@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use ::csv::StringRecord;
 
-use super::columns::{Found, LABEL_NAMES, LIST_NAMES, Raw};
+use super::raw::{Found, LABEL_NAMES, LIST_NAMES, Raw};
 use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, is_fold_word, part_of};
 use crate::data::records::{flagged_part, is_one, is_zero, part_of_value, truth};
 use crate::data::{DataError, names};

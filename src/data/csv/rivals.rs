@@ -1,7 +1,7 @@
 //! Columns that rival each other: two of one name, two that name files. Where they differ, the table is refused.
 
-use super::columns::Raw;
 use super::files::Files;
+use super::raw::Raw;
 use crate::data::{DataError, names};
 
 impl Raw<'_> {

@@ -51,6 +51,18 @@ fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
     }
     place.run("eval across --data set --device cpu").fine();
 
+    // Weights of a deeper network, with a prefix: the encoder would lack its last blocks.
+    let mut deeper = TensorFile::default();
+    for (name, tensor) in &body.tensors {
+        deeper.tensors.insert(format!("module.{name}"), tensor.clone());
+        if let Some(rest) = name.strip_prefix("layer1.1.") {
+            deeper.tensors.insert(format!("module.layer1.2.{rest}"), tensor.clone());
+        }
+    }
+    deeper.write_atomic(&place.path("deeper.safetensors")).unwrap();
+    let told = place.run(&format!("{line} --init deeper.safetensors --out none"));
+    told.refused(&["deeper.safetensors", "layer1.2.bn1.bias", "the model's encoder lacks", "the same network"]);
+
     let unet = format!("train segment --data set --model unet --base 4 --depth 2 {STILL} --init body --out none");
     place.run(&unet).refused(&["body/best.safetensors", "no tensor has the name and shape"]);
     assert!(!place.has("none"), "nothing is written for a run that cannot start");
