@@ -228,6 +228,17 @@ fn ambiguous_tables_are_refused() {
     refused(table("path,labels\na.png,car\nb.png,car\n", None), &["at least 2 classes"]);
     refused(table("path,cancer\na.png,1\nb.png,0\n", None), &["'cancer' of 0 and 1", "one class", "two classes"]);
     refused(table("path,labels\n", None), &["no line below its header"]);
+    let bits = "path,labels\na.png,\"[1, 0, 1]\"\nb.png,\"[0, 1, 0]\"\nc.png,\"[1, 1, 0]\"\nd.png,\"[0, 0, 1]\"\n";
+    refused(table(bits, None), &["0 and 1 alone, such as '1, 0, 1'", "a mark for each class", "column 'labels'"]);
+    refused(table("path,labels\na.png,101\nb.png,010\nc.png,110\n", None), &["such as '101'", "a mark for each class"]);
+    let shares = "path,labels\na.png,cat:0.9|dog:0.1\nb.png,dog:1.0\n";
+    refused(table(shares, None), &["'cat:0.9'", "its share", "write the names alone"]);
+    let folds = "file,fold,cat,dog\na.png,0,1,0\nb.png,1,0,1\nc.png,2,1,1\nd.png,0,1,0\n";
+    refused(table(folds, None), &["'fold' looks like folds", "classes.txt"]);
+    let kept = table(&folds.replace(",2,", ",1,"), Some("fold\ncat\ndog\n")).unwrap();
+    assert_eq!(kept.train.class_names(), ["fold", "cat", "dog"]);
+    let columns = "file,label1,label2\na.png,cat,dog\nb.png,dog,\nc.png,cat,\nd.png,dog,cat\n";
+    refused(table(columns, None), &["'label1' and 'label2'", "one column 'labels', with ; between"]);
     refused(table("name,words\nx,y\n", None), &["no column names image files", "'words' (such as 'y')"]);
     // A further column is not used, and a note states it.
     let notes = table("path,labels,width\na.png,car;bus,640\nb.png,car;bus,640\n", None).unwrap().decisions.notes;

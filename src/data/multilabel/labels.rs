@@ -38,7 +38,19 @@ pub(super) fn read(table: &Table, classes: Option<Vec<String>>) -> Result<Labels
             names(&columns)
         )),
         ([], &[only]) => of_lists(table, only, &[], classes),
-        ([], several) => of_flags(table, several, classes),
+        ([], several) if several.iter().all(|&column| !holds_numbers(table, column)) => malformed(format!(
+            "the labels can be in each of the columns {}; join them in one column 'labels', with ; between labels",
+            names(several)
+        )),
+        ([], several) => {
+            let listed = |name: &str| classes.iter().flatten().any(|class| class == name);
+            let folds: Vec<usize> =
+                several.iter().copied().filter(|&column| !listed(table.column_name(column))).collect();
+            match table.folds(&folds) {
+                Some(problem) => malformed(problem),
+                None => of_flags(table, several, classes),
+            }
+        }
         (&[list], _) => {
             let others: Vec<usize> = columns.iter().copied().filter(|&column| column != list).collect();
             let flags: Vec<usize> = others.iter().copied().filter(|&column| is_flags(table, column)).collect();
@@ -68,6 +80,12 @@ fn of_lists(table: &Table, column: usize, unused: &[usize], classes: Option<Vec<
         notes.push(format!("labels are separated by {separator}{why}"));
     }
     let words: Vec<Vec<&str>> = lists.iter().map(|list| separator.split(list)).collect();
+    if let Some(problem) = no_names(&words) {
+        return Err(DataError::malformed(
+            &table.path,
+            format!("{} in the column '{}'", problem, table.column_name(column)),
+        ));
+    }
     let classes = classes.unwrap_or_else(|| sorted_names(words.iter().flatten().copied()));
     notes.extend(joined(&classes));
     let places: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
@@ -84,6 +102,35 @@ fn of_lists(table: &Table, column: usize, unused: &[usize], classes: Option<Vec<
     }
     let format = if one_a_row { "CSV of path,label" } else { "CSV with a list column" };
     Ok(Labels { classes, of_rows, format, one_a_row, doubt: None, notes })
+}
+
+/// Why the words of lists are no names of classes: they are a mark for each class, or have shares.
+fn no_names(lists: &[Vec<&str>]) -> Option<String> {
+    let words = || lists.iter().flatten();
+    let first = lists.iter().find(|list| !list.is_empty())?;
+    let are_bits = |word: &&str| word.bytes().all(|digit| matches!(digit, b'0' | b'1'));
+    let is_of_one_length = lists.iter().all(|list| list.len() == first.len());
+    let is_list = first.len() > 1 && is_of_one_length && words().all(|word| matches!(*word, "0" | "1"));
+    // `011` and `100` are no numbers.
+    let is_word = first.len() == 1
+        && is_of_one_length
+        && first[0].len() > 1
+        && words().all(|word| are_bits(word) && word.len() == first[0].len())
+        && words().any(|word| word.starts_with('0'));
+    if is_list || is_word {
+        let form = if is_list { first.join(", ") } else { first[0].to_owned() };
+        return Some(format!(
+            "the labels are 0 and 1 alone, such as '{form}': they can be a mark for each class; write a column of 0 and 1 for each \
+             class, or the names of the classes,"
+        ));
+    }
+    let has_share = |word: &&str| {
+        let share = word.rsplit_once([':', '=']).map(|(_, share)| share.trim());
+        share.is_some_and(|share| share.contains('.') && share.parse::<f64>().is_ok())
+    };
+    words().all(|word| has_share(word)).then(|| {
+        format!("each label has a number, such as '{}', which can be its share; write the names alone", first[0])
+    })
 }
 
 /// A note on a class whose name has a mark between the names of other classes.
@@ -117,6 +164,15 @@ fn flag(cell: &str) -> Option<Flag> {
         "-1" | "-1.0" => Some(Flag::Minus),
         _ => None,
     }
+}
+
+/// Whether most cells of a column are numbers or empty, or truth values.
+fn holds_numbers(table: &Table, column: usize) -> bool {
+    let is_one = |row: &usize| {
+        let cell = table.cell(*row, column);
+        cell.is_empty() || cell.parse::<f64>().is_ok() || flag(cell).is_some()
+    };
+    2 * (0..table.len()).filter(is_one).count() > table.len()
 }
 
 fn is_flags(table: &Table, column: usize) -> bool {

@@ -10,7 +10,7 @@ use crate::data::csv::{
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::listing::name_of;
 use crate::data::names::quoted;
-use crate::data::parts::Part;
+use crate::data::parts::{Part, is_fold_word, words_of};
 use crate::data::records::TableText;
 use crate::data::text::read_text;
 use crate::data::{DataError, Decisions, Hints, names};
@@ -246,6 +246,17 @@ impl Table {
     pub fn doubtful_parts(&self, unused: &[usize]) -> Option<String> {
         let values = |column: usize| (0..self.len()).map(|row| self.cell(row, column)).collect::<Vec<_>>();
         unused.iter().find_map(|&column| doubtful(self.column_name(column), &values(column)))
+    }
+
+    /// Why one of `columns` may be of folds and not of a class, by its name.
+    pub fn folds(&self, columns: &[usize]) -> Option<String> {
+        let is_of_folds = |column: &&usize| words_of(self.column_name(**column)).iter().any(|word| is_fold_word(word));
+        let name = self.column_name(*columns.iter().find(is_of_folds)?);
+        Some(format!(
+            "the column '{}' looks like folds, of which none is said to validate; write a column 'split' of train and val \
+             instead, or remove it; if it is a class, list the classes, one a line, in classes.txt beside the table",
+            names::shortened(name)
+        ))
     }
 
     /// Part of the image of a row; training if the table has no column of parts.
