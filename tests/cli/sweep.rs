@@ -9,7 +9,7 @@ use crate::support::Place;
 /// A folder with photos and a sweep file. Each run takes about a second.
 fn place(sweep: &str) -> Place {
     let place = Place::with_photos(4);
-    let base = "task = \"classify\"\n[base]\ndata = \"photos\"\nimage_size = 16\nbatch_size = 8\nepochs = 1\ndevice = \"cpu\"\n";
+    let base = "task = \"classify\"\n[base]\nmodel = \"cnn\"\ndata = \"photos\"\nimage_size = 16\nbatch_size = 8\nepochs = 1\ndevice = \"cpu\"\n";
     place.write("sweep.toml", format!("{base}{sweep}"));
     place
 }
@@ -54,7 +54,7 @@ fn a_grid_averages_over_seeds() {
 /// A fifth of the epochs and some of the images: the table names what ran.
 #[test]
 fn a_sweep_runs_in_small_with_the_numbers_that_ran() {
-    let place = place("model = \"cnn\"\n[[run]]\nepochs = 10\n[[run]]\nepochs = 15\nlr = 1e-4\n");
+    let place = place("[[run]]\nepochs = 10\n[[run]]\nepochs = 15\nlr = 1e-4\n");
     place
         .run("sweep sweep.toml --out s --scale-epochs 0.1 --limit 4")
         .fine()
@@ -80,7 +80,7 @@ fn seeds_repeat_every_row() {
     assert_eq!(names.len(), 6);
     let refused = seeded("[[run]]\nseed = 1\n").err().expect("two readings");
     assert!(refused.to_string().contains("`seeds` beside"), "{refused}");
-    let place = place("model = \"cnn\"\n[[run]]\nlr = 1e-3\n");
+    let place = place("[[run]]\nlr = 1e-3\n");
     let text = String::from_utf8(place.bytes("sweep.toml")).expect("text");
     place.write("sweep.toml", format!("seeds = [0, 1]\n{text}"));
     place.run("sweep sweep.toml --out s").fine().printed(&["run 2 of 2 (lr=0.001 seed=1)", " ± "]);
@@ -144,7 +144,7 @@ fn folders_with_runs_of_other_settings_are_refused() {
 /// A table must not rank runs of two data sets, nor shrink to the runs before a fault.
 #[test]
 fn runs_on_other_data_are_refused() {
-    let place = place("model = \"cnn\"\n[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n");
+    let place = place("[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n");
     place.run("sweep sweep.toml --out s").fine();
     let kept = || (place.list("s"), place.list("s/002"), place.bytes("s/sweep.csv"));
     let before = kept();
