@@ -1,14 +1,14 @@
 //! One seed gives one result: training gives the same bits every time, with any number of threads that load images or
 //! compute. `tests/engines/gpu_engine.rs` checks adapters.
 
-use crate::support::{Place, TRAIN, assert_same_bytes};
+use crate::support::{Place, RESNET, assert_same_bytes};
 
 /// Trains into the run `out` with these numbers of threads.
 fn train(place: &Place, out: &str, loader_threads: usize, compute_threads: usize) {
     // 27 images in batches of 4: full batches and a smaller last one, in the order of the seed.
     let mix = "--augment light --mixup 0.4 --cutmix 1";
     let line =
-        format!("{TRAIN} {mix} --out {out} --batch-size 4 --epochs 2 --seed 7 --loader-threads {loader_threads}");
+        format!("{RESNET} {mix} --out {out} --batch-size 4 --epochs 2 --seed 7 --loader-threads {loader_threads}");
     place.run_with(&line, &[("RAYON_NUM_THREADS", &compute_threads.to_string())]).fine();
 }
 
@@ -38,7 +38,7 @@ fn training_gives_the_same_bits_with_any_number_of_threads() {
 fn another_seed_gives_other_weights() {
     let place = Place::with_photos(4);
     for seed in [1, 2] {
-        place.run(&format!("{TRAIN} --out {seed} --batch-size 4 --epochs 1 --seed {seed}")).fine();
+        place.run(&format!("{RESNET} --out {seed} --batch-size 4 --epochs 1 --seed {seed}")).fine();
     }
     assert!(place.bytes("1/last.safetensors") != place.bytes("2/last.safetensors"));
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use super::support::{Place, TRAIN};
+use super::support::{Place, RESNET};
 
 #[test]
 fn a_dry_run_names_data_settings_and_doubts_and_touches_nothing() {
     let place = Place::with_photos(5);
     place.write("run.toml", "lr = 0.002\nclip = 1.0\n");
     let before = place.list(".");
-    let line = format!("{TRAIN} --config run.toml --batch-size 64 --lr 0.05 --out new --dry-run");
+    let line = format!("{RESNET} --config run.toml --batch-size 64 --lr 0.05 --out new --dry-run");
     let said = place.run(&line).fine();
     said.printed(&[
         "12 training and 3 validation images, 3 classes",
@@ -54,9 +54,9 @@ fn a_dry_run_refuses_what_the_training_refuses() {
     let place = Place::with_photos(4);
     place.folder("taken");
     place.write("taken/file", "");
-    place.run(&format!("{TRAIN} --out taken --dry-run")).refused(&["taken"]);
+    place.run(&format!("{RESNET} --out taken --dry-run")).refused(&["taken"]);
     place.run("train classify --data nowhere --device cpu --dry-run").refused(&["nowhere"]);
-    place.run(&format!("{TRAIN} --resume taken --dry-run")).refused(&["--dry-run --resume"]);
+    place.run(&format!("{RESNET} --resume taken --dry-run")).refused(&["--dry-run --resume"]);
 }
 
 #[test]

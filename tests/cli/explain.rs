@@ -6,7 +6,7 @@ use shadegrad::exec;
 use shadegrad::run::Checkpoint;
 use shadegrad::tasks::classify::ClassifyPredictor;
 
-use crate::support::{CLASSES, Place, TRAIN};
+use crate::support::{CLASSES, Place, RESNET};
 
 const SIDE: usize = 32;
 const IMAGE: &str = "photos/val/disc/00.png";
@@ -16,7 +16,7 @@ fn with_run() -> Place {
     for (part, count) in [("train", 4), ("val", 1)] {
         place.photos(&format!("photos/{part}"), &CLASSES, count);
     }
-    place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1")).fine().printed(&["gradcam.png"]);
+    place.run(&format!("{RESNET} --out run --batch-size 4 --epochs 1")).fine().printed(&["gradcam.png"]);
     place
 }
 

@@ -2,13 +2,13 @@
 
 use shadegrad::interop::safetensors::TensorData;
 
-use crate::support::{Place, TRAIN};
+use crate::support::{Place, RESNET};
 
 #[test]
 fn the_head_trains_alone_at_first_and_resume_keeps_the_rates() {
     let place = Place::with_photos(4);
-    place.run(&format!("{TRAIN} --batch-size 5 --epochs 1 --out base")).fine();
-    let tune = format!("{TRAIN} --batch-size 5 --finetune --init base --head-epochs 1 --schedule constant");
+    place.run(&format!("{RESNET} --batch-size 5 --epochs 1 --out base")).fine();
+    let tune = format!("{RESNET} --batch-size 5 --finetune --init base --head-epochs 1 --schedule constant");
     let told = place.run(&format!("{tune} --epochs 1 --freeze-statistics --out run")).fine();
     let rates = "head 1.000e-3, layer4 5.000e-4, layer3 2.500e-4, layer2 1.250e-4, layer1 6.250e-5, conv1+bn1 3.125e-5";
     told.printed(&["rates:", rates, "the first 2 steps train the head alone", "BatchNorm stay as they are"]);
@@ -39,8 +39,8 @@ fn the_head_trains_alone_at_first_and_resume_keeps_the_rates() {
 }
 
 fn refusals(place: &Place) {
-    place.run(&format!("{TRAIN} --finetune")).refused(&["--finetune true: no effect without --pretrained or --init"]);
-    place.run(&format!("{TRAIN} --lr-decay-layers 1.5")).refused(&["above 0, at most 1"]);
+    place.run(&format!("{RESNET} --finetune")).refused(&["--finetune true: no effect without --pretrained or --init"]);
+    place.run(&format!("{RESNET} --lr-decay-layers 1.5")).refused(&["above 0, at most 1"]);
     let unet = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --device cpu";
     place.run(&format!("{unet} --head-epochs 1")).refused(&[
         "head_epochs",
@@ -54,7 +54,7 @@ fn refusals(place: &Place) {
 fn draws_are_balanced_and_predictions_averaged_over_mirror_images() {
     let place = Place::with_photos(2);
     place.photos("photos", &["grass"], 10);
-    let line = format!("{TRAIN} --batch-size 4 --val-split 0.3 --sampler balanced");
+    let line = format!("{RESNET} --batch-size 4 --val-split 0.3 --sampler balanced");
     let told = place.run(&format!("{line} --epochs 1 --out run")).fine();
     told.printed(&["sampler: balanced", "% → 33.3 %", "grass"]);
     place.run(&format!("{line} --epochs 1 --shuffle false")).refused(&["--shuffle false: no effect", "--sampler all"]);

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::support::{Place, TRAIN};
+use crate::support::{Place, RESNET};
 
 /// Names of classes are text in the card, whatever characters they have.
 #[cfg(unix)]
@@ -11,7 +11,7 @@ fn no_name_is_markup_in_a_card() {
     let place = Place::with_photos(6);
     std::fs::rename(place.path("photos/disc"), place.path("photos/a|b *c* `d` <e>")).expect("renames");
     std::fs::rename(place.path("photos/grass"), place.path("photos/two\nlines")).expect("renames");
-    place.run(&format!("{TRAIN} --epochs 1 --out run")).fine();
+    place.run(&format!("{RESNET} --epochs 1 --out run")).fine();
     place.run("export run --hub hub --license mit").fine();
     let card = String::from_utf8(place.bytes("hub/README.md")).expect("UTF-8");
     let line = card.lines().find(|line| line.starts_with("Classes: ")).expect("classes");
@@ -27,7 +27,7 @@ fn no_name_is_markup_in_a_card() {
 #[test]
 fn a_hub_folder_loads_back_and_describes_its_model() {
     let place = Place::with_photos(6);
-    place.run(&format!("{TRAIN} --epochs 1 --out run")).fine();
+    place.run(&format!("{RESNET} --epochs 1 --out run")).fine();
     place.run("export run --hub hub").refused(&["--license"]);
     assert!(!place.has("hub"));
     place.run("export run --hub hub --license MIT").refused(&["MIT", "mit"]);
@@ -61,7 +61,7 @@ fn a_hub_folder_loads_back_and_describes_its_model() {
     assert!(card.contains("![Loss and score over the epochs](curves.png)") && place.has("hub/curves.png"));
     assert!(place.bytes("hub/model.safetensors") == place.bytes("run/best.safetensors"));
     // Its weights start a run with the normalization that the folder names, and predict.
-    place.run(&format!("{TRAIN} --epochs 1 --init hub --out again")).fine().printed(&["hub"]);
+    place.run(&format!("{RESNET} --epochs 1 --init hub --out again")).fine().printed(&["hub"]);
     let predict = |of: &str| place.run(&format!("predict {of} photos/disc/00.png --json --device cpu")).fine().stdout;
     assert_eq!(predict("hub/model.safetensors"), predict("run"));
     let before = place.list("hub");

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use super::support::{Outcome, Place, TRAIN};
+use super::support::{Outcome, Place, RESNET};
 
 /// Runs a command with empty folders of weights and further variables.
 fn run(place: &Place, line: &str, more: &[(&str, &str)]) -> Outcome {
@@ -32,12 +32,12 @@ fn offline_says_which_file_belongs_where() {
         ("--pretrained", &[("SHADEGRAD_OFFLINE", "1")]),
         ("--pretrained", &[("HF_HUB_OFFLINE", "1")]),
     ] {
-        let told = run(&place, &format!("{TRAIN} {line} --out run"), variables);
+        let told = run(&place, &format!("{RESNET} {line} --out run"), variables);
         told.refused(&FILE).refused(&[&path, "--init FILE"]);
     }
     // A config file may ask for it, and other tasks too.
     place.write("a.toml", "pretrained = true\noffline = true\n");
-    run(&place, &format!("{TRAIN} --config a.toml --out run"), &[]).refused(&FILE);
+    run(&place, &format!("{RESNET} --config a.toml --out run"), &[]).refused(&FILE);
     run(&place, "train segment --encoder resnet50 --pretrained --offline --out run", &[]).refused(&["resnet50-0676"]);
     run(&place, "train segment --model resnet34-seg --pretrained --offline --out run", &[]).refused(&["resnet34-b627"]);
     run(&place, "train colorize --encoder resnet101 --pretrained --offline --out run", &[])
@@ -65,7 +65,7 @@ fn a_mirror_with_another_file_is_refused() {
     let proxy = ("ALL_PROXY", "http://127.0.0.1:9");
     let variables =
         [("SHADEGRAD_WEIGHTS_MIRROR", mirror.as_str()), proxy, ("HTTPS_PROXY", proxy.1), ("NO_PROXY", "127.0.0.1")];
-    let told = run(&place, &format!("{TRAIN} --pretrained --out run"), &variables);
+    let told = run(&place, &format!("{RESNET} --pretrained --out run"), &variables);
     told.refused(&[&mirror, "it has 5 bytes instead of 46830571", "no connection"]).refused(&FILE);
     assert!(asked.join().expect("a request").starts_with("GET /w/resnet18-f37072fd.pth HTTP/1.1"));
     assert!(!place.has("run") && !place.has("SHADEGRAD_WEIGHTS_DIR/resnet18-f37072fd.pth"));
@@ -75,12 +75,12 @@ fn a_mirror_with_another_file_is_refused() {
 fn names_that_can_be_read_in_two_ways_are_refused() {
     let place = Place::with_photos(2);
     place.write("weights.pth", "");
-    run(&place, &format!("{TRAIN} --pretrained --init weights.pth"), &[])
+    run(&place, &format!("{RESNET} --pretrained --init weights.pth"), &[])
         .refused(&["--init weights.pth", "pretrained"]);
     place.folder("imagenet");
-    run(&place, &format!("{TRAIN} --init imagenet --offline"), &[]).refused(&["--init imagenet", "./imagenet"]);
-    run(&place, &format!("{TRAIN} --init ./imagenet --offline"), &[]).refused(&["imagenet"]);
-    run(&place, &format!("{TRAIN} --pretrained --offline"), &[]).refused(&FILE);
+    run(&place, &format!("{RESNET} --init imagenet --offline"), &[]).refused(&["--init imagenet", "./imagenet"]);
+    run(&place, &format!("{RESNET} --init ./imagenet --offline"), &[]).refused(&["imagenet"]);
+    run(&place, &format!("{RESNET} --pretrained --offline"), &[]).refused(&FILE);
     // A resumed run has its weights.
     run(&place, "train classify --resume run --pretrained", &[]).refused(&["--pretrained true", "--resume"]);
 }

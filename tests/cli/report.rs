@@ -333,7 +333,7 @@ fn an_unfinished_run_is_marked() {
 #[test]
 fn commands_of_a_verdict_run_as_they_stand() {
     let place = Place::with_photos(4);
-    let said = place.run(&format!("{TRAIN} --auto false --model cnn --epochs 1 --out run")).fine();
+    let said = place.run(&format!("{TRAIN} --auto false --epochs 1 --out run")).fine();
     let again = "shadegrad train classify --config run/config.toml --augment light --out run-2";
     assert!(said.stdout.contains(again), "{}", said.stdout);
     place.run("report run --out page.html").fine();

@@ -6,12 +6,12 @@ use image::GenericImageView;
 use shadegrad::interop::safetensors::TensorData;
 use shadegrad::tasks::classify::ACCURACY;
 
-use crate::support::{CLASSES, Outcome, Place, TRAIN, assert_same_bytes};
+use crate::support::{CLASSES, Outcome, Place, RESNET, assert_same_bytes};
 
 #[test]
 fn a_classification_run_works_with_every_verb() {
     let place = Place::with_photos(10);
-    let told = place.run(&format!("{TRAIN} --auto false --out run --batch-size 4 --epochs 3")).fine();
+    let told = place.run(&format!("{RESNET} --auto false --out run --batch-size 4 --epochs 3")).fine();
     told.printed(&["device:  CPU", "24 training and 6 validation images, 3 classes", "run:     run", "epoch  3/3"])
         .printed(&["best validation accuracy", "run/best.safetensors", "run/curves.png", "predict run IMAGES"]);
     run_directory(&place);
@@ -89,7 +89,7 @@ fn evaluation(place: &Place) {
 fn evaluation_uses_the_images_that_training_held_out() {
     let place = Place::with_photos(8);
     let flags = "--out run --batch-size 5 --epochs 1 --seed 11 --val-split 0.4";
-    place.run(&format!("{TRAIN} {flags}")).fine().printed(&["15 training and 9 validation images"]);
+    place.run(&format!("{RESNET} {flags}")).fine().printed(&["15 training and 9 validation images"]);
     let eval = |flags: &str| place.run(&format!("eval run --data photos --device cpu {flags}")).fine();
     let told = eval("").printed(&["9 images, loss"]);
     let row = &place.metrics("run")[0];
@@ -133,14 +133,14 @@ fn a_run_is_never_overwritten(place: &Place) {
     let plain = |place: &Place| place.list("run").into_iter().filter(|name| name != "errors");
     let files = |place: &Place| plain(place).map(|f| place.bytes(&format!("run/{f}"))).collect::<Vec<_>>();
     let before = files(place);
-    place.run(&format!("{TRAIN} --out run --epochs 1")).refused(&["run exists already", "choose another folder"]);
+    place.run(&format!("{RESNET} --out run --epochs 1")).refused(&["run exists already", "choose another folder"]);
     assert!(files(place) == before, "the run is as it was");
 }
 
 /// A vanishing learning rate keeps the loaded weights.
 fn starting_from_a_checkpoint(place: &Place) {
     let line = "--init run/best.safetensors --out more --optimizer sgd --lr 1e-20 --momentum 0 --epochs 1";
-    place.run(&format!("{TRAIN} {line} --batch-size 24")).fine();
+    place.run(&format!("{RESNET} {line} --batch-size 24")).fine();
     let (before, after) = (place.checkpoint("run/best.safetensors"), place.checkpoint("more/last.safetensors"));
     for name in ["conv1.weight", "layer3.1.conv2.weight", "fc.weight", "bn1.bias"] {
         assert_eq!(before.tensors[name], after.tensors[name], "{name}");
@@ -168,7 +168,7 @@ fn runs_without_a_name_are_numbered() {
     let place = Place::with_photos(2);
     for number in ["001", "002"] {
         let run = format!("runs/classify-resnet18-{number}");
-        place.run(&format!("{TRAIN} --batch-size 3 --epochs 1")).fine().printed(&[&run]);
+        place.run(&format!("{RESNET} --batch-size 3 --epochs 1")).fine().printed(&[&run]);
         assert!(place.has(&format!("{run}/best.safetensors")), "{run}");
     }
 }
@@ -260,7 +260,7 @@ fn summary_draws_a_network_and_describes_a_run() {
     assert!(boxes > 30 && picture.contains("down0.conv1") && picture.trim_end().ends_with("</svg>"), "{picture}");
     place.run("summary unet --base 2 --depth 2 --image-size 32 --svg net.svg").refused(&["net.svg"]);
     place
-        .run(&format!("{TRAIN} --model cnn --channels 1 --epochs 1 --limit 4 --out run"))
+        .run(&format!("{RESNET} --model cnn --channels 1 --epochs 1 --limit 4 --out run"))
         .fine()
         .printed(&["limit:   4 of 6"]);
     let told = place.run("summary run").fine().printed(&["[1×32×32×32]", "pool3", "[1×3]"]);
@@ -308,7 +308,7 @@ fn a_last_batch_of_one_image_is_left_out_and_a_single_image_is_refused() {
     let place = Place::with_photos(3);
     let flags = "--val-split 0.34 --epochs 1 --shuffle false";
     // 6 training images: a batch of 5 and a batch of 1.
-    let told = place.run(&format!("{TRAIN} {flags} --batch-size 5 --out run")).fine();
+    let told = place.run(&format!("{RESNET} {flags} --batch-size 5 --out run")).fine();
     told.printed(&["6 training and 3 validation images", "note:    the last batch", "left out"]);
     let steps =
         |run: &str| match &place.checkpoint(&format!("{run}/last.safetensors")).tensors["bn1.num_batches_tracked"].data
@@ -317,11 +317,11 @@ fn a_last_batch_of_one_image_is_left_out_and_a_single_image_is_refused() {
             TensorData::F32(_) => panic!("not a whole number"),
         };
     assert_eq!(steps("run"), 1);
-    let told = place.run(&format!("{TRAIN} {flags} --batch-size 4 --out even")).fine();
+    let told = place.run(&format!("{RESNET} {flags} --batch-size 4 --out even")).fine();
     assert!(!told.stdout.contains("left out"), "a batch of two is none of that kind: {}", told.stdout);
     assert_eq!(steps("even"), 2);
     let parts = ["layer4.0.bn1: BatchNorm needs 2 values of each channel", "--batch-size", "--image-size"];
-    place.run(&format!("{TRAIN} {flags} --batch-size 1 --out none")).refused(&parts);
+    place.run(&format!("{RESNET} {flags} --batch-size 1 --out none")).refused(&parts);
     assert!(!place.has("none"), "no run folder");
 }
 
@@ -330,7 +330,7 @@ fn a_last_batch_of_one_image_is_left_out_and_a_single_image_is_refused() {
 fn signaled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome {
     use std::io::{BufRead, BufReader, Read};
 
-    let line = format!("{TRAIN} --out run --batch-size 4 {flags}");
+    let line = format!("{RESNET} --out run --batch-size 4 {flags}");
     let mut child = place.start_in_shell(before, &line);
     let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
     let mut text = String::new();

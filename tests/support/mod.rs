@@ -13,8 +13,11 @@ use tempfile::TempDir;
 /// Classes of the test images, in the order of their labels.
 pub const CLASSES: [&str; 3] = ["disc", "grass", "stripes"];
 
-/// `train classify` on the photos, which takes seconds. A test appends flags.
-pub const TRAIN: &str = "train classify --data photos --image-size 32 --device cpu";
+/// `train classify` of the small network on the photos, which takes a second. A test appends flags.
+pub const TRAIN: &str = "train classify --data photos --model cnn --image-size 32 --device cpu";
+
+/// `train classify` of ResNet18 on the photos, for tests of its layers and names. Its checkpoints have 130 MB.
+pub const RESNET: &str = "train classify --data photos --image-size 32 --device cpu";
 
 /// A temporary folder, the working directory of every command run in it.
 pub struct Place {

@@ -3,7 +3,7 @@
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 
 use super::scenes::write;
-use crate::support::{Place, TRAIN};
+use crate::support::{Place, RESNET};
 
 /// A vanishing learning rate keeps the loaded weights.
 const STILL: &str = "--optimizer sgd --momentum 0 --lr 1e-12 --epochs 1 --batch-size 4 --image-size 32x32 --device cpu";
@@ -12,7 +12,7 @@ const STILL: &str = "--optimizer sgd --momentum 0 --lr 1e-12 --epochs 1 --batch-
 fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
     let place = Place::with_photos(2);
     write(&place, "set", [4, 1]);
-    place.run(&format!("{TRAIN} --batch-size 3 --epochs 1 --out body")).fine();
+    place.run(&format!("{RESNET} --batch-size 3 --epochs 1 --out body")).fine();
     let line = format!("train segment --data set --model resnet18-seg {STILL}");
     let told = place.run(&format!("{line} --init body --out seg")).fine();
     // ResNet18 has 122 entries. 20 are step counters and 2 belong to the head.

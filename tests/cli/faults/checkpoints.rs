@@ -2,19 +2,19 @@
 
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 
-use crate::support::{Place, TRAIN};
+use crate::support::{Place, RESNET};
 
 /// A place with a trained run of three classes.
 fn trained() -> Place {
     let place = Place::with_photos(2);
-    place.run(&format!("{TRAIN} --out run --batch-size 3 --epochs 1")).fine();
+    place.run(&format!("{RESNET} --out run --batch-size 3 --epochs 1")).fine();
     place
 }
 
 /// Requires `predict` and `--init` to refuse the file by name, and `--init` to make no run folder.
 fn refused(place: &Place, file: &str, parts: &[&str]) {
     cannot_predict(place, file, parts);
-    place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
+    place.run(&format!("{RESNET} --init {file} --out next")).refused(&[file]).refused(parts);
     assert!(!place.has("next"), "no run folder");
 }
 
@@ -86,7 +86,7 @@ fn a_flipped_bit_is_refused_wherever_it_lies() {
 #[test]
 fn weights_in_the_folder_of_another_run_are_refused() {
     let place = trained();
-    place.run(&format!("{TRAIN} --out other --batch-size 3 --epochs 1 --seed 9")).fine();
+    place.run(&format!("{RESNET} --out other --batch-size 3 --epochs 1 --seed 9")).fine();
     place.run("eval other --device cpu").fine();
     place.write("other/best.safetensors", place.bytes("run/best.safetensors"));
     let parts = ["other/best.safetensors", "weights of another run", "other/metrics.csv"];
@@ -125,7 +125,7 @@ fn missing_and_invalid_metadata_is_refused() {
     changed(&place, "bare.safetensors", |file| file.metadata.clear());
     place.run("predict bare.safetensors photos/disc/00.png --device cpu").refused(&["no usable `task`"]);
     // `--init` accepts it: PyTorch writes no such metadata.
-    place.run(&format!("{TRAIN} --init bare.safetensors --out next --batch-size 3 --epochs 1")).fine();
+    place.run(&format!("{RESNET} --init bare.safetensors --out next --batch-size 3 --epochs 1")).fine();
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn transformers_name(name: &str) -> String {
 #[test]
 fn weights_of_other_programs_bring_names_and_normalization() {
     let place = trained();
-    let still = format!("{TRAIN} --batch-size 3 --epochs 1 --optimizer sgd --lr 1e-20 --momentum 0");
+    let still = format!("{RESNET} --batch-size 3 --epochs 1 --optimizer sgd --lr 1e-20 --momentum 0");
     foreign(&place, "wrapped.safetensors", |name| format!("module.{name}"));
     let told = place.run(&format!("{still} --init wrapped.safetensors --out a")).fine();
     told.printed(&["wrapped.safetensors: 102 tensors loaded; names without the prefix `module.`"]).printed(&[
@@ -225,19 +225,19 @@ fn weights_of_another_network_are_refused_with_names_and_shapes() {
         file.tensors.insert("layer1.0.conv3.weight".into(), weight);
     };
     changed(&place, "deeper.safetensors", bottleneck);
-    place.run(&format!("{TRAIN} --init deeper.safetensors --out next")).refused(&[
+    place.run(&format!("{RESNET} --init deeper.safetensors --out next")).refused(&[
         "`layer1.0.conv1.weight` has the shape [128, 64, 1, 1], expected [64, 64, 3, 3]",
         "`layer3.0.bn1.bias` [256] is missing",
         "the file has layer1.0.conv3.weight [128, 64, 1, 1]",
     ]);
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/torch/zip.pth");
     place.write("other.pth", std::fs::read(fixture).expect("the fixture"));
-    place.run(&format!("{TRAIN} --init other.pth --out next")).refused(&[
+    place.run(&format!("{RESNET} --init other.pth --out next")).refused(&[
         "other.pth: this checkpoint does not fit the model: no tensor has the name and shape of one of the model's",
         "`bn1.weight` has the shape [4], expected [64]",
     ]);
     place.write("module.pt", std::fs::read(fixture.replace("zip.pth", "module.pt")).expect("the fixture"));
-    let told = place.run(&format!("{TRAIN} --init module.pt --out next"));
+    let told = place.run(&format!("{RESNET} --init module.pt --out next"));
     told.refused(&["module.pt: the file asks to run `torch.nn.modules.linear.Linear`"]);
     assert!(!place.has("next"), "no run directory");
 }
