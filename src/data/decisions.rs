@@ -58,6 +58,8 @@ pub struct LeftOut {
 pub enum Why {
     /// An image of a kind that has no decoder.
     UnreadKind,
+    /// An archive, or a file of arrays or records.
+    Packed,
     /// An image whose extension is that of another kind of file.
     OtherExtension,
     /// A file whose name has no extension.
@@ -108,6 +110,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Why::UnreadKind => "images of kinds that are not read",
+            Why::Packed => "archives and files of arrays, which may hold images (unpack them if so)",
             Why::OtherExtension => "images whose names have no extension of images",
             Why::NoExtension => "files without an extension",
             Why::DanglingLink => "links whose target does not exist",

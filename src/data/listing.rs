@@ -321,6 +321,7 @@ pub(crate) fn unread(path: &Path) -> Option<Why> {
 fn unread_name(path: &Path) -> Option<Why> {
     match path.extension() {
         None => Some(Why::NoExtension),
+        Some(_) if has_extension(path, sniff::is_packed) => Some(Why::Packed),
         Some(_) => has_extension(path, sniff::is_unread).then_some(Why::UnreadKind),
     }
 }

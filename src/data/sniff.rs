@@ -178,6 +178,17 @@ pub(crate) fn is_unread(extension: &str) -> bool {
     UNREAD.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
+/// Extensions of files that may hold images of a set: archives, arrays and records.
+const PACKED: [&str; 16] = [
+    "zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "npz", "mat", "h5", "hdf5", "parquet", "arrow",
+    "tfrecord",
+];
+
+/// Whether an extension is that of a file that may hold images of a set.
+pub(crate) fn is_packed(extension: &str) -> bool {
+    PACKED.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
 #[cfg(test)]
 mod tests {
     use super::kind_of;

@@ -15,8 +15,7 @@ fn quiet_prints_the_outcome_alone() {
 fn verbose_prints_settings_with_their_origins_and_every_step() {
     let place = Place::with_photos(4);
     place.write("run.toml", "clip = 2.0\n");
-    let told =
-        place.run(&format!("{TRAIN} -v --config run.toml --batch-size 3 --epochs 1 --out run")).fine();
+    let told = place.run(&format!("{TRAIN} -v --config run.toml --batch-size 3 --epochs 1 --out run")).fine();
     told.printed(&[
         "  clip                 2.0                          config file",
         "  batch_size           3                            flag",

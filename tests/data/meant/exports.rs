@@ -170,6 +170,10 @@ fn nested_class_folders_are_named() {
     let both = ["'fold1' and 'fold2'", "'a' and 'b'", "for the outer ones", "for the inner ones"];
     refused(open(dir.path()), &both);
     refused(open_multi_label(dir.path(), &OpenOptions::default()), &both);
+    fs::remove_dir_all(dir.path().join("fold2/b")).unwrap();
+    refused(open(dir.path()), &["'fold1' and 'fold2'", "the folders in them, 'a'", "for the inner ones"]);
+    fs::rename(dir.path().join("fold2/a"), dir.path().join("fold2/c")).unwrap();
+    assert_eq!(open(dir.path()).unwrap().train.class_names(), ["fold1", "fold2"]);
     fs::remove_dir_all(dir.path().join("fold2")).unwrap();
     class_folders(dir.path(), &["fold2"], 2);
     let splits = open(dir.path()).unwrap();

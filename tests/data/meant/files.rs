@@ -20,6 +20,7 @@ fn files_left_out_are_named() {
     write(&at("a/scan.ppm"), "P6\n1 1\n255\n");
     write(&at("a/noextension"), "x");
     write(&at("a/notes.txt"), "none of an image");
+    write(&at("more.tar.gz"), [0x1f, 0x8b, 8]);
     fs::copy(at("a/0.png"), at("a/copy.dat")).unwrap();
     save(&at("stray.png"), &picture(9, 7, 1));
     write(&at("labels.csv"), "path,label\n");
@@ -36,7 +37,7 @@ fn files_left_out_are_named() {
     assert_eq!(splits.train.len() + splits.val.len(), 6);
     let told = splits.decisions.lines().join("\n");
     assert!(told.contains("images whose names have no extension of images: ") && !told.contains("notes.txt"), "{told}");
-    let mut expected = vec!["copy.dat", "scan.ppm", "noextension", "stray.png", "labels.csv", "runs"];
+    let mut expected = vec!["copy.dat", "more.tar.gz", "scan.ppm", "noextension", "stray.png", "labels.csv", "runs"];
     if cfg!(unix) {
         expected.extend(["/c", "zz.png"]);
     }
