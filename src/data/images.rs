@@ -13,7 +13,7 @@ use super::division::Sought;
 use super::foreign::{self, Wanted};
 use super::format::{Confidence, Evidence, Format};
 use super::list_tables;
-use super::listing::{Walk, holds_image, name_of};
+use super::listing::{Walk, holds_image, name_of, require_no_run};
 use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders};
 use super::split::{division, hold_out};
@@ -112,6 +112,7 @@ impl ImageDataset for ImageFiles {
 pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
     options.checked_val_split()?;
     super::require_folder(path, Wanted::Images)?;
+    require_no_run(path)?;
     let opened = ImageFolders.open(path, options).map_err(|error| {
         let clue = foreign::find(path, Wanted::Images).ok().flatten();
         match (clue, matches!(error, DataError::EmptySplit { .. } | DataError::Malformed { .. })) {

@@ -196,6 +196,19 @@ pub(crate) fn is_own_output(folder: &Path) -> bool {
     own_output(folder, 0)
 }
 
+/// Refuses the folder of a run as a data set. Its pictures are drawings of the program. A corrected copy is a data set.
+///
+/// # Errors
+/// As the sentence says.
+pub(crate) fn require_no_run(folder: &Path) -> Result<(), DataError> {
+    let is_run = ["run.json", "config.toml", "metrics.csv"].iter().all(|name| folder.join(name).is_file());
+    if !is_run {
+        return Ok(());
+    }
+    let problem = "is the folder of a run (it holds run.json, config.toml and metrics.csv), not a data set; give the folder of images";
+    Err(DataError::malformed(folder, problem))
+}
+
 fn own_output(folder: &Path, depth: usize) -> bool {
     let holds = |name: &str| folder.join(name).is_file();
     let number = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("predict-"));

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::decisions::{ClassReading, Decisions};
 use super::division::Sought;
 use super::foreign::Wanted;
+use super::format::Confidence;
 use super::formats::{self, Entry};
-use super::listing::is_table;
+use super::listing::{is_table, require_no_run};
 use super::multilabel::{MultiLabelSet, MultiLabelSplits, require_every_class, rows};
 use super::segmentation::{self, SegmentationDataset, SegmentationSplits};
 use super::split::missing_note;
@@ -96,6 +97,7 @@ pub(super) fn open_with(
 ) -> Result<SegmentationSplits, DataError> {
     options.checked_val_split()?;
     require_folder(path, Wanted::Masks)?;
+    require_no_run(path)?;
     let (format, evidence) = formats::choose(path, formats::masks)?
         .ok_or_else(|| DataError::malformed(path, "no pairs of image and mask found"))?;
     let mut found = format.open(path, options)?;
@@ -128,6 +130,7 @@ fn open<T: 'static>(
         let opened = if is_table(path) { of_table(path, options) } else { Err(not_a_folder(path, Wanted::Classes)) };
         return Ok((opened?, Vec::new()));
     }
+    require_no_run(path)?;
     if options.hints.are_of_a_table() {
         return Ok((of_folder(path, options)?, Vec::new()));
     }
@@ -148,10 +151,20 @@ fn with_clue(path: &Path, error: DataError) -> DataError {
         DataError::Malformed { path: place, .. } => place == path,
         _ => false,
     };
-    match clue::clue(path).filter(|_| finds_no_data && path.is_dir()) {
+    if !finds_no_data || !path.is_dir() {
+        return error;
+    }
+    match clue::clue(path).or_else(|| clue_of_masks(path)) {
         Some(clue) => DataError::Clue { error: Box::new(error), clue },
         None => error,
     }
+}
+
+/// The clue that a folder without classes is a set for segmentation.
+fn clue_of_masks(path: &Path) -> Option<String> {
+    let (format, evidence) = formats::choose(path, formats::masks).ok()??;
+    let is_sure = evidence.confidence > Confidence::Possible;
+    is_sure.then(|| format!("the folder is a set for segmentation: {} ({evidence})", format.name()))
 }
 
 /// Records the format and the classes.

@@ -42,7 +42,8 @@ pub(super) const LIST_EXTENSIONS: [&str; 2] = ["txt", "lst"];
 pub(super) fn name_and_label(line: &str) -> Option<(&str, &str)> {
     let (name, label) = line.trim().rsplit_once([' ', '\t', ',', ';'])?;
     let name = name.trim_end_matches([' ', '\t', ',', ';']);
-    (is_image(Path::new(name)) && !label.is_empty()).then_some((name, label))
+    // The second name of a pair is none of a class.
+    (is_image(Path::new(name)) && !label.is_empty() && !is_image(Path::new(label))).then_some((name, label))
 }
 
 /// The text of a table. Lines before the table are empty, so that the numbers of its lines are those of the file.

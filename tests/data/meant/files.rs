@@ -97,3 +97,31 @@ fn a_folder_of_two_formats_is_refused() {
         );
     }
 }
+
+/// The folder of a run holds pictures and tables, and lists of pairs hold two names a line. Neither is a set of classes.
+#[test]
+fn a_run_and_lists_of_pairs_are_no_classes() {
+    let dir = temp();
+    let at = |name: &str| dir.path().join(name);
+    (0..4).for_each(|n| save(&at(&format!("errors/{n}.png")), &picture(9, 7, n)));
+    for (name, text) in [("run.json", "{}"), ("config.toml", ""), ("metrics.csv", "epoch\n"), ("layers.csv", "epoch\n")]
+    {
+        write(&at(name), text);
+    }
+    let words = ["the folder of a run", "run.json, config.toml and metrics.csv", "give the folder of images"];
+    refused(shadegrad::data::open_classification(dir.path(), &OpenOptions::default()), &words);
+    refused(shadegrad::data::open_multi_label(dir.path(), &OpenOptions::default()), &words);
+    refused(shadegrad::data::open_segmentation(dir.path(), &SetOptions::default()), &words);
+    refused(open_images(dir.path(), &SetOptions::default()), &words);
+
+    let dir = temp();
+    for (part, count) in [("train", 3), ("val", 1)] {
+        for n in 0..count {
+            save(&dir.path().join(format!("{part}/{n}.png")), &picture(9, 7, n));
+            save(&dir.path().join(format!("{part}annot/{n}.png")), &picture(9, 7, 90));
+        }
+        let lines: String = (0..count).map(|n| format!("{part}/{n}.png {part}annot/{n}.png\n")).collect();
+        write(&dir.path().join(format!("{part}.txt")), lines);
+    }
+    refused(shadegrad::data::open_classification(dir.path(), &OpenOptions::default()), &["a set for segmentation"]);
+}
