@@ -7,10 +7,14 @@ use super::class_walk::holds_classes;
 use super::foreign::{self, Wanted};
 use super::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
 use super::parts::{PartFolders, is_part_name, part_in_name};
+use super::unused_lists;
 
 /// The place of the data or the kind of its files, as the rest of a sentence; `None` without a clue.
 pub(crate) fn clue(root: &Path) -> Option<String> {
-    nested(root).or_else(|| foreign::find(root, Wanted::Classes).ok()?).or_else(|| named_labels(root))
+    nested(root)
+        .or_else(|| foreign::find(root, Wanted::Classes).ok()?)
+        .or_else(|| unused_lists::clue(root))
+        .or_else(|| named_labels(root))
 }
 
 /// The folder of class folders or parts, inside folders that hold one folder each.

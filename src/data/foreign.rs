@@ -198,6 +198,9 @@ fn container(path: &Path, wanted: Wanted) -> Option<(String, &'static str)> {
     if let Some((_, what)) = named {
         return Some(((*what).to_owned(), save));
     }
+    if ["xlsx", "xls", "ods", "numbers"].contains(&&*extension) {
+        return Some(("is a spreadsheet".to_owned(), "save it as a table (.csv)"));
+    }
     let mut bytes = Vec::new();
     open_regular(path).ok()?.0.take(512).read_to_end(&mut bytes).ok()?;
     let kind = container_of(&bytes)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::decisions::{Decisions, LeftOut, Why};
 use super::list_index::{Index, Match};
-use super::listing::{entries, is_own_output, stem_of, subfolders};
+use super::listing::{Walk, entries, is_own_output, relative, stem_of, subfolders};
 use super::names::value;
 use super::text::{decode, read_file};
 
@@ -40,6 +40,19 @@ pub(crate) fn report<'a>(
     let index = Index::new(root, images);
     let unused = candidates.iter().filter(|path| names_images(path, &index));
     decisions.left_out.extend(unused.map(|path| LeftOut::new(path, Why::UnusedList)));
+}
+
+/// The first text file of a set without labels that names two of its images or more, as the rest of a sentence.
+pub(crate) fn clue(root: &Path) -> Option<String> {
+    let images = Walk::below(root).ok()?.images;
+    let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();
+    let index = Index::new(root, images.iter().map(PathBuf::as_path));
+    let mut candidates = candidates(root).into_iter().filter(|path| !stems.contains(&stem_of(path)));
+    let found = candidates.find(|path| names_images(path, &index))?;
+    Some(format!(
+        "{} names images; if it has their labels, write them as a table of path,label (.csv)",
+        relative(root, &found)
+    ))
 }
 
 /// Text files in the folder of a set, in the folders there and in those of `ImageSets/`.

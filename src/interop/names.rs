@@ -15,7 +15,8 @@ pub(super) struct Renaming {
 }
 
 impl Renaming {
-    /// The renaming under which most names of a file are those of the network, or the prefixes among which none is best.
+    /// The renaming under which most names of a file are those of the network, or the prefixes among which none is best. Prefixes under
+    /// which less than half of the network's names are found are those of another network.
     pub(super) fn find<'f>(
         file: impl Iterator<Item = &'f str> + Clone,
         network: &HashSet<&str>,
@@ -32,6 +33,7 @@ impl Renaming {
         let most = counts.values().copied().max().unwrap_or(0);
         let mut best: Vec<String> = counts.into_iter().filter(|(_, n)| *n == most).map(|(prefix, _)| prefix).collect();
         match best.len() {
+            several if several > 1 && 2 * most < network.len() => Ok(Renaming { prefix: String::new(), transformers }),
             0 => Ok(Renaming { prefix: String::new(), transformers }),
             1 => Ok(Renaming { prefix: best.remove(0), transformers }),
             _ => {
@@ -125,6 +127,13 @@ mod tests {
             ["student.", "teacher."].iter().flat_map(|prefix| NETWORK.map(|name| format!("{prefix}{name}"))).collect();
         let file: Vec<&str> = file.iter().map(String::as_str).collect();
         assert_eq!(renamed(&file), Err(vec!["student.".to_owned(), "teacher.".to_owned()]));
+    }
+
+    #[test]
+    fn a_few_equal_names_of_another_network_are_no_reading() {
+        let file = ["down0.conv1.weight", "down1.conv1.weight", "down1.bn1.running_var", "down0.bn1.running_var"];
+        let (names, done) = renamed(&file).expect("one reading");
+        assert_eq!((names.len(), done), (4, None), "the names stay as they are");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Loaded {
     /// Tensors of the network that keep their start values, since the file has another shape: name, the file's shape, the
     /// network's.
     pub reshaped: Vec<(String, Vec<usize>, Vec<usize>)>,
+    /// Tensors of the head that keep their start values, since the file's are of other classes.
+    pub of_other_classes: Vec<String>,
     /// Tensors of the network that keep their start values, since the file lacks them.
     pub missing: Vec<String>,
     /// Tensors of the file that the network lacks.
@@ -32,6 +34,7 @@ impl fmt::Display for Loaded {
         let reshaped = self.reshaped.iter().map(|(name, file, own)| format!("{name} {file:?} instead of {own:?}"));
         for (what, names) in [
             ("of another shape, not loaded", reshaped.collect()),
+            ("of other classes, not loaded", self.of_other_classes.clone()),
             ("missing", self.missing.clone()),
             ("unexpected", self.unexpected.clone()),
         ] {
@@ -46,17 +49,27 @@ impl fmt::Display for Loaded {
 /// Writes those tensors of a file into a session that have the name and shape of a state. `encoder` has the patterns of names
 /// that must fit, all but the first convolution, whose channels and window may differ; the file may have no further tensor of these
 /// patterns, such as those of a deeper encoder. The rest is a head for another task or another number of classes. Without patterns one
-/// tensor must fit.
+/// tensor must fit. The layers whose names start with `other_head` are a head for as many other classes.
 ///
 /// # Errors
 /// When the encoder does not fit, nothing does, or a tensor that fits holds what is no finite number.
-pub fn load(session: &mut Session<AnyEngine>, file: &WeightFile, encoder: &[&str]) -> Result<Loaded, CheckpointError> {
+pub fn load(
+    session: &mut Session<AnyEngine>,
+    file: &WeightFile,
+    encoder: &[&str],
+    other_head: Option<&str>,
+) -> Result<Loaded, CheckpointError> {
     let specs = torchvision::saved(session);
     let Matched { own: names, others: unexpected, renamed, notes } = Matched::find(file, &specs)?;
     let mut found = Loaded { notes, unexpected, ..Loaded::default() };
     let mut fitting = vec![];
     for spec in &specs {
         match names.get(&spec.name).and_then(|name| Some((name, file.shape(name)?))) {
+            Some((_, shape))
+                if shape == torch_shape(spec) && other_head.is_some_and(|head| spec.name.starts_with(head)) =>
+            {
+                found.of_other_classes.push(spec.name.clone());
+            }
             Some((name, shape)) if shape == torch_shape(spec) => fitting.push((spec, name)),
             Some((_, shape)) => found.reshaped.push((spec.name.clone(), shape.to_vec(), torch_shape(spec))),
             None => found.missing.push(spec.name.clone()),

@@ -86,7 +86,7 @@ pub fn open(
     let mut model = LoadedModel::for_training(&*objective, engine, batch, &common)?;
     let network = &objective.card().network;
     let start = StartFile::find(network, &common, observer)?;
-    let started = start.map(|start| start.load(&mut model, network.architecture().encoder)).transpose()?;
+    let started = start.map(|start| start.load(&mut model, objective.card())).transpose()?;
     let (leads, size) = (ranks.rank() == 0, ranks.size());
     let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed, ranks };
     let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, (leads, lock)))?;

@@ -15,6 +15,7 @@ use crate::interop::pretrained::{self, Options, PretrainedError, Published};
 use crate::interop::start;
 use crate::interop::weight_file::WeightFile;
 use crate::nn::Network;
+use crate::run::ModelCard;
 use crate::run::checkpoint::weights_path;
 
 /// Most bytes of a description beside weights.
@@ -82,14 +83,18 @@ impl StartFile {
         self.published.map_or_else(|| path.to_string(), |weights| format!("{}, {path}", weights.describe()))
     }
 
-    /// Loads the tensors whose name and shape the model has. Returns a line that names the weights and counts the tensors that were
-    /// loaded, that are missing and that were not used.
+    /// Loads the tensors whose name and shape the model of a card has. A head for other classes, or for the same in another order, is not
+    /// loaded. Returns a line that names the weights and counts the tensors that were loaded, that are missing and that were not used.
     ///
     /// # Errors
     /// When the file cannot be read or the encoder of the network does not fit.
-    pub fn load(&self, model: &mut LoadedModel, encoder: &[&str]) -> Result<String, TrainError> {
+    pub fn load(&self, model: &mut LoadedModel, card: &ModelCard) -> Result<String, TrainError> {
         let file = WeightFile::open(&self.path)?;
-        let found = start::load(&mut model.session, &file, encoder)?;
+        let architecture = card.network.architecture();
+        let classes = file.metadata().get("classes").and_then(|names| serde_json::from_str::<Vec<String>>(names).ok());
+        let differs = classes.is_some_and(|names| names != card.classes);
+        let head = architecture.head.split('.').next().filter(|_| differs);
+        let found = start::load(&mut model.session, &file, architecture.encoder, head)?;
         Ok(format!("start:   {}: {found}", self.describe()))
     }
 }

@@ -175,3 +175,18 @@ fn samples_of_12_bits_are_read_alike_everywhere() {
         assert_ne!(found("on-flat", flat), found("on-flat", deep), "a run of 8 bits takes 16 bits in full");
     }
 }
+
+/// A head starts from weights where its classes are those of the weights, in the same order.
+#[test]
+fn a_head_for_other_classes_is_not_loaded() {
+    let place = Place::with_photos(2);
+    place.photos("others", &["disc", "grass", "zebra"], 2);
+    let train = |data: &str, more: &str| {
+        place.run(&format!("{} --batch-size 2 --epochs 1 {more}", TRAIN.replace("photos", data))).fine()
+    };
+    train("photos", "--out run");
+    let told = train("others", "--init run --out other");
+    told.printed(&["2 of other classes, not loaded: fc.weight, fc.bias"]);
+    let told = train("photos", "--init run --out same");
+    assert!(!told.stdout.contains("not loaded"), "{}", told.stdout);
+}

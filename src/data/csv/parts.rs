@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use ::csv::StringRecord;
 
 use super::raw::{Found, LABEL_NAMES, LIST_NAMES, Raw};
-use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, is_fold_word, part_of};
+use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, is_fold_word, part_of, words_of};
 use crate::data::records::{flagged_part, is_one, is_zero, part_of_value, truth};
 use crate::data::{DataError, names};
 
@@ -229,8 +229,7 @@ pub(in crate::data) fn doubtful(name: &str, values: &[&str]) -> Option<String> {
         ));
     }
     let is_few = distinct.len() > 1 && distinct.len() <= MOST && distinct.len() < values.len();
-    let mut words = lower.split(['_', '-', '.', ' ']);
-    if is_few && words.any(is_fold_word) {
+    if is_few && words_of(name).iter().any(|word| is_fold_word(word)) {
         return Some(format!(
             "the column '{quoted}' looks like folds, of which none is said to validate; write a column 'split' of train and \
              val instead, or remove it"

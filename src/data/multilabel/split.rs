@@ -1,5 +1,6 @@
 //! Splits images with several labels into training and validation, with equal shares of each label.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{MultiLabelSet, MultiLabelSplits};
@@ -62,6 +63,8 @@ struct Dealer<'a> {
     all: &'a MultiLabelSet,
     /// Number of images of each label that are not yet dealt.
     left: Vec<usize>,
+    /// Number of these images and label, of the labels that have some: the rarest label is the first.
+    by_rarity: BTreeSet<(usize, usize)>,
     /// Number of images of each label that each part lacks.
     lacking_of: Vec<[f64; 2]>,
     /// Number of images that each part lacks.
@@ -79,16 +82,16 @@ impl Dealer<'_> {
         }
         let [train, val] = label.map_or([0.0; 2], |label| self.lacking_of[label]);
         let part = usize::from(if train == val { self.lacking[1] > self.lacking[0] } else { val > train });
-        for &label in self.all.labels(index) {
-            self.left[label as usize] -= 1;
-            self.lacking_of[label as usize][part] -= 1.0;
+        for label in self.all.labels(index).iter().map(|&label| label as usize) {
+            self.by_rarity.remove(&(self.left[label], label));
+            self.left[label] -= 1;
+            if self.left[label] > 0 {
+                self.by_rarity.insert((self.left[label], label));
+            }
+            self.lacking_of[label][part] -= 1.0;
         }
         self.lacking[part] -= 1.0;
         self.parts[part].push(index);
-    }
-
-    fn rarest(&self) -> Option<usize> {
-        (0..self.left.len()).filter(|&label| self.left[label] > 0).min_by_key(|&label| self.left[label])
     }
 }
 
@@ -105,11 +108,12 @@ fn deal(all: &MultiLabelSet, share: f64, seed: u64) -> [Vec<usize>; 2] {
         all,
         lacking_of: left.iter().map(|&n| shares.map(|share| share * n as f64)).collect(),
         lacking: shares.map(|share| share * all.len() as f64),
+        by_rarity: left.iter().copied().zip(0..).filter(|(count, _)| *count > 0).collect(),
         left,
         dealt: vec![false; all.len()],
         parts: Default::default(),
     };
-    while let Some(label) = dealer.rarest() {
+    while let Some((_, label)) = dealer.by_rarity.first().copied() {
         members[label].iter().for_each(|&index| dealer.deal(index, Some(label)));
     }
     order.iter().for_each(|&index| dealer.deal(index, None));

@@ -125,3 +125,18 @@ fn a_run_and_lists_of_pairs_are_no_classes() {
     }
     refused(shadegrad::data::open_classification(dir.path(), &OpenOptions::default()), &["a set for segmentation"]);
 }
+
+/// Labels in a file of another form are named.
+#[test]
+fn a_file_that_names_images_is_named_where_labels_are_missing() {
+    for (name, text, words) in [
+        ("labels.json", r#"{"0.png": "a", "1.png": "b"}"#, "labels.json names images"),
+        ("labels.txt", "0.png big cat\n1.png small dog\n2.png big cat\n", "labels.txt names images"),
+        ("labels.xlsx", "PK\u{3}\u{4}", "labels.xlsx is a spreadsheet, which is not read; save it as a table (.csv)"),
+    ] {
+        let dir = temp();
+        (0..4).for_each(|n| save(&dir.path().join(format!("images/{n}.png")), &picture(9, 7, n)));
+        write(&dir.path().join(name), text);
+        refused(open(dir.path()), &[words, "(.csv)"]);
+    }
+}
