@@ -11,10 +11,12 @@ use super::unused_lists;
 
 /// The place of the data or the kind of its files, as the rest of a sentence; `None` without a clue.
 pub(crate) fn clue(root: &Path) -> Option<String> {
-    nested(root)
-        .or_else(|| foreign::find(root, Wanted::Classes).ok()?)
-        .or_else(|| unused_lists::clue(root))
-        .or_else(|| named_labels(root))
+    nested(root).or_else(|| foreign::find(root, Wanted::Classes).ok()?)
+}
+
+/// Where the labels of images without class folders may be, as the rest of a sentence; `None` without a clue.
+pub(crate) fn of_labels(root: &Path) -> Option<String> {
+    unused_lists::clue(root).or_else(|| named_labels(root))
 }
 
 /// The folder of class folders or parts, inside folders that hold one folder each.

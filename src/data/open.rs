@@ -154,7 +154,7 @@ fn with_clue(path: &Path, error: DataError) -> DataError {
     if !finds_no_data || !path.is_dir() {
         return error;
     }
-    match clue::clue(path).or_else(|| clue_of_masks(path)) {
+    match clue::clue(path).or_else(|| clue_of_masks(path)).or_else(|| clue::of_labels(path)) {
         Some(clue) => DataError::Clue { error: Box::new(error), clue },
         None => error,
     }
