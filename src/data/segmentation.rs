@@ -15,6 +15,7 @@ mod class_list;
 mod classes;
 pub(crate) mod coco;
 mod coding;
+mod colors;
 mod detect;
 pub(crate) mod folders;
 pub(crate) mod found;
@@ -23,14 +24,17 @@ mod halves;
 pub(crate) mod label_studio;
 pub(crate) mod labelme;
 mod leftovers;
+mod listed;
 pub(crate) mod mask;
 mod name_lists;
+mod notation;
 mod orientation;
 mod pairing;
 pub(crate) mod pets;
 mod proof;
 mod raw;
 pub(crate) mod roboflow;
+mod seen;
 mod set;
 mod shapes;
 pub(crate) mod supervisely;
@@ -84,14 +88,34 @@ pub(crate) fn complete(
     if let Some(coding) = &beside.coding {
         name_lists::require_same(found.home.as_deref().unwrap_or(path), coding)?;
     }
-    let coding = match (beside.coding, found.known.take(), options.hints.mask_threshold) {
+    let coding = coding_of(path, &mut found, beside, options.hints.mask_threshold)?;
+    let (coding, remarks) = listed::settle(path, &found.parts(), coding)?;
+    found.decisions.notes.extend(remarks);
+    proof::require_two_classes(path, &coding, &found.train)?;
+    found.decisions.notes.extend(gathered::twins(&coding.classes.names));
+    found.decisions.notes.extend(several_pages(&found));
+    splits(path, found, coding, options)
+}
+
+/// The coding of the masks: by the files beside the set, by its format, by a threshold, by a list of names, or by the masks.
+fn coding_of(
+    path: &Path,
+    found: &mut Found,
+    beside: classes::Beside,
+    threshold: Option<u8>,
+) -> Result<Coding, DataError> {
+    let classes::Beside { coding, wishes, .. } = beside;
+    let coding = match (coding, found.known.take(), threshold) {
         (_, Some(_), Some(threshold)) => {
             let problem =
                 format!("{} says the classes of its masks: a threshold of {threshold} has no use", found.format);
             return Err(DataError::malformed(path, problem));
         }
         (Some(coding), ..) | (None, Some(coding), None) => coding,
-        (None, None, Some(threshold)) => classes::by_threshold(threshold, path)?,
+        (None, None, Some(threshold)) => {
+            let coding = classes::by_threshold(threshold, path)?;
+            return coding.ignoring(&wishes).map_err(|problem| DataError::malformed(path, problem));
+        }
         (None, None, None) => {
             let home = found.home.as_deref().unwrap_or(path);
             let (listed, notes) = name_lists::find(home)?;
@@ -99,19 +123,16 @@ pub(crate) fn complete(
             match listed {
                 Some(coding) => coding,
                 None => {
-                    let (coding, notes) = detect::detect(path, &found.parts())?;
+                    let (coding, notes) = detect::detect(path, &found.parts(), &wishes)?;
                     found.decisions.notes.extend(notes);
-                    coding
+                    return Ok(coding);
                 }
             }
         }
     };
-    let (coding, remark) = detect::settle(path, &found.parts(), coding)?;
-    found.decisions.notes.extend(remark);
-    proof::require_two_classes(path, &coding, &found.train)?;
-    found.decisions.notes.extend(gathered::twins(&coding.classes.names));
-    found.decisions.notes.extend(several_pages(&found));
-    splits(path, found, coding, options)
+    coding
+        .wished(&wishes)
+        .map_err(|problem| DataError::malformed(path, format!("its classes.toml does not fit: {problem}")))
 }
 
 /// Divides a set whose format has no parts by the lists beside it.
@@ -170,7 +191,12 @@ fn beside(path: &Path, found: &Found, threshold: Option<u8>) -> Result<classes::
     match found.home.as_deref().filter(|_| beside.coding.is_none()) {
         Some(home) => {
             let nearer = classes::read_beside(home, threshold)?;
-            Ok(classes::Beside { orientation: beside.orientation.or(nearer.orientation), ..nearer })
+            let wishes = beside.wishes.or(nearer.wishes);
+            Ok(classes::Beside {
+                orientation: beside.orientation.or(nearer.orientation),
+                wishes,
+                coding: nearer.coding,
+            })
         }
         None => Ok(beside),
     }
@@ -256,7 +282,7 @@ impl SegmentationDataset for PairFiles {
 
     fn mask(&self, index: usize) -> Result<GrayImage, DataError> {
         let Pair { image, mask, posture } = &self.pairs[index];
-        let ids = mask.read(image, *posture, self.coding.samples()).and_then(|raw| self.coding.apply(&raw));
+        let ids = mask.read(image, *posture, self.coding.samples).and_then(|raw| self.coding.apply(&raw));
         ids.map_err(|problem| DataError::BadImage(BadImage { image: mask.name(), problem }))
     }
 

@@ -12,6 +12,7 @@ mod layouts;
 mod lists;
 mod mask_layouts;
 mod masks;
+mod notations;
 mod pixels;
 mod tables;
 

@@ -46,6 +46,51 @@ pub fn save_grey(path: &Path, mask: &GrayImage) {
     mask.save(path).unwrap();
 }
 
+/// How a mask in PNG stores its values.
+#[derive(Clone, Copy)]
+pub enum Notation<'a> {
+    /// As greys of this many bits.
+    Bits(u8),
+    /// As indices of a palette.
+    Palette(&'a [[u8; 3]]),
+    /// As these colors.
+    Colors(&'a [[u8; 3]]),
+}
+
+/// A mask of vertical stripes in a notation.
+pub fn save_as(path: &Path, values: &[u8], notation: Notation<'_>) {
+    use png::{BitDepth, ColorType, Encoder};
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut encoder = Encoder::new(fs::File::create(path).unwrap(), WIDTH, HEIGHT);
+    let mask = stripes(values);
+    let content = match notation {
+        Notation::Bits(bits) => {
+            encoder.set_color(ColorType::Grayscale);
+            encoder.set_depth(BitDepth::from_u8(bits).unwrap());
+            let packed = |values: &[u8]| values.iter().fold(0u16, |byte, value| byte << bits | u16::from(*value)) as u8;
+            mask.rows()
+                .flat_map(|row| {
+                    row.map(|p| p.0[0])
+                        .collect::<Vec<u8>>()
+                        .chunks(8 / usize::from(bits))
+                        .map(packed)
+                        .collect::<Vec<u8>>()
+                })
+                .collect()
+        }
+        Notation::Palette(palette) => {
+            encoder.set_color(ColorType::Indexed);
+            encoder.set_palette(palette.concat());
+            mask.into_raw()
+        }
+        Notation::Colors(colors) => {
+            encoder.set_color(ColorType::Rgb);
+            mask.into_raw().into_iter().flat_map(|value| colors[usize::from(value)]).collect::<Vec<u8>>()
+        }
+    };
+    encoder.write_header().unwrap().write_image_data(&content).unwrap();
+}
+
 /// `images/NAME.png` and `masks/NAME.png` for each name.
 pub fn pairs<'a>(root: &Path, names: impl IntoIterator<Item = &'a str>, mask: impl Fn(usize) -> GrayImage) {
     for (number, name) in names.into_iter().enumerate() {

@@ -95,7 +95,7 @@ The file stands in the folder of a segmentation set. Every entry is optional.
 | `classes`, `palette` | list of names, list of colors | the same, as two lists |
 | `ignore_index` | number or list of numbers | values that are ignored; 255 is, unless it is the value of a class |
 | `ignore_color` | three numbers | color that is ignored |
-| `coding` | `value` (default), `color` | whether palette masks are read by value or by color |
+| `coding` | `value` (default), `color` | whether masks with palettes, or of 1, 2 or 4 bits a sample, are read by value or by color |
 | `nearest` | true, false | a value or color that is not listed becomes the nearest one |
 | `threshold` | 1 to 255 | two classes: values below it, and from it on |
 | `orientation` | `upright`, `stored` | how pictures that EXIF turns are read, with their masks |

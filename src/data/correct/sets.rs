@@ -199,7 +199,10 @@ pub fn correct_segmentation(path: &Path, options: &CheckOptions<'_>, to: &Path) 
         entry.insert("color".into(), color.into());
         toml::Value::Table(entry)
     });
-    let text = toml::Table::from_iter([("classes".to_string(), toml::Value::Array(classes.collect()))]).to_string();
+    let classes = toml::Value::Array(classes.collect());
+    let ignored = toml::Value::from(i64::from(IGNORED));
+    let entries = [("ignore_index".to_string(), ignored), ("classes".to_string(), classes)];
+    let text = toml::Table::from_iter(entries).to_string();
     target.write("classes.toml", text.as_bytes())?;
     let lines: Vec<String> =
         kept.iter().zip(files).map(|(one, file)| format!("{file} masks/{}.png", one.stem)).collect();

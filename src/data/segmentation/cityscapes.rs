@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::class_list::{ClassList, IGNORED};
 use super::coding::Coding;
-use super::detect;
 use super::found::{Found, Pair};
+use super::listed;
 use super::mask::MaskSource;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{images_below, name_of, stem_of};
@@ -86,7 +86,7 @@ fn folders(root: &Path) -> Option<(PathBuf, PathBuf)> {
 
 /// Refuses files named as label ids that hold train ids: values below 19 and 255, which is no label id.
 fn require_label_ids(root: &Path, found: &Found) -> Result<(), DataError> {
-    let values = detect::values_in(&found.parts()).present();
+    let values = listed::values_in(&found.parts()).present();
     let is_train_id = |value: &u8| *value == IGNORED || usize::from(*value) < CLASSES.len();
     if !values.contains(&IGNORED) || !values.iter().all(is_train_id) {
         return Ok(());

@@ -16,7 +16,7 @@ use crate::data::text::read_text;
 /// ```toml
 /// ignore_index = 11            # a value or a list of them; 255 too, unless a class has it
 /// ignore_color = [0, 0, 0]
-/// coding = "value"             # of palette masks: "value" (default) or "color"
+/// coding = "value"             # of masks with palettes or of few bits: "value" (default) or "color"
 /// nearest = true               # an unlisted value or color becomes the nearest listed one
 /// threshold = 128              # two classes: below it, and from it on
 /// orientation = "upright"      # of pictures that EXIF turns, and their masks: "upright" or "stored"
@@ -61,6 +61,39 @@ pub(super) enum WrittenCoding {
     Color,
 }
 
+/// What `classes.toml` says about masks whose classes stand elsewhere.
+#[derive(Default)]
+pub(super) struct Wishes {
+    pub ignored: Vec<u8>,
+    pub ignored_color: Option<[u8; 3]>,
+    pub coding: Option<WrittenCoding>,
+    pub nearest: bool,
+}
+
+impl Wishes {
+    fn of(written: &Written) -> Self {
+        let Written { ignore_index, ignore_color, coding, nearest, .. } = written;
+        let ignored_color = ignore_color.map(|Rgb(color)| color);
+        Self { ignored: ignore_index.clone(), ignored_color, coding: *coding, nearest: *nearest }
+    }
+
+    /// These, or others where there are none.
+    pub fn or(self, other: Self) -> Self {
+        if self.are_none() { other } else { self }
+    }
+
+    fn are_none(&self) -> bool {
+        self.ignored.is_empty() && self.ignored_color.is_none() && self.coding.is_none() && !self.nearest
+    }
+}
+
+/// What the files beside a set say about its classes.
+pub(super) struct Said {
+    pub written: Option<(Written, PathBuf)>,
+    pub orientation: Option<Posture>,
+    pub wishes: Wishes,
+}
+
 /// Reads a file of classes; `None` for a file about something else.
 type Reader = fn(&Path) -> Result<Option<Written>, DataError>;
 
@@ -77,18 +110,25 @@ const FILES: [(&str, Reader); 9] = [
     ("codes.txt", from_names),
 ];
 
-/// The content of the first file of classes, and the orientation in `classes.toml`.
-pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>, Option<Posture>), DataError> {
-    let mut orientation = None;
+/// The content of the first file of classes, and the entries of a `classes.toml` without classes.
+pub(super) fn written_beside(root: &Path) -> Result<Said, DataError> {
+    let (mut orientation, mut wishes) = (None, Wishes::default());
     if let Some(toml) = files_named(root, &["classes.toml"])?.into_iter().next() {
         let written: Written =
             toml::from_str(&read_text(&toml)?).map_err(|e| DataError::malformed(&toml, e.to_string()))?;
         orientation = written.orientation;
         if !written.classes.is_empty() || written.threshold.is_some() {
-            return Ok((Some((written, toml)), orientation));
+            return Ok(Said { written: Some((written, toml)), orientation, wishes });
         }
-        if orientation.is_none() {
-            let problem = "names no classes; list them, or give threshold or orientation";
+        if written.palette.is_some() {
+            return Err(DataError::malformed(
+                &toml,
+                "has a palette and no classes; list the classes, a name for each color",
+            ));
+        }
+        wishes = Wishes::of(&written);
+        if orientation.is_none() && wishes.are_none() {
+            let problem = "says nothing: list the classes, or give threshold, ignore_index, ignore_color, coding, nearest or orientation";
             return Err(DataError::malformed(&toml, problem));
         }
     }
@@ -106,7 +146,7 @@ pub(super) fn written_beside(root: &Path) -> Result<(Option<(Written, PathBuf)>,
             }
         }
     }
-    Ok((found, orientation))
+    Ok(Said { written: found, orientation, wishes })
 }
 
 /// Refuses two files of classes with other names, or with the same names in another order.
@@ -157,18 +197,37 @@ fn from_color_list(path: &Path) -> Result<Option<Written>, DataError> {
     of_lines(path, 0, "R G B name", split)
 }
 
-/// A header, then lines `name,r,g,b`, a common form of CamVid.
+/// A header, then lines `name,r,g,b`, a common form of CamVid. The header gives the places of the columns; without words that
+/// are known they are those of this order. A first line of that form is a row.
 fn from_color_table(path: &Path) -> Result<Option<Written>, DataError> {
-    let split = |line: &str| {
-        let mut cells = line.split([',', ';', '\t']).map(str::trim);
-        let name = cells.next()?.to_string();
-        let mut channel = || cells.next().and_then(|cell| cell.parse::<u8>().ok());
-        Some((name, [channel()?, channel()?, channel()?]))
+    const WORDS: [&[&str]; 4] =
+        [&["name", "class", "label", "class_name"], &["r", "red"], &["g", "green"], &["b", "blue"]];
+    let cells = |line: &str| -> Vec<String> {
+        line.split([',', ';', '\t']).map(|cell| cell.trim().trim_matches('"').to_owned()).collect()
     };
-    of_lines(path, 1, "name,r,g,b", split)
+    let split = |line: &str, places: [usize; 4]| {
+        let cells = cells(line);
+        let channel = |at: usize| cells.get(places[at]).and_then(|cell| cell.parse::<u8>().ok());
+        Some((cells.get(places[0])?.clone(), [channel(1)?, channel(2)?, channel(3)?]))
+    };
+    let text = read_text(path)?;
+    let header = text.lines().find(|line| !line.trim().is_empty() && !is_remark(line)).unwrap_or_default();
+    let named = cells(&header.to_lowercase());
+    let place = |words: &&[&str]| named.iter().position(|cell| words.contains(&cell.as_str()));
+    let found = WORDS.each_ref().map(place);
+    let (places, skipped) = match found {
+        [Some(name), Some(r), Some(g), Some(b)] => ([name, r, g, b], 1),
+        [_, None, None, None] if split(header, [0, 1, 2, 3]).is_some() => ([0, 1, 2, 3], 0),
+        [_, None, None, None] => ([0, 1, 2, 3], 1),
+        _ => {
+            let problem = format!("'{header}' does not name all of the columns name, r, g and b; name them so");
+            return Err(DataError::CsvRow { path: path.into(), line: 1, problem });
+        }
+    };
+    of_lines(path, skipped, "name,r,g,b", |line| split(line, places))
 }
 
-/// Reads the lines after the first `skipped`. The class `Void` is ignored. Palettes are read as colors.
+/// Reads the rows after the first `skipped`. The class `Void` is ignored. Palettes are read as colors.
 fn of_lines(
     path: &Path,
     skipped: usize,
@@ -178,7 +237,7 @@ fn of_lines(
     let (mut classes, mut ignore_color) = (Vec::new(), None);
     let text = read_text(path)?;
     let is_row = |(_, line): &(usize, &str)| !line.trim().is_empty() && !is_remark(line);
-    for (number, line) in text.lines().enumerate().skip(skipped).filter(is_row) {
+    for (number, line) in text.lines().enumerate().filter(is_row).skip(skipped) {
         let bare = line.split(" #").next().unwrap_or_default();
         let Some((name, color)) = split(bare) else {
             let problem = format!("'{line}' is not '{expected}' with three numbers from 0 to 255");

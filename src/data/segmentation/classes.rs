@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::class_files::{Written, WrittenCoding, written_beside};
+use super::class_files::{Said, Wishes, Written, WrittenCoding, written_beside};
 use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::{Coding, ValueTable};
+use super::raw::Samples;
 use super::written::{Byte, Rgb, WrittenClass};
 use crate::data::DataError;
 use crate::data::decode::Posture;
@@ -18,6 +19,8 @@ pub(super) struct Beside {
     pub coding: Option<Coding>,
     /// That of pictures that EXIF turns, and of their masks.
     pub orientation: Option<Posture>,
+    /// Entries of a `classes.toml` without classes.
+    pub wishes: Wishes,
 }
 
 /// The class file in `root`: the first of `classes.toml`, `info.json`, `label_colors.txt`, `class_dict.csv`,
@@ -26,10 +29,10 @@ pub(super) struct Beside {
 /// # Errors
 /// Where the file cannot be read or contradicts itself.
 pub(super) fn read_beside(root: &Path, threshold: Option<u8>) -> Result<Beside, DataError> {
-    let (written, orientation) = written_beside(root)?;
-    let Some((mut written, path)) = written else { return Ok(Beside { coding: None, orientation }) };
+    let Said { written, orientation, wishes } = written_beside(root)?;
+    let Some((mut written, path)) = written else { return Ok(Beside { coding: None, orientation, wishes }) };
     written.threshold = threshold.map(Byte).or(written.threshold);
-    Ok(Beside { coding: Some(coding(written, &path)?), orientation })
+    Ok(Beside { coding: Some(coding(written, &path)?), orientation, wishes })
 }
 
 /// The coding of names with their values. A first name `__ignore__` or `void` is ignored.
@@ -86,7 +89,9 @@ fn coding(written: Written, path: &Path) -> Result<Coding, DataError> {
     }
     builder.list.ignored = if ignored_words.is_empty() { "nothing".into() } else { ignored_words.join(", ") };
     builder.list.source = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_coding_said = coding.is_some();
     let coding = builder.finish(coding == Some(WrittenCoding::Color), is_said).map_err(wrong)?;
+    let coding = Coding { is_said: is_coding_said, ..coding };
     Ok(if nearest { coding.by_nearest() } else { coding })
 }
 
@@ -128,7 +133,8 @@ fn of_threshold(classes: Vec<WrittenClass>, threshold: u8, ignored: &[u8], path:
         values: Some(Box::new(values)),
         colors: None,
         nearest: false,
-        by_brightness: true,
+        samples: Samples::Brightness,
+        is_said: true,
         assumes_ignored: false,
     })
 }
@@ -177,16 +183,19 @@ impl Builder {
                  one is the background, rename it to background, or list the classes in a classes.toml"
             ));
         }
-        let assumes_ignored =
-            !palettes_are_colors && !is_ignored_said && self.values[usize::from(IGNORED)] == Some(IGNORED);
-        let values = (!palettes_are_colors).then(|| Box::new(self.values));
+        // Classes without colors are greys by their values.
+        let has_values = !palettes_are_colors || self.colors.is_empty();
+        let assumes_ignored = has_values && !is_ignored_said && self.values[usize::from(IGNORED)] == Some(IGNORED);
+        let values = has_values.then(|| Box::new(self.values));
         let colors = (!self.colors.is_empty()).then_some(self.colors);
+        let samples = if palettes_are_colors { Samples::Colors } else { Samples::Numbers };
         Ok(Coding {
             classes: Arc::new(self.list),
             values,
             colors,
             nearest: false,
-            by_brightness: false,
+            samples,
+            is_said: false,
             assumes_ignored,
         })
     }

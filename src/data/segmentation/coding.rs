@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use image::GrayImage;
 
+use super::class_files::{Wishes, WrittenCoding};
 use super::class_list::{ClassList, IGNORED, color_table};
-use super::raw::{RawMask, Samples, Stored};
+use super::raw::{RawMask, Samples, Shown, Stored};
 use crate::data::{ClassReading, ImageProblem};
 
 /// Train id of each stored value; `None` for values of no class.
@@ -22,8 +23,10 @@ pub(crate) struct Coding {
     pub colors: Option<HashMap<[u8; 3], u8>>,
     /// Whether a color of no class becomes that of the nearest class.
     pub nearest: bool,
-    /// Whether values are brightness, of which a threshold makes two classes, instead of numbers of classes.
-    pub by_brightness: bool,
+    /// How the samples of a mask are taken.
+    pub samples: Samples,
+    /// Whether a file or the masks say that the values or the colors of palettes are the classes.
+    pub is_said: bool,
     /// Whether value 255 is ignored by convention alone: neither a file nor the masks say so.
     pub assumes_ignored: bool,
 }
@@ -46,7 +49,8 @@ impl Coding {
             values: Some(table),
             colors,
             nearest: false,
-            by_brightness: false,
+            samples: Samples::Numbers,
+            is_said: false,
             assumes_ignored: false,
         }
     }
@@ -87,23 +91,74 @@ impl Coding {
         Self { nearest: true, ..self }
     }
 
+    /// The same as `classes.toml` wishes it.
+    ///
+    /// # Errors
+    /// Where fewer than 2 classes are left, or classes have no colors.
+    pub(super) fn wished(self, wishes: &Wishes) -> Result<Self, String> {
+        let mut coding = self.ignoring(wishes)?;
+        match wishes.coding {
+            None => {}
+            Some(WrittenCoding::Color) if coding.colors.is_some() => {
+                (coding.values, coding.samples, coding.is_said) = (None, Samples::Colors, true);
+            }
+            Some(WrittenCoding::Color) => (coding.samples, coding.is_said) = (Samples::Colors, true),
+            Some(WrittenCoding::Value) if coding.values.is_none() => {
+                return Err(format!("{} lists colors, not values; give each class its value", coding.classes.source));
+            }
+            Some(WrittenCoding::Value) => coding.is_said = true,
+        }
+        Ok(if wishes.nearest { coding.by_nearest() } else { coding })
+    }
+
+    /// The same with ignored values and an ignored color. Their classes are none.
+    ///
+    /// # Errors
+    /// Where fewer than 2 classes are left.
+    pub(super) fn ignoring(mut self, wishes: &Wishes) -> Result<Self, String> {
+        let mut classes = (*self.classes).clone();
+        let (mut gone, mut words) = (Vec::new(), Vec::new());
+        for &value in &wishes.ignored {
+            let Some(table) = &mut self.values else { break };
+            gone.extend(table[usize::from(value)].replace(IGNORED).filter(|&id| id != IGNORED));
+            words.push(format!("value {value}"));
+        }
+        if let Some([r, g, b]) = wishes.ignored_color {
+            gone.extend(self.colors.get_or_insert_default().insert([r, g, b], IGNORED).filter(|&id| id != IGNORED));
+            words.push(format!("color #{r:02x}{g:02x}{b:02x}"));
+        }
+        if words.is_empty() {
+            return Ok(self);
+        }
+        let kept: Vec<u8> = (0..classes.len()).map(|id| id as u8).filter(|id| !gone.contains(id)).collect();
+        if kept.len() < 2 {
+            return Err(format!("ignores {}, so that fewer than 2 classes are left", words.join(", ")));
+        }
+        let place = |id: u8| kept.iter().position(|&one| one == id).map_or(IGNORED, |at| at as u8);
+        self.values.iter_mut().flat_map(|table| table.iter_mut()).for_each(|slot| *slot = slot.map(place));
+        self.colors.iter_mut().flat_map(HashMap::values_mut).for_each(|id| *id = place(*id));
+        classes.names = kept.iter().map(|&id| classes.names[usize::from(id)].clone()).collect();
+        classes.palette = kept.iter().map(|&id| classes.palette[usize::from(id)]).collect();
+        words.extend(Some(classes.ignored).filter(|said| !said.starts_with("nothing") && !words.contains(said)));
+        classes.ignored = words.join(", ");
+        self.assumes_ignored &= !wishes.ignored.contains(&IGNORED);
+        Ok(Self { classes: Arc::new(classes), ..self })
+    }
+
     /// The train id of each pixel.
     ///
     /// # Errors
     /// [`ImageProblem::OutsideClasses`] with every value or color of no class and its number of pixels.
     pub fn apply(&self, raw: &RawMask) -> Result<GrayImage, ImageProblem> {
         let ids = match &raw.stored {
-            Stored::Values(values, palette) => match (&self.values, palette) {
-                (Some(table), Some(greys)) if self.by_brightness && are_greys(greys, values) => {
-                    let grey = |&value: &u8| greys.get(usize::from(value)).map_or(0, |color| color[0]);
-                    self.ids_of_values(&values.iter().map(grey).collect::<Vec<_>>(), table)
+            Stored::Values(values, shown) => match (&self.values, self.samples) {
+                (Some(table), Samples::Numbers) => self.ids_of_values(values, table),
+                (Some(table), Samples::Brightness) if shows_greys(shown, values) => {
+                    let greys: Vec<u8> = values.iter().map(|&value| shown.color(value)[0]).collect();
+                    self.ids_of_values(&greys, table)
                 }
-                (Some(table), _) => self.ids_of_values(values, table),
-                (None, Some(palette)) => {
-                    let color = |&value: &u8| palette.get(usize::from(value)).copied().unwrap_or_default();
-                    self.ids_of_colors(&values.iter().map(color).collect::<Vec<_>>())
-                }
-                (None, None) => self.ids_of_colors(&values.iter().map(|&v| [v; 3]).collect::<Vec<_>>()),
+                (Some(table), Samples::Brightness) => self.ids_of_values(values, table),
+                _ => self.ids_of_colors(&values.iter().map(|&value| shown.color(value)).collect::<Vec<_>>()),
             },
             Stored::Colors(colors) => self.ids_of_colors(colors),
         }?;
@@ -156,11 +211,6 @@ impl Coding {
         self.complete(ids, outside.into_iter().map(|(color, pixels)| (name(color), pixels)))
     }
 
-    /// How the samples of a mask are taken.
-    pub fn samples(&self) -> Samples {
-        if self.by_brightness { Samples::Brightness } else { Samples::Numbers }
-    }
-
     fn complete(&self, ids: Vec<u8>, outside: impl Iterator<Item = (String, u64)>) -> Result<Vec<u8>, ImageProblem> {
         let outside: Vec<(String, u64)> = outside.collect();
         if outside.is_empty() {
@@ -170,10 +220,10 @@ impl Coding {
     }
 }
 
-/// Whether the entries of a palette that `values` use are greys.
-fn are_greys(palette: &[[u8; 3]], values: &[u8]) -> bool {
-    let is_grey = |value: u8| palette.get(usize::from(value)).is_none_or(|[r, g, b]| r == g && g == b);
+/// Whether the colors that `values` show are greys.
+pub(super) fn shows_greys(shown: &Shown, values: &[u8]) -> bool {
     let mut used = [false; 256];
     values.iter().for_each(|&value| used[usize::from(value)] = true);
+    let is_grey = |value: u8| matches!(shown.color(value), [r, g, b] if r == g && g == b);
     (0..=255u8).filter(|&value| used[usize::from(value)]).all(is_grey)
 }

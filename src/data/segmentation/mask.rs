@@ -9,7 +9,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
 use png::{BitDepth, ColorType, Transformations};
 
-use super::raw::{RawMask, Samples, Stored};
+use super::raw::{RawMask, Samples, Shown, Stored};
 use super::shapes::Drawing;
 use crate::data::decode::{Head, Posture, check_size, decode_bytes, decode_stored, format_of, guarded, read_bytes};
 use crate::data::{DecodeLimits, ImageProblem};
@@ -85,7 +85,8 @@ fn joined(paths: &[PathBuf], posture: Posture, samples: Samples) -> Result<RawMa
             return Err(ImageProblem::MaskFormat(format!("its parts differ in size: {found}")));
         }
         match (&mut below.stored, next.stored) {
-            (Stored::Values(below, _), Stored::Values(above, _)) => {
+            (Stored::Values(below, shown), Stored::Values(above, of_next)) => {
+                let above = in_one_notation((&mut *below, shown), (above, &of_next))?;
                 below.iter_mut().zip(above).for_each(|(low, high)| *low = if high == 0 { *low } else { high });
             }
             (Stored::Colors(below), Stored::Colors(above)) => {
@@ -95,6 +96,23 @@ fn joined(paths: &[PathBuf], posture: Posture, samples: Samples) -> Result<RawMa
         }
     }
     whole.ok_or(ImageProblem::Missing)
+}
+
+/// The values of a further part of a mask. Parts of other bits a sample are scaled to 8 bits, all of them.
+fn in_one_notation(
+    (below, shown): (&mut [u8], &mut Shown),
+    (mut above, of_next): (Vec<u8>, &Shown),
+) -> Result<Vec<u8>, ImageProblem> {
+    if *shown == *of_next {
+        return Ok(above);
+    }
+    let (Shown::Greys(_), Shown::Greys(_)) = (&*shown, of_next) else {
+        return Err(ImageProblem::MaskFormat("its parts have several palettes; save them with one, or in grey".into()));
+    };
+    below.iter_mut().for_each(|value| *value = shown.color(*value)[0]);
+    above.iter_mut().for_each(|value| *value = of_next.color(*value)[0]);
+    *shown = Shown::Greys(1);
+    Ok(above)
 }
 
 /// Reads the mask at `path`, in a posture. A mask must be stored without loss, with values up to 255.
@@ -107,11 +125,11 @@ pub(crate) fn read(path: &Path, posture: Posture, samples: Samples) -> Result<Ra
     let format = format_of(&bytes)?;
     if let Some(kind) = lossy(format, &bytes) {
         return match samples {
-            Samples::Numbers => Err(ImageProblem::LossyMask(kind)),
+            Samples::Numbers | Samples::Colors => Err(ImageProblem::LossyMask(kind)),
             Samples::Brightness => guarded(|| {
                 let grey = decode_stored(&bytes, &limits, posture)?.into_luma8();
                 let (width, height) = grey.dimensions();
-                Ok(RawMask { width, height, stored: Stored::Values(grey.into_raw(), None) })
+                Ok(RawMask { width, height, stored: Stored::Values(grey.into_raw(), Shown::Greys(1)) })
             }),
         };
     }
@@ -149,13 +167,13 @@ fn read_png(bytes: &[u8], limits: &DecodeLimits, posture: Posture, samples: Samp
     let rows = || (0..height as usize).map(row);
     let stored = match kind {
         ColorType::Grayscale | ColorType::Indexed => {
-            let scale = if samples == Samples::Brightness && kind == ColorType::Grayscale { white(depth) } else { 1 };
-            let values = rows().flat_map(|row| unpack(row, depth, width as usize)).map(|value| value * scale).collect();
-            Stored::Values(values, palette.filter(|_| kind == ColorType::Indexed))
+            let values = rows().flat_map(|row| unpack(row, depth, width as usize)).collect();
+            let palette = palette.filter(|_| kind == ColorType::Indexed);
+            Stored::Values(values, palette.map_or(Shown::Greys(white(depth)), Shown::by_palette))
         }
         ColorType::GrayscaleAlpha => {
             require_alpha_of_value(rows().flat_map(|row| row.chunks_exact(2).map(|p| ([p[0]; 3], p[1]))))?;
-            Stored::Values(rows().flat_map(|row| row.chunks_exact(2).map(|p| p[0])).collect(), None)
+            Stored::Values(rows().flat_map(|row| row.chunks_exact(2).map(|p| p[0])).collect(), Shown::Greys(1))
         }
         ColorType::Rgb => Stored::Colors(rows().flat_map(|row| row.as_chunks::<3>().0.iter().copied()).collect()),
         ColorType::Rgba => {
@@ -174,21 +192,21 @@ fn of_picture(picture: DynamicImage, samples: Samples) -> Result<RawMask, ImageP
     let is_black_and_white = |values: &[u16]| values.iter().all(|value| matches!(*value, 0 | u16::MAX));
     let narrow = |values: Vec<u16>| match values.iter().max() {
         Some(256..) if samples == Samples::Brightness || is_black_and_white(&values) => {
-            Ok(Stored::Values(values.into_iter().map(|value| (value / 257) as u8).collect(), None))
+            Ok(Stored::Values(values.into_iter().map(|value| (value / 257) as u8).collect(), Shown::Greys(1)))
         }
         Some(&highest) if highest > 255 => Err(ImageProblem::MaskFormat(format!(
             "its values of 16 bits reach {highest}, expected 0 to 255; write the number of the class (numbers of \
              objects are no classes)"
         ))),
-        _ => Ok(Stored::Values(values.into_iter().map(|value| value as u8).collect(), None)),
+        _ => Ok(Stored::Values(values.into_iter().map(|value| value as u8).collect(), Shown::Greys(1))),
     };
     if let DynamicImage::ImageLumaA8(_) | DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgba8(_) = picture {
         let pixel = |p: &image::Rgba<u16>| ([p.0[0], p.0[1], p.0[2]], p.0[3]);
         require_alpha_of_value(picture.to_rgba16().pixels().map(pixel))?;
     }
     let stored = match picture {
-        DynamicImage::ImageLuma8(grey) => Stored::Values(grey.into_raw(), None),
-        DynamicImage::ImageLumaA8(grey) => Stored::Values(grey.pixels().map(|p| p.0[0]).collect(), None),
+        DynamicImage::ImageLuma8(grey) => Stored::Values(grey.into_raw(), Shown::Greys(1)),
+        DynamicImage::ImageLumaA8(grey) => Stored::Values(grey.pixels().map(|p| p.0[0]).collect(), Shown::Greys(1)),
         DynamicImage::ImageLuma16(grey) => narrow(grey.into_raw())?,
         DynamicImage::ImageLumaA16(grey) => narrow(grey.pixels().map(|p| p.0[0]).collect())?,
         DynamicImage::ImageRgb8(rgb) => Stored::Colors(rgb.pixels().map(|p| p.0).collect()),

@@ -17,7 +17,7 @@ pub(super) fn require_two_classes(root: &Path, coding: &Coding, train: &[Pair]) 
     let mut held = vec![false; names.len()];
     let mut read = 0;
     for pair in train {
-        let raw = pair.mask.read(&pair.image, pair.posture, coding.samples());
+        let raw = pair.mask.read(&pair.image, pair.posture, coding.samples);
         let Ok(ids) = raw.and_then(|raw| coding.apply(&raw)) else { continue };
         read += 1;
         for &id in ids.as_raw() {

@@ -16,16 +16,46 @@ pub(crate) struct RawMask {
 pub(crate) enum Samples {
     /// As numbers of classes: as they are stored, without loss.
     Numbers,
-    /// As brightness from 0 to 255, of which a threshold makes two classes: samples of 1, 2 or 4 bits are scaled, and JPEG
-    /// is read too.
+    /// As the colors that they show: those of the palette; samples of 1, 2 or 4 bits are scaled.
+    Colors,
+    /// As brightness from 0 to 255, of which a threshold makes two classes: as colors, and JPEG is read too.
     Brightness,
+}
+
+/// The colors that stored values show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Greys: the value times this number, which is 1 for samples of 8 bits.
+    Greys(u8),
+    /// The colors of a palette.
+    Palette(Vec<[u8; 3]>),
+}
+
+impl Shown {
+    /// The colors of a palette. One that shows each value as the grey of that value says no more than a grey file.
+    pub fn by_palette(palette: Vec<[u8; 3]>) -> Self {
+        let is_grey_of_value = |(value, color): (usize, &[u8; 3])| color.iter().all(|&c| usize::from(c) == value);
+        if palette.iter().enumerate().all(is_grey_of_value) { Self::Greys(1) } else { Self::Palette(palette) }
+    }
+
+    /// The color of a value; black for one without an entry in the palette.
+    pub fn color(&self, value: u8) -> [u8; 3] {
+        match self {
+            Self::Greys(scale) => [value.saturating_mul(*scale); 3],
+            Self::Palette(palette) => palette.get(usize::from(value)).copied().unwrap_or_default(),
+        }
+    }
+
+    pub fn palette(&self) -> Option<&Vec<[u8; 3]>> {
+        if let Self::Palette(palette) = self { Some(palette) } else { None }
+    }
 }
 
 /// The pixels of a mask.
 #[derive(Debug, Clone)]
 pub(crate) enum Stored {
     /// One value per pixel, by rows: a grey level or an index into the palette.
-    Values(Vec<u8>, Option<Vec<[u8; 3]>>),
+    Values(Vec<u8>, Shown),
     /// One color per pixel.
     Colors(Vec<[u8; 3]>),
 }
@@ -42,11 +72,11 @@ impl RawMask {
             picture
         };
         match stored {
-            Stored::Values(values, palette) => {
+            Stored::Values(values, shown) => {
                 let grey = image::GrayImage::from_raw(width, height, values).unwrap_or_default();
                 let grey = turn(grey.into()).into_luma8();
                 let (width, height) = grey.dimensions();
-                RawMask { width, height, stored: Stored::Values(grey.into_raw(), palette) }
+                RawMask { width, height, stored: Stored::Values(grey.into_raw(), shown) }
             }
             Stored::Colors(colors) => {
                 let rgb = image::RgbImage::from_raw(width, height, colors.into_flattened()).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::class_list::{ClassList, voc_color};
 use super::coding::Coding;
-use super::raw::{RawMask, Stored};
+use super::raw::{RawMask, Shown, Stored};
 use crate::data::decode::{Head, Posture};
 use crate::data::{DataError, ImageProblem};
 
@@ -132,7 +132,7 @@ impl Drawing {
             canvas.require_inside(&shape.area, is_share)?;
             canvas.draw(shape, is_share)?;
         }
-        Ok(RawMask { width: size.0, height: size.1, stored: Stored::Values(canvas.ids, None) })
+        Ok(RawMask { width: size.0, height: size.1, stored: Stored::Values(canvas.ids, Shown::Greys(1)) })
     }
 }
 

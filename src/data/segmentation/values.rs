@@ -9,75 +9,71 @@
 //! | greys at equal steps up to 255, each with areas | one class per value, also for 255 |
 //! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be edges between two classes |
 //! | 0 and 1 in some files, 0 and 255 in others | refused: one of the two codings is wrong |
-//! | palettes with a color at different values | refused: the values may be the classes, or the colors |
+//! | 0 to k and one or two values from 240 on | refused: these may be ignored, or classes |
 //!
 //! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made
 //! by scaling or JPEG, have none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::class_list::{ClassList, IGNORED, color_table, voc_color};
 use super::coding::{Coding, ValueTable};
+use super::raw::{Samples, Shown};
 use crate::data::DataError;
 
 /// Values in all masks of a set.
 #[derive(Debug, Clone)]
 pub(super) struct Values {
     /// Pixels of each value.
-    pub pixels: Box<[u64; 256]>,
+    pixels: Box<[u64; 256]>,
     /// Pixels of each value whose eight neighbors have the same value.
-    pub inner: Box<[u64; 256]>,
-    /// Values in each file.
-    pub files: Vec<(PathBuf, [bool; 256])>,
+    inner: Box<[u64; 256]>,
+    pub files: Vec<FileValues>,
     pub palette: Option<Vec<[u8; 3]>>,
-    /// Value and file of each color that is used in a palette, if it has one value in that file.
-    colors: BTreeMap<[u8; 3], (u8, PathBuf)>,
-    /// The first color with different values in two files.
-    clash: Option<[([u8; 3], u8, PathBuf); 2]>,
+}
+
+/// The values in a file.
+#[derive(Debug, Clone)]
+pub(super) struct FileValues {
+    pub path: PathBuf,
+    pub held: [bool; 256],
+    /// Whether the file has a palette of other colors than the greys of its values.
+    pub has_palette: bool,
 }
 
 impl Default for Values {
     fn default() -> Self {
         let zeros = || Box::new([0; 256]);
-        Self { pixels: zeros(), inner: zeros(), files: Vec::new(), palette: None, colors: BTreeMap::new(), clash: None }
+        Self { pixels: zeros(), inner: zeros(), files: Vec::new(), palette: None }
     }
 }
 
 /// Values below this are class numbers. A set with higher values may be a scale of greys.
 const GREYS_FROM: u8 = 64;
 
-impl Values {
-    pub fn of(path: &Path, values: &[u8], width: usize, palette: Option<Vec<[u8; 3]>>) -> Self {
-        let mut found = Self { palette, ..Self::default() };
-        values.iter().for_each(|&v| found.pixels[usize::from(v)] += 1);
-        let rows: Vec<&[u8]> = values.chunks_exact(width.max(1)).collect();
-        for three in rows.windows(3) {
-            for (at, middle) in three[1].windows(3).enumerate() {
-                let value = middle[1];
-                if three.iter().all(|row| row[at..at + 3] == [value; 3]) {
-                    found.inner[usize::from(value)] += 1;
-                }
+/// Calls `found` with each pixel whose eight neighbors equal it.
+pub(super) fn each_inner<T: Copy + PartialEq>(pixels: &[T], width: usize, mut found: impl FnMut(T)) {
+    let rows: Vec<&[T]> = pixels.chunks_exact(width.max(1)).collect();
+    for three in rows.windows(3) {
+        for (at, middle) in three[1].windows(3).enumerate() {
+            let value = middle[1];
+            if three.iter().all(|row| row[at..at + 3] == [value; 3]) {
+                found(value);
             }
         }
-        found.files.push((path.to_path_buf(), std::array::from_fn(|v| found.pixels[v] > 0)));
-        found.colors = found.colors_of_palette(path);
-        found
     }
+}
 
-    fn colors_of_palette(&self, path: &Path) -> BTreeMap<[u8; 3], (u8, PathBuf)> {
-        let Some(palette) = &self.palette else { return BTreeMap::new() };
-        let used = |value: &usize| self.pixels[*value] > 0;
-        let mut values: BTreeMap<[u8; 3], Vec<u8>> = BTreeMap::new();
-        for value in (0..palette.len().min(256)).filter(used) {
-            values.entry(palette[value]).or_default().push(value as u8);
-        }
-        let only = |(color, values): ([u8; 3], Vec<u8>)| match values[..] {
-            [value] => Some((color, (value, path.to_path_buf()))),
-            _ => None,
-        };
-        values.into_iter().filter_map(only).collect()
+impl Values {
+    pub fn of(path: &Path, values: &[u8], width: usize, shown: &Shown) -> Self {
+        let mut found = Self { palette: shown.palette().cloned(), ..Self::default() };
+        values.iter().for_each(|&v| found.pixels[usize::from(v)] += 1);
+        each_inner(values, width, |value| found.inner[usize::from(value)] += 1);
+        let held = std::array::from_fn(|v| found.pixels[v] > 0);
+        found.files.push(FileValues { path: path.to_path_buf(), held, has_palette: found.palette.is_some() });
+        found
     }
 
     pub fn plus(mut self, other: Self) -> Self {
@@ -85,15 +81,19 @@ impl Values {
         self.inner.iter_mut().zip(other.inner.iter()).for_each(|(a, b)| *a += b);
         self.files.extend(other.files);
         self.palette = self.palette.or(other.palette);
-        let clash = other.colors.iter().find_map(|(color, (value, file))| {
-            let (known, first) = self.colors.get(color).filter(|(known, _)| known != value)?;
-            Some([(*color, *known, first.clone()), (*color, *value, file.clone())])
-        });
-        self.clash = self.clash.or(other.clash).or(clash);
-        for (color, place) in other.colors {
-            self.colors.entry(color).or_insert(place);
-        }
         self
+    }
+
+    /// Forgets a value.
+    pub fn remove(&mut self, value: u8) {
+        let at = usize::from(value);
+        (self.pixels[at], self.inner[at]) = (0, 0);
+        self.files.iter_mut().for_each(|file| file.held[at] = false);
+    }
+
+    /// Each value with its pixels, and those among pixels of the same value.
+    pub fn counts(&self) -> impl Iterator<Item = (u8, [u64; 2])> {
+        self.present().into_iter().map(|v| (v, [self.pixels[usize::from(v)], self.inner[usize::from(v)]]))
     }
 
     pub fn present(&self) -> Vec<u8> {
@@ -115,8 +115,7 @@ impl Values {
     }
 
     fn file_with(&self, value: u8) -> String {
-        let named =
-            |(path, held): &(PathBuf, [bool; 256])| held[usize::from(value)].then(|| path.display().to_string());
+        let named = |file: &FileValues| file.held[usize::from(value)].then(|| file.path.display().to_string());
         self.files.iter().find_map(named).unwrap_or_default()
     }
 
@@ -134,11 +133,17 @@ impl Values {
     }
 }
 
-/// The coding of masks that hold `values`.
+/// The coding of masks that hold `values`. With `nearest`, values without areas become those of the nearest class.
 ///
 /// # Errors
 /// Where the values have two readings, or are a single class.
-pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> {
+pub(super) fn coding(root: &Path, values: &Values, nearest: bool) -> Result<Coding, DataError> {
+    if nearest {
+        let mut values = values.clone();
+        let rims: Vec<u8> = values.present().into_iter().filter(|&value| !values.has_areas(value)).collect();
+        rims.into_iter().for_each(|value| values.remove(value));
+        return Ok(coding(root, &values, false)?.by_nearest());
+    }
     let present = values.present();
     let classes: Vec<u8> = present.iter().copied().filter(|&v| v != IGNORED).collect();
     let has_255 = classes.len() < present.len();
@@ -148,10 +153,7 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
         let names = ["background", "foreground"].map(String::from).to_vec();
         return Ok(of_list(values, &present, names, "nothing (255 is the foreground)"));
     }
-    if let Some(problem) = clash_of_palettes(values) {
-        return refused(problem, None);
-    }
-    if let Some(problem) = two_habits(values, &present) {
+    if let Some(problem) = two_habits(values) {
         return refused(problem, Some(1));
     }
     require_two(root, &classes, has_255)?;
@@ -178,25 +180,15 @@ pub(super) fn coding(root: &Path, values: &Values) -> Result<Coding, DataError> 
             return refused(rims(values, &without_areas), Some(128));
         }
     }
+    if let Some(problem) = outliers(&classes) {
+        return refused(problem, None);
+    }
     let ignored = if has_255 { "value 255" } else { "nothing (value 255 would be)" };
     // Grey levels spread over the range, such as 0, 85, 170, are named by their value.
     let spread = usize::from(highest) + 1 > classes.len() * 2 + 8;
     let word = if spread { "value" } else { "class" };
     let names = classes.iter().map(|v| format!("{word} {v}")).collect();
     Ok(of_list(values, &classes, names, ignored))
-}
-
-/// The problem of palettes that have one color at two values.
-fn clash_of_palettes(values: &Values) -> Option<String> {
-    let [(color, first_value, first), (_, value, file)] = values.clash.as_ref()?;
-    let [r, g, b] = color;
-    Some(format!(
-        "the palettes of its masks differ: #{r:02x}{g:02x}{b:02x} is value {first_value} in {} and value {value} in {}; either \
-         the values are the classes, or the colors are; list the classes with their colors in a classes.toml, and set coding \
-         = \"value\" or coding = \"color\" there",
-        first.display(),
-        file.display()
-    ))
 }
 
 /// Refuses masks of a single class.
@@ -218,7 +210,7 @@ pub(super) fn numbers_of_objects(values: &Values) -> Option<String> {
         let count = held.iter().take_while(|held| **held).count();
         held[count..].iter().all(|held| !held).then(|| count.saturating_sub(1)).filter(|_| count > 0)
     };
-    let all: Option<BTreeSet<usize>> = values.files.iter().map(|(_, held)| highest(held)).collect();
+    let all: Option<BTreeSet<usize>> = values.files.iter().map(|file| highest(&file.held)).collect();
     let Some(all) = all else { return numbers_over_all_files(values) };
     let all =
         Some(all).filter(|all| values.palette.is_none() && all.len() >= COUNTS && all.last() >= Some(&HIGHEST))?;
@@ -232,7 +224,7 @@ pub(super) fn numbers_of_objects(values: &Values) -> Option<String> {
 /// A note that values may be numbers of objects, where most values are in one file alone: numbers over the whole set.
 fn numbers_over_all_files(values: &Values) -> Option<String> {
     const FEWEST: usize = 10;
-    let files_with = |value: u8| values.files.iter().filter(|(_, held)| held[usize::from(value)]).count();
+    let files_with = |value: u8| values.files.iter().filter(|file| file.held[usize::from(value)]).count();
     let numbers: Vec<u8> = values.present().into_iter().filter(|&v| v != 0 && v != IGNORED).collect();
     let alone = numbers.iter().filter(|&&value| files_with(value) == 1).count();
     if values.palette.is_some() || values.files.len() < 3 || numbers.len() < FEWEST || 5 * alone < 4 * numbers.len() {
@@ -254,15 +246,34 @@ fn of_list(values: &Values, classes: &[u8], names: Vec<String>, ignored: &str) -
     let mut table: Box<ValueTable> = Box::new([None; 256]);
     table[usize::from(IGNORED)] = Some(IGNORED);
     classes.iter().enumerate().for_each(|(id, &v)| table[usize::from(v)] = Some(id as u8));
-    let colors = color_table(&list.palette);
+    // Without a palette no color has a meaning, apart from the greys of the values.
+    let colors = values.palette.as_ref().and_then(|_| color_table(&list.palette));
     Coding {
         classes: Arc::new(list),
         values: Some(table),
         colors,
         nearest: false,
-        by_brightness: false,
+        samples: Samples::Numbers,
+        is_said: true,
         assumes_ignored: false,
     }
+}
+
+/// The problem of one or two values near 255 beside 0 to k: they may be ignored, as 255 is.
+fn outliers(classes: &[u8]) -> Option<String> {
+    const FROM: u8 = 240;
+    let (numbers, high) = classes.split_at(classes.partition_point(|&value| value < FROM));
+    let (&[first, .., last], 1..=2) = (numbers, high.len()) else { return None };
+    if first > 1 || usize::from(last - first) + 1 != numbers.len() {
+        return None;
+    }
+    let words: Vec<String> = high.iter().map(u8::to_string).collect();
+    let list = if let [one] = high { one.to_string() } else { format!("[{}]", words.join(", ")) };
+    Some(format!(
+        "its masks hold the values {first} to {last} and {}: either the high ones are ignored (set ignore_index = {list} in a \
+         classes.toml), or they are classes (list the classes with their values there)",
+        words.join(" and ")
+    ))
 }
 
 /// Whether values rise by equal steps to 255, up to rounding.
@@ -274,18 +285,21 @@ fn equal_steps(values: &[u8]) -> bool {
 }
 
 /// The message for a foreground that is 1 in some files and `high` in others.
-fn two_habits(values: &Values, present: &[u8]) -> Option<String> {
-    let &[0, 1, high] = present else { return None };
-    let held = |v: u8| values.files.iter().filter(|(_, held)| held[usize::from(v)]).count();
-    let both = values.files.iter().any(|(_, held)| held[1] && held[usize::from(high)]);
-    let with_background = values.files.iter().any(|(_, held)| held[0] && held[usize::from(high)]);
-    if high < 128 || both || !with_background || values.palette.is_some() {
+pub(super) fn two_habits(values: &Values) -> Option<String> {
+    let &[0, 1, high] = values.present().as_slice() else { return None };
+    let held = |v: u8| values.files.iter().filter(|file| file.held[usize::from(v)]).count();
+    let with = |other: u8| move |file: &&FileValues| file.held[usize::from(other)] && file.held[usize::from(high)];
+    let both = values.files.iter().any(|file| with(1)(&file));
+    // A palette gives 255 a color, such as that of borders.
+    let is_of_palette = values.files.iter().any(|file| file.has_palette && file.held[usize::from(high)]);
+    let with_background = values.files.iter().any(|file| with(0)(&file));
+    if high < 128 || both || !with_background || is_of_palette {
         return None;
     }
     Some(format!(
         "its masks use two notations: 0 and 1 in {} files, such as {}, and 0 and {high} in {}, such as {}; either these are \
          two classes in two notations (write all masks in one, or set threshold = 1 in a classes.toml), or three values \
-         of which {high} is a class or ignored (list the classes in a classes.toml)",
+         of which {high} is a class or ignored (list the classes in a classes.toml, or set ignore_index = {high} there)",
         held(1),
         values.file_with(1),
         held(high),

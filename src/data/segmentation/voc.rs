@@ -6,7 +6,7 @@ use super::class_list::{ClassList, IGNORED, voc_color};
 use super::coding::Coding;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
-use super::raw::{RawMask, Samples, Stored};
+use super::raw::{RawMask, Samples, Shown, Stored};
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::list_index::{Index, Match};
@@ -200,8 +200,8 @@ fn has_own_colors(raw: &RawMask) -> bool {
         None => color == BORDER || value == Some(IGNORED),
     };
     let all = match &raw.stored {
-        Stored::Values(_, None) => false,
-        Stored::Values(values, Some(palette)) => {
+        Stored::Values(_, Shown::Greys(_)) => false,
+        Stored::Values(values, Shown::Palette(palette)) => {
             values.iter().all(|&value| palette.get(usize::from(value)).is_some_and(|&color| own(color, Some(value))))
         }
         Stored::Colors(colors) => colors.iter().all(|&color| own(color, None)),

@@ -1,12 +1,12 @@
 //! Tables, lists, names and annotations as other programs write them.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
 use shadegrad::data::{DataError, Hints, OpenOptions, SetOptions, Why, open_images, open_multi_label};
 
 use super::{HEIGHT, WIDTH, pairs, save_grey, segmentation, stripes, write};
+use crate::sets::{Notation, save_as};
 use crate::{class_folders, open, picture, refused, save, sets, temp};
 
 const SIX: [&str; 6] = ["0", "1", "2", "3", "4", "5"];
@@ -259,16 +259,6 @@ fn pairs_of_names_in_another_case() {
     refused(segmentation(dir.path()), &["val.txt, line 1", "F2.jpg or F2.png"]);
 }
 
-/// A mask of stripes whose values are indices of `palette`.
-fn indexed(path: &Path, palette: &[[u8; 3]]) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), WIDTH, HEIGHT);
-    encoder.set_color(png::ColorType::Indexed);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_palette(palette.concat());
-    encoder.write_header().unwrap().write_image_data(stripes(&[0, 1, 2]).as_raw()).unwrap();
-}
-
 /// Palettes that have the same colors at other values: the values or the colors may be the classes, and a list decides.
 #[test]
 fn palettes_that_differ_are_refused() {
@@ -277,7 +267,7 @@ fn palettes_that_differ_are_refused() {
         let dir = temp();
         for k in 0..4 {
             save(&dir.path().join(format!("images/{k}.png")), &picture(WIDTH, HEIGHT, k as u8));
-            indexed(&dir.path().join(format!("masks/{k}.png")), &palettes[k % 2]);
+            save_as(&dir.path().join(format!("masks/{k}.png")), &[0, 1, 2], Notation::Palette(&palettes[k % 2]));
         }
         dir
     };
@@ -292,8 +282,10 @@ fn palettes_that_differ_are_refused() {
     let classes = "classes = [\"a\", \"b\", \"c\"]\npalette = [[0, 0, 0], [255, 0, 0], [0, 255, 0]]\n";
     assert_eq!(list(&format!("{classes}coding = \"value\"\n")).iter().sum::<u8>(), 8, "all are value 2");
     assert_eq!(list(&format!("{classes}coding = \"color\"\n")).iter().sum::<u8>(), 6, "half are red");
-    // Other colors at all values, such as those of a tool's random palette: the values are the classes.
+    // Other colors at all values, such as those of a tool's random palette, or of palettes made from the colors of each file.
     let dir = set([[black, red, green], [black, [9, 9, 9], [7, 0, 7]]]);
+    refused(segmentation(dir.path()), &["value 1 is", "#090909", "#ff0000", "classes.toml"]);
+    write(&dir.path().join("classes.toml"), "coding = \"value\"\n");
     assert_eq!(segmentation(dir.path()).unwrap().train.classes().names.len(), 3);
 }
 
