@@ -131,6 +131,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         }
         found.into_iter().try_for_each(|one| print_one(one, args))?;
     }
+    predictions.note_on_images().into_iter().for_each(|note| complain(format_args!("note: {note}")));
     if failed > 0 && images.len() > 1 {
         complain(format_args!("{failed} of {} images have no prediction", images.len()));
     }

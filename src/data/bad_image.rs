@@ -65,6 +65,20 @@ pub enum ImageProblem {
         /// The bits of the set.
         bits: u8,
     },
+    /// A 16-bit image that needs more bits than the images that a model was trained on.
+    #[error(
+        "its 16-bit values reach {highest}, which takes {needed} bits, but the model reads 16-bit images as {bits} bits, where {} is \
+         white; scale its values as those of the images that the model was trained on, or save it with 8 bits",
+        (1u32 << bits) - 1
+    )]
+    DeeperThanModel {
+        /// Highest value of the image.
+        highest: u16,
+        /// The bits that it needs.
+        needed: u8,
+        /// The bits of the model.
+        bits: u8,
+    },
     /// A file without four channels where four are wanted.
     #[error("has no four channels, as RGBA or four bands of 8 or 16 bits")]
     NotFour,
@@ -139,6 +153,20 @@ pub enum ImageProblem {
         image_size: (u32, u32),
         /// Width and height of the mask.
         mask_size: (u32, u32),
+    },
+    /// Annotations for a picture of another size than that of their image.
+    #[error(
+        "is for a picture of {}x{} pixels, but its image {image} is {}x{}; annotate this picture, or correct the size in the \
+         annotations",
+        size.0, size.1, image_size.0, image_size.1
+    )]
+    DrawnForOtherSize {
+        /// Name of the image.
+        image: String,
+        /// Width and height of the image.
+        image_size: (u32, u32),
+        /// Width and height in the annotations.
+        size: (u32, u32),
     },
     /// A file of a kind that cannot be a mask.
     #[error("cannot be a mask: {0}")]

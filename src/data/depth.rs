@@ -44,8 +44,10 @@ pub(crate) enum Basis {
 /// Whether a sample of a set decided the number of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sampled {
-    /// The whole set decided, or a model.
+    /// The whole set decided.
     No,
+    /// A trained model decided.
+    ByModel,
     /// A sample with 16-bit images.
     With16Bits,
     /// A sample without 16-bit images.
@@ -71,12 +73,15 @@ impl Default for SampleDepth {
 impl SampleDepth {
     /// A fixed number of bits, that of a trained model.
     pub fn fixed(bits: u8) -> Self {
-        Self { bits: bits.clamp(1, 16).into(), settled: 1.into(), ..Self::default() }
+        let depth = Self::default();
+        depth.fix(bits);
+        depth
     }
 
-    /// Fixes the number of bits.
+    /// Fixes the number of bits to that of a trained model. An image that needs more is refused from now on.
     pub fn fix(&self, bits: u8) {
         self.bits.store(bits.clamp(1, 16), Ordering::Relaxed);
+        self.sampled.store(Sampled::ByModel as u8, Ordering::Relaxed);
         self.settled.store(1, Ordering::Relaxed);
     }
 
@@ -124,13 +129,16 @@ impl SampleDepth {
         self.bits.swap(bits, Ordering::Relaxed) != bits
     }
 
-    /// Refuses a 16-bit image that would have changed the choice if the sample had held it.
+    /// Refuses a 16-bit image that would have changed the choice if the sample had held it, or that a model would see as white.
     ///
     /// # Errors
-    /// [`ImageProblem::OtherDepth`].
+    /// [`ImageProblem::OtherDepth`] and [`ImageProblem::DeeperThanModel`].
     pub(crate) fn require_fits(&self, highest: u16) -> Result<(), ImageProblem> {
         let (bits, needed) = (self.bits(), bits_for(u32::from(highest)));
         let sampled = self.sampled.load(Ordering::Relaxed);
+        if sampled == Sampled::ByModel as u8 && needed > bits {
+            return Err(ImageProblem::DeeperThanModel { highest, needed, bits });
+        }
         let is_other = sampled == Sampled::With16Bits as u8 && needed > bits
             || sampled == Sampled::Without16Bits as u8 && needed < 16 && highest > 0;
         if is_other { Err(ImageProblem::OtherDepth { highest, needed, bits }) } else { Ok(()) }
@@ -149,6 +157,19 @@ impl SampleDepth {
         });
         let notes: Vec<String> = self.bits_note().into_iter().chain(pages).chain(profiles).collect();
         (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
+    /// A note where all 16-bit images need fewer bits than the trained model that fixed the number; `None` else.
+    pub fn note_for_model(&self) -> Option<String> {
+        let (bits, highest) = (self.bits(), self.highest.load(Ordering::Relaxed));
+        let needed = bits_for(highest);
+        let is_by_model = self.sampled.load(Ordering::Relaxed) == Sampled::ByModel as u8;
+        (is_by_model && highest > 0 && needed < bits).then(|| {
+            format!(
+                "16-bit images hold values up to {highest}, which take {needed} bits, and the model reads 16-bit images as {bits} bits: \
+                 they are dark for it; scale them as the images that it was trained on"
+            )
+        })
     }
 
     fn bits_note(&self) -> Option<String> {
@@ -220,6 +241,18 @@ mod tests {
         let depth = SampleDepth::fixed(12);
         depth.saw(9);
         assert!(!depth.settle(Basis::All));
+        assert_eq!(depth.require_fits(4095), Ok(()));
+        assert_eq!(
+            depth.require_fits(4096),
+            Err(ImageProblem::DeeperThanModel { highest: 4096, needed: 14, bits: 12 })
+        );
+        assert!(
+            depth
+                .note_for_model()
+                .is_some_and(|note| note.contains("up to 9, which take 8 bits") && note.contains("12 bits"))
+        );
+        depth.saw(4000);
+        assert_eq!([depth.note_for_model(), SampleDepth::default().note_for_model()], [None, None]);
         assert_eq!([0, 8, 2048, 4095, 60_000].map(|v| depth.to_byte(v)), [0, 0, 128, 255, 255]);
         // The image crate rounds 16 bits to 8 in the same way.
         let whole = SampleDepth::default();

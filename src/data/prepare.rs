@@ -315,6 +315,11 @@ impl<S: SampleSet> Prepared<S> {
         Some(if self.is_sampled { format!("of {} images that were read: {note}", self.own_sizes.len()) } else { note })
     }
 
+    /// A note on images that are darker than those of the trained model that they are read for; see [`SampleDepth`].
+    pub fn note_for_model(&self) -> Option<String> {
+        self.set.depth().and_then(SampleDepth::note_for_model)
+    }
+
     /// Number of bits that 16-bit samples are read with, see [`SampleDepth`].
     pub fn sample_bits(&self) -> u8 {
         self.set.depth().map_or(16, SampleDepth::bits)

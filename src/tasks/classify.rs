@@ -288,6 +288,10 @@ impl ImageSet for ClassifiedImages {
         self.0.bad()
     }
 
+    fn note(&self) -> Option<String> {
+        self.0.note_for_model()
+    }
+
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
         let source = ClassificationSource::new(self.0.clone(), &card.normalization).with_inputs(card.inputs());
         Ok((Box::new(Classification::trained(card.clone())?), Arc::new(source)))

@@ -239,6 +239,10 @@ impl ImageSet for ColorImages {
         self.0.bad()
     }
 
+    fn note(&self) -> Option<String> {
+        self.0.note_for_model()
+    }
+
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
         let objective = Colorization::trained(card.clone(), Some(self.0.clone()))?;
         let source = ColorizationSource::new(self.0.clone(), objective.space());

@@ -80,7 +80,8 @@ impl DataSource {
     /// Options to open a data set of pictures.
     pub fn set_options(&self) -> SetOptions {
         let Self { seed, skip_bad, undivided, .. } = *self;
-        SetOptions { val_split: self.val_split as f32, seed, skip_bad, hints: self.hints.clone(), undivided }
+        let val_split = self.val_split as f32;
+        SetOptions { val_split, seed, skip_bad, hints: self.hints.clone(), undivided, ..SetOptions::default() }
     }
 
     /// How a data set of labeled images is opened.
@@ -222,6 +223,9 @@ pub trait ImageSet {
 
     /// Unreadable images that were left out.
     fn skipped(&self) -> &[BadImage];
+
+    /// A note on 16-bit images that the model sees darker than those that it was trained on.
+    fn note(&self) -> Option<String>;
 
     /// The objective of a model, and these images as its samples. The objective also takes samples of the same images at the
     /// model's own image size, from another set: its evaluation then scales predictions to the size of this set and scores them

@@ -75,20 +75,25 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     }
     let (mut found, mut notes) = (vec![], vec![]);
     for ((name, model), source) in models.iter().zip(&sources) {
-        let remarks = remarks(model, source, &*set, (part, by_seed))?;
-        notes.extend(remarks.into_iter().map(|remark| format!("; {name}: {remark}")));
-        let same_view = model.card.image_size == common.image_size && model.card.resize() == common.resize();
-        if same_view || model.card.sees_own_pixels() {
+        let mut note = |remarks: Vec<String>| {
+            notes.extend(remarks.into_iter().map(|remark| format!("; {name}: {remark}")));
+        };
+        let same_size = model.card.image_size == common.image_size && model.card.resize() == common.resize();
+        let same_view = same_size || model.card.sees_own_pixels();
+        let same_bits = model.card.sample_bits() == common.sample_bits();
+        if same_view && same_bits {
+            note(remarks(model, source, &*set, (part, by_seed))?);
             found.push(measure(model, &*set, None, options)?);
             continue;
         }
-        // The same images, at the size of this model.
+        // The same images, at the size of this model and as it reads 16-bit ones.
         let own = DataSource { undivided: is_whole, ..source.clone() };
         let own = task.image_set(&model.card, &own, options.part)?.set;
         if own.len() != set.len() {
             let reason = Incomparable::Images { first: set.len(), other: own.len() };
             return Err(WorkflowError::NotComparable { first: first_name.clone(), other: name.clone(), reason });
         }
+        note(remarks(model, source, if same_bits { &*set } else { &*own }, (part, by_seed))?);
         found.push(measure(model, &*set, Some(&*own), options)?);
     }
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();

@@ -135,11 +135,11 @@ pub(super) fn remarks(
     set: &dyn ImageSet,
     (part, by_seed): (Part, bool),
 ) -> Result<Vec<String>, WorkflowError> {
+    let mut notes: Vec<String> = set.note().into_iter().collect();
     if checkpoint.config_path().is_none() {
-        return Ok(vec![]);
+        return Ok(notes);
     }
     let is_own = is_own(checkpoint, source)?;
-    let mut notes = vec![];
     if by_seed && !is_own && part != Part::Train {
         notes.push(format!(
             "{} has no parts: these are the {} images that the seed holds out of it; the others are its train part",

@@ -105,6 +105,11 @@ impl Predictions {
         self.predictor.note()
     }
 
+    /// A note on images that were darker than those of training, after the predictions; see [`SampleDepth::note_for_model`].
+    pub fn note_on_images(&self) -> Option<String> {
+        self.depth.note_for_model()
+    }
+
     /// Images per batch.
     pub fn batch(&self) -> usize {
         self.predictor.batch()

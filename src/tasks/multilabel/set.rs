@@ -26,6 +26,10 @@ impl ImageSet for LabeledImages {
         self.0.bad()
     }
 
+    fn note(&self) -> Option<String> {
+        self.0.note_for_model()
+    }
+
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
         let source = MultiLabelSource::new(self.0.clone(), &card.normalization);
         Ok((Box::new(MultiLabelClassification::trained(card.clone())?), Arc::new(source)))

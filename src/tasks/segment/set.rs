@@ -30,6 +30,10 @@ impl ImageSet for SegmentedImages {
         self.0.bad()
     }
 
+    fn note(&self) -> Option<String> {
+        self.0.note_for_model()
+    }
+
     fn measure(&self, card: &ModelCard) -> Result<(Box<dyn Objective>, Arc<dyn Source>), TaskError> {
         let objective = Box::new(Segmentation::trained(card.clone(), Some(self.0.clone()))?);
         let (height, width) = self.0.size();
