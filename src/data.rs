@@ -181,12 +181,21 @@ pub struct SetOptions {
     pub hints: Hints,
     /// Whether a data set without parts stays whole: training and validation part then are all its images.
     pub undivided: bool,
+    /// Classes of the trained model that masks are read for; empty for training.
+    pub model_classes: Vec<String>,
 }
 
 impl Default for SetOptions {
     /// 20 % for validation, seed 0, no hints, nothing left out.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, skip_bad: false, hints: Hints::default(), undivided: false }
+        Self {
+            val_split: 0.2,
+            seed: 0,
+            skip_bad: false,
+            hints: Hints::default(),
+            undivided: false,
+            model_classes: Vec::new(),
+        }
     }
 }
 

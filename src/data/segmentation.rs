@@ -26,6 +26,7 @@ pub(crate) mod labelme;
 mod leftovers;
 mod listed;
 pub(crate) mod mask;
+mod model;
 mod name_lists;
 mod notation;
 mod orientation;
@@ -88,10 +89,12 @@ pub(crate) fn complete(
     if let Some(coding) = &beside.coding {
         name_lists::require_same(found.home.as_deref().unwrap_or(path), coding)?;
     }
-    let coding = coding_of(path, &mut found, beside, options.hints.mask_threshold)?;
+    let coding = coding_of(path, &mut found, beside, options)?;
     let (coding, remarks) = listed::settle(path, &found.parts(), coding)?;
     found.decisions.notes.extend(remarks);
-    proof::require_two_classes(path, &coding, &found.train)?;
+    if options.model_classes.is_empty() {
+        proof::require_two_classes(path, &coding, &found.train)?;
+    }
     found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));
     splits(path, found, coding, options)
@@ -102,10 +105,10 @@ fn coding_of(
     path: &Path,
     found: &mut Found,
     beside: classes::Beside,
-    threshold: Option<u8>,
+    options: &SetOptions,
 ) -> Result<Coding, DataError> {
     let classes::Beside { coding, wishes, .. } = beside;
-    let coding = match (coding, found.known.take(), threshold) {
+    let coding = match (coding, found.known.take(), options.hints.mask_threshold) {
         (_, Some(_), Some(threshold)) => {
             let problem =
                 format!("{} says the classes of its masks: a threshold of {threshold} has no use", found.format);
@@ -123,7 +126,7 @@ fn coding_of(
             match listed {
                 Some(coding) => coding,
                 None => {
-                    let (coding, notes) = detect::detect(path, &found.parts(), &wishes)?;
+                    let (coding, notes) = detect::detect(path, &found.parts(), &wishes, &options.model_classes)?;
                     found.decisions.notes.extend(notes);
                     return Ok(coding);
                 }

@@ -41,8 +41,8 @@ use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
 use crate::data::correct::{Corrected, correct_segmentation};
 use crate::data::{
-    BadImage, CropSource, Crops, Place, PreparedPairs, SegmentationSource, SegmentationSplits, Source, nearest_into,
-    open_segmentation, prepare, stretch_into,
+    BadImage, CropSource, Crops, Place, PreparedPairs, SegmentationSource, SegmentationSplits, SetOptions, Source,
+    nearest_into, open_segmentation, prepare, stretch_into,
 };
 use crate::exec::AnyEngine;
 use crate::nn::Averaged;
@@ -97,7 +97,7 @@ impl Task for Segment {
         let config: SegmentConfig = settings.read()?;
         let start = StartFile::find(&config.network(1), &settings.common, observer)?;
         let mut from = DataSource::of(settings, config.image_size);
-        let mut splits = open_data(&from)?;
+        let mut splits = open_data(&from, &[])?;
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
@@ -157,7 +157,7 @@ impl Task for Segment {
             // Built-in scenes are drawn at their usual size.
             from.size = ImageSize::STREETS;
         }
-        let splits = open_data(&from)?;
+        let splits = open_data(&from, &card.classes)?;
         let other =
             || TaskError::OtherClasses { data: splits.train.classes().names.clone(), model: card.classes.clone() };
         let splits = splits.aligned(&card.classes).map_err(|_| other())?.with_channels(card.channels());
@@ -191,7 +191,7 @@ impl Task for Segment {
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: SegmentConfig = settings.read()?;
         let mut from = DataSource::of(settings, config.image_size);
-        let train = open_data(&from)?.train;
+        let train = open_data(&from, &[])?.train;
         from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Stretched);
         let (size, crops) = (from.size, config.crops());
         let classes = train.classes();
@@ -280,10 +280,13 @@ fn crop_line(train: &PreparedPairs, crops: &Crops, channels: usize) -> String {
     )
 }
 
-/// The named data set, or the built-in street scenes.
-fn open_data(from: &DataSource) -> Result<SegmentationSplits, TrainError> {
+/// The named data set, or the built-in street scenes; for a trained model with its classes.
+fn open_data(from: &DataSource, model_classes: &[String]) -> Result<SegmentationSplits, TrainError> {
     match &from.data {
-        Some(path) => Ok(open_segmentation(path, &from.set_options())?),
+        Some(path) => {
+            let options = SetOptions { model_classes: model_classes.to_vec(), ..from.set_options() };
+            Ok(open_segmentation(path, &options)?)
+        }
         None => Ok(SegmentationSplits::streets(from.seed, [from.scenes, STREETS_VAL, 0], from.size_u32())),
     }
 }

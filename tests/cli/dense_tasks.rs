@@ -2,6 +2,7 @@
 
 mod colorize;
 mod compare;
+mod other_sets;
 mod refusals;
 mod scenes;
 mod segment;

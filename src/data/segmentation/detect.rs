@@ -8,16 +8,23 @@ use super::class_files::{Wishes, WrittenCoding};
 use super::coding::Coding;
 use super::colors;
 use super::found::Pair;
+use super::model;
 use super::raw::Samples;
 use super::seen::Seen;
 use super::values;
 use crate::data::{DataError, ImageProblem};
 
-/// Reads every mask, and returns the coding and remarks. Unreadable ones are reported when the set is prepared.
+/// Reads every mask, and returns the coding and remarks. Unreadable ones are reported when the set is prepared. Masks whose values
+/// or colors do not decide, or are not those of the trained model that they are read for, may be those of its classes.
 ///
 /// # Errors
 /// Where no mask can be read, masks have two readings, too many colors, or a single class.
-pub(super) fn detect(root: &Path, parts: &[&[Pair]], wishes: &Wishes) -> Result<(Coding, Vec<String>), DataError> {
+pub(super) fn detect(
+    root: &Path,
+    parts: &[&[Pair]],
+    wishes: &Wishes,
+    of_model: &[String],
+) -> Result<(Coding, Vec<String>), DataError> {
     let pairs: Vec<&Pair> = parts.iter().flat_map(|part| part.iter()).collect();
     let read = |pair: &&Pair| {
         let path = Path::new(&pair.mask.name()).to_path_buf();
@@ -37,7 +44,16 @@ pub(super) fn detect(root: &Path, parts: &[&[Pair]], wishes: &Wishes) -> Result<
         return Err(DataError::Masks { path: root.to_path_buf(), problem, threshold });
     }
     let seen = seen.without(wishes);
-    let (coding, mut notes) = chosen(root, &seen, wishes)?;
+    let found = chosen(root, &seen, wishes);
+    let is_of_model =
+        |(coding, _): &(Coding, Vec<String>)| coding.classes.names.iter().all(|name| of_model.contains(name));
+    if !of_model.is_empty()
+        && !found.as_ref().is_ok_and(is_of_model)
+        && let Some(coding) = model::coding(&seen, of_model)
+    {
+        return Ok((coding, vec![]));
+    }
+    let (coding, mut notes) = found?;
     if coding.samples == Samples::Numbers {
         notes.extend(values::numbers_of_objects(&seen.values.plus(seen.greys)));
     }
