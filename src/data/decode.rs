@@ -9,7 +9,7 @@
 //! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
 //! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |
 //! | a palette | the colors of the palette |
-//! | alpha | composited on **white**. Dropping alpha would show the colors beneath transparent pixels |
+//! | alpha | composited on **white**. Dropping alpha would show the colors beneath transparent pixels. TIFF's associated alpha is that of colors multiplied by it |
 //! | CMYK, with Adobe's inverted values or without | RGB, as the decoder converts it |
 //! | an EXIF orientation | turned upright, as viewers show it |
 //! | a color profile (ICC) | ignored, as in torchvision and Pillow |
@@ -30,7 +30,7 @@ use super::bad_image::{BadImage, ImageProblem};
 use super::bands::{Bands, greyed};
 use super::depth::SampleDepth;
 use super::text::open_regular;
-use super::{DataError, bounds, frames, icc, sniff, truncation};
+use super::{DataError, bounds, frames, icc, sniff, tiff, truncation};
 
 /// Limits on the size of an image. A header of a few bytes can claim gigapixels; it is refused before memory is
 /// reserved.
@@ -149,6 +149,10 @@ impl Head {
             let (file, _) = open_regular(path).map_err(|e| io_problem(&e))?;
             let mut reader =
                 ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| io_problem(&e))?;
+            if reader.format().is_none() {
+                // BigTIFF is not guessed.
+                reader.set_format(ImageFormat::Tiff);
+            }
             reader.limits(allocation_limits(0));
             let failed = |e: ImageError| ImageProblem::Damaged(e.to_string());
             let mut decoder = reader.into_decoder().map_err(failed)?;
@@ -208,7 +212,9 @@ fn decode(
     posture: Posture,
 ) -> Result<RgbImage, ImageProblem> {
     depth.look(|| (frames::are_several(bytes), foreign_profile(bytes)));
-    Ok(on_white(to_8_bits(decode_stored(bytes, limits, posture)?, depth)?))
+    let picture = to_8_bits(decode_stored(bytes, limits, posture)?, depth)?;
+    let is_multiplied = tiff::tag(bytes, tiff::EXTRA_SAMPLES) == Some(1) && picture.color().has_alpha();
+    Ok(if is_multiplied { multiplied_on_white(&picture.into_rgba8()) } else { on_white(picture) })
 }
 
 /// The name of a color profile other than sRGB. A file of which it cannot be read has none.
@@ -267,6 +273,8 @@ pub(crate) fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
             Some(kind) => ImageProblem::OtherKind { kind: kind.name, remedy: kind.remedy.into() },
             None => ImageProblem::Unsupported(format!("{format:?}").to_uppercase()),
         }),
+        // BigTIFF.
+        Err(_) if tiff::pages(bytes) > 0 => Ok(ImageFormat::Tiff),
         Err(_) => Err(match other() {
             Some(kind) => ImageProblem::OtherKind { kind: kind.name, remedy: kind.remedy.into() },
             None => ImageProblem::NotAnImage,
@@ -351,6 +359,14 @@ fn decoder_problem(error: ImageError, format: ImageFormat, bytes: &[u8]) -> Imag
         return ImageProblem::Truncated;
     }
     ImageProblem::Damaged(error.to_string())
+}
+
+/// 8-bit RGB of colors that are multiplied by their alpha (TIFF's associated alpha), on a white background.
+fn multiplied_on_white(rgba: &RgbaImage) -> RgbImage {
+    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+        let [r, g, b, alpha] = rgba.get_pixel(x, y).0;
+        image::Rgb([r, g, b].map(|channel| channel.saturating_add(255 - alpha)))
+    })
 }
 
 /// 8-bit RGB on a white background.

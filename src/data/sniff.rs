@@ -153,6 +153,25 @@ pub(crate) fn variant_of(bytes: &[u8]) -> Option<Kind> {
             _ if tiff::tag(bytes, tiff::SAMPLES) == Some(2) => {
                 return Some(Kind { name: "a TIFF of grey and alpha", remedy: CONVERT });
             }
+            // No compression, LZW, JPEG, both forms of deflate, and PackBits.
+            _ if tiff::tag(bytes, tiff::COMPRESSION)
+                .is_some_and(|kind| ![1, 5, 7, 8, 32_946, 32_773].contains(&kind)) =>
+            {
+                let remedy = "save it with LZW or without compression, such as with `gdal_translate -co COMPRESS=LZW FILE out.tif` or \
+                              `tiffcp -c lzw FILE out.tif`";
+                return Some(Kind { name: "a TIFF of a compression without decoder, such as Zstandard", remedy });
+            }
+            _ if tiff::tag(bytes, tiff::PHOTOMETRIC).is_some_and(|colors| colors < 2)
+                && tiff::tag(bytes, tiff::SAMPLES).is_some_and(|samples| samples > 2) =>
+            {
+                let remedy = "write three bands as colors, such as with `gdal_translate -b 1 -b 2 -b 3 -co PHOTOMETRIC=RGB FILE out.tif`";
+                return Some(Kind { name: "a TIFF of several bands that are no colors", remedy });
+            }
+            _ if tiff::tag(bytes, tiff::SAMPLES).is_some_and(|samples| samples > 4) => {
+                let remedy =
+                    "write three or four of its bands, such as with `gdal_translate -b 1 -b 2 -b 3 FILE out.tif`";
+                return Some(Kind { name: "a TIFF of more than four channels", remedy });
+            }
             _ => return None,
         };
         return Some(Kind { name, remedy: TO_16_BITS });

@@ -65,6 +65,67 @@ fn images_of_8_and_16_bits_open_at_their_first_page() {
     assert_eq!(note, format!("{} images have several pages or frames: the first is read", splits.train.len()));
 }
 
+/// A little-endian TIFF or BigTIFF of 4x2 pixels with samples of 8 bits.
+fn colored([samples, photometric, compression]: [u16; 3], extra: Option<u16>, is_big: bool, pixels: &[u8]) -> Vec<u8> {
+    let mut tags: Vec<(u16, Vec<u16>)> = vec![
+        (256, vec![4]),
+        (257, vec![2]),
+        (258, vec![8; samples.into()]),
+        (259, vec![compression]),
+        (262, vec![photometric]),
+        (273, vec![0]),
+        (277, vec![samples]),
+        (278, vec![2]),
+        (279, vec![pixels.len() as u16]),
+    ];
+    tags.extend(extra.map(|kind| (338, vec![kind])));
+    let number = |value: usize, length: usize| value.to_le_bytes()[..length].to_vec();
+    let (start, count, entry, width) = if is_big { (16, 8, 20, 8) } else { (8, 2, 12, 4) };
+    let lists_at = start + count + entry * tags.len() + width;
+    // Of the lists only that of the bits can be too long for its entry.
+    let pixels_at = lists_at + 8;
+    tags[5].1 = vec![pixels_at as u16];
+    let head: &[u8] = if is_big { b"II\x2b\0\x08\0\0\0" } else { b"II\x2a\0" };
+    let mut bytes = [head, &number(start, width), &number(tags.len(), count)].concat();
+    for (tag, values) in &tags {
+        let mut list: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        if list.len() > width {
+            list = number(lists_at, width);
+        }
+        list.resize(width, 0);
+        bytes.extend([&tag.to_le_bytes()[..], &[3, 0], &number(values.len(), width), &list].concat());
+    }
+    bytes.extend(number(0, width));
+    bytes.extend([8u8, 0, 8, 0, 8, 0, 8, 0]);
+    assert_eq!(bytes.len(), pixels_at);
+    bytes.extend(pixels);
+    bytes
+}
+
+/// Kinds that are read, and kinds that the error names with a program that converts them.
+#[test]
+fn big_files_and_other_alphas_are_read_and_other_kinds_named() {
+    let read = |bytes: &[u8]| decode_bytes(bytes, &DecodeLimits::default());
+    let pixels: Vec<u8> = (0..24).map(|k| k * 10).collect();
+    for is_big in [false, true] {
+        let bytes = colored([3, 2, 1], None, is_big, &pixels);
+        assert_eq!(read(&bytes).unwrap().into_raw(), pixels, "{is_big}");
+    }
+    // Colors that are multiplied by their alpha, and others, on white.
+    let rgba = [100, 50, 0, 128].repeat(8);
+    for (kind, expected) in [(1, [227, 177, 127]), (2, [177, 152, 127])] {
+        let found = read(&colored([4, 2, 1], Some(kind), false, &rgba)).unwrap();
+        assert_eq!(found.get_pixel(1, 1).0, expected, "ExtraSamples {kind}");
+    }
+    for (kind, extra, words) in [
+        ([3, 2, 50_000], None, ["compression without decoder", "COMPRESS=LZW"]),
+        ([3, 1, 1], None, ["bands that are no colors", "PHOTOMETRIC=RGB"]),
+    ] {
+        let message = read(&colored(kind, extra, false, &pixels)).unwrap_err().to_string();
+        assert!(words.iter().all(|word| message.contains(word)) && !message.contains("damaged"), "{message}");
+    }
+}
+
 #[test]
 fn unsupported_variants_are_named() {
     let named = |bytes: &[u8]| decode_bytes(bytes, &DecodeLimits::default()).unwrap_err().to_string();
