@@ -118,6 +118,21 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// `a b` of `a%20b`. Other percent signs stay.
+pub(crate) fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let code = bytes.get(at + 1..at + 3).filter(|code| code.iter().all(u8::is_ascii_hexdigit));
+        let code = code.filter(|_| bytes[at] == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => (out.push(byte), at += 3).0,
+            None => (out.push(bytes[at]), at += 1).0,
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_string())
+}
+
 /// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many names the first.
 pub(crate) fn quoted(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 6;

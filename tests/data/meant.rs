@@ -14,6 +14,7 @@ mod mask_layouts;
 mod masks;
 mod notations;
 mod pixels;
+mod regions;
 mod tables;
 
 use std::path::Path;

@@ -11,7 +11,7 @@ use super::mask::MaskSource;
 use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_index::{Index, Match};
 use crate::data::list_tables;
-use crate::data::listing::{Walk, name_of, relative};
+use crate::data::listing::{Walk, name_of, relative, stem_of};
 use crate::data::lists::ListFile;
 use crate::data::names::shortened;
 use crate::data::parts::Part;
@@ -65,8 +65,9 @@ impl Format for PairLists {
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
         let files = Files::below(root)?;
-        let mut found = Found::default();
+        let (mut found, mut is_named) = (Found::default(), false);
         for list in list_tables::find(root)? {
+            is_named |= list.lines.iter().any(|(_, line)| line.to_lowercase().contains("camvid"));
             found.has_val |= list.part == Part::Val;
             let pairs = files.read(&list, &mut found.faults);
             match list.part {
@@ -77,11 +78,19 @@ impl Format for PairLists {
             found.decisions.lists.push(relative(root, &list.path));
         }
         found.decisions.notes.extend(files.index.note());
-        if root.join("trainannot").is_dir() {
+        if root.join("trainannot").is_dir() && (is_named || proves_classes(&found)) {
             found.known = Some(coding());
         }
         Ok(found)
     }
+}
+
+/// Whether the names of most images are those of CamVid's videos: `0001TP_006690`, `0006R0_f00930`, `0016E5_07959`, `Seq05VD_f00000`.
+/// Other sets have its folders too. The published lists name it: `/SegNet/CamVid/train/x.png`.
+fn proves_classes(found: &Found) -> bool {
+    const VIDEOS: [&str; 4] = ["0001TP_", "0006R0_", "0016E5_", "Seq05VD_"];
+    let is_own = |pair: &&Pair| VIDEOS.iter().any(|video| stem_of(&pair.image).starts_with(video));
+    2 * found.parts().into_iter().flatten().filter(is_own).count() > found.len()
 }
 
 fn coding() -> Coding {

@@ -116,6 +116,10 @@ fn files(root: &Path) -> Result<Vec<(Option<Part>, PathBuf)>, DataError> {
             }
         }
     }
+    // A file alone is that of the whole set, whatever word its name has.
+    if let [(part, _)] = found.as_mut_slice() {
+        *part = None;
+    }
     Ok(found)
 }
 
@@ -312,7 +316,8 @@ impl Files<'_> {
         let stem = stem_of(path).to_lowercase();
         let words = stem.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty());
         let tries = words.flat_map(|word| [format!("{word}/{file_name}"), format!("images/{word}/{file_name}")]);
-        tries.map(|name| self.index.find(&name)).find(|found| matches!(found, Match::One(_))).unwrap_or(Match::None)
+        let one = tries.map(|name| self.index.find(&name)).find(|found| matches!(found, Match::One(_)));
+        one.unwrap_or_else(|| self.index.find(file_name))
     }
 }
 

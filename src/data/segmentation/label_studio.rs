@@ -15,6 +15,7 @@ use super::gathered::Gathered;
 use super::shapes::{Area, id_of, require_no_boxes, with_background};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of};
+use crate::data::names::{percent_decoded, quoted};
 use crate::data::reading;
 use crate::data::text::{read_json, start_of};
 use crate::data::{DataError, ImageProblem, SetOptions};
@@ -63,6 +64,10 @@ impl Format for LabelStudio {
                     continue;
                 }
             };
+            if let Some(problem) = task.other_picture(annotation) {
+                gathered.fault_of(at, name, ImageProblem::Annotation(problem));
+                continue;
+            }
             truths += usize::from(annotation.ground_truth && task.annotations.len() > 1);
             let shapes = ["polygon", "brush", "ellipse", "rectangle"];
             let is_bare = |region: &&Region| region.labels().is_empty() && shapes.contains(&region.kind.as_str());
@@ -152,6 +157,9 @@ struct Region {
     width: Option<u32>,
     #[serde(rename = "original_height")]
     height: Option<u32>,
+    /// The control of the picture that the region lies on.
+    #[serde(default)]
+    to_name: String,
     /// Clockwise turn of the picture while it was labeled, in degrees.
     #[serde(rename = "image_rotation", default)]
     rotation: Option<f64>,
@@ -222,6 +230,21 @@ impl Task {
         value.and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The problem of regions that may lie on another picture of the task.
+    fn other_picture(&self, annotation: &Annotation) -> Option<String> {
+        let names: BTreeSet<&str> =
+            annotation.result.iter().map(|region| region.to_name.as_str()).filter(|name| !name.is_empty()).collect();
+        let is_own = |name: &&str| self.data.get(*name).is_none_or(|value| value.as_str() == Some(self.image()));
+        let is_several = names.len() > 1 || !names.iter().all(is_own);
+        is_several.then(|| {
+            let names: Vec<&&str> = names.iter().collect();
+            format!(
+                "its regions lie on {}, several pictures of one task; export a task for each picture",
+                quoted(&names)
+            )
+        })
+    }
+
     /// The path of the picture without a query, with `%20` and the like decoded.
     fn address(&self) -> String {
         let image = self.image();
@@ -244,21 +267,6 @@ impl Task {
     }
 }
 
-/// `a b` of `a%20b`. Other percent signs stay.
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        let code = bytes.get(at + 1..at + 3).filter(|code| code.iter().all(u8::is_ascii_hexdigit));
-        let code = code.filter(|_| bytes[at] == b'%').and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => (out.push(byte), at += 3).0,
-            None => (out.push(bytes[at]), at += 1).0,
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| text.to_string())
-}
-
 impl Region {
     /// A region of JSON-MIN; `None` for other values of a list.
     fn of_min(region: Value) -> Result<Option<Self>, serde_json::Error> {
@@ -266,7 +274,8 @@ impl Region {
         let side = |key: &str| region.get(key).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
         let (width, height) = (side("original_width"), side("original_height"));
         let rotation = region.get("image_rotation").and_then(Value::as_f64);
-        Ok(Some(Self { kind: kind.into(), width, height, rotation, value: serde_json::from_value(region)? }))
+        let to_name = String::new();
+        Ok(Some(Self { kind: kind.into(), width, height, to_name, rotation, value: serde_json::from_value(region)? }))
     }
 
     fn labels(&self) -> &[String] {

@@ -1,7 +1,7 @@
 //! LabelMe's JSON: a file beside each image, with polygons, circles and masks in pixels.
 //!
 //! Pixels without shape are background. Shapes are drawn in the order of the file; later ones cover earlier ones.
-//! Points and lines have no area and are left out. Shapes labeled `__ignore__` are ignored.
+//! Points have no area and are left out; lines are refused. Shapes labeled `__ignore__` are ignored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::bitmap::{base64, of_png};
 use super::class_list::IGNORED;
 use super::found::Found;
 use super::gathered::Gathered;
-use super::shapes::{Area, id_of, require_no_boxes, with_background};
+use super::shapes::{Area, id_of, require_no_boxes, with_background, without_area};
 use super::written;
 use crate::data::decode::Head;
 use crate::data::format::{Evidence, Format};
@@ -213,10 +213,10 @@ fn below(root: &Path, folder: &Path, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The area of a shape; `None` for points, lines and shapes of other kinds.
+/// The area of a shape; `None` for points.
 ///
 /// # Errors
-/// Where a mask is damaged, in words.
+/// Where a shape is a line or of an unknown kind, or a mask is damaged, in words.
 fn area(shape: &WrittenShape) -> Result<Option<Area>, String> {
     Ok(match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
         ("polygon" | "oriented_rectangle", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),
@@ -227,6 +227,10 @@ fn area(shape: &WrittenShape) -> Result<Option<Area>, String> {
             let (size, set) = of_png(&base64(mask)?)?;
             Some(Area::Bitmap { origin: [left as i64, top as i64], size, set })
         }
-        _ => None,
+        ("polygon" | "oriented_rectangle", _) => {
+            return Err("a polygon has fewer than three corners; remove or correct it".into());
+        }
+        ("point" | "points", _) => None,
+        (kind, _) => return Err(without_area(kind)),
     })
 }

@@ -19,7 +19,7 @@ use crate::data::{DecodeLimits, ImageProblem};
 pub(crate) enum MaskSource {
     /// One file.
     File(PathBuf),
-    /// Several files: a pixel has the value of the last one in which it is not 0.
+    /// Several files: a pixel has the value of those in which it is not 0.
     Joined(Vec<PathBuf>),
     /// Shapes of an annotation file.
     Drawn(Arc<Drawing>),
@@ -87,15 +87,34 @@ fn joined(paths: &[PathBuf], posture: Posture, samples: Samples) -> Result<RawMa
         match (&mut below.stored, next.stored) {
             (Stored::Values(below, shown), Stored::Values(above, of_next)) => {
                 let above = in_one_notation((&mut *below, shown), (above, &of_next))?;
-                below.iter_mut().zip(above).for_each(|(low, high)| *low = if high == 0 { *low } else { high });
+                lay_over(below, &above, path)?;
             }
-            (Stored::Colors(below), Stored::Colors(above)) => {
-                below.iter_mut().zip(above).for_each(|(low, high)| *low = if high == [0; 3] { *low } else { high });
-            }
+            (Stored::Colors(below), Stored::Colors(above)) => lay_over(below, &above, path)?,
             _ => return Err(ImageProblem::MaskFormat("its parts are grey and colored files".into())),
         }
     }
     whole.ok_or(ImageProblem::Missing)
+}
+
+/// Lays a further part, that of the file at `path`, over a mask. 0 and black are empty.
+///
+/// # Errors
+/// Where the part gives a pixel another class.
+fn lay_over<T: Copy + Default + PartialEq>(below: &mut [T], above: &[T], path: &Path) -> Result<(), ImageProblem> {
+    let empty = T::default();
+    let mut clashes = 0;
+    for (low, &high) in below.iter_mut().zip(above).filter(|(_, high)| **high != empty) {
+        clashes += usize::from(*low != empty && *low != high);
+        *low = high;
+    }
+    if clashes == 0 {
+        return Ok(());
+    }
+    Err(ImageProblem::MaskFormat(format!(
+        "{} gives {clashes} pixels another class than the other masks of the image, so either may be right; keep one of the masks, or \
+         let no objects of two classes overlap",
+        path.display()
+    )))
 }
 
 /// The values of a further part of a mask. Parts of other bits a sample are scaled to 8 bits, all of them.

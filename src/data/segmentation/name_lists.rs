@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::class_files::{require_same_names, with_number};
+use super::class_files::{require_same_names, with_numbers};
 use super::classes;
 use super::coding::Coding;
 use crate::data::DataError;
@@ -90,8 +90,8 @@ fn numbered(path: &Path) -> Result<Option<Vec<(u8, String)>>, DataError> {
     let text = read_text(path)?;
     let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    if let Some(names) = lines.iter().map(|line| with_number(line)).collect::<Option<Vec<(u8, String)>>>() {
-        return Ok(Some(names).filter(|names| !names.is_empty()));
+    if let Some(names) = with_numbers(&lines) {
+        return Ok(Some(names));
     }
     let is_certain = lines.first().is_some_and(|first| BACKGROUNDS.contains(&first.to_lowercase().as_str()));
     // labelme's `__ignore__` has the value -1.

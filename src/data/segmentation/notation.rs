@@ -64,8 +64,10 @@ impl Links {
         let mut known: BTreeMap<[u8; 3], (u8, Kind, &Path)> = BTreeMap::new();
         self.files.iter().find_map(|((value, color, kind), file)| {
             let (first, of_first, at) = known.entry(*color).or_insert((*value, *kind, file));
-            let (at, file) = (named(at, *of_first), named(file, *kind));
-            (first != value).then(|| format!("{} is value {first} in {at} and value {value} in {file}", hex(color)))
+            let words = || in_order((*first, at, *of_first), (*value, file, *kind));
+            (first != value).then(words).map(|[(one, at), (other, file)]| {
+                format!("{} is value {one} in {at} and value {other} in {file}", hex(color))
+            })
         })
     }
 
@@ -74,14 +76,22 @@ impl Links {
         self.files.iter().find_map(|((value, color, kind), file)| {
             let (first, of_first, at) = known.entry((*value, kind.is_some())).or_insert((*color, *kind, file));
             let is_other = first != color && !(*value == IGNORED && kind.is_none());
-            let (at, file) = (named(at, *of_first), named(file, *kind));
-            is_other.then(|| format!("value {value} is {} in {at} and {} in {file}", hex(first), hex(color)))
+            let words = || in_order((*first, at, *of_first), (*color, file, *kind));
+            is_other.then(words).map(|[(one, at), (other, file)]| {
+                format!("value {value} is {} in {at} and {} in {file}", hex(&one), hex(&other))
+            })
         })
     }
 }
 
 fn hex([r, g, b]: &[u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Two facts with the names of their files, in the order of the files.
+fn in_order<T>(first: (T, &Path, Kind), second: (T, &Path, Kind)) -> [(T, String); 2] {
+    let (one, other) = if first.1 <= second.1 { (first, second) } else { (second, first) };
+    [one, other].map(|(fact, file, kind)| (fact, named(file, kind)))
 }
 
 /// A file, with its bits where they are fewer than 8.

@@ -55,19 +55,35 @@ fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let folders = std::iter::once(root.to_path_buf()).chain(subfolders(root)?);
     let mut found = Vec::new();
     for table in folders.map(|folder| folder.join("_classes.csv")).filter(|table| table.is_file()) {
-        if read_text(&table)?.trim_start().to_lowercase().starts_with("pixel value") {
+        if value_column(&read_text(&table)?).is_some() {
             found.push(table);
         }
     }
     Ok(found)
 }
 
+/// Whether the column `Pixel Value` is the first one; `None` for another table.
+fn value_column(text: &str) -> Option<bool> {
+    let header = text.trim_start().lines().next()?.to_lowercase();
+    let cells: Vec<&str> = header.split([',', ';', '\t']).map(|cell| cell.trim().trim_matches('"')).collect();
+    match cells.as_slice() {
+        ["pixel value", ..] => Some(true),
+        [_, "pixel value"] => Some(false),
+        _ => None,
+    }
+}
+
 /// Value and name of each class. The names have a blank before their quotes: `1, "cat, small"`.
 fn read(table: &Path) -> Result<Vec<(u8, String)>, DataError> {
     let text = read_text(table)?;
+    let is_first = value_column(&text).unwrap_or(true);
     let class = |(number, line): (usize, &str)| {
         let read = || {
-            let (value, name) = line.split_once([',', ';', '\t'])?;
+            let separators = [',', ';', '\t'];
+            let (value, name) = match is_first {
+                true => line.split_once(separators)?,
+                false => line.rsplit_once(separators).map(|(name, value)| (value, name))?,
+            };
             let name = name.trim();
             let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
             let name = quoted.map_or_else(|| name.to_string(), |name| name.replace("\"\"", "\""));

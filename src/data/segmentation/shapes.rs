@@ -8,8 +8,9 @@ use std::path::Path;
 use super::class_list::{ClassList, voc_color};
 use super::coding::Coding;
 use super::raw::{RawMask, Shown, Stored};
-use crate::data::decode::{Head, Posture};
-use crate::data::{DataError, ImageProblem};
+use crate::data::decode::{Head, Posture, check_size};
+use crate::data::names::shortened;
+use crate::data::{DataError, DecodeLimits, ImageProblem};
 
 /// Class of pixels without shape.
 pub(super) const BACKGROUND: &str = "background";
@@ -46,6 +47,14 @@ pub(super) fn require_no_boxes(
         }
     };
     Err(DataError::malformed(file, problem))
+}
+
+/// The fault of a region of a kind without an area, in words: its object would be background.
+pub(super) fn without_area(kind: &str) -> String {
+    let kind = shortened(kind);
+    format!(
+        "a region of type '{kind}' has no area, so its object would be background; draw a polygon, or remove the region"
+    )
 }
 
 /// Background, then the other names in their order.
@@ -120,13 +129,18 @@ impl Drawing {
     /// # Errors
     /// Where the size of the image is needed and cannot be read, or run lengths do not fit the size.
     pub fn draw(&self, image: &Path, posture: Posture) -> Result<RawMask, ImageProblem> {
-        let (size, is_share) = match self.size {
-            Some(size) => (size, false),
-            None => {
-                let head = Head::of(image).ok_or(ImageProblem::Missing)?;
-                (head.size_in(posture), true)
+        let own = Head::of(image).map(|head| head.size_in(posture));
+        let size = match (self.size, own) {
+            (Some(size), Some(own)) if size != own => {
+                let image = image.display().to_string();
+                return Err(ImageProblem::DrawnForOtherSize { image, image_size: own, size });
             }
+            (Some(size), _) | (None, Some(size)) => size,
+            (None, None) => return Err(ImageProblem::Missing),
         };
+        // A damaged file can claim terapixels.
+        check_size(size, &DecodeLimits::default())?;
+        let is_share = self.size.is_none();
         let mut canvas = Canvas::new(size);
         for shape in &self.shapes {
             canvas.require_inside(&shape.area, is_share)?;

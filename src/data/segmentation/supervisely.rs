@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::bitmap::{MAX_BITMAP, base64, damaged, of_png};
 use super::found::Found;
 use super::gathered::Gathered;
-use super::shapes::{Area, id_of, require_no_boxes, with_background};
+use super::shapes::{Area, id_of, require_no_boxes, with_background, without_area};
 use super::written;
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{entries, name_of, relative, subfolders};
@@ -69,7 +69,7 @@ impl Format for Supervisely {
             let regions = written.objects.iter().map(|object| (id_of(&names, &object.title), object.area()));
             gathered.draw(at, part, (file, size), regions);
         }
-        gathered.note_without_area("lines or points");
+        gathered.note_without_area("points");
         gathered.finish()
     }
 }
@@ -124,13 +124,15 @@ struct MetaClass {
 }
 
 impl WrittenObject {
-    /// The area; `None` for lines and points.
+    /// The area; `None` for points.
     fn area(&self) -> Result<Option<Area>, String> {
         if let Some(bitmap) = &self.bitmap {
             return bitmap.area().map(Some);
         }
-        if self.kind != "polygon" {
-            return Ok(None);
+        match self.kind.as_str() {
+            "polygon" => {}
+            "point" => return Ok(None),
+            kind => return Err(without_area(kind)),
         }
         if self.points.exterior.len() < 3 {
             return Err("a polygon has fewer than three corners; remove or correct it".into());

@@ -9,6 +9,7 @@
 //! | greys at equal steps up to 255, each with areas | one class per value, also for 255 |
 //! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be edges between two classes |
 //! | 0 and 1 in some files, 0 and 255 in others | refused: one of the two codings is wrong |
+//! | a value of at most 4 pixels, in one file alone | refused: it may be a fault, or a class |
 //! | 0 to k and one or two values from 240 on | refused: these may be ignored, or classes |
 //!
 //! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made
@@ -180,7 +181,7 @@ pub(super) fn coding(root: &Path, values: &Values, nearest: bool) -> Result<Codi
             return refused(rims(values, &without_areas), Some(128));
         }
     }
-    if let Some(problem) = outliers(&classes) {
+    if let Some(problem) = outliers(&classes).or_else(|| stray(values, &classes)) {
         return refused(problem, None);
     }
     let ignored = if has_255 { "value 255" } else { "nothing (value 255 would be)" };
@@ -273,6 +274,21 @@ fn outliers(classes: &[u8]) -> Option<String> {
         "its masks hold the values {first} to {last} and {}: either the high ones are ignored (set ignore_index = {list} in a \
          classes.toml), or they are classes (list the classes with their values there)",
         words.join(" and ")
+    ))
+}
+
+/// The problem of a value of a few pixels in one file, beside values with areas: a slip of the pen.
+fn stray(values: &Values, classes: &[u8]) -> Option<String> {
+    const FEW: u64 = 4;
+    let has_areas = values.inner.iter().any(|&inner| inner > 0);
+    let files = |value: u8| values.files.iter().filter(|file| file.held[usize::from(value)]).count();
+    let is_stray = |&&value: &&u8| values.pixels[usize::from(value)] <= FEW && files(value) == 1;
+    let value = classes.iter().find(|value| has_areas && values.share([**value]) < 0.002 && is_stray(value))?;
+    Some(format!(
+        "its masks hold the value {value} in {} pixels of one file alone, {}: either they are a fault (correct the mask, or set \
+         ignore_index = {value} in a classes.toml), or a class (list the classes with their values there)",
+        values.pixels[usize::from(*value)],
+        values.file_with(*value)
     ))
 }
 

@@ -65,7 +65,7 @@ impl Format for YoloSeg {
             );
             return Err(DataError::malformed(&source, problem));
         }
-        let names: Vec<String> = std::iter::once(BACKGROUND.to_string()).chain(names).collect();
+        let (names, pairs) = in_one_class_each(names, pairs, &mut found);
         found.known = Some(coding(&names, &name_of(&source), &source)?);
         divide(root, pairs, division, file.as_ref().map(|file| file.path.as_path()), &mut found)?;
         Ok(found)
@@ -155,6 +155,39 @@ impl Objects {
         };
         Err(DataError::malformed(path, problem))
     }
+}
+
+/// The background and the names, each once, and the pairs with the numbers of these classes. Objects of a class named as the
+/// background are background.
+fn in_one_class_each(
+    names: Vec<String>,
+    mut pairs: Vec<(usize, Pair)>,
+    found: &mut Found,
+) -> (Vec<String>, Vec<(usize, Pair)>) {
+    let mut unique = vec![BACKGROUND.to_string()];
+    let mut ids: Vec<u8> = vec![0];
+    for name in names {
+        let known = unique.iter().position(|one| *one == name || one == BACKGROUND && name.eq_ignore_ascii_case(one));
+        if known.is_some() {
+            found
+                .decisions
+                .notes
+                .push(format!("the name '{}' stands twice, or is that of the background: one class", shortened(&name)));
+        }
+        ids.push(known.unwrap_or(unique.len()) as u8);
+        if known.is_none() {
+            unique.push(name);
+        }
+    }
+    if unique.len() < ids.len() {
+        for (_, pair) in &mut pairs {
+            if let MaskSource::Drawn(drawing) = &mut pair.mask {
+                let place = |shape: &mut Shape| shape.id = ids.get(usize::from(shape.id)).copied().unwrap_or(shape.id);
+                Arc::make_mut(drawing).shapes.iter_mut().for_each(place);
+            }
+        }
+    }
+    (unique, pairs)
 }
 
 fn reading(root: &Path, path: &Path) -> reading::Reading {

@@ -59,7 +59,9 @@ fn images_of_other_bits_than_those_of_the_run_are_refused_or_noted() {
     for (set, white) in [("ten", 1000), ("twelve", 4000), ("eight", 250)] {
         write_bits(&place, set, white);
     }
-    place.run("train classify --data ten --model cnn --image-size 32 --device cpu --epochs 1 --batch-size 4 --out run").fine();
+    place
+        .run("train classify --data ten --model cnn --image-size 32 --device cpu --epochs 1 --batch-size 4 --out run")
+        .fine();
     let parts = ["takes 12 bits", "reads 16-bit images as 10 bits"];
     place.run("eval run --data twelve --device cpu").refused(&parts);
     place.run("compare run run/last.safetensors --data twelve --device cpu").refused(&parts);

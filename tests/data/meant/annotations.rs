@@ -326,3 +326,19 @@ fn areas_outside_of_the_picture_are_refused() {
         assert_eq!(refusal(&dir), None);
     }
 }
+
+/// The name of a file alone says no part, and a name of two files is named with both.
+#[test]
+fn cocos_only_file_is_that_of_the_whole_set() {
+    let names = ["0.png", "1.png", "2.png", "3.png", "4.png"];
+    let dir = sets::coco(&names, |_| ());
+    fs::rename(dir.path().join("annotations.json"), dir.path().join("my_test_export.json")).unwrap();
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!((splits.train.len() + splits.val.len(), splits.by_seed), (5, true));
+    let dir = sets::coco(&names, |_| ());
+    for folder in ["p", "q"] {
+        save(&dir.path().join(format!("images/{folder}/0.png")), &picture(WIDTH, HEIGHT, 7));
+    }
+    fs::remove_file(dir.path().join("images/0.png")).unwrap();
+    refused(segmentation(dir.path()), &["0.png may be images/p/0.png or images/q/0.png", "file_name"]);
+}

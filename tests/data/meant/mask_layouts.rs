@@ -281,3 +281,27 @@ fn annotations_that_are_not_read_are_named() {
     let faults: Vec<String> = report.faults.iter().map(|fault| format!("{fault:?}")).collect();
     assert!(faults[0].contains("odd number") && faults[1].contains("is empty"), "{faults:?}");
 }
+
+/// The folders of SegNet's CamVid prove no classes: names of its videos do.
+#[test]
+fn camvids_folders_do_not_make_its_classes() {
+    let set = |video: &str| {
+        let dir = temp();
+        for (part, names) in [("train", &NAMES[..3]), ("val", &NAMES[3..])] {
+            let mut list = String::new();
+            for (tone, name) in names.iter().enumerate() {
+                let (at, mask) = (format!("{part}/{video}{name}.png"), format!("{part}annot/{video}{name}.png"));
+                image(&dir.path().join(&at), tone);
+                save_grey(&dir.path().join(&mask), &stripes(&[0, 1, 11]));
+                list += &format!("{at} {mask}\n");
+            }
+            write(&dir.path().join(format!("{part}.txt")), list);
+        }
+        let splits = segmentation(dir.path()).unwrap();
+        (splits.train.classes().names.clone(), splits.train.mask(0).unwrap())
+    };
+    let (names, mask) = set("");
+    assert_eq!((names.join(" ").as_str(), mask), ("class 0 class 1 class 11", stripes(&[0, 1, 2])));
+    let (names, mask) = set("0016E5_079");
+    assert_eq!((names.len(), names[0].as_str(), mask), (11, "Sky", stripes(&[0, 1, 255])));
+}

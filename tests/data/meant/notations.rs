@@ -51,8 +51,8 @@ fn named(set: &TempDir) -> Result<SegmentationSplits, DataError> {
 #[test]
 fn greys_of_other_bits_are_read_in_the_way_that_fits() {
     for (wide, few, bits, words) in [
-        (&[0, 1, 2, 255][..], &[0, 1][..], 1, ["value 1 is #010101 in", "#ffffff in"]),
-        (&[0, 17, 255], &[0, 1, 15], 4, ["is value 1 in", "value 17 in"]),
+        (&[0, 1, 2, 255][..], &[0, 1][..], 1, ["#ffffff is value 255 in", "value 1 in"]),
+        (&[0, 17, 255], &[0, 1, 15], 4, ["is value 17 in", "value 1 in"]),
         (&[0, 1, 2], &[0, 1], 1, ["value 1 is #010101 in", "#ffffff in"]),
     ] {
         let dir = set((wide, Bits(8)), (few, Bits(bits)));
@@ -111,7 +111,7 @@ fn black_and_white_are_two_classes_in_every_notation() {
 #[test]
 fn a_value_of_two_colors_is_refused() {
     let dir = set((&[0, 1], Palette(&[BLACK, RED])), (&[0, 1], Palette(&[BLACK, GREEN])));
-    refused(named(&dir), &["value 1 is #00ff00 in", "#ff0000 in", "im 0.png", "im 2.png", "coding"]);
+    refused(named(&dir), &["value 1 is #ff0000 in", "#00ff00 in", "im 0.png", "im 2.png", "coding"]);
     for (coding, ids) in [("value", [[0, 1], [0, 1]]), ("color", [[0, 2], [0, 1]])] {
         write(&dir.path().join("classes.toml"), format!("coding = \"{coding}\"\n"));
         assert_eq!(both(&named(&dir).unwrap(), [2, 2]), ids, "{coding}");
@@ -160,7 +160,7 @@ fn listed_colors_at_other_values_are_refused() {
     // Bits: 255 of one file is 1 of another, or both are other classes.
     let dir = set((&[0, 1, 2, 255], Bits(8)), (&[0, 1], Bits(1)));
     write(&dir.path().join("codes.txt"), "soil\nred\ngreen\n");
-    refused(named(&dir), &["value 1 is #010101 in", "#ffffff in", "(1 bit a sample)", "coding"]);
+    refused(named(&dir), &["#ffffff is value 255 in", "value 1 in", "(1 bit a sample)", "coding"]);
 }
 
 /// Smoothed rims between colors are no classes, as between greys.

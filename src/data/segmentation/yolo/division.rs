@@ -9,7 +9,7 @@ use crate::data::list_index::{Index, Match};
 use crate::data::listing::{name_of, relative};
 use crate::data::lists;
 use crate::data::names::shortened;
-use crate::data::parts::Part;
+use crate::data::parts::{Part, part_of};
 
 /// The division of the images of a set.
 #[derive(Debug, Default)]
@@ -148,6 +148,9 @@ fn place(root: &Path, home: Option<&str>, entry: &str) -> Option<Place> {
         home.filter(|home| Path::new(home).is_relative() && !home.contains("..")).map(|home| format!("{home}/{entry}"));
     let is_below = !entry.starts_with('/') && !entry.split('/').any(|part| part == "..");
     let direct = below_home.filter(|_| is_below).into_iter().chain(is_below.then(|| entry.clone()));
-    let endings = (0..bare.len()).map(|from| bare[from..].join("/"));
+    // `images` alone is not the target of `train/images`: the word of the part is what counts.
+    let has_part = |words: &[&str]| words.iter().any(|word| part_of(&word.to_lowercase()).is_some());
+    let endings = (0..bare.len()).filter(|&from| !has_part(&bare[..from]) || has_part(&bare[from..]));
+    let endings = endings.map(|from| bare[from..].join("/"));
     direct.chain(endings).find_map(|name| at(&name))
 }
