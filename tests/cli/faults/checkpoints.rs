@@ -2,19 +2,19 @@
 
 use shadegrad::interop::safetensors::{TensorData, TensorFile};
 
-use crate::support::{Place, RESNET};
+use crate::support::{Place, RESNET, TRAIN};
 
-/// A place with a trained run of three classes.
-fn trained() -> Place {
+/// A place with a run of three classes, trained by a command line.
+fn trained(line: &str) -> Place {
     let place = Place::with_photos(2);
-    place.run(&format!("{RESNET} --out run --batch-size 3 --epochs 1")).fine();
+    place.run(&format!("{line} --out run --batch-size 3 --epochs 1")).fine();
     place
 }
 
 /// Requires `predict` and `--init` to refuse the file by name, and `--init` to make no run folder.
 fn refused(place: &Place, file: &str, parts: &[&str]) {
     cannot_predict(place, file, parts);
-    place.run(&format!("{RESNET} --init {file} --out next")).refused(&[file]).refused(parts);
+    place.run(&format!("{TRAIN} --init {file} --out next")).refused(&[file]).refused(parts);
     assert!(!place.has("next"), "no run folder");
 }
 
@@ -31,7 +31,7 @@ fn changed(place: &Place, name: &str, change: impl FnOnce(&mut TensorFile)) {
 
 #[test]
 fn checkpoints_that_do_not_fit_or_are_damaged_are_refused() {
-    let place = trained();
+    let place = trained(TRAIN);
     let kept = place.bytes("run/best.safetensors");
 
     place.write("cut.safetensors", &kept[..kept.len() / 2]);
@@ -52,14 +52,14 @@ fn checkpoints_that_do_not_fit_or_are_damaged_are_refused() {
     refused(&place, "nowhere.safetensors", &["check the path"]);
 
     let nan = |file: &mut TensorFile| {
-        if let TensorData::F32(values) = &mut file.tensors.get_mut("layer2.0.conv1.weight").expect("there").data {
+        if let TensorData::F32(values) = &mut file.tensors.get_mut("conv2.weight").expect("there").data {
             values[7] = f32::NAN;
         }
     };
     changed(&place, "nan.safetensors", nan);
-    refused(&place, "nan.safetensors", &["`layer2.0.conv1.weight` holds NaN"]);
-    changed(&place, "less.safetensors", |file| drop(file.tensors.remove("layer1.0.bn1.running_var")));
-    cannot_predict(&place, "less.safetensors", &["`layer1.0.bn1.running_var` is missing", "same model"]);
+    refused(&place, "nan.safetensors", &["`conv2.weight` holds NaN"]);
+    changed(&place, "less.safetensors", |file| drop(file.tensors.remove("bn1.running_var")));
+    cannot_predict(&place, "less.safetensors", &["`bn1.running_var` is missing", "same model"]);
     changed(&place, "more.safetensors", |file| {
         let extra = file.tensors["fc.weight"].clone();
         file.tensors.insert("head.weight".into(), extra);
@@ -70,7 +70,7 @@ fn checkpoints_that_do_not_fit_or_are_damaged_are_refused() {
 
 #[test]
 fn a_flipped_bit_is_refused_wherever_it_lies() {
-    let place = trained();
+    let place = trained(TRAIN);
     let kept = place.bytes("run/best.safetensors");
     let header = 8 + u64::from_le_bytes(kept[..8].try_into().expect("8 bytes")) as usize;
     let mean = kept.windows(6).position(|at| at == b"\"mean\"").expect("an entry") + 10;
@@ -85,8 +85,8 @@ fn a_flipped_bit_is_refused_wherever_it_lies() {
 
 #[test]
 fn weights_in_the_folder_of_another_run_are_refused() {
-    let place = trained();
-    place.run(&format!("{RESNET} --out other --batch-size 3 --epochs 1 --seed 9")).fine();
+    let place = trained(TRAIN);
+    place.run(&format!("{TRAIN} --out other --batch-size 3 --epochs 1 --seed 9")).fine();
     place.run("eval other --device cpu").fine();
     place.write("other/best.safetensors", place.bytes("run/best.safetensors"));
     let parts = ["other/best.safetensors", "weights of another run", "other/metrics.csv"];
@@ -104,7 +104,7 @@ fn weights_in_the_folder_of_another_run_are_refused() {
 
 #[test]
 fn missing_and_invalid_metadata_is_refused() {
-    let place = trained();
+    let place = trained(RESNET);
     let many = serde_json::to_string(&vec!["x"; 1_000_000]).expect("JSON");
     for (key, value) in [
         ("model", "vgg11"),
@@ -130,7 +130,7 @@ fn missing_and_invalid_metadata_is_refused() {
 
 #[test]
 fn data_with_other_classes_is_matched_by_name_or_refused() {
-    let place = trained();
+    let place = trained(RESNET);
     place.photos("pair", &["disc", "grass"], 2);
     place.photos("others", &["disc", "grass", "waves"], 2);
     // `--init` loads the body of a network with any head.
@@ -179,7 +179,7 @@ fn transformers_name(name: &str) -> String {
 
 #[test]
 fn weights_of_other_programs_bring_names_and_normalization() {
-    let place = trained();
+    let place = trained(RESNET);
     let still = format!("{RESNET} --batch-size 3 --epochs 1 --optimizer sgd --lr 1e-20 --momentum 0");
     foreign(&place, "wrapped.safetensors", |name| format!("module.{name}"));
     let told = place.run(&format!("{still} --init wrapped.safetensors --out a")).fine();
@@ -217,7 +217,7 @@ fn weights_of_other_programs_bring_names_and_normalization() {
 
 #[test]
 fn weights_of_another_network_are_refused_with_names_and_shapes() {
-    let place = trained();
+    let place = trained(RESNET);
     let bottleneck = |file: &mut TensorFile| {
         let weight = file.tensors["layer2.0.downsample.0.weight"].clone();
         file.tensors.insert("layer1.0.conv1.weight".into(), weight.clone());
@@ -244,7 +244,7 @@ fn weights_of_another_network_are_refused_with_names_and_shapes() {
 
 #[test]
 fn a_path_that_is_no_run_and_a_file_that_is_no_image_are_refused() {
-    let place = trained();
+    let place = trained(TRAIN);
     place.folder("empty");
     place.run("predict run empty --device cpu").refused(&["empty: holds no JPEG, PNG, WebP, BMP, GIF or TIFF file"]);
     place.run("predict empty photos/disc --device cpu").refused(&["empty is not a run folder", "config.toml"]);

@@ -1,6 +1,6 @@
 //! Faults during training: a loss that is not finite, a full disk.
 
-use crate::support::{Outcome, Place, TRAIN};
+use crate::support::{Outcome, Place, RESNET, TRAIN};
 
 #[test]
 fn a_loss_of_nan_stops_the_run_and_is_traced_to_its_layer() {
@@ -38,7 +38,7 @@ fn the_last_good_checkpoint_survives_a_loss_of_nan() {
 #[test]
 fn a_full_disk_is_reported_and_keeps_the_metrics() {
     let place = Place::with_photos(2);
-    let line = format!("{TRAIN} --out run --batch-size 3 --epochs 2");
+    let line = format!("{RESNET} --out run --batch-size 3 --epochs 2");
     let told = place.run_in_shell("trap '' XFSZ; ulimit -f 8000;", &line);
     told.refused(&["cannot write run/last.safetensors: ", "choose another folder"]);
     assert_eq!(
@@ -54,7 +54,7 @@ fn a_full_disk_is_reported_and_keeps_the_metrics() {
 #[test]
 fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
     let place = Place::with_photos(2);
-    let mut child = place.start_in_shell("trap '' XFSZ;", &format!("{TRAIN} --out run --batch-size 3 --epochs 1000"));
+    let mut child = place.start_in_shell("trap '' XFSZ;", &format!("{RESNET} --out run --batch-size 3 --epochs 1000"));
     while !place.has("run/best.safetensors") {
         assert!(child.try_wait().expect("a process").is_none(), "it ended before its first checkpoint");
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -76,7 +76,7 @@ fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
 fn a_validation_loss_of_nan_stops_the_run_before_anything_is_saved() {
     let place = Place::with_photos(6);
     let flags = "--batch-size 5 --epochs 30 --optimizer sgd --lr 0.01 --momentum 0 --weight-decay 1100";
-    let told = place.run(&format!("{TRAIN} --auto false --out run {flags}"));
+    let told = place.run(&format!("{RESNET} --auto false --out run {flags}"));
     told.refused(&["the validation loss is NaN at step 3 of epoch 1", "learning rate 0.01", "in the layer `layer4"])
         .refused(&["no checkpoint had been written yet"]);
     assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
