@@ -294,7 +294,7 @@ impl Walker {
             Some(why) => self.found.left_out.push(LeftOut { why, path }),
             None if is_image(&path) => self.found.images.push(path),
             None if self.is_image_by_content(&path) => {
-                self.found.left_out.push(LeftOut { why: Why::OtherExtension, path })
+                self.found.left_out.push(LeftOut { why: Why::OtherExtension, path });
             }
             None => {}
         }

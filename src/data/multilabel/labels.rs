@@ -128,7 +128,7 @@ fn no_names(lists: &[Vec<&str>]) -> Option<String> {
         let share = word.rsplit_once([':', '=']).map(|(_, share)| share.trim());
         share.is_some_and(|share| share.contains('.') && share.parse::<f64>().is_ok())
     };
-    words().all(|word| has_share(word)).then(|| {
+    words().all(has_share).then(|| {
         format!("each label has a number, such as '{}', which can be its share; write the names alone", first[0])
     })
 }
