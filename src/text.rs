@@ -64,6 +64,19 @@ pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     nearest(word, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
+/// A number of things: `1 image`, `2 images`.
+#[cfg(feature = "tasks")]
+pub(crate) fn count_of(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A text with a capital letter, as a title.
+#[cfg(feature = "tasks")]
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// Names as `a, b or c`.
 #[cfg(feature = "tasks")]
 pub fn one_of<T: Borrow<str>>(names: &[T]) -> String {

@@ -161,8 +161,8 @@ impl PartPrint {
         self.images != now.images || !is_same
     }
 
-    /// Differences of a part whose images may be resized to another size, in words; empty without any. Digests of pixels are
-    /// compared where some are equal, since those of another size are not. The lengths of files are compared always.
+    /// Differences to a part whose images may have another size, in words. Digests of pixels depend on the size, so they are compared
+    /// only if some are equal. The lengths of files are always compared.
     fn difference_in_any_size(&self, now: &PartPrint) -> Vec<String> {
         let is_of_one_size = |digest: fn(&ImagePrint) -> &String| {
             let old: BTreeSet<(&str, &String)> =

@@ -20,6 +20,7 @@ use super::history::EpochRow;
 use super::score::Score;
 use super::task_card::TaskCard;
 use super::trust::Calibration;
+use crate::text::count_of;
 
 /// The verdict on a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,17 +73,17 @@ impl Evidence<'_> {
         Some(Verdict { headline: self.headline(score, value), findings, next })
     }
 
-    /// The decisive score and its value in the best epoch.
+    /// The decisive score and its value in the best epoch; `None` without a number.
     fn decisive(&self) -> Option<(&Score, f64)> {
         let score = self.task.decisive()?;
-        Some((score, self.best.score(score)?))
+        Some((score, self.best.score(score).filter(|value| !value.is_nan())?))
     }
 
     fn headline(&self, score: &Score, value: f64) -> String {
         let sigma = self.yardstick.sigma.map_or(String::new(), |sigma| format!(" ± {}", deviation_text(score, sigma)));
-        let images = self.validation_images;
+        let images = count_of(self.validation_images, "validation image");
         let mut text = format!(
-            "{} {}{sigma} on {images} validation images, after epoch {} of {}",
+            "{} {}{sigma} on {images}, after epoch {} of {}",
             score.name,
             score.format(value),
             self.best.epoch,
@@ -94,11 +95,25 @@ impl Evidence<'_> {
         text
     }
 
+    /// Batches of all epochs; `None` where the settings do not say it.
+    fn batches(&self) -> Option<usize> {
+        self.number("batch_size").map(|batch| self.groups(batch))
+    }
+
     /// Optimizer steps of all epochs; `None` where the settings do not say it.
     fn steps(&self) -> Option<usize> {
-        let number = |key: &str| self.setup().setting(key).parse::<usize>().ok();
-        let batch = number("batch_size")? * number("accumulate").unwrap_or(1).max(1);
-        Some(self.rows.len() * self.training_images.div_ceil(batch.max(1)))
+        let batches = self.number("accumulate").unwrap_or(1).max(1);
+        self.number("batch_size").map(|batch| self.groups(batch * batches))
+    }
+
+    /// Groups of a number of training images in all epochs. The last group of an epoch may be smaller.
+    fn groups(&self, images: usize) -> usize {
+        self.rows.len() * self.training_images.div_ceil(images.max(1))
+    }
+
+    /// A setting as a whole number.
+    fn number(&self, key: &str) -> Option<usize> {
+        self.setup().setting(key).parse().ok()
     }
 
     /// Task and settings.
@@ -127,6 +142,11 @@ impl Setup<'_> {
     /// Whether training starts from random weights.
     fn starts_random(&self) -> bool {
         ["init", "pretrained"].iter().all(|key| matches!(self.setting(key).as_str(), "" | "false"))
+    }
+
+    /// Whether both parts have the same loss. Validation takes plain cross entropy where training takes focal or Dice loss.
+    fn has_one_loss(&self) -> bool {
+        !matches!(self.setting("loss").as_str(), "focal" | "dice")
     }
 
     /// Whether the outputs are classes of whole images.

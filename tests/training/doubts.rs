@@ -167,3 +167,17 @@ fn classes_of_few_pixels_are_rare_unless_the_loss_weighs_them() {
         assert_eq!(streets(share, settings).found().0, [], "{share} {settings}");
     }
 }
+
+/// Balanced draws answer unequal classes.
+#[test]
+fn unequal_classes_with_balanced_draws_are_no_doubt() {
+    let unequal = Plan { counts: Some(vec![[1000, 500], [100, 500]]), ..Plan::good() };
+    assert_eq!(unequal.found().0, [DoubtKind::UnequalClasses]);
+    assert_eq!(unequal.with("sampler = \"balanced\"").found().0, []);
+}
+
+#[test]
+fn a_missing_class_is_one_class() {
+    let (_, texts, _) = Plan { counts: Some(vec![[1000, 500], [900, 0]]), ..Plan::good() }.found();
+    assert_eq!(texts[0], "1 of 2 classes has no validation image, such as “bees”");
+}

@@ -15,6 +15,7 @@ pub struct Run {
     pub epochs: Vec<[f64; 4]>,
     pub settings: &'static str,
     pub images: [usize; 2],
+    /// Standard error of the score; 0 for none.
     pub sigma: f64,
     pub baseline: f64,
     /// Standard error of the gain over the baseline, image by image.
@@ -50,6 +51,11 @@ impl Run {
     }
 
     pub fn verdict(&self) -> Verdict {
+        self.judged().expect("a verdict")
+    }
+
+    /// The verdict, if the run has one.
+    pub fn judged(&self) -> Option<Verdict> {
         let decisive: Score = self.task.decisive().expect("a score").clone();
         let row = |(index, &[train_loss, val_loss, right, value]): (usize, &[f64; 4])| EpochRow {
             epoch: index as u32 + 1,
@@ -70,7 +76,7 @@ impl Run {
         let outputs = ["ants", "bees"].map(String::from);
         let baseline = Baseline { name: "always “ants”".into(), value: self.baseline, gain_sigma: self.gain_sigma };
         let yardstick = Yardstick {
-            sigma: Some(self.sigma),
+            sigma: Some(self.sigma).filter(|sigma| *sigma > 0.0),
             baseline: Some(baseline),
             truth: self.colorfulness.map(|[_, value]| Truth { name: COLORFULNESS.name.to_string(), value }),
         };
@@ -89,7 +95,7 @@ impl Run {
             pixels: self.pixels.as_ref(),
             diverged: self.diverged,
         };
-        evidence.verdict().expect("a verdict")
+        evidence.verdict()
     }
 
     pub fn kinds(&self) -> Vec<FindingKind> {

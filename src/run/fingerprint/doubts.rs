@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DataPrint, ImagePrint, is_digest};
+use crate::text::count_of;
 
 impl DataPrint {
     /// A remark on validation images that are training images too, by their pixels. Only images in memory are compared.
@@ -12,8 +13,9 @@ impl DataPrint {
         let is_shared = |print: &&ImagePrint| pixels(print).is_some_and(|digest| trained.contains(&digest));
         let shared: Vec<&ImagePrint> = self.validation.each.iter().filter(is_shared).collect();
         let first = shared.first()?;
+        let have = if shared.len() == 1 { "has" } else { "have" };
         Some(format!(
-            "{} of the {} validation images have the same pixels as a training image, such as {:?}: they make the scores too good",
+            "{} of the {} validation images {have} the same pixels as a training image, such as {:?}: this makes the scores too good",
             shared.len(),
             self.validation.images,
             first.0
@@ -35,9 +37,10 @@ impl DataPrint {
             true => "other masks".to_owned(),
             false => format!("other classes ({:?} and {:?})", known.1, other.1),
         };
+        let have = if pairs.len() == 1 { "has" } else { "have" };
         Some(format!(
-            "{} images have the pixels of another and {labels}, such as {:?} and {:?}: correct or remove one of them",
-            pairs.len(),
+            "{} {have} the pixels of another and {labels}, such as {:?} and {:?}: correct or remove one of them",
+            count_of(pairs.len(), "image"),
             known.0,
             other.0
         ))
@@ -70,7 +73,7 @@ mod tests {
         let note = print(part(&[("a", "cat", one), ("b", "cat", two), ("c", "dog", one)])).contradictions();
         let note = note.expect("a note");
         assert!(
-            note.starts_with("1 images have the pixels of another and other classes (\"cat\" and \"dog\")"),
+            note.starts_with("1 image has the pixels of another and other classes (\"cat\" and \"dog\")"),
             "{note}"
         );
         assert_eq!(print(part(&[("a", "cat", one), ("b", "dog", two), ("c", "cat", one)])).contradictions(), None);

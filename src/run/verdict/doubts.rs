@@ -3,11 +3,12 @@
 
 use serde::Serialize;
 
-use super::next::{Next, augmented, balanced, checked, pretrained, with};
+use super::next::{Next, augmented, balanced, checked, is_balanced, pretrained, with};
 use super::pixels::PartPixels;
 use super::rules::{ADAM_MOST, FEW_STEPS, few_training_images, low_rate, other_pixels, small_validation_set, too_few};
 use super::yardstick::binomial;
 use super::{Setup, TaskCard};
+use crate::text::count_of;
 
 /// A training before its first step.
 #[derive(Clone, Copy)]
@@ -167,7 +168,8 @@ fn missing_class(run: &Prospect<'_>) -> Option<String> {
     let missing = |part: usize| counts.iter().position(|count| count[part] == 0);
     let (class, part) = missing(0).map(|class| (class, "training")).or(missing(1).map(|class| (class, "validation")))?;
     let all = counts.iter().filter(|count| count[usize::from(part == "validation")] == 0).count();
-    Some(format!("{all} of {} classes have no {part} image, such as “{}”", counts.len(), run.name(class)))
+    let have = if all == 1 { "has" } else { "have" };
+    Some(format!("{all} of {} classes {have} no {part} image, such as “{}”", counts.len(), run.name(class)))
 }
 
 fn large_batch(run: &Prospect<'_>) -> Option<String> {
@@ -177,11 +179,12 @@ fn large_batch(run: &Prospect<'_>) -> Option<String> {
     })
 }
 
-/// Networks of classification end in maps of a few pixels, so that BatchNorm normalizes by a few values.
+/// Networks of classification end in maps of a few pixels, so BatchNorm normalizes small batches by few values.
 fn small_batch(run: &Prospect<'_>) -> Option<String> {
     let batch = run.number("batch_size")?;
     (run.setup().classifies() && batch <= 2.0 && run.setup().setting("freeze_statistics") != "true").then(|| {
-        format!("BatchNorm normalizes by the statistics of {batch} image(s): validation may be far worse than training")
+        let images = count_of(batch as usize, "image");
+        format!("BatchNorm normalizes by the statistics of {images}: validation may be far worse than training")
     })
 }
 
@@ -198,7 +201,7 @@ fn unusual_rate(run: &Prospect<'_>) -> Option<String> {
     }
 }
 
-/// A rate of 0.001 with Adam in all layers, from trained weights.
+/// Adam has a rate of 0.001 or more in all layers of trained weights.
 fn rate_for_random_weights(run: &Prospect<'_>) -> Option<String> {
     let lr = run.number("lr")?;
     let adam = run.setup().setting("optimizer").starts_with("adam");
@@ -223,9 +226,9 @@ fn few_images(run: &Prospect<'_>) -> Option<String> {
     few_training_images(run.setup(), run.training_images, run.outputs, run.class_counts)
 }
 
-/// A class with less than half the training images of a mean class.
+/// A class has less than half the training images of a mean class, and no setting gives it more weight.
 fn unequal_classes(run: &Prospect<'_>) -> Option<String> {
-    let counts = run.class_counts?;
+    let counts = run.class_counts.filter(|_| !is_balanced(run.setup()))?;
     let all: usize = counts.iter().map(|count| count[0]).sum();
     let rare = |&class: &usize| counts[class][0] > 0 && 2 * counts[class][0] * counts.len() < all;
     let rare: Vec<usize> = (0..counts.len()).filter(rare).collect();
@@ -240,8 +243,8 @@ fn unequal_classes(run: &Prospect<'_>) -> Option<String> {
     ))
 }
 
-/// Classes with less than a fifth of the pixels of a mean class, while the loss counts all pixels alike. Only the first batches are
-/// counted, so that a class without a pixel there may have some.
+/// A class has less than a fifth of the pixels of a mean class, and the loss counts all pixels alike. A class without a pixel in the first
+/// batches, which alone are counted, may have some in others.
 fn rare_pixels(run: &Prospect<'_>) -> Option<String> {
     let shares = run.class_pixels?;
     let mean = 1.0 / shares.len() as f64;
@@ -260,7 +263,7 @@ fn rare_pixels(run: &Prospect<'_>) -> Option<String> {
     ))
 }
 
-/// The standard error of an accuracy of 50 %, the largest of a share.
+/// The standard error is that of an accuracy of 50 %, the largest of any accuracy.
 fn few_validation_images(run: &Prospect<'_>) -> Option<String> {
     let sigma = binomial(0.5, run.validation_images as u64)?;
     run.setup().classifies().then_some(())?;

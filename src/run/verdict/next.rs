@@ -62,8 +62,9 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
             }
             // A run that still improves is not over. A network that has learned its training images has a good learning rate.
             let on = not_converged(run).map(|_| longer(run));
-            let learned =
-                run.rows.last().and_then(|row| row.score(&TRAIN_ACCURACY)).is_some_and(|right| right >= LEARNED);
+            let right = run.rows.last().and_then(|row| row.score(&TRAIN_ACCURACY));
+            // Of pixels a single class may have as many.
+            let learned = setup.classifies() && right.is_some_and(|right| right >= LEARNED);
             let rate = if learned { checked(setup) } else { Some(Next::FindRate) };
             [on, rate, checked(setup)].into_iter().flatten().collect()
         }
@@ -140,11 +141,16 @@ pub(super) fn early(run: Setup<'_>) -> Next {
     }
 }
 
-/// Twice the epochs, and [`FEW_STEPS`] steps at least. A schedule that spans the run starts again, since its rate has fallen to 0.
+/// Twice the epochs, and [`FEW_STEPS`] steps at least. A schedule that spans the run starts again, since its rate has fallen to 0. So does
+/// a run that the early stop has ended: it would end there again.
 fn longer(run: &Evidence<'_>) -> Next {
     let trained = run.rows.len().max(1);
     let needed = run.steps().map_or(0, |steps| (FEW_STEPS * trained).div_ceil(steps.max(1)));
     let epochs = needed.max(2 * trained);
+    let waited = trained.saturating_sub(run.best.epoch as usize);
+    if run.number("early_stop").is_some_and(|most| most > 0 && waited >= most) {
+        return with(&[("epochs", &epochs.to_string()), ("early_stop", "0")]);
+    }
     match run.setup().setting("schedule").as_str() {
         "cosine" | "polynomial" | "one-cycle" => with(&[("epochs", &epochs.to_string())]),
         _ => Next::Continue { epochs },
@@ -162,13 +168,23 @@ fn vivid(run: Setup<'_>) -> Option<Next> {
     (run.setting("loss") != "classes").then(|| with(&[("loss", "classes")]))
 }
 
+/// The setting that gives rare classes more weight, and its value. Dice loss weighs all classes alike and takes no weights of classes.
+fn balance(run: Setup<'_>) -> Option<(&'static str, &'static str)> {
+    match &*run.task.task {
+        "segment" if run.setting("loss") == "dice" => None,
+        "segment" => Some(("class_weights", "median")),
+        "classify" => Some(("sampler", "balanced")),
+        "multi-label" => Some(("positive_weights", "balanced")),
+        _ => None,
+    }
+}
+
+/// Whether rare classes have more weight already.
+pub(super) fn is_balanced(run: Setup<'_>) -> bool {
+    balance(run).is_some_and(|(key, value)| run.setting(key) == value)
+}
+
 /// More weight for rare classes.
 pub(super) fn balanced(run: Setup<'_>) -> Option<Next> {
-    let (key, value) = match &*run.task.task {
-        "segment" => ("class_weights", "median"),
-        "classify" => ("sampler", "balanced"),
-        "multi-label" => ("positive_weights", "balanced"),
-        _ => return None,
-    };
-    (run.setting(key) != value).then(|| with(&[(key, value)]))
+    balance(run).filter(|_| !is_balanced(run)).map(|setting| with(&[setting]))
 }

@@ -1,14 +1,15 @@
 //! Rules over the course of a run: its losses, its learning rate, its steps.
 
-use super::{Evidence, TRAIN_ACCURACY};
-use crate::run::Score;
+use super::{Evidence, TRAIN_ACCURACY, no_better_than_baseline};
 use crate::run::history::EpochRow;
 use crate::run::verdict::Setup;
+use crate::run::{Score, Unit};
+use crate::text::count_of;
 
-/// Steps below which a training may hardly move its weights: Adam moves a weight by about the learning rate in a step, and the random
-/// weights of a 3×3 convolution of 64 channels deviate by 0.06 (He et al. 2015), 59 steps of 0.001.
+/// Fewest steps from random weights. A step of Adam moves a weight by about the learning rate. The random weights of a 3×3 convolution of
+/// 64 channels deviate by 0.06 (He et al. 2015): 59 steps of 0.001.
 pub(in super::super) const FEW_STEPS: usize = 100;
-/// Learning rates of Adam below this one hardly move random weights.
+/// Least learning rate of Adam that moves random weights far enough.
 const ADAM_LEAST: f64 = 1e-5;
 /// Usual learning rates of Adam: at most this one.
 pub(in super::super) const ADAM_MOST: f64 = 0.01;
@@ -20,8 +21,8 @@ pub(super) fn diverged(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The validation loss ends a tenth above its minimum, at least two epochs later, and the training loss fell on. Where the score still
-/// rose by two standard errors after the minimum, the network learned on, and its probabilities alone became worse.
+/// The validation loss ends a tenth above its minimum, at least two epochs later, while the training loss falls. The network learned on,
+/// and only its probabilities became worse, where the score rose by two standard errors after the minimum.
 pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
     let lowest = run.rows.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))?;
     let last = run.rows.last()?;
@@ -58,9 +59,13 @@ pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
         false => ("training images score far better than others", 5.0),
     };
     let margin = run.yardstick.sigma.map_or(0.1, |sigma| (errors * sigma).max(0.1));
+    let [own, others] = match run.task.confusion.as_ref().is_some_and(|card| card.unit == "pixels") {
+        true => ["their pixels", "the pixels of the validation set"],
+        false => ["them", "the validation set"],
+    };
     (training > validation + margin).then(|| {
         format!(
-            "{found}: in {} {:.1} % of them are right, and {:.1} % of the validation set",
+            "{found}: in {} {:.1} % of {own} are right, and {:.1} % of {others}",
             epochs_text(last),
             100.0 * training,
             100.0 * validation
@@ -75,7 +80,7 @@ fn fits_alone(run: &Evidence<'_>) -> Option<String> {
     let last = last_quarter(run);
     let mean = |loss: fn(&EpochRow) -> f64| last.iter().map(loss).sum::<f64>() / last.len().max(1) as f64;
     let (training, validation) = (mean(|row| row.train_loss), mean(|row| row.val_loss));
-    (!has_score && training < 0.5 * validation).then(|| {
+    (!has_score && run.setup().has_one_loss() && training < 0.5 * validation).then(|| {
         format!(
             "training images fit far better than others: in {} their loss is {training:.3}, and {validation:.3} on the validation set",
             epochs_text(last)
@@ -120,8 +125,8 @@ pub(super) fn best_by_chance(run: &Evidence<'_>) -> Option<String> {
 }
 
 /// The training loss of the first epoch is far above that of a guess. Or the rate is above the usual ones, and the training loss did not
-/// fall by half. Or it rose by 2 % or more in a third of the epochs, and in two at
-/// least; rises below half of its first value do not count, because a low loss scatters.
+/// fall by half. Or the training loss rose by 2 % or more in a third of the epochs, and in two at least. Rises below half of its first
+/// value do not count, because a low loss scatters.
 pub(super) fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
     if let Some((loss, guess)) = starts_high(run) {
         return Some(format!(
@@ -130,7 +135,9 @@ pub(super) fn rate_too_high(run: &Evidence<'_>) -> Option<String> {
     }
     let losses: Vec<f64> = run.rows.iter().map(|row| row.train_loss).collect();
     let half = 0.5 * losses.first()?;
-    if let Some(text) = high_rate(run.setup()).filter(|_| losses.last().is_some_and(|last| *last > half)) {
+    // A single epoch shows no fall.
+    let stays = losses.len() > 1 && losses.last().is_some_and(|last| *last > half);
+    if let Some(text) = high_rate(run.setup()).filter(|_| stays) {
         return Some(format!("the learning rate is too high: {text}"));
     }
     let rises = losses.windows(2).filter(|pair| pair[1] > 1.02 * pair[0] && pair[1] > half).count();
@@ -156,19 +163,35 @@ fn starts_high(run: &Evidence<'_>) -> Option<(f64, f64)> {
     (first.train_loss > 1.5 * guess).then_some((first.train_loss, guess))
 }
 
-/// The training loss fell by less than a tenth over three or more epochs.
+/// The training loss fell by less than a tenth over three or more epochs, and neither images nor score show that the network has learned.
 pub(super) fn learns_slowly(run: &Evidence<'_>) -> Option<String> {
     let (first, last) = (run.rows.first()?, run.rows.last()?);
-    let right = last.score(&TRAIN_ACCURACY).unwrap_or(0.0);
-    let slow = last.train_loss > 0.9 * first.train_loss && right < 0.9 && rate_too_high(run).is_none();
-    (run.rows.len() >= 3 && slow).then(|| {
+    let slow = last.train_loss > 0.9 * first.train_loss && rate_too_high(run).is_none();
+    (run.rows.len() >= 3 && slow && !learned(run) && !scores_well(run)).then(|| {
+        let moved = if last.train_loss > first.train_loss { "rose" } else { "fell" };
         format!(
-            "learns slowly: the training loss fell from {:.3} to {:.3} in {} epochs{}",
+            "learns slowly: the training loss {moved} from {:.3} to {:.3} in {} epochs{}",
             first.train_loss,
             last.train_loss,
             run.rows.len(),
             low_rate(run.setup()).map_or(String::new(), |text| format!("; {text}"))
         )
+    })
+}
+
+/// Whether nine of ten training images are right in the last epoch. A single class may have nine of ten pixels, so that masks also need a
+/// score above the baseline.
+fn learned(run: &Evidence<'_>) -> bool {
+    let right = run.rows.last().and_then(|row| row.score(&TRAIN_ACCURACY)).unwrap_or(0.0);
+    right >= 0.9 && (run.setup().classifies() || no_better_than_baseline(run).is_none())
+}
+
+/// Whether the score is near its end: nine tenths of a share. A score of another unit, such as PSNR, has no end, and must be above the
+/// baseline.
+fn scores_well(run: &Evidence<'_>) -> bool {
+    run.decisive().is_some_and(|(score, value)| match score.unit {
+        Unit::Percent | Unit::Share | Unit::Index => value >= 0.9,
+        Unit::Decibel | Unit::Number => run.yardstick.baseline.is_some() && no_better_than_baseline(run).is_none(),
     })
 }
 
@@ -199,8 +222,7 @@ pub(in super::super) fn not_converged(run: &Evidence<'_>) -> Option<String> {
 /// not settled.
 pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
     let steps = run.steps()?;
-    let right = run.rows.last()?.score(&TRAIN_ACCURACY).unwrap_or(0.0);
-    let learned = right >= 0.9 || fits_alone(run).is_some();
+    let learned = learned(run) || fits_alone(run).is_some();
     let few = run.setup().starts_random() && steps < FEW_STEPS;
     let rest = unsettled(run).map(|rest| {
         format!(
@@ -211,17 +233,15 @@ pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
     (few && (!learned || rest.is_some())).then(|| too_few(steps, run.rows.len()) + &rest.unwrap_or_default())
 }
 
-/// Share of their initial values in BatchNorm's running statistics, where it is above 1 %: each step replaces a tenth.
+/// Share of their initial values in BatchNorm's running statistics, where it is above 1 %: each batch replaces a tenth.
 pub(super) fn unsettled(run: &Evidence<'_>) -> Option<f64> {
-    let rest = 0.9_f64.powi(run.steps()?.try_into().ok()?);
+    let rest = 0.9_f64.powi(run.batches()?.try_into().ok()?);
     (run.setup().starts_random() && rest > 0.01).then_some(rest)
 }
 
 pub(in super::super) fn too_few(steps: usize, epochs: usize) -> String {
-    let unit = if epochs == 1 { "epoch" } else { "epochs" };
-    format!(
-        "few steps: {steps} in {epochs} {unit}; a network from random weights usually improves for some hundreds of steps"
-    )
+    let epochs = count_of(epochs, "epoch");
+    format!("few steps: {steps} in {epochs}; a network from random weights usually improves for some hundreds of steps")
 }
 
 /// A learning rate of Adam that is far below its usual ones, from random weights.
