@@ -84,11 +84,10 @@ pub fn checkpoint_path(path: &Path) -> Result<PathBuf, RunError> {
     Ok(run.checkpoint().unwrap_or_else(|| run.last_path()))
 }
 
-/// Names of a file of weights in a folder that Hugging Face's programs write.
+/// Names that Hugging Face's programs give to a file of weights.
 const OF_OTHERS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 
-/// The file of weights that a path stands for: a file is itself; of a run its best checkpoint, of a folder of Hugging Face its
-/// weights.
+/// The file of weights at a path: the file itself, the best checkpoint of a run, or the weights in a folder of Hugging Face.
 ///
 /// # Errors
 /// When there is none.

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::card::EPOCH;
 use super::checkpoint::EpochMark;
+use super::facts::RunFacts;
 use super::folder::RunDir;
 use super::history::EpochRow;
 use super::resume::Header;
@@ -35,8 +36,7 @@ impl RunDir {
         if kept.is_some_and(|kept| kept != text_digest(&settings)) {
             add("config.toml", "it differs from the settings of the run".into());
         }
-        let known: Vec<Score> =
-            facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
+        let known: Vec<Score> = facts.iter().flat_map(RunFacts::known_scores).cloned().collect();
         // Read before the table, because a live run extends the table first.
         let state = Some(self.state_path()).filter(|state| state.exists());
         let kept_state = state.as_deref().map(Header::read).unwrap_or_default();
@@ -64,7 +64,7 @@ impl RunDir {
                 }
             }
         }
-        // The file of a live run may end, or come, between two looks at it.
+        // A live run may remove or write this file between two looks at it.
         if let Some(state) = state.filter(|state| kept_state.position.is_none() && state.exists()) {
             let name = state.file_name().unwrap_or_default().to_string_lossy();
             add(&name, "it holds no position of the run".into());
@@ -73,8 +73,8 @@ impl RunDir {
     }
 }
 
-/// What contradicts a readable table of epochs: the last epoch of the checkpoints, the digest of the table, or the epochs that the
-/// state of the run has.
+/// The contradiction between a readable table of epochs and the last epoch of the checkpoints, the digest of the table, or the epochs in
+/// the state of the run.
 fn contradiction(
     metrics: &[u8],
     (rows, last): (usize, Option<u32>),

@@ -121,15 +121,15 @@ pub enum RunError {
 #[non_exhaustive]
 pub enum Unresumable {
     /// No epoch is left.
-    #[error("{epochs} epochs are done; expected a larger number of epochs")]
+    #[error("{epochs} {} done; expected a larger number of epochs", if *epochs == 1 { "epoch is" } else { "epochs are" })]
     Done {
         /// Finished epochs.
         epochs: usize,
     },
     /// The early stop had ended the run, and would have ended a run of more epochs too.
     #[error(
-        "it ended after {epochs} epochs, since the score had not improved for {early_stop}; more epochs alone would end there \
-         too: allow more epochs without a better score, or all with 0"
+        "it ended after {epochs} epochs, since the score had not improved for {early_stop}; with more epochs alone it would end \
+         there again: allow more epochs without a better score, or 0 for any number"
     )]
     EndedEarly {
         /// Finished epochs.
@@ -165,7 +165,7 @@ pub enum Unresumable {
     },
     /// Data or settings that change the weights.
     #[error(
-        "it would not be the run that it was, since its data or settings changed: {}; restore them, or allow changed data",
+        "its data or settings have changed: {}; restore them, or allow changed data",
         changes.join(". ")
     )]
     Changed {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::DataPrint;
+use super::score::Score;
 use super::task_card::TaskCard;
 use super::verdict::{Verdict, Yardstick};
 use crate::data::Decisions;
@@ -62,4 +63,11 @@ pub struct RunFacts {
     /// Description of the task's runs. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<TaskCard>,
+}
+
+impl RunFacts {
+    /// The scores that the run describes; none in runs of earlier versions.
+    pub fn known_scores(&self) -> impl Iterator<Item = &Score> {
+        self.shown.iter().flat_map(TaskCard::known_scores)
+    }
 }

@@ -84,8 +84,8 @@ impl RunDir {
         check_free(path)
     }
 
-    /// Creates the empty `metrics.csv`. This decides between two runs that found the same empty
-    /// folder, and finds out before training, not after, that the folder cannot be written to.
+    /// Creates the empty `metrics.csv`. Of two runs that found the same empty folder, only one can. A folder that cannot be written to
+    /// is refused before training.
     fn claimed(self) -> Result<Self, RunError> {
         let metrics = self.metrics_path();
         match OpenOptions::new().write(true).create_new(true).open(&metrics) {

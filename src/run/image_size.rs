@@ -92,8 +92,8 @@ pub enum Fit {
 }
 
 impl ImageSize {
-    /// The resize of a picture of a height and width to this size, in words. If the proportions change and the size need not be
-    /// square, the words name a size of about as many pixels that keeps them.
+    /// The effect of this size on a picture of a height and width, in words. If the proportions change and the size need not be square,
+    /// the words name a size of about as many pixels that keeps the proportions.
     pub(crate) fn fit_line(self, [height, width]: [usize; 2], fit: Fit) -> String {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let ratio = (self.width as f64 / self.height as f64) / (w / h);
@@ -109,7 +109,7 @@ impl ImageSize {
             _ if ratio > 1.0 => format!("without {:.0} % of their height", 100.0 * (1.0 - 1.0 / ratio)),
             _ => format!("without {:.0} % of their width", 100.0 * (1.0 - ratio)),
         };
-        // Others write the width first.
+        // Other programs write the width first.
         let swapped = ratio * (self.height as f64 / self.width as f64).powi(2);
         let is_swapped = self.height != self.width && (swapped - 1.0).abs() < 0.1;
         let meant = if is_swapped { " (the height comes first in sizes)" } else { "" };

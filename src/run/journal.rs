@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::error::RunError;
+use super::facts::RunFacts;
 use super::folder::{EVENTS, LAYERS, NORMS, RunDir};
 use super::history::{EpochRow, NormRow};
 use super::layers::LayerRow;
@@ -99,8 +100,7 @@ impl RunDir {
         let path = self.metrics_path();
         let (file, _) = open_plain(&path)?;
         let facts = self.read_facts().ok().flatten();
-        let known: Vec<Score> =
-            facts.iter().flat_map(|f| &f.shown).flat_map(|card| card.known_scores().cloned()).collect();
+        let known: Vec<Score> = facts.iter().flat_map(RunFacts::known_scores).cloned().collect();
         EpochRow::read_csv(file, &known).map_err(|source| RunError::Metrics { path, source })
     }
 

@@ -18,7 +18,7 @@ const LOCK: &str = ".shadegrad-lock";
 /// Largest lock file, in bytes. It holds one line.
 const MAX_BYTES: u64 = 4096;
 
-/// Pause after which a lock that a probe held is free again.
+/// Pause in which a probe releases the lock.
 const PROBED: Duration = Duration::from_millis(10);
 
 /// Holds a folder until it is dropped.
@@ -52,7 +52,7 @@ impl FolderLock {
             let file = opened.map_err(|e| FileError::writing(&path, e))?;
             let held = match file.try_lock() {
                 Ok(()) => true,
-                // Another process may only have looked whether somebody holds it.
+                // A probe of another process holds the lock for a moment.
                 Err(TryLockError::WouldBlock) if retries > 0 => {
                     retries -= 1;
                     std::thread::sleep(PROBED);
@@ -90,7 +90,7 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // The lock is still held, so this is the own file. A remaining file blocks nobody.
+        // The lock is still held, so the file is this lock's. A file that remains blocks nobody.
         let _ = fs::remove_file(&self.path);
     }
 }

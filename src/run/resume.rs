@@ -1,6 +1,6 @@
 //! `resume.safetensors` of an unfinished run and `finished.safetensors` of a finished one: the state that continues the run to
-//! the same bits. It holds every tensor of the device and the
-//! loop's [`Position`]. Order and augmentation need no state: they are functions of seed, epoch and sample.
+//! the same bits. It holds every tensor of the device and the loop's [`Position`]. Order and augmentation need no state: they are
+//! functions of seed, epoch and sample.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -122,6 +122,9 @@ pub struct Sums {
     pub images: Exact,
     /// Time that steps waited for data, in seconds.
     pub waited: Exact,
+    /// Time of all steps, in seconds. Files of earlier versions lack it.
+    #[serde(default)]
+    pub seconds: Exact,
 }
 
 impl Sums {
@@ -129,9 +132,25 @@ impl Sums {
     pub fn loss(&self) -> f64 {
         self.loss.0 / self.weight.0.max(f64::MIN_POSITIVE)
     }
+
     /// Accuracy, 0 to 1: [`Sums::right`] / [`Sums::counted`].
     pub fn accuracy(&self) -> f64 {
         self.right.0 / self.counted.0.max(1.0)
+    }
+
+    /// Images per second.
+    pub fn images_per_s(&self) -> f64 {
+        self.per_second(self.images)
+    }
+
+    /// Share of the time that steps waited for data, 0 to 1.
+    pub fn data_wait(&self) -> f64 {
+        self.per_second(self.waited)
+    }
+
+    /// 0 where the time is not known.
+    fn per_second(&self, sum: Exact) -> f64 {
+        if self.seconds.0 > 0.0 { sum.0 / self.seconds.0 } else { 0.0 }
     }
 }
 
@@ -262,7 +281,8 @@ pub fn save(
 pub fn read(path: &Path) -> Result<Kept, RunError> {
     let file = TensorFile::read(path)?;
     let bad = |key: &str| RunError::NotACheckpoint { path: path.to_owned(), key: key.into() };
-    let mut position: Position = parsed(&file.metadata, KEY).ok_or_else(|| bad(KEY))?;
+    let possible = |position: &Position| position.epoch > position.best.unwrap_or(0) as usize;
+    let mut position: Position = parsed(&file.metadata, KEY).filter(possible).ok_or_else(|| bad(KEY))?;
     // Earlier versions weighted batches by their number of images.
     if position.sums.weight.0 == 0.0 {
         position.sums.weight = position.sums.images;

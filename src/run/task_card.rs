@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confusion::ClassScore;
 use super::score::{Panel, Score, Text};
+use crate::text::capitalized;
 
 /// The description of a task's runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,10 +56,4 @@ impl TaskCard {
     pub fn known_scores(&self) -> impl Iterator<Item = &Score> {
         self.scores.iter().chain(self.panels.iter().flat_map(|panel| panel.lines.iter().map(|(_, score)| score)))
     }
-}
-
-/// A name with a capital letter, as a title.
-fn capitalized(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -75,7 +75,8 @@ impl Calibration {
     pub fn of(predictions: impl Iterator<Item = (f64, bool)>) -> Option<Self> {
         let mut bins = vec![Bin::default(); BINS];
         for (confidence, right) in predictions {
-            let place = (confidence * BINS as f64).ceil().clamp(1.0, BINS as f64) as usize - 1;
+            // A confidence that is no number is in the first bin.
+            let place = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
             bins[place].count += 1;
             bins[place].confidence += confidence;
             bins[place].accuracy += f64::from(u8::from(right));
@@ -98,6 +99,7 @@ impl Calibration {
         let count: u64 = self.bins.iter().map(|bin| bin.count).sum();
         let chance = 2.0 * binomial(*accuracy, count).unwrap_or(0.0);
         let kind = match more {
+            more if more.is_nan() => "some probabilities are no numbers",
             _ if *ece < 0.05 => "probabilities can be taken as they are",
             more if more.abs() < chance => "confidence and accuracy differ by less than two standard errors",
             more if more > 0.0 => "the model is overconfident",

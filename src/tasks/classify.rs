@@ -23,6 +23,7 @@ use super::data::{
 };
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
+use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
@@ -54,10 +55,6 @@ pub const ACCURACY: Score = Score::new("val_accuracy", "accuracy", Unit::Percent
 /// Bytes of decoded training images that are kept for augmentation; others are decoded at each use.
 const ORIGINALS: u64 = 2 << 30;
 
-/// Validation images of the built-in scenes.
-const SCENES_VAL: usize = 500;
-/// Difference between the seeds of training and validation scenes.
-const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
 /// A mirrored digit or arrow may have another class. Colors do not decide the class.
 const KEEPS: Keeps = Keeps { mirror: false, color: true, erase: true };
 
@@ -96,7 +93,7 @@ pub fn train_on(
 }
 
 impl Classify {
-    /// Reads all images. Returns the sources of both parts and the model's card.
+    /// Reads all images, and returns what training needs.
     fn prepare(
         &self,
         config: &ClassifyConfig,

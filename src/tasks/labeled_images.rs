@@ -1,11 +1,28 @@
-//! Checks of the settings that both tasks of labeled images have.
+//! The common parts of both tasks of labeled images: checks of settings, built-in validation images, pictures.
 
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use crate::data::Mix;
+use image::RgbImage;
+
+use crate::data::{Mix, Prepared, SampleSet};
 use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::train::TrainError;
 use crate::train::settings::{ConfigError, Needs, Rule};
+
+/// Validation images of the built-in scenes.
+pub(super) const SCENES_VAL: usize = 500;
+/// Difference between the seeds of training and validation scenes.
+pub(super) const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
+
+/// An image as the network sees it.
+///
+/// # Errors
+/// When it is not in memory and its file cannot be read.
+pub(super) fn picture<S: SampleSet>(images: &Prepared<S>, index: usize) -> Result<RgbImage, TrainError> {
+    let (height, width) = images.size();
+    Ok(RgbImage::from_raw(width, height, images.sample(index)?.into_owned()).unwrap_or_default())
+}
 
 /// Refuses columns and the folder of a table where no data is given.
 pub(super) fn check_table(

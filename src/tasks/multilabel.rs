@@ -24,6 +24,7 @@ pub use settings::{MultiLabelConfig, PositiveWeights};
 use super::data::{Chosen, DataSource, Part, on_demand_line, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
+use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED};
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
 use super::{Task, TaskError};
@@ -45,10 +46,6 @@ use crate::train::settings::Resolved;
 use crate::train::start::{self, StartFile};
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 
-/// Validation images of the built-in scenes.
-const SCENES_VAL: usize = 500;
-/// Difference between the seeds of training and validation scenes.
-const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
 /// A mirrored sign may have another label, and an erased object loses its label. Colors do not decide labels.
 const KEEPS: Keeps = Keeps { mirror: false, color: true, erase: false };
 
@@ -93,8 +90,8 @@ impl Task for MultiLabel {
         }
         splits.decisions.size =
             from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
-        let told = |done, total| observer.reading(done, total);
-        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &told)?;
+        let progress = |done, total| observer.reading(done, total);
+        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
         let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
         let classes = train.class_names().to_vec();
         let (normalization, pixel_lines) =

@@ -31,12 +31,14 @@ impl Log {
         self.rows = rows;
     }
 
-    /// Whether an epoch is better than the best so far, by the score that decides; by the validation loss without one.
+    /// Whether an epoch is better than the best so far, by the score that decides; by the validation loss without one. Any number is
+    /// better than a score that is none.
     pub fn is_better(&self, row: &EpochRow, decisive: Option<&Score>) -> bool {
         let merit = |row: &EpochRow| {
             decisive.and_then(|score| row.score(score).map(|value| score.merit(value))).unwrap_or(-row.val_loss)
         };
-        self.best.as_ref().is_none_or(|best| merit(row) > merit(&best.row))
+        let above = |this: f64, best: f64| this > best || (best.is_nan() && !this.is_nan());
+        self.best.as_ref().is_none_or(|best| above(merit(row), merit(&best.row)))
     }
 
     pub fn set_best(&mut self, row: EpochRow, found: Box<dyn Evaluation>) {
@@ -82,5 +84,33 @@ impl Log {
     /// All rows, and that of the best epoch.
     pub fn into_rows(self) -> (Vec<EpochRow>, Option<EpochRow>) {
         (self.rows, self.best.map(|best| best.row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Better, Unit};
+
+    /// A score without a number would stay the best for all epochs, since none is above it.
+    #[test]
+    fn a_score_is_better_than_none() {
+        const SCORE: Score = Score::new("val_x", "x", Unit::Share, Better::Higher);
+        let row = |epoch: u32, value: f64| EpochRow {
+            epoch,
+            train_loss: 1.0,
+            val_loss: 1.0,
+            scores: vec![(SCORE, value)],
+            lr: 1e-3,
+            images_per_s: 1.0,
+            data_wait: 0.0,
+            seconds: 1.0,
+        };
+        let mut log = Log::new(1e-3);
+        log.restore(vec![row(1, f64::NAN)], Some(1));
+        assert!(log.is_better(&row(2, 0.1), Some(&SCORE)));
+        assert!(!log.is_better(&row(2, f64::NAN), Some(&SCORE)));
+        log.restore(vec![row(1, 0.2)], Some(1));
+        assert!(!log.is_better(&row(2, 0.1), Some(&SCORE)) && !log.is_better(&row(2, f64::NAN), Some(&SCORE)));
     }
 }

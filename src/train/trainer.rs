@@ -80,12 +80,6 @@ pub struct Trainer {
     pub(super) start: Instant,
 }
 
-/// The speed of an epoch's training.
-struct Speed {
-    images_per_s: f64,
-    seconds: f64,
-}
-
 /// The parts of a run before its first step.
 pub(super) struct Beginning {
     pub objective: Box<dyn Objective>,
@@ -224,8 +218,8 @@ impl Trainer {
         &self.notes
     }
 
-    /// Trains to the end, or until `stop`, after which the current step is finished and a checkpoint written. During an
-    /// evaluation and the results, `stop` ends these, and a resumed run begins with them.
+    /// Trains to the end, or until `stop`. The loop then finishes its step and writes a checkpoint. An evaluation and the results end
+    /// at once, and a resumed run begins with them.
     ///
     /// # Errors
     /// See [`TrainError`]. Files that are written stay.
@@ -239,13 +233,10 @@ impl Trainer {
         while self.position.epoch <= self.settings.epochs && !ended_early {
             let epoch = self.position.epoch;
             let start = Instant::now();
-            let before = self.position.sums.images.0;
             self.epoch(epoch, observer, stop)?;
-            let seconds = start.elapsed().as_secs_f64();
-            let speed = Speed { images_per_s: (self.position.sums.images.0 - before) / seconds, seconds };
+            self.position.sums.seconds += start.elapsed().as_secs_f64();
             self.run.append_norms(&self.log.take_norms())?;
-            let validated =
-                if watch.stops() { Err(TrainError::Interrupted) } else { self.validate(epoch, &speed, watch) };
+            let validated = if watch.stops() { Err(TrainError::Interrupted) } else { self.validate(epoch, watch) };
             match validated {
                 Ok(early) => ended_early = early,
                 // The position is that before the validation, with which a resumed run begins.
@@ -283,7 +274,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError::Interrupted`] where the evaluation was ended; then nothing is written, and the position stays.
-    fn validate(&mut self, epoch: usize, speed: &Speed, watch: Watch<'_>) -> Result<bool, TrainError> {
+    fn validate(&mut self, epoch: usize, watch: Watch<'_>) -> Result<bool, TrainError> {
         self.compare_ranks(epoch)?;
         let found = self.evaluate_epoch(watch)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
@@ -312,8 +303,8 @@ impl Trainer {
             val_loss,
             scores,
             lr: self.log.lr,
-            images_per_s: speed.images_per_s,
-            data_wait: sums.waited.0 / speed.seconds.max(f64::MIN_POSITIVE),
+            images_per_s: sums.images_per_s(),
+            data_wait: sums.data_wait(),
             seconds: self.seconds(),
         };
         self.run.append_metrics(&row)?;
@@ -328,7 +319,7 @@ impl Trainer {
         })?;
         if better {
             self.position.best = Some(row.epoch);
-            // For who watches the run. A picture that cannot be drawn is noted at the end.
+            // `watch` shows it during the run. A picture that cannot be drawn is noted at the end.
             let _ = found.write(&mut Results::only(&self.run, "samples.png"), row.epoch);
             self.log.set_best(row.clone(), found);
         }

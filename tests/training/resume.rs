@@ -123,6 +123,19 @@ fn a_run_that_cannot_be_resumed_is_refused_and_unchanged() {
     let error = train(&SegmentConfig { base: 8, ..resumed(&run) }, 1).unwrap_err().to_string();
     assert!(error.contains("cannot be resumed") && error.contains("settings"), "{error}");
     assert!(kept() == before, "the run is as it was, so that it can still go on");
+    // A position before the first epoch, or before that of the best score.
+    let path = run.join("resume.safetensors");
+    for (key, value) in [("epoch", 0), ("best", 9)] {
+        let mut file = TensorFile::read(&path).expect("a state");
+        let text = file.metadata.get_mut("progress").expect("a position");
+        let mut position: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        position[key] = value.into();
+        *text = position.to_string();
+        file.write_atomic(&path).expect("writes");
+        let error = train(&resumed(&run), 1).unwrap_err().to_string();
+        assert!(error.contains("resume.safetensors") && error.contains("no usable `progress`"), "{error}");
+        std::fs::write(&path, &before[0]).expect("writes");
+    }
     train(&resumed(&run), usize::MAX).unwrap_or_else(|e| panic!("{e}"));
     match train(&resumed(&run), 1) {
         Err(TrainError::Run(RunError::CannotResume { reason: Unresumable::Done { epochs: 3 }, .. })) => {}
@@ -138,7 +151,6 @@ fn a_run_that_cannot_be_resumed_is_refused_and_unchanged() {
     }
 }
 
-/// Stops a run after an epoch.
 /// Stops in the validation of the epoch after `done` epochs, or once as many are done.
 struct StopLate<'a> {
     done: u32,
@@ -201,6 +213,9 @@ fn a_stop_after_the_steps_of_an_epoch_resumes_to_the_same_bits() {
         );
         assert_eq!(second.best.map(|b| b.epoch), outcome.best.as_ref().map(|b| b.epoch), "{what}");
         assert_eq!(metrics(&run), metrics(&whole), "{what}");
+        let rows = RunDir::open(&run).expect("a run").read_metrics().expect("metrics");
+        let timed = |row: &EpochRow| row.images_per_s > 0.0 && (0.0..=1.0).contains(&row.data_wait);
+        assert!(rows.iter().all(timed), "the speed of the steps before the stop: {what}: {rows:?}");
         for name in ["last.safetensors", "best.safetensors", "norms.csv", "layers.csv", "iou.csv", "samples.png"] {
             assert!(bytes(&run, name) == bytes(&whole, name), "{name} differs: {what}");
         }
@@ -231,7 +246,7 @@ fn changed_images_within_an_epoch_are_refused() {
         ("the number of training images was 20 and now is 24", SegmentConfig { scenes: 24, ..resumed.clone() }),
         ("the seed was 3 and now is 4", SegmentConfig { seed: 4, ..resumed.clone() }),
         ("shuffle was true and now is false", SegmentConfig { shuffle: false, ..resumed.clone() }),
-        ("1 epochs are done; expected a larger number of epochs", SegmentConfig { epochs: 1, ..resumed.clone() }),
+        ("1 epoch is done; expected a larger number of epochs", SegmentConfig { epochs: 1, ..resumed.clone() }),
     ] {
         let error = train(&other, 1).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");

@@ -206,13 +206,15 @@ fn the_confusion_picture_shades_by_row_and_checks_its_names() {
     (0..10).for_each(|_| matrix.add(0, 0).expect("in range"));
     matrix.add(1, 1).expect("in range");
     let names = ["a".to_owned(), "日本".to_owned()];
-    let picture = confusion_picture(&matrix, &names).expect("draws");
+    let picture = confusion_picture(&matrix, &names, "images").expect("draws");
     let mut shades: Vec<_> = picture.pixels().map(|p| p.0).filter(|p| p[2].saturating_sub(p[0]) > 60).collect();
     shades.sort_unstable();
     let full = shades.iter().filter(|&&shade| shade == shades[0]).count();
     assert!(full > 2 * 90 * 90, "only {full} pixels of two cells of 110 x 110 have the full shade");
-    assert!(confusion_picture(&matrix, &names[..1]).is_err());
-    assert!(confusion_picture(&ConfusionMatrix::new(0), &[]).is_err());
+    let pixels = confusion_picture(&matrix, &names, "pixels").expect("draws");
+    assert!(pixels != picture, "the title names the unit");
+    assert!(confusion_picture(&matrix, &names[..1], "images").is_err());
+    assert!(confusion_picture(&ConfusionMatrix::new(0), &[], "images").is_err());
 }
 
 #[test]

@@ -94,3 +94,11 @@ fn boundaries_are_those_of_distance_transforms() {
         equal("class 0", set.of_class(0), f1[0].map(|score| (score + 1.0) / 2.0));
     }
 }
+
+/// The probabilities of weights that overflow.
+#[test]
+fn confidences_that_are_no_numbers_are_counted_and_named() {
+    let found = Calibration::of([(f64::NAN, false), (0.9, true)].into_iter()).expect("predictions");
+    assert_eq!(found.bins.iter().map(|bin| bin.count).sum::<u64>(), 2);
+    assert!(found.words().ends_with("some probabilities are no numbers"), "{}", found.words());
+}

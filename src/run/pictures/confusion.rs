@@ -51,13 +51,13 @@ impl Places {
     }
 }
 
-/// The matrix with truth in rows and prediction in columns. The number in a cell is the count. A cell is shaded by its
-/// share of the row, so rare classes show as clearly as frequent ones. Zeros are empty. Above 128 classes the cells
-/// shrink and lose first their counts, then the names.
+/// The matrix with truth in rows and prediction in columns. It counts `images` or `pixels`, its unit. The number in a cell is the
+/// count. A cell is shaded by its share of the row, so rare classes show as clearly as frequent ones. Zeros are empty. Above 128
+/// classes the cells shrink and lose first their counts, then the names.
 ///
 /// # Errors
 /// When there are no classes, too many for a picture, or a different number of names.
-pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<RgbImage, PictureError> {
+pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String], unit: &str) -> Result<RgbImage, PictureError> {
     let classes = matrix.classes();
     let what = "the confusion matrix";
     if classes == 0 {
@@ -67,8 +67,8 @@ pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String]) -> Result<R
         return Err(PictureError::ClassNames { names: names.len(), classes });
     }
     let title = match matrix.accuracy() {
-        Some(accuracy) => format!("Accuracy {:.1} % of {} images", accuracy * 100.0, matrix.total()),
-        None => "No images".to_owned(),
+        Some(accuracy) => format!("Accuracy {:.1} % of {} {unit}", accuracy * 100.0, matrix.total()),
+        None => format!("No {unit}"),
     };
     let places = Places::new(classes, names, text_width(&title, 34.0));
     let mut canvas = Canvas::new(what, places.width as u64, places.height as u64)?;

@@ -184,7 +184,7 @@ impl Plot<'_> {
         canvas.text(self.axis, self.left + 28.0, middle, small(Anchor::Middle).upright());
     }
 
-    /// The name of a series and its value at the best epoch. A range test has no value: after the loss explodes it has no meaning.
+    /// The name of a series and its value at the best epoch. In a range test the name alone: the last loss has no meaning.
     fn legend(&self, series: &Series<'_>) -> String {
         let shown = self.best.map_or(series.values.last(), |best| series.values.get(best));
         let shown = shown.copied().unwrap_or(f64::NAN);

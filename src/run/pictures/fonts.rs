@@ -18,12 +18,12 @@ use super::script::in_drawing_order;
 
 /// Bytes of fonts that are read to find letters.
 const MOST_BYTES: u64 = 512 << 20;
-/// The font that is taken where a letter needs none.
+/// The font of blanks and of the numbers of letters.
 const BUNDLED: usize = 0;
 /// Folders within folders of fonts.
 const MOST_DEPTH: usize = 4;
 
-/// Parts of the names of fonts that have letters of many scripts. They are looked at first.
+/// Parts of the names of fonts that have letters of many scripts. These fonts are tried first.
 const FIRST: [&str; 14] = [
     "notosanscjk",
     "sourcehansans",
@@ -82,7 +82,7 @@ struct Fonts {
     /// The font of each letter that was asked for; `None` where no font has it.
     known: HashMap<char, Option<usize>>,
     folders: Vec<PathBuf>,
-    /// Files that were not read yet, once the folders were listed.
+    /// Files to read; `None` before the folders are listed.
     files: Option<Vec<PathBuf>>,
     bytes: u64,
     missing: BTreeSet<char>,

@@ -1,10 +1,10 @@
 //! Comparison of classifiers: accuracy, McNemar's test against the first, recall of each class, images on which they differ.
 
 use super::ClassifyEvaluation;
-use super::evaluation::picture;
 use crate::data::PreparedClasses;
 use crate::run::{ModelCard, Score, Table};
 use crate::tasks::data::{Compared, Figure};
+use crate::tasks::labeled_images::picture;
 use crate::tasks::{TaskError, paired};
 use crate::train::Evaluation;
 

@@ -3,8 +3,6 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use image::RgbImage;
-
 use super::ACCURACY;
 use crate::data::{Batch, PreparedClasses, one_line};
 use crate::run::confusion::ConfusionMatrix;
@@ -14,6 +12,7 @@ use crate::run::trust::{auroc, is_among};
 use crate::run::verdict::yardstick::binomial;
 use crate::run::{Baseline, Calibration, ClassTrust, Score, Trust, Yardstick};
 use crate::tasks::explain::{SHOWN, Shown};
+use crate::tasks::labeled_images::picture;
 use crate::train::Results;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
@@ -169,7 +168,8 @@ impl Evaluation for ClassifyEvaluation {
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
-        results.picture("confusion.png", || Ok(pictures::confusion_picture(&self.confusion, &self.classes)?));
+        let matrix = || Ok(pictures::confusion_picture(&self.confusion, &self.classes, "images")?);
+        results.picture("confusion.png", matrix);
         // Not named among the results: the picture shows it.
         results.file("confusion.csv", |run| Ok(run.write_confusion(&self.confusion, &self.classes).map(|()| false)?));
         let Some(images) = &self.shown else { return Ok(()) };
@@ -207,12 +207,6 @@ impl Evaluation for ClassifyEvaluation {
         }
         text
     }
-}
-
-/// An image as the network sees it.
-pub(super) fn picture(images: &PreparedClasses, index: usize) -> Result<RgbImage, TrainError> {
-    let (height, width) = images.size();
-    Ok(RgbImage::from_raw(width, height, images.sample(index)?.into_owned()).unwrap_or_default())
 }
 
 /// Probabilities from logits.

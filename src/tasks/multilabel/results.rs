@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use image::RgbImage;
-
 use super::evaluation::MultiLabelEvaluation;
 use super::labels::{THRESHOLDS, joined, names_of, sigmoid};
 use super::metrics::Scored;
@@ -17,6 +15,7 @@ use crate::run::trust::auroc;
 use crate::run::verdict::yardstick::bootstrap;
 use crate::run::{Baseline, ClassTrust, Score, Trust, Yardstick};
 use crate::tasks::explain::{self, Shown};
+use crate::tasks::labeled_images::picture;
 use crate::text::defused;
 use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
@@ -145,12 +144,6 @@ pub(super) fn explained(found: &MultiLabelEvaluation) -> Result<Vec<Shown>, Trai
         Ok(Shown { index: found.indices[row], class, cell: cell(found, images, row)? })
     };
     spread(found.indices.len(), 2 * explain::SHOWN).map(shown).collect()
-}
-
-/// An image as the network sees it.
-pub(super) fn picture(images: &PreparedLabels, index: usize) -> Result<RgbImage, TrainError> {
-    let (height, width) = images.size();
-    Ok(RgbImage::from_raw(width, height, images.sample(index)?.into_owned()).unwrap_or_default())
 }
 
 /// A wrong label.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::evaluation::MultiLabelEvaluation;
 use super::labels::{joined, names_of};
 use super::objective::MultiLabelClassification;
-use super::results::picture;
 use super::scores::task_card;
 use crate::data::{BadImage, MultiLabelSource, PreparedLabels, Source};
 use crate::run::card::ModelCard;
 use crate::run::table::Table;
 use crate::tasks::data::{Compared, Figure, ImageSet, typed};
+use crate::tasks::labeled_images::picture;
 use crate::tasks::{TaskError, paired};
 use crate::train::{Evaluation, Objective};
 

@@ -317,7 +317,8 @@ impl Evaluation for SegmentEvaluation {
         if let Some(pairs) = &self.pairs {
             results.picture("samples.png", || Ok(self.figure(pairs, epoch)?.draw()?));
         }
-        results.picture("confusion.png", || Ok(pictures::confusion_picture(self.main(), &self.classes)?));
+        let matrix = || Ok(pictures::confusion_picture(self.main(), &self.classes, "pixels")?);
+        results.picture("confusion.png", matrix);
         results.file("iou.csv", |run| Ok(run.write_file("iou.csv", &self.iou_table()).map(|()| true)?));
         Ok(())
     }
