@@ -220,7 +220,7 @@ fn without_task(words: &[String]) -> Option<String> {
     }
     let tasks = crate::tasks::tasks();
     let known: String = tasks.iter().map(|task| format!("\n  {:<12} {}", task.name(), task.help())).collect();
-    let rest: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+    let rest: Vec<String> = words[1..].iter().map(|one| word(one)).collect();
     Some(format!(
         "`{verb}` needs a task before its flags:{known}\nfor example: shadegrad {verb} {} {}",
         tasks.first().map_or("TASK", |task| task.name()),
@@ -239,7 +239,8 @@ fn misplaced(error: &clap::Error, words: &[String]) -> Option<String> {
     }
     if !known {
         let names: Vec<&str> = tasks.iter().map(|task| task.name()).collect();
-        let (data, rest) = (word(task), words[2..].join(" "));
+        let rest: Vec<String> = words[2..].iter().map(|one| word(one)).collect();
+        let (data, rest) = (word(task), rest.join(" "));
         let line = format!("shadegrad {verb} {} --data {data} {rest}", names.first()?);
         return Some(format!(
             "{task} is a folder, and `{verb}` needs a task before its data: {}; for example: {}",

@@ -198,8 +198,11 @@ impl Report {
             }
         }
         self.damage.extend(records.iter().flat_map(|run| run.damage.iter().cloned()));
-        let count = records.iter().filter(|run| !run.rows.is_empty()).count();
-        self.page.heading(3, &if count == 1 { "Curves".into() } else { format!("Curves of the best {count} runs") });
+        match records.iter().filter(|run| !run.rows.is_empty()).count() {
+            0 => {}
+            1 => self.page.heading(3, "Curves"),
+            count => self.page.heading(3, &format!("Curves of the best {count} runs")),
+        }
         self.page.add(&charts(&group::curves(&records)));
         if let Some(best) = records.first() {
             self.page.listed_heading(3, &format!("The best run: {}", best.name));

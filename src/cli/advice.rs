@@ -36,7 +36,7 @@ pub(super) fn message(error: &CliError) -> String {
     text.unwrap_or_else(|| error.to_string())
 }
 
-/// Whether the same command may succeed: a rank or a device was lost.
+/// Whether the same command may succeed later, since a rank or a device was lost.
 pub(super) fn may_pass(error: &CliError) -> bool {
     let Kind::Train(error) = Kind::of(error) else { return false };
     matches!(error, TrainError::Ranks(RankError::Silent { .. }) | TrainError::Exec(ExecError::DeviceLost { .. }))
@@ -89,6 +89,7 @@ fn of_workflow(error: &WorkflowError) -> Option<String> {
             SweepError::NotOurs { .. }
             | SweepError::Taken { .. }
             | SweepError::OtherSettings { .. }
+            | SweepError::OtherData { .. }
             | SweepError::Unreadable { .. },
         )
         | WorkflowError::Report(ReportError::Taken { .. }) => "--out",

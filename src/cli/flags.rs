@@ -46,10 +46,7 @@ pub(super) fn arg(setting: &Setting) -> Arg {
         Kind::Path => arg.value_parser(value_parser!(PathBuf)),
         Kind::Wholes => arg.value_parser(whole).value_delimiter(',').action(ArgAction::Append),
         Kind::Texts => arg.value_delimiter(',').action(ArgAction::Append),
-        Kind::Choice(names) => {
-            let value = |(name, help): &(&'static str, &[&str])| PossibleValue::new(*name).help(paragraph(help));
-            arg.value_parser(PossibleValuesParser::new(names.iter().map(value)))
-        }
+        Kind::Choice(names) => arg.value_parser(one_of(names)),
         Kind::Parsed(parse) => arg.value_parser(move |text: &str| parse(text).map(|()| text.to_owned())),
     }
 }
@@ -65,10 +62,14 @@ fn number(text: &str) -> Result<f64, String> {
 /// A parser for one of several names, for flags that a verb declares itself.
 pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     let Kind::Choice(names) = T::KIND else { unreachable!("a choice has names") };
-    let value = |(name, help): &(&'static str, &[&str])| PossibleValue::new(*name).help(paragraph(help));
-    let parser = PossibleValuesParser::new(names.iter().map(value));
     // The parser lets only known names through.
-    parser.try_map(|name| T::of_name(&name).ok_or("unknown name"))
+    one_of(names).try_map(|name| T::of_name(&name).ok_or("unknown name"))
+}
+
+/// A parser for one of several names, each with its help.
+fn one_of(names: &[(&'static str, &[&str])]) -> PossibleValuesParser {
+    let value = |(name, help): &(&'static str, &[&str])| PossibleValue::new(*name).help(paragraph(help));
+    PossibleValuesParser::new(names.iter().map(value))
 }
 
 /// The height and width of tiles.
@@ -158,8 +159,8 @@ impl TaskArgs {
         given(self.task.settings(), &self.matches)
     }
 
-    /// The settings that the flags set, and among them those that data and device decide: for data of one's own, unless `--auto
-    /// false`, a config file or the run to resume decides.
+    /// The settings that the flags set, and those that data and device decide. Data and device decide none without a data set, with
+    /// `--auto false`, beside a run to resume, and beside a config file without `--auto`.
     pub(super) fn fitted(&self, ranks: usize) -> Result<Fitted, CliError> {
         let own = self.given()?;
         let asked = self.matches.get_one::<bool>(AUTO).copied();

@@ -8,7 +8,7 @@ use super::{CliError, complain, complain_of_damage, print};
 use crate::data::{Walk, Why};
 use crate::run::{Checkpoint, ImageSize};
 use crate::tasks::{Explain, Method};
-use crate::text::escaped;
+use crate::text::{count_of, escaped};
 use crate::workflows::evaluation::{MIRRORED, mirrored};
 use crate::workflows::predict::{Predicted, Predictions};
 
@@ -96,8 +96,9 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         images.extend(found);
     }
     if masks > 0 {
+        let (masks, are) = (count_of(masks, "mask"), if masks == 1 { "is" } else { "are" });
         complain(format_args!(
-            "note: {masks} masks beside these images are left out; give their files to predict for them"
+            "note: {masks} beside these images {are} left out; to predict for a mask, give its file"
         ));
     }
     Ok(images)

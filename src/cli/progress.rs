@@ -12,13 +12,13 @@ use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Fetching, Observer, StepProgress};
 
-/// Time between two lines within an epoch, without a terminal.
+/// Least time between two lines within an epoch, without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Time between two updates of the display while waiting.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Whether a run reads its images or prepares its plans: it has trained nothing then, and Ctrl-C ends the process at once.
+/// Whether a run still reads its images or prepares its plans. Nothing is trained then, so Ctrl-C ends the process at once.
 pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 
 /// Whether only results and errors are printed.
@@ -38,7 +38,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Prints to stderr.
+    /// Bars go to the standard error, lines to the standard output.
     pub(super) fn new() -> Self {
         Progress {
             terminal: std::io::stderr().is_terminal() && !QUIET.load(Ordering::Relaxed),

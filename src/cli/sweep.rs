@@ -1,15 +1,16 @@
 //! `shadegrad sweep FILE.toml`
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::color::heading;
 use super::progress::Progress;
 use super::ranks;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
 use crate::ranks::Ranks;
+use crate::text::count_of;
 use crate::train::Observer;
 use crate::train::open::device_of;
 use crate::workflows::WorkflowError;
@@ -67,7 +68,7 @@ fn factor(text: &str) -> Result<f64, String> {
 pub(super) struct SweepProgress(Progress);
 
 impl SweepProgress {
-    /// Prints to stderr.
+    /// Bars go to the standard error, lines to the standard output.
     pub(super) fn new() -> Self {
         SweepProgress(Progress::new())
     }
@@ -77,7 +78,7 @@ impl SweepObserver for SweepProgress {
     fn run(&self, number: usize, of: usize, cell: &str, state: &SweepRunState) {
         let state = match state {
             SweepRunState::Begins => "begins".to_owned(),
-            SweepRunState::Done(rows) => format!("is done, {} epochs", rows.len()),
+            SweepRunState::Done(rows) => format!("is done, {}", count_of(rows.len(), "epoch")),
             SweepRunState::Paused(rows) => format!("paused after epoch {}", rows.len()),
             SweepRunState::Diverged => "diverged".to_owned(),
             SweepRunState::Failed(reason) => format!("failed: {reason}"),
@@ -130,9 +131,7 @@ fn run_on(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode, CliError> {
     }
     let progress = SweepProgress::new();
     let table = sweep.run_over(ranks, &args.out, device, (&progress, &stop)).map_err(WorkflowError::from)?;
-    let bold = std::io::stdout().is_terminal();
-    let shown = table.table().text(|text| if bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text });
-    print(format_args!("\n{shown}"))?;
+    print(format_args!("\n{}", table.table().text(|text| heading(&text))))?;
     table.chance().map_or(Ok(()), print)?;
     print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
     table.check().map_err(WorkflowError::from)?;

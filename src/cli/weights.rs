@@ -11,7 +11,7 @@ use crate::nn::ResNetDepth;
 use crate::tasks::classify::{WeightsOptions, evaluate_weights};
 use crate::train::Evaluation;
 
-/// Arguments of `eval` that are about a file of weights. clap makes a group of the name, which no other arguments of `eval` may have.
+/// Arguments of `eval --weights`. clap makes a group with the name of this type, which no other arguments of `eval` may have.
 #[derive(clap::Args)]
 pub(super) struct WeightsArgs {
     /// Evaluate weights as they are, instead of a run: imagenet or imagenet-v2, a safetensors or PyTorch file, or a folder of
@@ -33,7 +33,7 @@ pub(super) struct WeightsArgs {
     offline: bool,
 }
 
-/// Where and on what weights are evaluated.
+/// The data and the device on which weights are evaluated.
 pub(super) struct On<'a> {
     pub(super) data: Option<&'a PathBuf>,
     pub(super) hints: Hints,

@@ -36,10 +36,10 @@ const DOTS: usize = 60;
 
 /// Charts side by side across the width of the page. Charts without any line are left out.
 pub(super) fn charts(charts: &[Chart]) -> String {
-    let drawn: String = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
+    let drawn: Vec<String> = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
     // Four charts stand in two rows of two: in rows of three the last one would be alone.
-    let class = if charts.len() == 4 { "charts pairs" } else { "charts" };
-    if drawn.is_empty() { drawn } else { format!("<div class=\"{class}\">\n{drawn}</div>\n") }
+    let class = if drawn.len() == 4 { "charts pairs" } else { "charts" };
+    if drawn.is_empty() { String::new() } else { format!("<div class=\"{class}\">\n{}</div>\n", drawn.concat()) }
 }
 
 impl Chart {

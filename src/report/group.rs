@@ -10,6 +10,7 @@ use crate::run::Score;
 use crate::run::history::EpochRow;
 use crate::run::pictures::Scale;
 use crate::run::verdict::yardstick::within_chance;
+use crate::text::capitalized;
 
 /// Scores, curves, classes and settings of runs, one row or line per run.
 pub(super) fn comparison(page: &mut Page, runs: &[Record], level: usize) {
@@ -147,11 +148,6 @@ pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
         });
     }
     list
-}
-
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Scores of each class, one column per run. `None` if the runs have different classes.

@@ -1,4 +1,4 @@
-//! The page of runs under way: a table of where each run stands, above its report. A script asks for both again.
+//! The page of runs under way: a table with the state of each run, above the report. A script fetches both again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,14 +24,14 @@ pub struct Watched {
     version: u64,
 }
 
-/// A run as the table shows it, with the facts for its remaining time.
+/// A run as the table shows it, with the numbers from which its remaining time is estimated.
 struct WatchedRun {
     folder: PathBuf,
     name: String,
     unfinished: bool,
-    /// Epochs so far, and those that its settings ask for.
+    /// Finished epochs, and those that its settings ask for.
     epochs: (usize, usize),
-    /// Seconds of an epoch, on average.
+    /// Mean seconds of an epoch.
     seconds: Option<f64>,
     /// The decisive score: of the last epoch, and the best one.
     scores: Option<(String, String)>,
@@ -94,7 +94,7 @@ impl Watched {
         hasher.finish()
     }
 
-    /// The table of where each run stands, as HTML.
+    /// The table with the state of each run, as HTML.
     pub fn table(&self) -> String {
         let head = ["run", "state", "epoch", "left", "last score", "best score"].map(String::from);
         let rows: Vec<Row> = self.runs.iter().map(|run| run.row(SystemTime::now())).collect();

@@ -169,11 +169,10 @@ impl Record {
     }
 }
 
-/// Commands of the next steps of a run's verdict.
+/// Commands of the next steps of a run's verdict. Without a verdict: the command that continues the run.
 fn next_commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, String)], named: bool) -> Vec<String> {
     let Some(facts) = facts else { return vec![] };
     let Some(verdict) = &facts.verdict else {
-        // What continues a run that has none yet.
         return vec![resumption(&facts.task, path)];
     };
     let of = |key: &str| settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());

@@ -1,5 +1,7 @@
 //! The section of one run.
 
+use std::path::Path;
+
 use super::chart::{COLORS, Chart, Line, charts};
 use super::confusion;
 use super::html::{Row, data_uri, escaped, table};
@@ -7,8 +9,6 @@ use super::layers;
 use super::page::Page;
 use super::record::{Record, duration};
 use super::{trust, verdict};
-use std::path::Path;
-
 use crate::data::Decisions;
 use crate::run::Score;
 use crate::run::history::EpochRow;
@@ -27,7 +27,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize) {
         page.push(format_args!("<p class=\"note\">{}</p>\n", escaped(line)));
     }
     if run.rows.is_empty() {
-        page.add("<p class=\"note\">The run ended before its first epoch.</p>\n");
+        page.add("<p class=\"note\">No epoch of this run has ended.</p>\n");
     } else {
         page.heading(level, "Curves");
         page.add(&charts(&curves(run)));
@@ -78,7 +78,7 @@ fn confusion_and_tables(page: &mut Page, run: &Record, level: usize) {
     }
 }
 
-/// Predictions for validation images, and what the network looks at.
+/// The sheets of predictions and of Grad-CAM.
 fn pictures(page: &mut Page, run: &Record, level: usize) {
     if let Some(png) = &run.samples {
         page.heading(level, "Predictions");
@@ -109,7 +109,7 @@ fn layer_strips(page: &mut Page, run: &Record, level: usize) {
     page.add(&layers::strips(&run.layers));
 }
 
-/// Settings and their values, and below them the reasons of those that data and device decided.
+/// Settings and their values, and below them the reasons of those that were chosen from data and device.
 fn listed(page: &mut Page, settings: &[&(String, String)], reasons: &[(String, String)]) {
     page.add("<dl class=\"settings\">\n");
     for (key, value) in settings {
@@ -125,7 +125,7 @@ fn listed(page: &mut Page, settings: &[&(String, String)], reasons: &[(String, S
     }
 }
 
-/// A short list of facts: model, data, speed, score.
+/// A short list of facts: score, task, device, data, speed.
 fn facts(page: &mut Page, run: &Record) {
     let mut list: Vec<(&str, String)> = vec![];
     if let Some((score, best)) = run.decisive().zip(run.best()) {
@@ -222,7 +222,7 @@ fn curves(run: &Record) -> Vec<Chart> {
     list
 }
 
-/// A note where augmentation or softened targets make the training loss and the validation loss incomparable.
+/// A note on settings that change the training loss and accuracy, and leave those of the validation as they are.
 fn softened(run: &Record) -> String {
     let kinds = [("mixup", "mixup"), ("cutmix", "CutMix"), ("label_smoothing", "label smoothing")];
     let on = |key: &str| run.setting(key).parse::<f64>().is_ok_and(|value| value > 0.0);
@@ -235,7 +235,7 @@ fn softened(run: &Record) -> String {
     }
     let names = names.join(", ");
     format!(
-        "<p class=\"note\">Trained with {names}: training loss and accuracy are of harder images than validation loss and accuracy.</p>\n"
+        "<p class=\"note\">Trained with {names}: training loss and accuracy are measured with it, those of the validation without.</p>\n"
     )
 }
 

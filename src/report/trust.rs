@@ -4,6 +4,7 @@ use super::html::{escaped, push};
 use super::page::Page;
 use crate::run::trust::BINS;
 use crate::run::{Calibration, Trust};
+use crate::text::capitalized;
 
 /// Sides of the diagram and of its plotting area, in units of the SVG.
 const SIZE: f64 = 300.0;
@@ -34,11 +35,6 @@ pub(super) fn section(page: &mut Page, trust: &Trust, level: usize) {
     if let Some(calibration) = &trust.calibration {
         page.add(&diagram(calibration));
     }
-}
-
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The reliability diagram (DeGroot & Fienberg 1983): accuracy by confidence, beside the diagonal of perfect calibration.

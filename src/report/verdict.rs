@@ -19,7 +19,7 @@ pub(super) fn section(page: &mut Page, run: &Record, verdict: &Verdict) {
     page.add("</pre>\n</div>\n");
 }
 
-/// What stands at the top of a run without a verdict: how far it came, and the command that continues it.
+/// The top of the section of a run without a verdict: its finished epochs, and the command that continues it.
 pub(super) fn unfinished(page: &mut Page, run: &Record) {
     let (done, all) = (run.rows.len(), run.setting("epochs"));
     page.push(format_args!("<div class=\"verdict\">\n<p><b>not finished: {done} of {all} epochs</b></p>\n"));

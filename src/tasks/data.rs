@@ -101,8 +101,8 @@ impl DataSource {
         (self.size.height as u32, self.size.width as u32)
     }
 
-    /// Decides the size from some of `count` pictures, where it is [`ImageSize::AUTO`], and says what it does to them. Says
-    /// nothing for scenes, which are drawn at the size.
+    /// Decides a size of [`ImageSize::AUTO`] from some of `count` pictures. Returns the effect of the size on them, in words; an empty
+    /// text for scenes, which are drawn at the size.
     pub(super) fn decide_size(
         &mut self,
         count: usize,
@@ -188,7 +188,7 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
 }
 
-/// Pictures that are looked at for the proportions of a data set.
+/// Pictures that give the proportions of a data set.
 const LOOKED_AT: usize = 5;
 
 /// Height and width of the picture of median proportions, of [`LOOKED_AT`] that are spread over a set.

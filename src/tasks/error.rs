@@ -38,11 +38,11 @@ pub enum TaskError {
         verb: &'static str,
     },
     /// A model of another task.
-    #[error("this model was trained to {task}, not to {wanted}")]
+    #[error("the model is one of the task `{task}`, expected one of `{wanted}`")]
     OtherTask {
         /// Its task.
         task: String,
-        /// The verb asked for, such as `classify`.
+        /// The task asked for, such as `classify`.
         wanted: &'static str,
     },
     /// A checkpoint without an entry that the task needs.

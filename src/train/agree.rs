@@ -1,8 +1,9 @@
-//! Refuses ranks that would not train the same thing.
+//! Refuses ranks that differ in their program, settings or data.
 
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
+use super::settings::{self, Difference};
 use crate::data::digest;
 use crate::ranks::{RankError, Ranks, Wait, broadcast, gather};
 use crate::run::fingerprint::DataPrint;
@@ -54,18 +55,12 @@ fn differences(first: &Identity, other: &Identity) -> Vec<String> {
     if first.program != other.program {
         lines.push(format!("the program is {}, on rank 0 {}", other.program, first.program));
     }
-    let table = |identity: &Identity| toml::from_str::<toml::Table>(&identity.settings).unwrap_or_default();
-    let (first_table, other_table) = (table(first), table(other));
-    let mut keys: Vec<&String> = first_table.keys().chain(other_table.keys()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    for key in keys.into_iter().filter(|key| !OWN.contains(&key.as_str())) {
-        let [of_first, of_other] = [&first_table, &other_table].map(|table| table.get(key));
-        let value = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
-        if of_first != of_other {
-            lines.push(format!("{key} is {}, on rank 0 {}", value(of_other), value(of_first)));
-        }
-    }
+    let [of_first, of_other] =
+        [first, other].map(|identity| toml::from_str::<toml::Table>(&identity.settings).unwrap_or_default());
+    let differ = settings::differences(&of_first, &of_other, |key| !OWN.contains(&key));
+    lines.extend(
+        differ.into_iter().map(|Difference { key, before, now }| format!("{key} is {now}, on rank 0 {before}")),
+    );
     lines.extend(first.data.changes(&other.data).into_iter().map(|change| format!("other data than rank 0: {change}")));
     lines
 }

@@ -1,5 +1,5 @@
-//! Differences between a run and the command that resumes it. A change of data or settings that changes the weights needs
-//! `--allow-changed-data`; the effect of any other change is noted.
+//! Differences between a run and the command that resumes it. A change of data or settings that changes the weights needs the setting
+//! `allow_changed_data`. Of other changes, those that matter are noted.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
 use super::schedule::LrSchedule;
-use super::settings::TrainSettings;
+use super::settings::{self, Difference, TrainSettings};
 use crate::run::fingerprint::DataPrint;
 use crate::run::repair::Repairs;
 use crate::run::resume::{self, ImageOrder, Kept};
 use crate::run::{RunDir, RunError, Unresumable};
 
-/// Settings that change no weight, and settings whose change the data shows: `data`, `scenes`, `val_split`, `skip_bad`. The
-/// number of epochs and the precision are noted where they matter.
+/// Settings that change no weight, and settings whose change the fingerprint of the data shows: `data`, `scenes`, `val_split`,
+/// `skip_bad`. Other lines note the number of epochs and the precision where they matter.
 const FREE: [&str; 20] = [
     "allow_changed_data",
     "check_every",
@@ -43,14 +43,10 @@ fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
     let table = |text: &str| toml::from_str::<toml::Table>(text).unwrap_or_default();
     let mut changes = vec![];
     if let Some(before) = &kept.origin.settings {
-        let (before, now) = (table(before), table(toml));
-        let differs = |key: &&String| !FREE.contains(&key.as_str()) && before.get(*key) != now.get(*key);
-        let mut keys: Vec<&String> = before.keys().chain(now.keys()).filter(differs).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let value = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
-        let line = |key: &&String| format!("{key} was {} and is {}", value(before.get(*key)), value(now.get(*key)));
-        changes.extend(keys.iter().map(line));
+        let differ = settings::differences(&table(before), &table(toml), |key| !FREE.contains(&key));
+        changes.extend(
+            differ.into_iter().map(|Difference { key, before, now }| format!("{key} was {before} and is {now}")),
+        );
     }
     changes.extend(kept.origin.data.iter().flat_map(|before| before.changes(data)));
     changes

@@ -1,4 +1,4 @@
-//! Names the first layer or parameter that is not finite, after a loss was not.
+//! Search for the first layer or parameter that is not finite, after a loss that is not.
 
 use super::TrainError;
 use super::model::LoadedModel;
@@ -83,10 +83,9 @@ impl Failure<'_> {
     /// The error: `what` is not finite, its value, and the first layer that is not.
     pub(super) fn error(&self, what: &'static str, loss: f32, layer: String) -> TrainError {
         let kept = match self.run.checkpoint() {
-            Some(path) => format!(
-                "the weights of the last epoch with finite losses are in {}",
-                path.with_file_name("last.safetensors").display()
-            ),
+            Some(_) => {
+                format!("the weights of the last epoch with finite losses are in {}", self.run.last_path().display())
+            }
             None => "no checkpoint had been written yet".into(),
         };
         let Failure { precision, lr, step, epoch, .. } = *self;

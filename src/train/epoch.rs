@@ -143,8 +143,8 @@ impl Trainer {
         Some(self.failure(index + 1, epoch).error("loss", reduced.results.loss, layer))
     }
 
-    /// The values that change from step to step. The average follows the weights closely at first, with a decay of
-    /// (1 + t) / (10 + t) as in TensorFlow, so that a short run is not held back by its random start.
+    /// The values that change from step to step. The decay of the average is at most (1 + t) / (10 + t), as in TensorFlow. So the average
+    /// follows the weights closely at first, and the random start does not hold a short run back.
     pub(super) fn inputs(&self, lr: f64, step: u64, more: bool) -> StepInputs {
         let t = step as f64;
         let hyper = Hyper {

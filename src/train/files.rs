@@ -45,7 +45,7 @@ impl Trainer {
         }
     }
 
-    /// Continues from where a run stood. Files lose what was written after that, since the loop writes it again.
+    /// Continues from a position. Rows and results beyond it are removed from the files, since the loop writes them again.
     pub(super) fn resume(&mut self, position: Position, repairs: Repairs) -> Result<(), TrainError> {
         self.run.repair(&repairs)?;
         self.run.rewind(position.epoch, position.steps)?;
@@ -100,7 +100,7 @@ impl Trainer {
         self.position.seconds.0 + self.start.elapsed().as_secs_f64()
     }
 
-    /// Adds the verdict to the facts. A failure is noted: it does not end the run with an error.
+    /// Adds yardstick and verdict to the facts. A failure is noted in `left_out`, and the run goes on.
     pub(super) fn judge(&self, facts: &mut RunFacts, diverged: bool, left_out: &mut Vec<String>) {
         let (Some(best), Some(found)) = (self.log.best_row(), self.log.found()) else { return };
         let yardstick = found.yardstick().unwrap_or_else(|error| {

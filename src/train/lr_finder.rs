@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::TrainError;
+use super::diagnose;
 use super::observer::{Observer, StepProgress};
 use super::orders::{Order, StepOrder, order};
 use super::outputs::Outputs;
@@ -22,12 +23,12 @@ const SMOOTHING: f64 = 0.9;
 /// The test ends when the running mean is this many times the lowest.
 const DIVERGED: f64 = 4.0;
 
-/// The suggested rate is where the loss has fallen by this share of its whole fall: over 17 curves of six tasks and models a
-/// good one, within a factor of 6 of the best. Where the slope is steepest, as is usual, and fastai's "valley" are noise for
-/// classifiers in batches of 16 (docs/rejected.md).
+/// At the suggested rate the loss has fallen by this share of its whole fall. On 17 curves of six tasks and models this rate was within
+/// a factor of 6 of the best. The usual rules, the steepest slope and fastai's "valley", give noise for classifiers in batches of 16
+/// (docs/rejected.md).
 const FALLEN: f64 = 0.75;
 
-/// A fall of the smoothed loss counts from this many of its standard deviations on.
+/// A fall of the smoothed loss counts if it is this number of its standard deviations.
 const NOISE: f64 = 3.0;
 
 /// The learning rates of a test.
@@ -62,7 +63,7 @@ pub struct LrCurve {
 }
 
 impl LrCurve {
-    /// Reads the learning rates and losses of a test.
+    /// The curve of a test, from the learning rate and the loss of each step.
     pub fn new(steps: &[(f64, f64)], run: &Path) -> Self {
         // A mean over the past alone would lag behind the rate, here by half a decade.
         let reach = (steps.len() / 20).max(2);
@@ -72,13 +73,13 @@ impl LrCurve {
         };
         let point = |(i, &(lr, loss)): (usize, &(f64, f64))| LrPoint { lr, loss, smoothed: around(i) };
         let points: Vec<_> = steps.iter().enumerate().map(point).collect();
-        // After the lowest loss it only rises.
+        // Beyond its lowest value the loss only rises.
         let lowest = (0..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
         let before = &steps[..(steps.len() / 10).max(5).min(steps.len())];
         let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / before.len().max(1) as f64;
         let first = mean(&mut before.iter().map(|(_, loss)| *loss));
         let spread = mean(&mut before.iter().map(|(_, loss)| (loss - first).powi(2))).sqrt();
-        // Where nothing falls, the lowest of this many means is 2 to 3 of their deviations below the mean.
+        // Of a loss that does not fall, the lowest of these means is 2 to 3 of their deviations below the mean.
         let noise = NOISE * spread / ((2 * reach + 1) as f64).sqrt();
         let fallen = lowest.map(|l| first - points[l].smoothed).filter(|fall| *fall > noise);
         let above = |i: usize, fall: f64| points[i].smoothed > first - FALLEN * fall;
@@ -150,8 +151,8 @@ impl Trainer {
             (average, weight) = (SMOOTHING * average + (1.0 - SMOOTHING) * loss, SMOOTHING * weight + 1.0 - SMOOTHING);
             let smoothed = average / weight;
             if !loss.is_finite() {
-                // All ranks end at such a loss.
-                return Ok(points);
+                // All ranks end at such a loss. Without a point before it there is no curve.
+                return if points.is_empty() { Err(self.bad_start(loss, lr, &batch)) } else { Ok(points) };
             }
             points.push((lr, loss));
             observer.step(&StepProgress {
@@ -169,6 +170,16 @@ impl Trainer {
         }
         order(&*self.ranks, Order::End { interrupted: false })?;
         Ok(points)
+    }
+
+    /// The error of a first loss that is not finite.
+    fn bad_start(&mut self, loss: f64, lr: f64, batch: &Batch) -> TrainError {
+        let layer = match self.sharded {
+            Some(_) => "a shard of the first batch".to_owned(),
+            None => diagnose::layer_in_training(&mut self.model, &*self.objective, batch),
+        };
+        self.log.lr = lr;
+        self.failure(1, 1).error("loss", loss as f32, layer)
     }
 
     /// Runs one step on a batch, and returns the loss.

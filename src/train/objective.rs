@@ -45,7 +45,7 @@ pub trait Objective: Send {
     /// When the device is lost.
     fn feed(&self, session: &mut Session<AnyEngine>, plan: PlanId, batch: &Batch, n: usize) -> Result<(), ExecError>;
 
-    /// An evaluation of `samples` samples before the first batch.
+    /// An evaluation of `samples` samples, to which batches are added.
     fn begin(&self, samples: usize) -> Box<dyn Evaluation>;
 
     /// Evaluates the whole set picture by picture, for a task whose pictures differ in size. `None`: batches of the loader are

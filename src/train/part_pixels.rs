@@ -1,8 +1,7 @@
 //! The pixels of training and validation images, for the verdict.
 
 use super::trainer::Trainer;
-use crate::batch::Batch;
-use crate::data::Source;
+use crate::data::{Batch, Source};
 use crate::run::{PartPixels, Pixels};
 
 /// Images of each part, evenly spaced.

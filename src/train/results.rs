@@ -55,7 +55,7 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// Writes a file or a folder and names it, where `write` says that there is something in it.
+    /// Writes a file or a folder. The results name it if `write` returns true: it then has content.
     pub fn file(&mut self, name: &'static str, write: impl FnOnce(&RunDir) -> Result<bool, TrainError>) {
         if !self.wants(name) {
             return;

@@ -1,6 +1,7 @@
 //! Settings of training: those that all tasks share, and the declaration of a task's own.
 
 mod declare;
+mod differences;
 mod error;
 mod normalize;
 mod read;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::setting::{Kind, Setting};
 pub use declare::Resolved;
+pub(crate) use differences::{Difference, differences};
 pub(crate) use error::in_words;
 pub use error::{ConfigError, Needs, Origin};
 pub use normalize::Normalize;

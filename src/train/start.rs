@@ -1,4 +1,4 @@
-//! The weights that a run starts from: how they are loaded, and how the images were normalized that they were trained on.
+//! The weights that a run starts from: their file, their loading, and the normalization of the images that they were trained on.
 
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,11 @@
-//! Settings chosen from the training images of a data set, the network and the device, each with its reason. Only settings that are not
-//! given are chosen, and the run's `config.toml` holds the choice. The fixed defaults fit the built-in scenes.
+//! Choice of the settings that are not given, from the training images of a data set, the network and the device, each with its reason.
+//! The run's `config.toml` holds the choices. The fixed defaults fit the built-in scenes.
 
 mod rules;
 
 use crate::exec::gpu;
 use crate::interop::files::read_text;
+use crate::label::IGNORED_BYTE;
 use crate::tasks::{Sample, Task, TaskError};
 use crate::train::TrainError;
 use crate::train::settings::{Given, Origin, Resolved, reasons};
@@ -22,12 +23,10 @@ pub struct Chosen {
     pub of_device: bool,
 }
 
-/// Samples that are looked at.
+/// Samples that decide about all.
 const LOOKED_AT: usize = 16;
 /// A class is rare with less than this share of the pixels of a mean class.
 const RARE: f64 = 0.2;
-/// Value of pixels without a class in masks.
-const IGNORED: u8 = 255;
 /// Share of the pixels that have the most frequent color, below which a picture counts as a photograph.
 const FLAT: f64 = 0.2;
 
@@ -68,7 +67,7 @@ pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen
     let images = settings.common.limit.map_or(samples.count, |limit| limit.min(samples.count));
     let processor = ranks == 1 && rules::asks_device(&settings) && is_processor(&settings.common.device);
     let looked_at = LOOKED_AT.min(samples.count);
-    // Samples that cannot be read are the training's to refuse.
+    // The training refuses samples that cannot be read.
     let read = (0..looked_at).filter_map(|k| (samples.read)(k * samples.count / looked_at).ok());
     let read: Vec<Sample> = read.collect();
     let rare = rare_classes(&read, samples.legend.len());
@@ -138,7 +137,7 @@ fn are_photographs(samples: &[Sample]) -> bool {
 /// Number of classes that have pixels in the masks of some samples, and few of them.
 fn rare_classes(samples: &[Sample], classes: usize) -> usize {
     let mut counts = vec![0usize; classes];
-    for &class in samples.iter().flat_map(|sample| &sample.mask).filter(|&&class| class != IGNORED) {
+    for &class in samples.iter().flat_map(|sample| &sample.mask).filter(|&&class| class != IGNORED_BYTE) {
         if let Some(count) = counts.get_mut(usize::from(class)) {
             *count += 1;
         }

@@ -1,5 +1,5 @@
-//! A picture of a network as SVG: a box a node, from the image at the top to the result at the bottom, and a curve for each
-//! connection that passes over other nodes, to the left of the boxes.
+//! A picture of a network as SVG. Each node is a box, from the image at the top to the result at the bottom. A connection that passes
+//! over other nodes is a curve to the left of the boxes.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! A dry run: what a training would do, without a trace of it.
+//! A dry run: the plan of a training, from a rehearsal that keeps nothing.
 
 use std::path::{Path, PathBuf};
 #[cfg(feature = "cli")]
@@ -136,7 +136,7 @@ pub struct ExpectedTime {
 }
 
 /// Prepares a training and times a few batches. Nothing is written where the run would be: the rehearsal has a temporary folder.
-/// Published weights are not fetched: where they are missing, random ones stand for them.
+/// Published weights are not fetched: random ones replace missing ones.
 ///
 /// # Errors
 /// Everything for which the training itself would be refused.

@@ -16,7 +16,7 @@ pub enum Incomparable {
     #[error("expected at least one run")]
     NoModel,
     /// Models of different tasks.
-    #[error("one was trained to {first}, the other to {other}")]
+    #[error("one was trained for the task `{first}`, the other for `{other}`")]
     Tasks {
         /// Task of the first.
         first: String,
@@ -24,7 +24,7 @@ pub enum Incomparable {
         other: String,
     },
     /// A task without comparison.
-    #[error("runs of {} can be compared, and these were trained to {task}", one_of(comparing))]
+    #[error("runs of {} can be compared, and these are of the task `{task}`", one_of(comparing))]
     NoComparison {
         /// Their task.
         task: &'static str,

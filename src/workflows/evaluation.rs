@@ -72,7 +72,8 @@ pub fn evaluate(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Evalua
 }
 
 /// The images that models are evaluated on, at the size of the model `common`, and whether they are all images of a set without
-/// parts. The part that seed and share hold out of another data set is none that the models were trained without.
+/// parts. All images of another data set are new to the models. Of the run's own data set, and of a moved copy of it, only the part that
+/// seed and share hold out is.
 ///
 /// # Errors
 /// When the data cannot be read or does not fit the models.

@@ -67,7 +67,7 @@ pub trait SweepObserver {
     fn steps(&self) -> &dyn Observer;
 }
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SweepRunState {
     /// It begins now.
@@ -197,8 +197,8 @@ impl Sweep {
     /// after the current step. After a run that fails, the others still run; see [`SweepTable::check`].
     ///
     /// # Errors
-    /// When another process writes into `out`, a file of another kind is where the table is to be, a folder of a run holds
-    /// something else, or a run of other settings: before anything is trained.
+    /// Before anything is trained: when another process writes into `out`, a file of another kind has the name of the table, or a folder
+    /// of a run holds something else or a run of other settings.
     pub fn run(
         &self,
         out: &Path,
@@ -256,7 +256,7 @@ impl Sweep {
         })
     }
 
-    /// Writes the table after a run, so that who ends the process at once keeps it.
+    /// Writes the table after a run, so that it is on disk even if the process is killed.
     fn record(&self, out: &Path, states: &[SweepRunState]) -> Result<(), SweepError> {
         Ok(self.table_of(out, states, None).write(out)?)
     }

@@ -42,6 +42,15 @@ fn settings_are_chosen_from_the_data_with_their_reasons() {
     }
 }
 
+/// Six training images in batches of four, the fewest that are chosen, have two steps.
+#[test]
+fn the_reason_of_a_batch_names_the_steps_that_the_epoch_has() {
+    let place = Place::new();
+    photographs(&place, 4);
+    let told = place.run(&format!("{PLAIN} --epochs 1 --dry-run")).fine();
+    told.printed(&["auto:    batch_size = 4: an epoch of 6 images has about 2 steps"]);
+}
+
 /// A run repeats its settings: a config file and a resumed run keep theirs, unless the choice is asked for.
 #[test]
 fn config_files_and_resumed_runs_keep_their_settings() {

@@ -86,6 +86,18 @@ fn a_missing_task_is_asked_for_by_name() {
     ]);
 }
 
+/// Words with blanks are quoted.
+#[cfg(unix)]
+#[test]
+fn the_command_with_a_task_can_be_pasted() {
+    let place = Place::new();
+    let named = place.run_in_shell("", "train --data 'my photos' --epochs 2");
+    named.refused(&["shadegrad train classify --data 'my photos' --epochs 2"]);
+    place.folder("photos");
+    let named = place.run_in_shell("", "train photos --out 'my run'");
+    named.refused(&["shadegrad train classify --data photos --out 'my run'"]);
+}
+
 #[test]
 fn completions_and_manual_pages_cover_every_task() {
     let place = Place::new();

@@ -227,6 +227,12 @@ fn a_sweep_shows_its_table_and_its_best_run() {
     let page = html(&place, &["s"]);
     holds(&page, &["Sweep: s", "<td>&lt;sgd&gt;</td>", "The best run: 002", "Curves of the best 2 runs"]);
     place.run("report s").fine().printed(&["written: s/report.html"]);
+    // A sweep whose runs have no epoch has no curves.
+    write_run(&place, "t/001", "lr = 1e-3\n", &[]);
+    place.write("t/sweep.csv", "rank,accuracy,best epoch,run\n1,failed,0,001\n");
+    let page = html(&place, &["t"]);
+    assert!(!page.contains("Curves"), "{page}");
+    holds(&page, &["No epoch of this run has ended."]);
 }
 
 #[test]

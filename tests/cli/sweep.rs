@@ -30,7 +30,7 @@ fn rows_are_run_marked_and_skipped_when_done() {
     // An unfinished run is moved aside and repeated; finished runs stay.
     std::fs::remove_file(place.path("s/003/curves.png")).expect("removes");
     let again = place.run("sweep sweep.toml --out s").fine();
-    again.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) is done, 1 epochs", "run 3 of 3 (lr=0.001 seed=1) begins"]);
+    again.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) is done, 1 epoch", "run 3 of 3 (lr=0.001 seed=1) begins"]);
     assert!(place.has("s/003/curves.png") && place.has("s/003.unfinished-1/metrics.csv"));
     assert!(place.bytes("s/001/last.safetensors") == before, "the finished run is as it was");
 }
@@ -48,7 +48,10 @@ fn a_grid_averages_over_seeds() {
     // Three validation images cannot tell the two settings apart.
     assert!(table.contains("\n\nRows 1 to 2 differ by less than two standard errors of a difference ("), "{table}");
     assert!(table.lines().nth(2).is_some_and(|best| best.contains("**1**")), "the best is bold: {table}");
-    place.run("sweep sweep.toml --out t --sample 1").fine().printed(&["run 1 of 1"]);
+    let plain = place.run("sweep sweep.toml --out t --sample 1").fine().printed(&["run 1 of 1"]);
+    assert!(!plain.stdout.contains('\u{1b}'), "no color in a pipe: {}", plain.stdout);
+    let colored = place.run("--color always sweep sweep.toml --out t --sample 1").fine();
+    assert!(colored.stdout.contains("\u{1b}[1m1"), "the best is bold: {}", colored.stdout);
 }
 
 /// A fifth of the epochs and some of the images: the table names what ran.
@@ -154,7 +157,7 @@ fn runs_on_other_data_are_refused() {
     place.write("more.toml", more);
     place.run("sweep more.toml --out s").refused(&["s/001", "on other data", "images", "another folder"]);
     // A smaller sweep would take the others into its table.
-    place.run("sweep sweep.toml --out s --sample 1").refused(&["on other data"]);
+    place.run("sweep sweep.toml --out s --sample 1").refused(&["on other data", "flags: --out"]);
     assert!(kept() == before, "nothing was trained or moved");
     std::fs::rename(place.path("photos/grass/zz.png"), place.path("photos/disc/00.png")).expect("moves");
     place.run("sweep more.toml --out s").fine().printed(&["run 2 of 3", "run 3 of 3 (lr=0.01) begins"]);

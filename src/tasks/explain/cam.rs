@@ -31,8 +31,8 @@ pub(crate) struct CamPlan {
 }
 
 impl CamPlan {
-    /// The plan for batches of images of the card's size and the feature map of a layer, by default that of the encoder's last one with at
-    /// least [`LEAST`] pixels a side.
+    /// The plan for batches of images of the card's size and the feature map of a layer. The default is the encoder's last layer whose map
+    /// has at least [`LEAST`] pixels a side.
     ///
     /// # Errors
     /// When memory runs out; inside, when there is no such map.

@@ -141,7 +141,7 @@ impl Features<'_> {
         let [h, w, c] = self.layer.size;
         let silent = match self.silent() {
             0 => String::new(),
-            n => format!("; {n} are 0 everywhere"),
+            n => format!("; 0 everywhere: {n}"),
         };
         format!("{}: {h} × {w}\n{shown} of {c} channels{silent}", self.layer.layer)
     }
@@ -220,6 +220,6 @@ mod tests {
         let tile = features.tile(2);
         assert_eq!(tile.dimensions(), (2, 1));
         assert!(tile.get_pixel(0, 0).0[0] < tile.get_pixel(1, 0).0[0], "the larger value is lighter");
-        assert_eq!(features.caption(3), "conv1: 1 × 2\n3 of 3 channels; 1 are 0 everywhere");
+        assert_eq!(features.caption(3), "conv1: 1 × 2\n3 of 3 channels; 0 everywhere: 1");
     }
 }

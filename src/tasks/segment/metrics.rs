@@ -7,9 +7,8 @@ use crate::run::confusion::{ClassScore, ConfusionMatrix};
 /// Scores over a whole set, from the counts `n[t][p]` of pixels of class `t` predicted as `p`
 /// (ignored pixels are not counted), with `T[c] = Σₚ n[c][p]` and `P[c] = Σₜ n[t][c]`:
 ///
-/// - IoU of class c = n\[c\]\[c\] / (T\[c\] + P\[c\] - n\[c\]\[c\]); `None` for a class without a pixel in the truth,
-///   which is left out of the mean: a listed class that no mask has would divide it
-/// - mean IoU = mean of the IoUs that there are
+/// - IoU of class c = n\[c\]\[c\] / (T\[c\] + P\[c\] - n\[c\]\[c\]); `None` for a class without a pixel in the truth
+/// - mean IoU = mean over the classes with an IoU, since a listed class that no mask has would lower it
 /// - weighted IoU = Σ T\[c\] IoU\[c\] / Σ T\[c\]: each class counts by its pixels
 /// - pixel accuracy = Σ n\[c\]\[c\] / Σ T\[c\]
 #[derive(Debug, Clone, PartialEq)]
@@ -39,9 +38,7 @@ impl SegmentationScores {
             iou,
         }
     }
-}
 
-impl SegmentationScores {
     /// Mean IoU, weighted IoU, pixel accuracy.
     pub(super) fn three(&self) -> [Option<f64>; 3] {
         [self.mean_iou, self.weighted_iou, self.pixel_accuracy]

@@ -41,7 +41,7 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// The cover of a picture, in words: `whole, padded to 960x768`.
+    /// The cover of a picture, in words: `whole in 960x768 pixels, 310 MiB`.
     pub fn words(&self) -> String {
         let (rows, columns) = (&self.rows, &self.columns);
         let megabytes = self.bytes.div_ceil(1 << 20);

@@ -47,7 +47,8 @@ impl Resolved {
 /// type writes: `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>`.
 ///
 /// The doc comment of a setting is its help on the command line, and ends with the default; `#[value("DIR")]` names its value
-/// there. Made is a type with a field for each setting that implements [`TaskSettings`](crate::train::settings::TaskSettings).
+/// there. The macro makes a type with a field for each setting; it implements
+/// [`TaskSettings`](crate::train::settings::TaskSettings).
 #[macro_export]
 macro_rules! task_settings {
     (

@@ -252,8 +252,8 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
     Ok(table)
 }
 
-/// The settings of a run that is resumed: its file, over what is kept beside its position. A file that is cut off, or no TOML,
-/// is damaged, and what it lacks is known.
+/// The settings of a resumed run: its file, over the settings that its state has. The state replaces what a damaged file lacks: one that
+/// is cut off, or is no TOML.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
     if let Some(task) =
         read_text(path, MAX_CONFIG_BYTES).ok().and_then(|text| task_in(&text)).filter(|task| task != S::TASK)

@@ -34,7 +34,7 @@ const NARROW_UNET_RATE: f64 = 3e-3;
 const UNET_RATE: f64 = 1e-3;
 const TRAINED_RATE: f64 = 1e-4;
 const HEAD_RATE: f64 = 1e-3;
-/// Steps of a training from random weights, and most epochs: more passes over few images learn them by heart. ResNet18 was best
+/// Steps of a training from random weights, and most epochs: with more passes a network learns few images by heart. ResNet18 was best
 /// after 600 to 1500 steps on 5000 photographs (docs/results.md).
 const UNTRAINED: (usize, usize) = (1000, 60);
 /// The same from trained weights, which are near their end.
@@ -83,7 +83,7 @@ fn batch_size(facts: &Facts) -> Option<(toml::Value, String)> {
     let steps = if untrained && is_unet(settings) { UNET_STEPS_OF_EPOCH } else { STEPS_OF_EPOCH };
     let fits = (images / steps).max(LEAST_BATCH);
     (fits < settings.common.batch_size)
-        .then(|| (whole(fits), format!("an epoch of {images} images has about {steps} steps")))
+        .then(|| (whole(fits), format!("an epoch of {images} images has about {} steps", images.div_ceil(fits))))
 }
 
 /// Adam's rate for a network of random weights, or for trained ones.
@@ -121,7 +121,7 @@ fn schedule(facts: &Facts) -> Option<(toml::Value, String)> {
         .then(|| (Schedule::Cosine.name().into(), reason.to_owned()))
 }
 
-/// Light augmentation of few photographs. Masks do without: in short trainings CamVid's mean IoU was lower by 0.1 with it, since rotation
+/// Light augmentation of few photographs without masks. With it, CamVid's mean IoU was lower by 0.1 in short trainings, since rotation
 /// and blur hide thin objects (docs/results.md).
 fn augment(facts: &Facts) -> Option<(toml::Value, String)> {
     let few = facts.photographs && !facts.masks && facts.images < FEW_IMAGES;
@@ -134,13 +134,13 @@ fn augment(facts: &Facts) -> Option<(toml::Value, String)> {
 fn class_weights(facts: &Facts) -> Option<(toml::Value, String)> {
     let plain = text(&facts.settings, "class_weights") == Some("none") && text(&facts.settings, "loss") == Some("ce");
     (facts.rare > 0 && plain).then(|| {
-        let reason = format!("{} less than a fifth of the pixels of a mean class", counted(facts.rare));
+        let reason = format!("{} less than a fifth of the pixels of a mean class", classes_have(facts.rare));
         ("median".into(), reason)
     })
 }
 
-/// A number of classes, as the start of a sentence.
-fn counted(classes: usize) -> String {
+/// A number of classes and its verb.
+fn classes_have(classes: usize) -> String {
     if classes == 1 { "one class has".into() } else { format!("{classes} classes have") }
 }
 

@@ -7,7 +7,7 @@ use super::data::Prints;
 use super::{DIVERGED, Sweep, SweepError, SweepRun, SweepRunState};
 use crate::interop::files::FileError;
 use crate::run::{FolderLock, RunDir, RunError};
-use crate::train::settings::{ConfigError, Given};
+use crate::train::settings::{self, ConfigError, Difference, Given};
 use crate::train::{Observer, TrainError};
 
 /// Settings that may differ, because they do not change the results of a run.
@@ -18,7 +18,7 @@ pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
     out.join(format!("{:03}", index + 1))
 }
 
-/// SweepRunState of the run in a folder; [`SweepRunState::Begins`] also for a run that cannot be resumed.
+/// The state of the run in a folder; [`SweepRunState::Begins`] also for a run that cannot be resumed.
 pub(super) fn found(folder: &Path) -> Result<SweepRunState, RunError> {
     // If resumed, it would diverge again.
     if folder.join(DIVERGED).is_file() {
@@ -130,21 +130,16 @@ impl Sweep {
             let of_weights = old.get("normalize").filter(|_| starts).cloned();
             new.insert("normalize".into(), of_weights.unwrap_or_else(|| "dataset".into()));
         }
-        let text = |value: Option<&toml::Value>| value.map_or("not set".to_owned(), toml::Value::to_string);
-        let differs = |key: &&String| {
-            let [before, now] = [&old, &new].map(|table| table.get(*key).and_then(toml::Value::as_str));
+        let counts = |key: &str| {
+            let [before, now] = [&old, &new].map(|table| table.get(key).and_then(toml::Value::as_str));
             // An unfinished run may be resumed to another number of epochs. A device without f16 trains in f32.
-            let borne = (*key == "epochs" && matches!(state, SweepRunState::Paused(_)))
-                || (*key == "precision" && (before, now) == (Some("f32"), Some("f16")));
-            !FREE.contains(&key.as_str()) && !borne && old.get(*key) != new.get(*key)
+            let is_allowed = (key == "epochs" && matches!(state, SweepRunState::Paused(_)))
+                || (key == "precision" && (before, now) == (Some("f32"), Some("f16")));
+            !FREE.contains(&key) && !is_allowed
         };
-        let mut keys: Vec<&String> = old.keys().chain(new.keys()).filter(differs).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        Ok(keys
-            .iter()
-            .map(|key| format!("{key} is {} there and {} here", text(old.get(*key)), text(new.get(*key))))
-            .collect())
+        let differ = settings::differences(&old, &new, counts);
+        let line = |Difference { key, before, now }: Difference| format!("{key} is {before} there and {now} here");
+        Ok(differ.into_iter().map(line).collect())
     }
 
     /// The image size that the data of a run decides. Runs on the same data have the same.

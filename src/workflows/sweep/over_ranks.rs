@@ -68,14 +68,14 @@ impl Pool<'_> {
         mut report: impl FnMut(usize, Option<Option<String>>),
     ) -> Result<(), RankError> {
         let mut waiting = VecDeque::from(indices);
-        let mut told = false;
+        let mut has_asked = false;
         loop {
             if stop.load(Ordering::Relaxed) {
                 waiting.clear();
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut has_asked, true) {
                     (1..self.busy.len())
                         .filter(|&rank| self.busy[rank].is_some())
-                        .try_for_each(|rank| self.tell(rank, [STOP, 0, 0]))?;
+                        .try_for_each(|rank| self.order(rank, [STOP, 0, 0]))?;
                 }
             }
             for rank in 0..self.busy.len() {
@@ -87,7 +87,7 @@ impl Pool<'_> {
                     match rank {
                         // The thread ends after this one.
                         0 => drop(self.own.send((index, share))),
-                        _ => self.tell(rank, [TRAIN, index as u64, share.to_bits()])?,
+                        _ => self.order(rank, [TRAIN, index as u64, share.to_bits()])?,
                     }
                 }
             }
@@ -103,7 +103,8 @@ impl Pool<'_> {
         }
     }
 
-    fn tell(&self, rank: usize, words: Words) -> Result<(), RankError> {
+    /// Sends a message to a rank.
+    fn order(&self, rank: usize, words: Words) -> Result<(), RankError> {
         self.ranks.exchange(&[(rank, bytemuck::cast_slice(&words))], &mut [], Wait::Timeout)
     }
 
@@ -183,7 +184,7 @@ impl Sweep {
         })
     }
 
-    /// Calls `lead` with the ranks of a sweep, and ends them after it.
+    /// Calls `lead` with the ranks of a sweep. After it, the ranks end.
     fn with_pool<R>(
         &self,
         ranks: &dyn Ranks,
@@ -209,7 +210,7 @@ impl Sweep {
             thread::Builder::new().name("sweep".into()).spawn_scoped(scope, train).map_err(SweepError::NoThread)?;
             let mut pool = Pool { ranks, own, ended, busy: vec![None; ranks.size()] };
             let result = lead(&mut pool)?;
-            (1..ranks.size()).try_for_each(|rank| pool.tell(rank, [END, 0, 0]))?;
+            (1..ranks.size()).try_for_each(|rank| pool.order(rank, [END, 0, 0]))?;
             Ok(result)
         })
     }

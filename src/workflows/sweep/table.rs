@@ -8,7 +8,7 @@ use super::{SweepError, SweepRun, SweepRunState};
 use crate::interop::files::{read_text, write_atomic};
 use crate::run::table::Table;
 use crate::run::verdict::yardstick::within_chance;
-use crate::run::{RunDir, RunError, Score, Unit};
+use crate::run::{RunDir, RunError, Score};
 
 /// Refuses a folder in which a file of another kind has the name of the sweep's table. Nothing is written.
 ///
@@ -63,8 +63,13 @@ impl SweepRow {
         (!good.is_empty()).then(|| (mean, if good.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 }))
     }
 
+    /// Number of runs that neither diverged nor failed.
+    fn good(&self) -> usize {
+        self.scores.iter().filter(|score| score.is_finite()).count()
+    }
+
     fn diverged(&self) -> usize {
-        self.scores.iter().filter(|s| !s.is_finite()).count() - self.failed.len()
+        self.scores.len() - self.good() - self.failed.len()
     }
 }
 
@@ -170,10 +175,7 @@ impl SweepTable {
             row.mean().zip(sigma).is_some_and(|((mean, _), sigma)| best - mean < within_chance(sigma))
         };
         let (alike, sigma) = (rows.iter().take_while(near).count(), rows[0].sigma?);
-        let difference = match score.unit {
-            Unit::Percent => format!("{:.1} points", 100.0 * within_chance(sigma)),
-            _ => self.format(within_chance(sigma)),
-        };
+        let difference = score.format_difference(within_chance(sigma));
         (alike > 1).then(|| {
             format!(
                 "Rows 1 to {alike} differ by less than two standard errors of a difference ({difference}): their order may be chance."
@@ -198,8 +200,10 @@ impl SweepTable {
             let spread = |deviation: f64| {
                 let score = self.score.as_ref();
                 let text = score.map_or_else(|| self.format(deviation), |score| score.format_difference(deviation));
-                let runs = row.scores.len();
-                if runs > 1 { format!(" ± {text} in {runs} runs") } else { String::new() }
+                match row.good() {
+                    0 | 1 => String::new(),
+                    runs => format!(" ± {text} in {runs} runs"),
+                }
             };
             let score = row.mean().map_or(String::new(), |(mean, deviation)| {
                 format!("{}{}", self.format(self.value(mean)), spread(deviation))
@@ -238,7 +242,7 @@ impl SweepTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Better;
+    use crate::run::{Better, Unit};
 
     #[test]
     fn rows_within_two_standard_errors_of_a_difference_are_named() {
@@ -262,5 +266,27 @@ mod tests {
         assert!(found.starts_with("Rows 1 to 2 differ by less") && found.contains("(5.7 points)"), "{found}");
         assert_eq!(line(&[(0.80, sigma), (0.70, sigma)]), None);
         assert_eq!(line(&[(0.80, None), (0.80, None)]), None, "runs of earlier versions");
+    }
+
+    /// Of two seeds one diverged: a single score has no deviation.
+    #[test]
+    fn a_deviation_is_that_of_the_runs_with_a_score() {
+        let cell = |scores: &[f64]| {
+            let row = SweepRow {
+                settings: vec![],
+                scores: scores.to_vec(),
+                epochs: vec![1; scores.len()],
+                folders: vec![],
+                stopped: vec![],
+                failed: vec![],
+                sigma: None,
+            };
+            let score = Score::new("val_accuracy", "accuracy", Unit::Percent, Better::Higher);
+            let table = SweepTable { score: Some(score), rows: vec![row], failed: None }.table();
+            table.rows[0].1[0].clone()
+        };
+        assert_eq!(cell(&[0.8, f64::NAN]), "80.0 %, 1 of 2 diverged");
+        assert_eq!(cell(&[0.8, 0.9, f64::NAN]), "85.0 % ± 7.1 points in 2 runs, 1 of 3 diverged");
+        assert_eq!(cell(&[0.8]), "80.0 %");
     }
 }

@@ -252,7 +252,8 @@ fn comparison(place: &Place, mean: f64) {
     write_photos(place, "colors", [4, 2]);
     let colors = "train colorize --data colors --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
     place.run(&format!("{colors} --out painter")).fine();
-    let refusal = ["run and painter cannot be compared", "one was trained to segment, the other to colorize"];
+    let refusal =
+        ["run and painter cannot be compared", "one was trained for the task `segment`, the other for `colorize`"];
     place.run("compare run painter --data set --device cpu").refused(&refusal);
     assert!(!place.has("runs"), "nothing is written for a comparison that is refused");
 }

@@ -14,6 +14,15 @@ fn a_loss_of_nan_stops_the_run_and_is_traced_to_its_layer() {
     assert!(!place.has("run/last.safetensors") && !place.has("run/best.safetensors"), "no useless weights");
 }
 
+/// Pixels divided by 1e-39 are infinite. A first loss that is not finite leaves no curve to draw.
+#[test]
+fn a_range_test_without_a_finite_loss_names_the_layer() {
+    let place = Place::with_photos(4);
+    let line = "lr-find classify --data photos --model cnn --image-size 16 --batch-size 4 --device cpu --steps 10";
+    let told = place.run(&format!("{line} --normalize 0,0,0/1e-39,1e-39,1e-39"));
+    told.refused(&["the loss is NaN at step 1 of epoch 1", "learning rate 1e-7", "in the layer `conv1", "normalize"]);
+}
+
 /// A decay of 3 / lr multiplies every weight by -2 per step. Normalization hides this until squares overflow.
 #[test]
 fn the_last_good_checkpoint_survives_a_loss_of_nan() {
