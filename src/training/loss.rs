@@ -7,8 +7,8 @@ use crate::nn::Mode;
 use crate::ops::{self, CrossEntropyOptions, DiceOptions};
 
 /// A loss: appends ops that turn the output of a network into a number to minimize. Every function and closure
-/// `Fn(&mut Graph, OUTPUT, &mut Targets) -> Result<LOSS, GraphError>` is one, where `LOSS` is a [`Value`] of one element, a loss
-/// with its totals as [`ops::softmax_cross_entropy`] gives them, or [`Losses`]:
+/// `Fn(&mut Graph, OUTPUT, &mut Targets) -> Result<LOSS, GraphError>` is a loss. `LOSS` is a [`Value`] of one element, a loss with its
+/// totals as [`ops::softmax_cross_entropy`] returns them, or [`Losses`]:
 ///
 /// ```
 /// # use shadegrad::graph::{Graph, GraphError, Value};
