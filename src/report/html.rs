@@ -2,8 +2,10 @@
 
 use std::fmt::{Display, Write};
 
-use super::record::JPEG;
 use crate::run::pictures::{Place, photographs};
+
+/// Start of a JPEG file.
+pub(super) const JPEG: &[u8] = b"\xff\xd8\xff";
 
 /// Text for an element or a quoted attribute.
 pub(super) fn escaped(text: impl Display) -> String {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::ReportError;
 use super::commands::{Place, commands, resumption};
-use super::html::{self, Row};
+use super::html::{self, JPEG, Row};
 use crate::interop::files::{FileError, open_plain, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
@@ -237,8 +237,6 @@ fn is_plain(name: &str) -> bool {
 
 /// Start of a PNG file.
 const PNG: &[u8] = b"\x89PNG";
-/// Start of a JPEG file.
-pub(super) const JPEG: &[u8] = b"\xff\xd8\xff";
 /// Largest size of a run's picture, in bytes.
 const MAX_PICTURE: u64 = 1 << 26;
 
