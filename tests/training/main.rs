@@ -21,4 +21,5 @@ mod stop_after;
 mod sweep_ranks;
 mod trust;
 mod verdict;
+mod verdict_exceptions;
 mod verdict_run;

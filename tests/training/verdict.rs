@@ -1,6 +1,6 @@
 //! The rules of a verdict: for each, a run that shows it and one that does not.
 
-use shadegrad::run::{Calibration, ConfusionMatrix, FindingKind, Next, PartPixels, Pixels, TaskCard};
+use shadegrad::run::{Calibration, FindingKind, Next, PartPixels, Pixels};
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
 use shadegrad::tasks::colorize::Colorize;
@@ -8,7 +8,7 @@ use shadegrad::tasks::multilabel::MultiLabel;
 use shadegrad::tasks::segment::Segment;
 use shadegrad::train::settings::Setting;
 
-use crate::verdict_run::{Run, good, text, train};
+use crate::verdict_run::{Run, good, matrix, pixels, text, train};
 
 #[test]
 fn a_good_run_learns_and_leads_to_predictions() {
@@ -102,17 +102,6 @@ fn each_rule_finds_its_run_and_no_other() {
         assert!(!good().kinds().contains(kind), "{kind:?}");
         assert!(run.verdict().next.len() <= 3);
     }
-}
-
-/// Counts of two classes, truth in rows.
-fn matrix(counts: [[u32; 2]; 2]) -> Option<ConfusionMatrix> {
-    let mut matrix = ConfusionMatrix::new(2);
-    for (truth, row) in counts.into_iter().enumerate() {
-        for (prediction, count) in row.into_iter().enumerate() {
-            (0..count).for_each(|_| matrix.add(truth, prediction).expect("a class"));
-        }
-    }
-    Some(matrix)
 }
 
 #[test]
@@ -276,15 +265,6 @@ fn a_rare_class_without_score_leads_to_balanced_draws() {
     assert!(!run.verdict().next.contains(&Next::FindRate), "{:?}", run.verdict());
 }
 
-/// Images of 4 values: brightness scatters by 0.1 between them, and contrast hardly.
-fn pixels(brightness: f32, contrast: f32) -> Pixels {
-    let image = |index: i16| {
-        let mean = brightness + 0.1 * f32::from(index % 3 - 1);
-        [mean - contrast, mean + contrast, mean - contrast, mean + contrast]
-    };
-    Pixels::of((0..60).map(image)).expect("values")
-}
-
 #[test]
 fn darker_validation_images_are_named_and_explain_the_rest() {
     let training = pixels(0.5, 0.2);
@@ -413,144 +393,4 @@ fn a_network_that_learns_on_does_not_overfit_from_its_first_epoch() {
         Run { sigma: 0.1, baseline: 0.3, ..Run::of(&epochs(0.65)) }.kinds().contains(&FindingKind::Overfits),
         "by one and a half"
     );
-}
-
-/// A single class may have nine of ten pixels: a network that predicts it everywhere has learned nothing.
-#[test]
-fn right_pixels_are_no_learned_masks() {
-    let epochs = [[1.2, 1.2, 0.9, 0.09], [1.0, 1.1, 0.91, 0.09], [0.9, 1.0, 0.92, 0.091], [0.8, 1.0, 0.92, 0.09]];
-    let settings = "batch_size = 16\nschedule = \"constant\"\naugment = \"none\"\n";
-    let run =
-        |images| Run { task: Segment.card(), images: [images, 1000], baseline: 0.09, settings, ..Run::of(&epochs) };
-    let found = text(&run(1000), FindingKind::NoBetterThanBaseline).expect("found");
-    assert!(found.ends_with("which gives 0.090"), "no share of training images that are right: {found}");
-    assert_eq!(run(1000).verdict().next, [Next::FindRate]);
-    assert_eq!(run(240).kinds()[0], FindingKind::FewSteps, "60 steps");
-}
-
-/// Validation takes plain cross entropy where training takes focal loss, which is smaller.
-#[test]
-fn losses_of_two_kinds_are_not_compared() {
-    let epochs = [[0.30, 0.9, 0.5, 0.6], [0.2, 0.7, 0.7, 0.75], [0.16, 0.6, 0.8, 0.8], [0.15, 0.6, 0.83, 0.81]];
-    let kinds = |task, settings| Run { task, settings, ..Run::of(&epochs) }.kinds();
-    assert!(kinds(Classify.card(), "loss = \"ce\"\n").contains(&FindingKind::PartsDiffer));
-    assert_eq!(kinds(Classify.card(), "loss = \"focal\"\n"), [FindingKind::Learns]);
-    assert!(kinds(MultiLabel.card(), "loss = \"bce\"\n").contains(&FindingKind::Memorizes));
-    assert_eq!(kinds(MultiLabel.card(), "loss = \"focal\"\n"), [FindingKind::Learns]);
-}
-
-/// 60 and 170 images: the mean of 115 is not few.
-#[test]
-fn the_class_with_few_images_is_named_where_the_mean_class_has_enough() {
-    let run = Run { images: [230, 1000], counts: Some(vec![[60, 500], [170, 500]]), ..good() };
-    let found = text(&run, FindingKind::FewImages).expect("found");
-    assert!(found.contains("60 of “ants”, where a mean class has 115,"), "{found}");
-    let all = Run { images: [130, 1000], counts: Some(vec![[60, 500], [70, 500]]), ..good() };
-    assert!(text(&all, FindingKind::FewImages).expect("found").contains("65 per class"));
-}
-
-#[test]
-fn a_training_loss_that_rises_does_not_fall() {
-    let epochs = [[0.690, 0.7, 0.5, 0.5], [0.691, 0.7, 0.5, 0.5], [0.693, 0.7, 0.5, 0.5]];
-    let found = text(&Run { baseline: 0.2, ..Run::of(&epochs) }, FindingKind::LearnsSlowly).expect("found");
-    assert!(found.contains("the training loss rose from 0.690 to 0.693 in 3 epochs"), "{found}");
-}
-
-/// A loss near its end hardly falls: that of labels from trained weights, and that of colors, which no grey picture decides.
-#[test]
-fn a_run_that_scores_well_does_not_learn_slowly() {
-    let slow = |task, score: f64, baseline| {
-        let epochs = [[0.080, 0.09, 0.0, score], [0.078, 0.09, 0.0, score], [0.075, 0.09, 0.0, score]];
-        Run { task, baseline, ..Run::of(&epochs) }.kinds().contains(&FindingKind::LearnsSlowly)
-    };
-    assert!(!slow(MultiLabel.card(), 0.96, 0.3));
-    assert!(slow(MultiLabel.card(), 0.5, 0.3));
-    assert!(!slow(Colorize.card(), 24.3, 22.0));
-    assert!(slow(Colorize.card(), 22.0, 22.0));
-}
-
-/// One validation image has no standard error, and a guess on it the very score of the baseline.
-#[test]
-fn a_guess_on_a_single_image_learns_nothing() {
-    let epochs = [[1.0, 0.9, 0.5, 0.6], [0.6, 0.6, 0.7, 0.6], [0.45, 0.5, 0.8, 0.6], [0.42, 0.5, 0.83, 0.6]];
-    let run = Run { task: Segment.card(), images: [1000, 1], sigma: 0.0, baseline: 0.6, ..Run::of(&epochs) };
-    let found = text(&run, FindingKind::NoBetterThanBaseline).expect("found");
-    assert_eq!(found, "no better than a guess: mean IoU 0.600 is not above always “ants”, which gives 0.600");
-    assert!(run.verdict().headline.contains("on 1 validation image, after"), "{}", run.verdict().headline);
-}
-
-/// A resumed run that the early stop has ended is refused without another early stop.
-#[test]
-fn a_run_that_the_early_stop_has_ended_starts_again_without_it() {
-    let epochs = [[0.9, 0.9, 0.4, 0.64], [0.65, 1.0, 0.6, 0.6]];
-    let settings = "batch_size = 16\nschedule = \"constant\"\naugment = \"none\"\nearly_stop = 1\n";
-    let run = Run { images: [240, 1000], settings, ..Run::of(&epochs) };
-    assert_eq!(run.kinds()[0], FindingKind::FewSteps);
-    assert_eq!(run.verdict().next[0], train(&[("epochs", "7"), ("early_stop", "0")]));
-    let later = Run { settings: "batch_size = 16\nschedule = \"constant\"\nearly_stop = 2\n", ..run };
-    assert_eq!(later.verdict().next[0], Next::Continue { epochs: 7 });
-}
-
-#[test]
-fn a_single_epoch_shows_no_fall_of_the_loss() {
-    let settings = "optimizer = \"adam\"\nlr = 0.02\n";
-    let run = Run { settings, ..Run::of(&[[0.6, 0.5, 0.7, 0.8]]) };
-    assert_eq!(text(&run, FindingKind::RateTooHigh), None);
-}
-
-#[test]
-fn a_score_that_is_no_number_has_no_verdict() {
-    assert_eq!(Run::of(&[[1.0, 0.9, 0.5, f64::NAN]]).judged(), None);
-}
-
-/// Darker validation images differ whatever BatchNorm's running statistics are.
-#[test]
-fn other_pixels_are_named_after_a_few_steps_too() {
-    let epochs = [[0.9, 0.9, 0.4, 0.45], [0.8, 0.85, 0.5, 0.55], [0.7, 0.8, 0.55, 0.6], [0.65, 0.8, 0.6, 0.64]];
-    let dark = PartPixels { training: pixels(0.5, 0.2), validation: pixels(0.2, 0.2) };
-    let settings = "batch_size = 24\n";
-    let run = Run { images: [240, 1000], settings, pixels: Some(dark), ..Run::of(&epochs) };
-    assert_eq!(run.kinds()[..2], [FindingKind::FewSteps, FindingKind::PartsDiffer]);
-}
-
-/// Dice loss takes no weights of classes: the command would be refused.
-#[test]
-fn dice_loss_gets_no_class_weights() {
-    let of = |settings| {
-        let confusion = matrix([[900, 0], [45, 5]]);
-        Run { task: Segment.card(), confusion, settings, ..good() }.verdict()
-    };
-    let weights = train(&[("class_weights", "median")]);
-    for (settings, weighted) in [("loss = \"ce\"\n", true), ("loss = \"dice\"\n", false)] {
-        let verdict = of(settings);
-        assert!(verdict.findings.iter().any(|one| one.kind == FindingKind::UnequalClasses), "{verdict:?}");
-        assert_eq!(verdict.next.contains(&weights), weighted, "{verdict:?}");
-    }
-}
-
-/// Four epochs of 15 batches and 4 steps: running statistics move with each batch, 0.9^60 = 0.002.
-#[test]
-fn running_statistics_settle_with_batches() {
-    let epochs = [[0.9, 0.9, 0.4, 0.45], [0.8, 0.85, 0.5, 0.55], [0.7, 0.8, 0.55, 0.6], [0.65, 0.8, 0.6, 0.64]];
-    let settings = "batch_size = 16\naccumulate = 4\nschedule = \"constant\"\naugment = \"none\"\n";
-    let run = Run { images: [240, 1000], settings, ..Run::of(&epochs) };
-    let found = text(&run, FindingKind::FewSteps).expect("found");
-    assert!(found.starts_with("few steps: 16 in 4 epochs;") && !found.contains("running statistics"), "{found}");
-}
-
-#[test]
-fn pixels_learned_by_heart_are_named_as_pixels() {
-    let epochs = [[1.0, 0.9, 0.5, 0.6], [0.5, 0.6, 0.7, 0.7], [0.46, 0.6, 0.95, 0.7]];
-    let task = TaskCard { panels: Classify.card().panels, ..Segment.card() };
-    let of = |task| {
-        let decisive = Classify.card().scores;
-        text(&Run { task: TaskCard { scores: decisive, ..task }, ..Run::of(&epochs) }, FindingKind::Memorizes)
-    };
-    let found = of(task).expect("found");
-    assert!(
-        found.ends_with("95.0 % of their pixels are right, and 70.0 % of the pixels of the validation set"),
-        "{found}"
-    );
-    let found = of(Classify.card()).expect("found");
-    assert!(found.ends_with("95.0 % of them are right, and 70.0 % of the validation set"), "{found}");
 }

@@ -1,8 +1,8 @@
 //! Runs in numbers, for the rules of a verdict.
 
 use shadegrad::run::{
-    Baseline, Calibration, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, PartPixels, Score, TRAIN_ACCURACY,
-    TaskCard, Truth, Verdict, Yardstick,
+    Baseline, Calibration, ConfusionMatrix, EpochRow, Evidence, FindingKind, Next, PartPixels, Pixels, Score,
+    TRAIN_ACCURACY, TaskCard, Truth, Verdict, Yardstick,
 };
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
@@ -114,4 +114,24 @@ pub fn train(settings: &[(&str, &str)]) -> Next {
 
 pub fn text(run: &Run, kind: FindingKind) -> Option<String> {
     run.verdict().findings.into_iter().find(|finding| finding.kind == kind).map(|finding| finding.text)
+}
+
+/// Counts of two classes, truth in rows.
+pub fn matrix(counts: [[u32; 2]; 2]) -> Option<ConfusionMatrix> {
+    let mut matrix = ConfusionMatrix::new(2);
+    for (truth, row) in counts.into_iter().enumerate() {
+        for (prediction, count) in row.into_iter().enumerate() {
+            (0..count).for_each(|_| matrix.add(truth, prediction).expect("a class"));
+        }
+    }
+    Some(matrix)
+}
+
+/// Images of 4 values: brightness scatters by 0.1 between them, and contrast hardly.
+pub fn pixels(brightness: f32, contrast: f32) -> Pixels {
+    let image = |index: i16| {
+        let mean = brightness + 0.1 * f32::from(index % 3 - 1);
+        [mean - contrast, mean + contrast, mean - contrast, mean + contrast]
+    };
+    Pixels::of((0..60).map(image)).expect("values")
 }
