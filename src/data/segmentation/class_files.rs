@@ -293,11 +293,11 @@ fn with_number(line: &str) -> Option<(u8, String)> {
     Some((number.trim().parse().ok()?, name.to_string())).filter(|_| !name.is_empty())
 }
 
-/// The values and the names of lines that all have a number in front, or all behind names that differ. A name that differs in
+/// The values and the names of lines that all have a number in front, or all after names that differ. A name that differs in
 /// its number alone, such as `grade 1`, has no value.
 pub(super) fn with_numbers<S: AsRef<str>>(lines: &[S]) -> Option<Vec<(u8, String)>> {
     let in_front: Option<Vec<(u8, String)>> = lines.iter().map(|line| with_number(line.as_ref())).collect();
-    let behind = || {
+    let at_end = || {
         let read = |line: &S| {
             let (name, number) = line.as_ref().trim_end().rsplit_once([' ', ':', ',', ';', '\t'])?;
             let name = name.trim_end_matches([' ', ':', ',', ';', '\t']);
@@ -308,7 +308,7 @@ pub(super) fn with_numbers<S: AsRef<str>>(lines: &[S]) -> Option<Vec<(u8, String
         let names: BTreeSet<String> = numbered.iter().map(|(_, name)| name.to_lowercase()).collect();
         (values.len() == lines.len() && names.len() == lines.len()).then_some(numbered)
     };
-    in_front.or_else(behind).filter(|numbered| !numbered.is_empty())
+    in_front.or_else(at_end).filter(|numbered| !numbered.is_empty())
 }
 
 /// One name per line, or a value and a name; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
