@@ -86,9 +86,9 @@ impl RankArgs {
             return Err(CliError::Usage(format!("--ranks {ranks}: {shards} shards are too few; raise --shards")));
         }
         let network = Network { bytes_per_s: self.bandwidth * 1e9 / 8.0, latency_s: self.latency / 1e3 };
-        let last = if self.step_seconds.is_some() { "efficiency" } else { "step for 0.90" };
+        let last = if self.step_seconds.is_some() { "efficiency   overlapped" } else { "step for 0.90" };
         print(format_args!(
-            "\nmessages of a step in {shards} shards, {} Gbit/s and {} ms, {}, if none overlaps with computation:",
+            "\nmessages of a step in {shards} shards, {} Gbit/s and {} ms, {}:",
             self.bandwidth,
             self.latency,
             self.wire.name()
@@ -98,7 +98,9 @@ impl RankArgs {
         for n in doubled.chain([ranks]) {
             let forecast = Forecast::new(n as usize, shards as usize, buckets, self.wire, network);
             let last = match self.step_seconds {
-                Some(seconds) => format!("{:.2}", forecast.efficiency(seconds)),
+                Some(seconds) => {
+                    format!("{:>10.2}  {:>11.2}", forecast.efficiency(seconds), forecast.efficiency_overlapped(seconds))
+                }
                 None => forecast.step_s(GOOD).map_or("–".into(), |seconds| format!("{seconds:.3} s")),
             };
             let (megabytes, seconds) = (forecast.bytes as f64 / 1e6, forecast.message_s);
@@ -108,10 +110,16 @@ impl RankArgs {
                 format!("{seconds:.4} s")
             ))?;
         }
-        if self.step_seconds.is_none() {
-            print("step for 0.90: seconds of a step on one rank above which the efficiency is 0.90 or more")?;
+        match self.step_seconds {
+            Some(_) => print(
+                "efficiency: if no message overlaps with computation; overlapped: if messages travel during the backward pass of a \
+                 rank's last shard",
+            ),
+            None => print(
+                "step for 0.90: seconds of a step on one rank above which the efficiency is 0.90 or more, if no message overlaps \
+                 with computation",
+            ),
         }
-        Ok(())
     }
 }
 

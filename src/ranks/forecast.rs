@@ -17,30 +17,52 @@ pub struct Network {
 pub struct Forecast {
     /// Bytes that a rank sends, the most of all ranks.
     pub bytes: usize,
-    /// Seconds of messages, which do not overlap with computation.
+    /// Seconds of all messages.
     pub message_s: f64,
+    /// Seconds of the messages that start when the backward pass has ended: those of the first layers' weights and of the values
+    /// that belong to all layers.
+    pub late_s: f64,
     /// The largest part of the shards that a rank computes.
     pub part: f64,
     ranks: usize,
+    shards: usize,
 }
 
 /// Exchanges of a step beside those of the sum: the order of rank 0, and the lengths and losses of all shards.
 const EXCHANGES: usize = 3;
+
+/// The backward pass's part of a shard's time: a convolution has two products backward and one forward.
+const BACKWARD: f64 = 2.0 / 3.0;
 
 impl Forecast {
     /// The step of a batch of `shards` shards, whose gradients and running statistics have these buckets, on `ranks` ranks.
     pub fn new(ranks: usize, shards: usize, buckets: &Buckets, wire: Wire, network: Network) -> Self {
         let shares = Shares::equal(ranks);
         let bytes = traffic((&shares, shards), buckets, wire).into_iter().max().unwrap_or(0);
-        let exchanges = if ranks > 1 { buckets.exchanges() + EXCHANGES } else { 0 };
-        let message_s = bytes as f64 / network.bytes_per_s + exchanges as f64 * network.latency_s;
+        let seconds = |bytes: f64, exchanges: usize| match ranks {
+            1 => 0.0,
+            _ => bytes / network.bytes_per_s + exchanges as f64 * network.latency_s,
+        };
+        let message_s = seconds(bytes as f64, buckets.exchanges() + EXCHANGES);
+        let (values, late) = buckets.late();
+        let late_s = seconds(bytes as f64 * values as f64 / buckets.vector() as f64, late + 1);
         let most = shares.parts(shards).iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-        Forecast { bytes, message_s, part: most as f64 / shards as f64, ranks }
+        Forecast { bytes, message_s, late_s, part: most as f64 / shards as f64, ranks, shards }
     }
 
-    /// The speed over that of `ranks` times one rank, whose step takes `step_s` seconds.
+    /// The speed over that of `ranks` times one rank, whose step takes `step_s` seconds, if no message overlaps with computation.
     pub fn efficiency(&self, step_s: f64) -> f64 {
-        step_s / self.ranks as f64 / (step_s * self.part + self.message_s)
+        self.efficiency_with(step_s, 0.0)
+    }
+
+    /// The same, if messages overlap with the backward pass of a rank's last shard as far as they can.
+    pub fn efficiency_overlapped(&self, step_s: f64) -> f64 {
+        let backward_s = BACKWARD * step_s / self.shards as f64;
+        self.efficiency_with(step_s, backward_s.min(self.message_s - self.late_s))
+    }
+
+    fn efficiency_with(&self, step_s: f64, hidden_s: f64) -> f64 {
+        step_s / self.ranks as f64 / (step_s * self.part + self.message_s - hidden_s)
     }
 
     /// Seconds of a step of one rank above which the efficiency is higher than `efficiency`; `None` where the shards do not divide
@@ -67,12 +89,20 @@ mod tests {
         assert!((forecast.efficiency(2.0) - 1.0 / (1.0 + forecast.message_s)).abs() < 1e-12);
         let step_s = forecast.step_s(0.9).expect("shards divide equally");
         assert!((forecast.efficiency(step_s) - 0.9).abs() < 1e-12);
+        // The backward pass of a shard takes 2/3 · 2 s / 8 = 0.1667 s, in which messages travel. In a step of 8 s it takes longer than
+        // all messages but the late ones: a bucket of 11.68/12 million weights, 20,000 other values, and 3 exchanges.
+        let late_s = 0.3744 * (11.68 / 12.0 + 0.02) / 11.7 + 3e-3;
+        assert!((forecast.late_s - late_s).abs() < 1e-4, "{} and {late_s}", forecast.late_s);
+        let left = 1.0 + forecast.message_s - 2.0 / 3.0 * 2.0 / 8.0;
+        assert!((forecast.efficiency_overlapped(2.0) - 1.0 / left).abs() < 1e-12);
+        assert!((forecast.efficiency_overlapped(8.0) - 4.0 / (4.0 + forecast.late_s)).abs() < 1e-12);
         let half = Forecast::new(2, 8, buckets, Wire::F16, network);
         // Two bytes a value instead of four, and four a block of 1024 values.
         assert!((half.bytes as f64 / forecast.bytes as f64 - 2052.0 / 4096.0).abs() < 1e-5, "{}", half.bytes);
         // Three ranks compute 3, 3 and 2 shards of 8.
         let three = Forecast::new(3, 8, &Buckets::new(900, 1000), Wire::F32, Network { latency_s: 0.0, ..network });
         assert_eq!((three.part, three.step_s(0.9)), (3.0 / 8.0, None));
-        assert_eq!(Forecast::new(1, 8, buckets, Wire::F32, network).efficiency(1.0), 1.0);
+        let alone = Forecast::new(1, 8, buckets, Wire::F32, network);
+        assert_eq!((alone.efficiency(1.0), alone.efficiency_overlapped(1.0)), (1.0, 1.0));
     }
 }

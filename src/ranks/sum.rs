@@ -51,6 +51,13 @@ impl Buckets {
         self.len
     }
 
+    /// The values and the number of the buckets that are complete only when the backward pass has ended: the first weights and the
+    /// rest.
+    pub(super) fn late(&self) -> (usize, usize) {
+        let early = self.values.iter().position(|bucket| bucket.start == 0).unwrap_or(0);
+        (self.values[early..].iter().map(ExactSizeIterator::len).sum(), self.values.len() - early)
+    }
+
     /// Exchanges of a sum.
     pub(super) fn exchanges(&self) -> usize {
         self.values.len() + 1

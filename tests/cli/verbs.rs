@@ -225,6 +225,28 @@ fn plan_prints_calls_work_and_memory() {
     assert!((2.8..3.2).contains(&(step.number_before(" GFLOP") / work)), "backward is twice forward");
 }
 
+/// 11,689,512 parameters and 9,600 running statistics in 32 bits, and at most 64 values of padding for each of 122 tensors: of two
+/// ranks, each sends half of them to the other twice.
+#[test]
+fn plan_forecasts_the_messages_of_ranks() {
+    let place = Place::new();
+    let plan =
+        |flags: &str| place.run(&format!("plan resnet18 --image-size 64 --ranks 2 --bandwidth 8 --latency 0 {flags}"));
+    let last = |told: &Outcome| -> Vec<f64> {
+        let line =
+            told.stdout.lines().rev().find(|line| line.trim_start().starts_with("2 ")).expect("a line of two ranks");
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    };
+    // 46.8 MB at 1 GB/s: 0.0468 s beside 0.1 s of computing. The backward pass of a shard takes 2/3 · 0.2 s / 8 = 0.0167 s.
+    let told = plan("--step-seconds 0.2").fine();
+    let [_, megabytes, seconds, rest @ ..] = &last(&told)[..] else { panic!("{}", told.stdout) };
+    assert!((46.796..46.796 + 122.0 * 256e-6).contains(megabytes) && *seconds == 0.0468, "{}", told.stdout);
+    assert_eq!(*rest, [0.68, 0.77], "{}", told.stdout);
+    plan("").fine().printed(&["step for 0.90"]);
+    plan("--step-seconds 0").refused(&["--step-seconds 0: expected a number above 0"]);
+    plan("--shards 1").refused(&["--ranks 2: 1 shards are too few; raise --shards"]);
+}
+
 #[test]
 fn summary_prints_layers_parameters_and_memory() {
     let place = Place::new();

@@ -21,6 +21,8 @@ use crate::common::{gpu, run_on, twin};
 fn emulated(source: &str) -> String {
     const FUNCTIONS: &str = "
 var<private> own_row: u32;
+// Terms of a product, 8. A driver that knew the number would unroll the loop, and compile for minutes.
+var<private> terms: u32;
 // Offset of the first half, and distance in halves to the next line and to the next term.
 struct Operand { at: u32, line: u32, term: u32 }
 struct SumRow { low: vec4<f32>, high: vec4<f32> }
@@ -31,7 +33,7 @@ fn b_by_rows(at: u32, stride: u32) -> Operand { return Operand(at * UNIT, 1u, st
 fn b_by_columns(at: u32, stride: u32) -> Operand { return Operand(at * UNIT, stride * UNIT, 1u); }
 fn multiply_add(a: Operand, b: Operand, c: SumRow) -> SumRow {
     var sum = c;
-    for (var k = 0u; k < 8u; k++) {
+    for (var k = 0u; k < terms; k++) {
         let left = half_a(a.at + own_row * a.line + k * a.term);
         let first = b.at + k * b.term;
         sum.low += left * vec4<f32>(half_b(first), half_b(first + b.line), half_b(first + 2u * b.line), half_b(first + 3u * b.line));
@@ -71,7 +73,7 @@ fn store_c(c: SumRow, at: u32, stride: u32) {
         ("enable wgpu_cooperative_matrix;", ""),
         (
             "    let tile = wid.x",
-            "    let lane = thread % 8u;\n    own_row = lane;\n    let subgroup = thread / 8u;\n    let tile = wid.x",
+            "    let lane = thread % 8u;\n    own_row = lane;\n    terms = 8u + (thread >> 31u);\n    let subgroup = thread / 8u;\n    let tile = wid.x",
         ),
         ("coop_mat8x8<f32, C>()", "SumRow()"),
         ("coopLoadT<coop_mat8x8<f16, A>>(", "a_by_rows("),

@@ -116,7 +116,17 @@ impl Place {
     /// [`Place::run_in_shell`] with piped output, without waiting.
     #[cfg(unix)]
     pub fn start_in_shell(&self, before: &str, line: &str) -> std::process::Child {
-        self.shell(before, line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts a shell")
+        use std::os::unix::process::CommandExt;
+
+        use nix::sys::signal::{SigHandler, Signal, signal};
+
+        let mut shell = self.shell(before, line);
+        // A suite under `nohup` ignores hangups, and so would its children.
+        // SAFETY: `signal` is safe between fork and exec, and the default handler runs no code of this process.
+        unsafe {
+            shell.pre_exec(|| Ok(signal(Signal::SIGHUP, SigHandler::SigDfl).map(|_| ())?));
+        }
+        shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts a shell")
     }
 
     /// The tensors and metadata of a checkpoint.
