@@ -1,9 +1,11 @@
 //! The search for the files of listed names.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
+
+use rayon::prelude::*;
 
 use super::listing::{is_image, name_of, relative};
 use super::names::composed;
@@ -46,15 +48,34 @@ pub(crate) struct Index {
     other_case: OnceLock<(String, usize)>,
 }
 
-/// The names by which a list may refer to files.
+/// The paths by which a list may refer to files: each as it is, and without its extension.
+///
+/// They are sorted by their reversed bytes, so all paths with an ending stand side by side.
 #[derive(Default)]
 struct Forms {
-    /// Every ending of every path, with extension and without.
-    ends: HashMap<String, Match>,
-    /// Whole paths, with extension and without.
-    whole: HashMap<String, Match>,
+    /// The reversed bytes of all paths, one after the other.
+    reversed: Vec<u8>,
+    sorted: Vec<Form>,
     /// Largest number of `/` in a path.
     depth: usize,
+}
+
+/// A path in [`Forms::reversed`].
+#[derive(Clone, Copy)]
+struct Form {
+    /// Its first 8 bytes: most comparisons end there, without a look at the others.
+    front: u64,
+    start: usize,
+    len: u32,
+    /// The number of its file.
+    number: u32,
+}
+
+/// The first 8 bytes, as a number of the same order. A shorter text ends with zeros.
+fn front(bytes: &[u8]) -> u64 {
+    let mut front = [0; 8];
+    front.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+    u64::from_be_bytes(front)
 }
 
 impl Forms {
@@ -62,12 +83,18 @@ impl Forms {
         let mut forms = Self::default();
         for (number, path) in paths {
             forms.depth = forms.depth.max(path.matches('/').count());
-            for form in [Some(&*path), without_extension(&path)].into_iter().flatten() {
-                insert(&mut forms.whole, form, number);
-                let cuts = form.match_indices('/').map(|(at, _)| at + 1);
-                std::iter::once(0).chain(cuts).for_each(|at| insert(&mut forms.ends, &form[at..], number));
-            }
+            let (start, len) = (forms.reversed.len(), path.len());
+            forms.reversed.extend(path.bytes().rev());
+            let extension = without_extension(&path).map(|short| len - short.len());
+            forms.sorted.extend([Some(0), extension].into_iter().flatten().map(|skipped| Form {
+                front: front(&forms.reversed[start + skipped..]),
+                start: start + skipped,
+                len: u32::try_from(len - skipped).expect("a path is shorter than 4 GiB"),
+                number: u32::try_from(number).expect("a set has fewer than 4 billion files"),
+            }));
         }
+        let Self { reversed, sorted, .. } = &mut forms;
+        sorted.par_sort_unstable_by_key(|form| (form.front, form.of(reversed), form.number));
         forms
     }
 
@@ -78,9 +105,31 @@ impl Forms {
         if starts.len() <= self.depth {
             starts.push(0);
         }
-        let whole =
-            starts.into_iter().rev().filter(|&at| may_start(name, at, home)).find_map(|at| self.whole.get(&name[at..]));
-        whole.or_else(|| self.ends.get(name)).copied().unwrap_or(Match::None)
+        let mut reversed: Vec<u8> = name.bytes().rev().collect();
+        let whole = starts.into_iter().rev().filter(|&at| may_start(name, at, home));
+        let mut whole = whole.map(|at| self.only(&reversed[..name.len() - at], |form, path| form == path));
+        whole.find(|found| *found != Match::None).unwrap_or_else(|| {
+            reversed.push(b'/');
+            self.only(&reversed, <[u8]>::starts_with)
+        })
+    }
+
+    /// The file of the paths that match `wanted`, which stand together, or two of their files.
+    fn only(&self, wanted: &[u8], matches: impl Fn(&[u8], &[u8]) -> bool) -> Match {
+        let of = |form: &Form| (form.front, form.of(&self.reversed));
+        let start = self.sorted.partition_point(|form| of(form) < (front(wanted), wanted));
+        let found = self.sorted[start..].iter().take_while(|form| matches(form.of(&self.reversed), wanted));
+        let mut numbers = found.map(|form| form.number as usize);
+        let Some(first) = numbers.next() else { return Match::None };
+        let other = numbers.find(|&number| number != first);
+        other.map_or(Match::One(first), |other| Match::Several(first.min(other), first.max(other)))
+    }
+}
+
+impl Form {
+    /// Its reversed bytes.
+    fn of<'a>(&self, reversed: &'a [u8]) -> &'a [u8] {
+        &reversed[self.start..self.start + self.len as usize]
     }
 }
 
@@ -189,15 +238,6 @@ fn may_start(name: &str, at: usize, home: &str) -> bool {
     let is_absolute = name.starts_with('/') || name.chars().nth(1) == Some(':');
     let folder = before.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     at == 0 || rest.contains('/') || is_absolute || folder == home
-}
-
-fn insert(map: &mut HashMap<String, Match>, key: &str, number: usize) {
-    let place = map.entry(key.to_string()).or_insert(Match::One(number));
-    if let Match::One(other) = *place
-        && other != number
-    {
-        *place = Match::Several(other, number);
-    }
 }
 
 fn without_extension(path: &str) -> Option<&str> {
