@@ -26,9 +26,10 @@ use self::html::escaped;
 pub(crate) use self::live::Watched;
 use self::page::Page;
 use self::record::{Record, TableRows, read_picture, sweep_table};
-use crate::interop::files::{FileError, read_text, write_new};
+use crate::interop::files::{FileError, write_new};
 use crate::run::RunError;
 use crate::run::names::names;
+use crate::run::sweep_facts::SweepFacts;
 use crate::run::task_card::TaskCard;
 
 /// Errors of reports.
@@ -186,8 +187,9 @@ impl Report {
     fn sweep(&mut self, folder: &Path, name: &str, table: &TableRows) -> Result<(), ReportError> {
         self.page.listed_heading(2, &format!("Sweep: {name}"));
         self.page.add(&table.html("Runs of the sweep, the best first"));
-        if let Some(line) = chance_of(folder) {
-            self.page.push(format_args!("<p>{}</p>\n", escaped(line)));
+        let facts = SweepFacts::read(folder);
+        if let Some((score, rows)) = facts.and_then(|facts| facts.score.zip(facts.within_chance)) {
+            self.page.push(format_args!("<p>{}</p>\n", escaped(rows.text(&score))));
         }
         let runs = table.rows.iter().flat_map(|row| row.last().into_iter().flat_map(|names| names.split_whitespace()));
         let mut records = vec![];
@@ -259,10 +261,4 @@ pub fn default_title(folders: &[PathBuf]) -> String {
         few @ ([_] | [_, _] | [_, _, _]) => format!("Report: {}", few.join(", ")),
         many => format!("Report: {} runs", many.len()),
     }
-}
-
-/// The line below a sweep's table about rows that differ by less than chance.
-fn chance_of(folder: &Path) -> Option<String> {
-    let text = read_text(&folder.join("sweep.md"), 1 << 26).ok()?;
-    text.lines().find(|line| line.starts_with("Rows 1 to ")).map(str::to_owned)
 }

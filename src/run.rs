@@ -21,6 +21,7 @@ pub(crate) mod repair;
 pub(crate) mod resume;
 mod rewind;
 pub(crate) mod score;
+pub(crate) mod sweep_facts;
 pub(crate) mod table;
 pub(crate) mod task_card;
 pub(crate) mod tensorboard;

@@ -91,7 +91,7 @@ impl SweepObserver for SweepProgress {
     }
 }
 
-/// Runs the sweep; prints its table and writes it as `sweep.md` and `sweep.csv`.
+/// Runs the sweep; prints its table and writes it as `sweep.md`, `sweep.csv` and `sweep.json`.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let ranks = ranks::start()?;
     let result = run_on(args, &*ranks);
@@ -133,7 +133,7 @@ fn run_on(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode, CliError> {
     let table = sweep.run_over(ranks, &args.out, device, (&progress, &stop)).map_err(WorkflowError::from)?;
     print(format_args!("\n{}", table.table().text(|text| heading(&text))))?;
     table.chance().map_or(Ok(()), print)?;
-    print(format_args!("written: {0}/sweep.md, {0}/sweep.csv", args.out.display()))?;
+    print(format_args!("written: {0}/sweep.md, {0}/sweep.csv, {0}/sweep.json", args.out.display()))?;
     table.check().map_err(WorkflowError::from)?;
     Ok(ended(&stop))
 }

@@ -179,7 +179,8 @@ fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitC
         print(format_args!("page:     shadegrad report {} puts all of it on one page", word(&run.to_string())))?;
     }
     let data = common.data.as_deref().map_or("DATA".into(), Path::to_string_lossy);
-    let place = Place { task, run: &outcome.run, data: &data, named: common.out.is_some() };
+    let (example, named) = (outcome.example.as_deref(), common.out.is_some());
+    let place = Place { task, run: &outcome.run, data: &data, example, named };
     let commands = outcome.verdict.as_ref().map_or_else(Vec::new, |verdict| commands(verdict, &place));
     for (index, command) in commands.iter().enumerate() {
         let title = if index == 0 { format!("{}    ", heading("next:")) } else { " ".repeat(9) };

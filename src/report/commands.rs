@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::interop::files::read_text;
 use crate::run::names::free_beside;
-use crate::run::{FindingKind, Next, Verdict};
+use crate::run::{FindingKind, Next, RunDir, Verdict, mistakes};
 use crate::text::word;
 use crate::train::settings::reasons;
 
@@ -19,6 +19,8 @@ pub(crate) struct Place<'a> {
     pub run: &'a Path,
     /// Its data set.
     pub data: &'a str,
+    /// Path of a validation image, if the images are files.
+    pub example: Option<&'a str>,
     /// Whether its settings name the folder. A repeat then needs another one.
     pub named: bool,
 }
@@ -43,7 +45,7 @@ pub(crate) fn resumption(task: &str, run: &Path) -> String {
 /// The command of a next step. A training goes into the next of the `free` folders.
 fn command(
     next: &Next,
-    &Place { task, run, data, named }: &Place<'_>,
+    &Place { task, run, data, example, named }: &Place<'_>,
     free: &mut dyn Iterator<Item = PathBuf>,
 ) -> String {
     let config = run.join("config.toml");
@@ -67,12 +69,26 @@ fn command(
         Next::Continue { epochs } if finished => format!("shadegrad train {task} --resume {run} --epochs {epochs}"),
         Next::Continue { epochs } => {
             let step = Next::Train(vec![("epochs".into(), epochs.to_string())]);
-            command(&step, &Place { task, run: place, data, named }, free)
+            command(&step, &Place { task, run: place, data, example, named }, free)
         }
         Next::FindRate => format!("shadegrad lr-find {task} --config {config}"),
         Next::CheckData => format!("shadegrad data check --task {task} {}", word(data)),
-        Next::Predict => format!("shadegrad predict {run} IMAGES…"),
+        Next::Predict => match picture(place, example) {
+            Some(picture) => format!("shadegrad predict {run} {}", word(&picture)),
+            None => format!("shadegrad eval {run}"),
+        },
     }
+}
+
+/// A picture to predict for: a validation image, else an error of the run. Built-in data and moved data have no file.
+fn picture(run: &Path, example: Option<&str>) -> Option<String> {
+    let example = example.filter(|example| Path::new(example).is_file()).map(str::to_owned);
+    let error = || {
+        let folder = RunDir::open_unfinished(run).ok()?;
+        let picture = run.join("errors").join(mistakes::read(&folder).ok()?.into_iter().next()?.picture);
+        picture.is_file().then(|| picture.to_string_lossy().into_owned())
+    };
+    example.or_else(error)
 }
 
 /// Whether data and device decided settings in a file.
@@ -105,7 +121,7 @@ mod tests {
     fn commands_of_one_verdict_go_into_folders_of_their_own() {
         let train = |key: &str| Next::Train(vec![(key.into(), "1".into())]);
         let verdict = Verdict { headline: String::new(), findings: vec![], next: vec![train("clip"), train("ema")] };
-        let place = Place { task: "classify", run: Path::new("nowhere/a"), data: "", named: true };
+        let place = Place { task: "classify", run: Path::new("nowhere/a"), data: "", example: None, named: true };
         let [_, first, second] = &commands(&verdict, &place)[..] else { panic!("three commands") };
         assert!(first.ends_with(" --clip 1 --out nowhere/a-2"), "{first}");
         assert!(second.ends_with(" --ema 1 --out nowhere/a-3"), "{second}");
@@ -113,7 +129,7 @@ mod tests {
 
     #[test]
     fn commands_can_be_pasted() {
-        let place = Place { task: "classify", run: Path::new("my runs/a"), data: "it's", named: false };
+        let place = Place { task: "classify", run: Path::new("my runs/a"), data: "it's", example: None, named: false };
         let of = |next| command(&next, &place);
         let settings = [("pretrained", "true"), ("weight_decay", "1e-4"), ("augment", "[{ flip = \"horizontal\" }]")];
         let train = Next::Train(settings.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect());
@@ -135,6 +151,15 @@ mod tests {
         std::fs::write(folder.path().join("finished.safetensors"), "").expect("written");
         let resumed = command(&Next::Continue { epochs: 8 }, &Place { run: folder.path(), ..place });
         assert_eq!(resumed, format!("shadegrad train classify --resume {} --epochs 8", folder.path().display()));
+        let predict = |place: &Place<'_>| command(&Next::Predict, place);
+        assert_eq!(predict(&place), "shadegrad eval 'my runs/a'", "without a picture");
+        let image = folder.path().join("it's one.png");
+        std::fs::write(&image, "").expect("written");
+        let with_image = predict(&Place { example: image.to_str(), ..place });
+        let quoted = image.to_string_lossy().replace('\'', r"'\''");
+        assert_eq!(with_image, format!("shadegrad predict 'my runs/a' '{quoted}'"));
+        let moved = predict(&Place { example: Some("no/file.png"), ..place });
+        assert_eq!(moved, "shadegrad eval 'my runs/a'");
         assert_eq!(of(Next::CheckData), r"shadegrad data check --task classify 'it'\''s'");
     }
 }

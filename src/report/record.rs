@@ -176,7 +176,8 @@ fn next_commands(path: &Path, facts: Option<&RunFacts>, settings: &[(String, Str
         return vec![resumption(&facts.task, path)];
     };
     let of = |key: &str| settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
-    commands(verdict, &Place { task: &facts.task, run: path, data: of("data").unwrap_or("DATA"), named })
+    let data = of("data").unwrap_or("DATA");
+    commands(verdict, &Place { task: &facts.task, run: path, data, example: facts.example.as_deref(), named })
 }
 
 /// A time in words.

@@ -70,7 +70,7 @@ fn confusion_and_tables(page: &mut Page, run: &Record, level: usize) {
         page.add(&confusion::classes(run).unwrap_or_default());
     } else if let Some(png) = &run.confusion_picture {
         page.heading(level, "Confusion matrix");
-        page.picture(png, "Confusion matrix", "Truth in rows, prediction in columns");
+        page.picture(png, "Confusion matrix", "Truth in rows, prediction in columns.");
     }
     for (caption, rows) in &run.tables {
         page.heading(level, caption);
@@ -83,7 +83,7 @@ fn pictures(page: &mut Page, run: &Record, level: usize) {
     if let Some(png) = &run.samples {
         page.heading(level, "Predictions");
         let alt = format!("Validation images with predictions of {}", run.name);
-        page.picture(png, &alt, "Validation images after the best epoch");
+        page.picture(png, &alt, "Validation images after the best epoch.");
     }
     if let Some(png) = &run.gradcam {
         page.heading(level, "What it looks at");
@@ -130,7 +130,9 @@ fn facts(page: &mut Page, run: &Record) {
     let mut list: Vec<(&str, String)> = vec![];
     if let Some((score, best)) = run.decisive().zip(run.best()) {
         let value = best.score(score).map_or("–".into(), |v| score.format(v));
-        list.push(("best", format!("{} {value}, epoch {}", score.name, best.epoch)));
+        // A unit stays beside its number.
+        let value = value.replace(' ', "\u{a0}");
+        list.push(("best", format!("{} {value}, epoch\u{a0}{}", score.name, best.epoch)));
     }
     if let Some(facts) = &run.facts {
         let [height, width] = facts.image_size;

@@ -77,7 +77,7 @@ fn diagram(calibration: &Calibration) -> String {
              <path d=\"M{LEFT} {TOP}V{:.1}H{:.1}\"/>\
              <text x=\"{:.1}\" y=\"{}\" class=\"m\">confidence in %</text>\
              <text transform=\"translate(13 {:.1}) rotate(-90)\" class=\"m\">accuracy in %</text></g></svg>\n\
-             <figcaption>Bars below the dashed line: the model is more confident than accurate. Pale bars stand for fewer than {FEW} images.</figcaption></figure></div>\n",
+             <figcaption>Bars below the dashed line: the model is more confident than accurate; above it, less. Pale bars stand for fewer than {FEW} images.</figcaption></figure></div>\n",
             TOP + SIDE,
             LEFT + SIDE,
             TOP + SIDE,

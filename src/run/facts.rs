@@ -39,6 +39,9 @@ pub struct RunFacts {
     /// Fingerprint of the data, without single images. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataPrint>,
+    /// Path of a validation image, if the images are files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
     /// How the data set was read. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<Decisions>,

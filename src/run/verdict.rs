@@ -60,6 +60,8 @@ pub struct Evidence<'a> {
     pub class_counts: Option<&'a [[usize; 2]]>,
     /// Pixels of both parts, where they were compared.
     pub pixels: Option<&'a PartPixels>,
+    /// Whether the network has BatchNorm layers, whose running statistics normalize in validation.
+    pub batch_norm: bool,
     /// The loss grew far above that of the first batch.
     pub diverged: bool,
 }

@@ -19,13 +19,14 @@ pub use settings::{AugmentFrom, ClassifyConfig};
 pub use weights::{EvaluatedWeights, WeightsOptions, evaluate_weights};
 
 use super::data::{
-    Chosen, Compared, DataSource, ImageSet, Part, fourth_channel, on_demand_line, resumed_classes, typed,
+    Chosen, Compared, DataSource, ImageSet, Part, both, fourth_channel, on_demand_line, resumed_classes, typed,
+    unreadable,
 };
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
-use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED};
+use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED, squares};
 use super::predict::Predictor;
-use super::samples::{Sample, Samples};
+use super::samples::Samples;
 use super::{Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_classification};
@@ -33,7 +34,7 @@ use crate::data::correct::{Corrected, correct_classification};
 use crate::data::scenes::SceneDataset;
 use crate::data::{
     BadImage, ClassificationDataset, ClassificationSource, Decisions, PrepareOptions, PreparedClasses, Source, Splits,
-    open_classification, prepare, square_into,
+    open_classification, prepare,
 };
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
@@ -105,8 +106,7 @@ impl Classify {
         let splits = splits.with_channels(config.channels);
         let side = config.eval_resize.unwrap_or(config.image_size);
         let options = PrepareOptions { margin: side as f64 / config.image_size as f64, ..options };
-        let mut parts = prepare(&[splits.train, splits.val], &options, &|done, total| observer.reading(done, total))?;
-        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        let [train, val] = both([splits.train, splits.val], &options, observer)?;
         let (card, pixel_lines) = self.card_of(config, &train, start.as_ref())?;
         let (table, count) = (card.normalization, card.classes.len());
         let inputs = card.inputs();
@@ -136,7 +136,7 @@ impl Classify {
             .chain(pixel_lines)
             .collect(),
             decisions,
-            skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
+            skipped: unreadable([&train, &val]),
         })
     }
 
@@ -232,15 +232,10 @@ impl Task for Classify {
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: ClassifyConfig = settings.read()?;
         let (train, side) = (open_data(&DataSource::of(settings, config.size()))?.train, config.image_size);
-        let (count, mix) = (train.len(), config.mix());
-        let read = move |index: usize| {
-            let mut rgb = vec![0; 3 * side * side];
-            square_into(&train.image(index)?, side as u32, &mut rgb);
-            let name = train.class_names()[train.label(index) as usize].clone();
-            Ok(Sample { index, name, rgb, mask: vec![], size: (side, side) })
-        };
-        let mix = Some(mix).filter(crate::data::Mix::is_on);
-        Ok(Samples { count, size: config.size(), legend: vec![], crops: None, keeps: KEEPS, mix, read: Box::new(read) })
+        let count = train.len();
+        let read =
+            move |index: usize| Ok((train.image(index)?, train.class_names()[train.label(index) as usize].clone()));
+        Ok(squares((count, side), KEEPS, config.mix(), read))
     }
 
     fn takes_squares(&self) -> bool {

@@ -21,7 +21,7 @@ pub use output::ColorOutput;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, Figure, ImageSet, Part, on_demand_line, typed};
+use super::data::{Chosen, Compared, DataSource, Figure, ImageSet, Part, both, on_demand_line, typed, unreadable};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -113,9 +113,7 @@ impl Task for Colorize {
         let splits = open_data(&from)?;
         let mut decisions = splits.decisions.clone();
         decisions.size = from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Cut);
-        let progress = |done, total| observer.reading(done, total);
-        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
-        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        let [train, val] = both([splits.train, splits.val], &from.prepare_options(), observer)?;
         let card = ModelCard {
             task: self.name().to_owned(),
             network: config.network(),
@@ -150,7 +148,7 @@ impl Task for Colorize {
                 .chain(pixel_lines)
                 .collect(),
             decisions,
-            skipped: train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect(),
+            skipped: unreadable([&train, &val]),
         })
     }
 
@@ -198,6 +196,11 @@ impl Task for Colorize {
 
     fn correct_data(&self, data: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, TaskError> {
         Ok(correct_images(data, options, to)?)
+    }
+
+    /// The outputs are color values or classes of colors, and the colored pictures are compared.
+    fn has_classes(&self) -> bool {
+        false
     }
 
     fn input_channels(&self) -> usize {

@@ -8,7 +8,8 @@ use image::RgbImage;
 use super::TaskError;
 use crate::choices;
 use crate::data::{
-    BadImage, Hints, OpenOptions, PrepareOptions, Prepared, SampleSet, SetOptions, Source, fourth_statistics,
+    BadImage, DataError, Hints, OpenOptions, PrepareOptions, Prepared, SampleSet, SetOptions, Source,
+    fourth_statistics, prepare,
 };
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
@@ -17,7 +18,7 @@ use crate::run::resume::Header;
 use crate::run::table::Table;
 use crate::run::{Checkpoint, ImageSize, RunDir, RunError};
 use crate::train::settings::{Normalize, Resolved, TrainSettings};
-use crate::train::{Evaluation, Objective, TrainError};
+use crate::train::{Evaluation, Objective, Observer, TrainError};
 
 choices! {
     /// Part of a data set.
@@ -148,6 +149,25 @@ pub(super) fn fourth_channel<S: SampleSet>(
         (4, _) => Ok(Some(fourth_statistics(train.len(), bands)?)),
         _ => Ok(None),
     }
+}
+
+/// Reads the training and the validation part together.
+///
+/// # Errors
+/// When an image cannot be read, or they do not fit into memory.
+pub(super) fn both<S: SampleSet>(
+    parts: [S; 2],
+    options: &PrepareOptions,
+    observer: &dyn Observer,
+) -> Result<[Arc<Prepared<S>>; 2], DataError> {
+    let mut parts = prepare(&parts, options, &|done, total| observer.reading(done, total))?;
+    let val = Arc::new(parts.remove(1));
+    Ok([Arc::new(parts.remove(0)), val])
+}
+
+/// The unreadable images of both parts, in words.
+pub(super) fn unreadable<S: SampleSet>(parts: [&Prepared<S>; 2]) -> Vec<String> {
+    parts.into_iter().flat_map(Prepared::bad).map(BadImage::to_string).collect()
 }
 
 /// How a set that does not fit into memory is read, in words; `None` for one that is in memory.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use image::RgbImage;
 
-use crate::data::{Mix, Prepared, SampleSet};
+use super::samples::{Sample, Samples};
+use crate::data::augment::Keeps;
+use crate::data::{DataError, Mix, Prepared, SampleSet, square_into};
+use crate::run::ImageSize;
 use crate::run::image_size::MAX_IMAGE_SIZE;
 use crate::train::TrainError;
 use crate::train::settings::{ConfigError, Needs, Rule};
@@ -14,6 +17,23 @@ use crate::train::settings::{ConfigError, Needs, Rule};
 pub(super) const SCENES_VAL: usize = 500;
 /// Difference between the seeds of training and validation scenes.
 pub(super) const SCENES_VAL_SEED: u64 = 0x5eed_0000_0000;
+
+/// Training samples as the network sees them before augmentation. `read` gives an image and its labels in words.
+pub(super) fn squares(
+    (count, side): (usize, usize),
+    keeps: Keeps,
+    mix: Mix,
+    read: impl Fn(usize) -> Result<(RgbImage, String), DataError> + 'static,
+) -> Samples {
+    let read = move |index: usize| {
+        let (image, name) = read(index)?;
+        let mut rgb = vec![0; 3 * side * side];
+        square_into(&image, side as u32, &mut rgb);
+        Ok(Sample { index, name, rgb, mask: vec![], size: (side, side) })
+    };
+    let (size, mix) = (ImageSize { height: side, width: side }, Some(mix).filter(Mix::is_on));
+    Samples { count, size, legend: vec![], crops: None, keeps, mix, read: Box::new(read) }
+}
 
 /// An image as the network sees it.
 ///

@@ -21,19 +21,17 @@ pub use predict::MultiLabelPredictor;
 pub use scores::{MACRO_F1, MEAN_AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION, MICRO_F1};
 pub use settings::{MultiLabelConfig, PositiveWeights};
 
-use super::data::{Chosen, DataSource, Part, on_demand_line, resumed_classes};
+use super::data::{Chosen, DataSource, Part, both, on_demand_line, resumed_classes, unreadable};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
-use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED};
+use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED, squares};
 use super::predict::Predictor;
-use super::samples::{Sample, Samples};
+use super::samples::Samples;
 use super::{Task, TaskError};
+use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
 use crate::data::correct::{Corrected, correct_multi_label};
-use crate::data::{self, augment::Keeps};
-use crate::data::{
-    BadImage, MultiLabelSource, MultiLabelSplits, PreparedLabels, Source, open_multi_label, prepare, square_into,
-};
+use crate::data::{MultiLabelSource, MultiLabelSplits, PreparedLabels, Source, open_multi_label, prepare};
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
 use crate::nn::Averaged;
@@ -90,9 +88,7 @@ impl Task for MultiLabel {
         }
         splits.decisions.size =
             from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
-        let progress = |done, total| observer.reading(done, total);
-        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
-        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        let [train, val] = both([splits.train, splits.val], &from.prepare_options(), observer)?;
         let classes = train.class_names().to_vec();
         let (normalization, pixel_lines) =
             start::normalization(config.normalize, start.as_ref(), || train.facts().normalization())?;
@@ -116,7 +112,7 @@ impl Task for MultiLabel {
         let augmentation = config.augment.prepare(KEEPS, config.seed);
         let sources: [Arc<dyn Source>; 2] =
             [Arc::new(source(&train).augmented(augmentation).mixed(config.mix())), Arc::new(source(&val))];
-        let skipped = train.bad().iter().chain(val.bad()).map(BadImage::to_string).collect();
+        let skipped = unreadable([&train, &val]);
         let weights = config.positive_weights.weights(&train.positives(), train.len());
         Ok(TrainingData {
             objective: Box::new(MultiLabelClassification::training(card, &config, weights, val)),
@@ -158,14 +154,12 @@ impl Task for MultiLabel {
     fn samples(&self, settings: &Resolved) -> Result<Samples, TaskError> {
         let config: MultiLabelConfig = settings.read()?;
         let (train, side) = (open_data(&DataSource::of(settings, config.size()))?.train, config.image_size);
-        let (count, mix) = (train.len(), Some(config.mix()).filter(data::Mix::is_on));
+        let count = train.len();
         let read = move |index: usize| {
-            let mut rgb = vec![0; 3 * side * side];
-            square_into(&train.image(index)?, side as u32, &mut rgb);
             let names: Vec<&String> = train.labels(index).iter().map(|&l| &train.class_names()[l as usize]).collect();
-            Ok(Sample { index, name: labels::joined(&names), rgb, mask: vec![], size: (side, side) })
+            Ok((train.image(index)?, labels::joined(&names)))
         };
-        Ok(Samples { count, size: config.size(), legend: vec![], crops: None, keeps: KEEPS, mix, read: Box::new(read) })
+        Ok(squares((count, side), KEEPS, config.mix(), read))
     }
 
     fn takes_squares(&self) -> bool {

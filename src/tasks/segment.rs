@@ -31,7 +31,7 @@ pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
 use set::{SegmentedImages, whole};
 
-use super::data::{Chosen, DataSource, Part, fourth_channel, on_demand_line, resumed_classes};
+use super::data::{Chosen, DataSource, Part, both, fourth_channel, on_demand_line, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -105,9 +105,7 @@ impl Task for Segment {
         splits.decisions.size = if config.crop.is_some() { String::new() } else { size };
         let splits = splits.with_channels(config.channels);
         let mut decisions = splits.decisions;
-        let progress = |done, total| observer.reading(done, total);
-        let mut parts = prepare(&[splits.train, splits.val], &from.prepare_options(), &progress)?;
-        let (val, train) = (Arc::new(parts.remove(1)), Arc::new(parts.remove(0)));
+        let [train, val] = both([splits.train, splits.val], &from.prepare_options(), observer)?;
         for (part, name) in [(&train, "train"), (&val, "val")] {
             decisions.notes.extend(part.missing_classes(name));
         }

@@ -116,6 +116,11 @@ pub trait Task: Send + Sync {
         Err(self.unsupported("correct data"))
     }
 
+    /// Whether the outputs of a model are classes of its data. Models of other classes are not compared.
+    fn has_classes(&self) -> bool {
+        true
+    }
+
     /// Color channels that the network takes.
     fn input_channels(&self) -> usize {
         3

@@ -34,6 +34,7 @@ impl Trainer {
             training_images: self.loaders.train.source().len(),
             validation_images: self.loaders.val.source().len(),
             data: self.origin.data.as_ref().map(DataPrint::summary),
+            example: self.example(),
             decisions: Some(self.decisions.clone()),
             settings_digest: self.origin.settings.as_deref().map(text_digest),
             metrics_digest: None,
@@ -43,6 +44,12 @@ impl Trainer {
             ranks: self.rank_facts.clone(),
             rates: self.stages.as_ref().map(|stages| stages.line(self.settings.lr)),
         }
+    }
+
+    /// Path of the first validation image, if it is a file.
+    pub(super) fn example(&self) -> Option<String> {
+        let first = self.loaders.val.source().identity(0)?;
+        Path::new(&first.name).is_file().then_some(first.name)
     }
 
     /// Continues from a position. Rows and results beyond it are removed from the files, since the loop writes them again.
@@ -124,6 +131,7 @@ impl Trainer {
             calibration: trust.as_ref().and_then(|trust| trust.calibration.as_ref()),
             class_counts: class_counts.as_deref(),
             pixels: pixels.as_ref(),
+            batch_norm: self.model.has_batch_norm(),
             diverged,
         };
         facts.verdict = evidence.verdict();

@@ -51,6 +51,7 @@ impl Outcome {
             rows: vec![],
             best: None,
             verdict: None,
+            example: None,
             pictures: vec![],
             diverged: false,
             left_out: vec![],

@@ -224,6 +224,11 @@ impl LoadedModel {
         Ok(result)
     }
 
+    /// Whether it has BatchNorm layers, which keep running statistics.
+    pub fn has_batch_norm(&self) -> bool {
+        self.session.states().of(Group::Statistics).next().is_some()
+    }
+
     /// Starts the moving average at the present parameters.
     ///
     /// # Errors

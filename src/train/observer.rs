@@ -97,6 +97,8 @@ pub struct Outcome {
     pub best: Option<EpochRow>,
     /// The verdict, unless the run was interrupted.
     pub verdict: Option<Verdict>,
+    /// Path of a validation image, if the images are files.
+    pub example: Option<String>,
     /// Pictures in the run folder.
     pub pictures: Vec<&'static str>,
     /// The loss grew far above that of the first batch, so the weights are useless.

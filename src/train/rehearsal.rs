@@ -27,6 +27,8 @@ pub(crate) struct Rehearsal {
     pub task: TaskCard,
     /// Name of the architecture.
     pub network: &'static str,
+    /// Whether the network has BatchNorm layers.
+    pub batch_norm: bool,
     /// The settings, with those that data, weights and device decide.
     pub settings: toml::Table,
     /// Training and validation images of each class, where images have classes.
@@ -98,6 +100,7 @@ impl Trainer {
         Ok(Rehearsal {
             task: self.objective.task_card().clone(),
             network: self.objective.card().network.architecture().name,
+            batch_norm: self.model.has_batch_norm(),
             class_counts: self.class_counts(facts.outputs.len()),
             pixels: self.part_pixels(),
             ranks,

@@ -102,12 +102,16 @@ impl LrSchedule {
         self.plateau = plateau;
     }
 
-    /// Notes an epoch's validation: the task's first score, else the loss. The loss is always the plain cross
+    /// Notes an epoch's validation: the task's first score, else the loss. What is no number counts as no progress. The loss is always the plain cross
     /// entropy in segmentation, which can rise while training by another one makes the score better.
     pub fn epoch_done(&mut self, score: Option<f64>, val_loss: f64) {
         let plateau = &mut self.plateau;
         let better = match score {
-            Some(score) => plateau.score.is_none_or(|best| score > best.0 + THRESHOLD * best.0.abs()),
+            Some(score) if score.is_nan() => false,
+            // An earlier version may have stored a best that is no number.
+            Some(score) => {
+                plateau.score.is_none_or(|Exact(best)| best.is_nan() || score > best + THRESHOLD * best.abs())
+            }
             None => val_loss < plateau.best.0 * (1.0 - THRESHOLD),
         };
         if better {
@@ -190,6 +194,12 @@ mod tests {
         close(&rates([1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.8, 0.85, 0.85, 0.85].map(|loss| (None, loss))), &expected);
         let scores = [0.1, 0.2, 0.2, 0.20001, 0.2, 0.2, 0.3, 0.25, 0.25, 0.25];
         close(&rates(std::array::from_fn(|i| (Some(scores[i]), 1.0 + i as f64))), &expected);
+        // Epochs without a number are no progress.
+        let nan = f64::NAN;
+        let expected = [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25];
+        close(&rates([nan, 0.1, nan, nan, 0.2, 0.3, nan, nan, 0.4, 0.5].map(|score| (Some(score), 1.0))), &expected);
+        let expected = [1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25];
+        close(&rates([nan, nan, 1.0, nan, 0.9, nan, nan, 0.8, 0.7, 0.6].map(|loss| (None, loss))), &expected);
     }
 
     #[test]

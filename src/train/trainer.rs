@@ -265,9 +265,9 @@ impl Trainer {
             verdict = facts.verdict;
         }
         order(&*self.ranks, Order::End { interrupted })?;
-        let run = self.run.path().to_owned();
+        let (run, example) = (self.run.path().to_owned(), self.example());
         let (rows, best) = self.log.into_rows();
-        Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, verdict, pictures })
+        Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, verdict, example, pictures })
     }
 
     /// Evaluates, and writes metrics and checkpoints. True if training is to end early.

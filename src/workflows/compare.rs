@@ -10,7 +10,7 @@ use crate::run::card::ModelCard;
 use crate::run::markdown::escaped;
 use crate::run::{Checkpoint, RunError};
 use crate::tasks::data::{Chosen, Compared, DataSource};
-use crate::tasks::tasks;
+use crate::tasks::{Task, tasks};
 
 /// A comparison.
 pub struct Comparison {
@@ -120,7 +120,7 @@ fn require_one_kind(
         Err(WorkflowError::NotComparable { first: first_name.to_owned(), other: other.to_owned(), reason })
     };
     for (name, other) in others {
-        if let Some(reason) = difference(first, other, task.compares_proportions()) {
+        if let Some(reason) = difference(first, other, task) {
             return refused(name, reason);
         }
     }
@@ -144,16 +144,17 @@ fn sizes(models: &[(String, Checkpoint)], common: &ModelCard) -> Option<String> 
 }
 
 /// Why two models cannot be compared.
-fn difference(first: &Checkpoint, other: &Checkpoint, proportions: bool) -> Option<Incomparable> {
+fn difference(first: &Checkpoint, other: &Checkpoint, task: &dyn Task) -> Option<Incomparable> {
     let (a, b) = (&first.card, &other.card);
     if a.task != b.task {
         return Some(Incomparable::Tasks { first: a.task.clone(), other: b.task.clone() });
     }
-    if a.classes != b.classes {
+    if task.has_classes() && a.classes != b.classes {
         return Some(Incomparable::Classes { first: a.classes.clone(), other: b.classes.clone() });
     }
     let (first, other) = (a.image_size, b.image_size);
-    (first[0] * other[1] != other[0] * first[1] && !proportions).then_some(Incomparable::Sizes { first, other })
+    (first[0] * other[1] != other[0] * first[1] && !task.compares_proportions())
+        .then_some(Incomparable::Sizes { first, other })
 }
 
 /// Refuses models whose data source has another `key` than that of the first model.

@@ -240,6 +240,7 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
         class_pixels: pixel_shares.as_deref(),
         pixels: pixels.as_ref(),
         steps,
+        batch_norm: of.batch_norm,
     };
     let doubts = prospect.doubts();
     let mut next = prospect.next(&doubts);

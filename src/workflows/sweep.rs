@@ -12,7 +12,8 @@ mod run;
 mod table;
 mod training;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,6 +130,9 @@ impl Sweep {
         if seeded && !file.seeds.is_empty() {
             return Err(bad("`seeds` beside a run or a grid with `seed`: give one of them".into()));
         }
+        if let Some(seed) = repeated(&file.seeds) {
+            return Err(bad(format!("`seeds` has {seed} twice: equal runs show no deviation; give each seed once")));
+        }
         let row = |index: usize| match index.checked_sub(file.run.len()) {
             Some(index) => grid::combination(&file.grid, index),
             None => file.run[index].clone(),
@@ -136,6 +140,13 @@ impl Sweep {
         let chosen = grid::sample(runs, taken, seed);
         let rows = chosen.into_iter().flat_map(|index| by_seed(row(index), &file.seeds));
         let cells: Vec<SweepRun> = rows.map(|row| SweepRun::new(&file.base, row)).collect();
+        let settings: Vec<String> = cells.iter().map(|cell| cell.settings.to_string()).collect();
+        if let Some(twice) = repeated(&settings) {
+            let same = |number: &usize| settings[*number] == *twice;
+            let numbers: Vec<usize> = (0..cells.len()).filter(same).map(|index| index + 1).take(2).collect();
+            let name = &cells[numbers[0] - 1].name;
+            return Err(bad(format!("runs {} and {} are equal ({name}): give each once", numbers[0], numbers[1])));
+        }
         let sweep = Sweep { task, path: path.to_owned(), cells, halving: file.halving };
         if sweep.halving == 1 {
             return Err(bad("halving = 1: expected 0 for off, or 2 or more".into()));
@@ -349,6 +360,12 @@ impl Sweep {
             state => Some(state),
         })
     }
+}
+
+/// The first value that an earlier one equals.
+fn repeated<T: Eq + Hash>(values: &[T]) -> Option<&T> {
+    let mut known = HashSet::new();
+    values.iter().find(|value| !known.insert(*value))
 }
 
 /// Name of the file that marks a diverged run.

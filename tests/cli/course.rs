@@ -6,9 +6,10 @@ use std::path::Path;
 use crate::support::{CLASSES, Place};
 
 /// Values that make a command small.
-const SMALL: [(&str, &str); 6] = [
+const SMALL: [(&str, &str); 7] = [
     ("--image-size", "16"),
     ("--scenes", "10"),
+    ("--batch-size", "5"),
     ("--epochs", "1"),
     ("--limit", "6"),
     ("--base", "1"),
@@ -37,11 +38,14 @@ fn small(line: &str) -> String {
     let has = |word: &str| words.iter().any(|known| known == word);
     let mut more: Vec<&str> = match words[0].as_str() {
         // The course trains on scenes, with fixed defaults.
-        "train" | "lr-find" => vec!["--device", "cpu", "--batch-size", "5", "--auto", "false"],
+        "train" | "lr-find" => vec!["--device", "cpu", "--auto", "false"],
         "compare" | "predict" => vec!["--device", "cpu"],
         "sweep" => vec!["--device", "cpu", "--sample", "1", "--set", "data=\"photos\"", "--set", "image_size=16"],
         _ => vec![],
     };
+    if ["train", "lr-find"].contains(&words[0].as_str()) && !has("--batch-size") {
+        more.extend(["--batch-size", "5"]);
+    }
     if words[0] == "lr-find" {
         more.extend(["--steps", "10"]);
     }
@@ -66,7 +70,7 @@ fn every_command_of_the_course_runs() {
         assert!(line.starts_with("shadegrad "), "{line}");
         place.run(&small(line)).fine();
     }
-    for made in ["cnn.svg", "rates/lr_find.png", "table/sweep.md", "colored", "report.html"] {
+    for made in ["cnn.svg", "rates/lr_find.png", "table/sweep.md", "edges/comparison.png", "colored", "report.html"] {
         assert!(place.has(made), "{made}");
     }
 }

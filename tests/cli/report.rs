@@ -10,7 +10,7 @@ use shadegrad::tasks::classify::ACCURACY;
 use shadegrad::tasks::colorize::PSNR;
 use shadegrad::tasks::segment::{MEAN_IOU, WEIGHTED_IOU};
 
-use crate::support::{Place, TRAIN};
+use crate::support::{CLASSES, Place, TRAIN};
 
 /// A class name that would end an element, an attribute, a style and a table.
 const HOSTILE: &str = "</td></style><script>alert(\"1\")</script>&amp;'";
@@ -224,7 +224,19 @@ fn a_sweep_shows_its_table_and_its_best_run() {
     let table =
         "rank,optimizer,accuracy,best epoch,run\n1,adam,75.0 %,1,002\n2,sgd,50.0 %,1,001\n3,<sgd>,diverged,0,003\n";
     place.write("s/sweep.csv", table);
+    // The chance of the order comes from numbers, not from the text of a table.
+    let score = serde_json::json!({ "key": "val_accuracy", "name": "accuracy", "unit": "percent", "better": "higher" });
+    let chance = serde_json::json!({ "score": score, "rows": [], "within_chance": { "rows": 2, "difference": 0.081 } });
+    place.write("s/sweep.json", chance.to_string());
+    place.write("s/sweep.md", "| rank |\nRows 1 to 3 differ by nothing.\n");
     let page = html(&place, &["s"]);
+    holds(
+        &page,
+        &[
+            "<p>Rows 1 to 2 differ by less than two standard errors of a difference (8.1 points): their order may be chance.</p>",
+        ],
+    );
+    assert!(!page.contains("by nothing"));
     holds(&page, &["Sweep: s", "<td>&lt;sgd&gt;</td>", "The best run: 002", "Curves of the best 2 runs"]);
     place.run("report s").fine().printed(&["written: s/report.html"]);
     // A sweep whose runs have no epoch has no curves.
@@ -347,6 +359,29 @@ fn commands_of_a_verdict_run_as_they_stand() {
     assert!(page.contains(again), "the page has the command");
     place.run(again.trim_start_matches("shadegrad ")).fine().printed(&["weights:  run-2/best.safetensors"]);
     place.run("lr-find classify --config run/config.toml --steps 10").fine();
+}
+
+/// The first step after a good training applies the model, to a validation image whose name needs quotes.
+#[test]
+fn the_first_step_predicts_for_a_validation_image() {
+    let place = Place::new();
+    place.photos("it's", &CLASSES, 20);
+    let train = "train classify --model cnn --image-size 32 --device cpu --data it's --epochs 12 --lr 3e-3 --out good";
+    let said = place.run(train).fine().stdout;
+    let next = said.split_once("next:").expect("next steps").1.lines().next().expect("a command").trim();
+    let image = next.strip_prefix(r"shadegrad predict good 'it'\''s/").and_then(|rest| rest.strip_suffix('\''));
+    let image = format!("it's/{}", image.unwrap_or_else(|| panic!("{said}")));
+    place.run(&format!("predict good {image} --device cpu")).fine().printed(&[&image, " %"]);
+    place.run("report good --out page.html").fine();
+    let page = String::from_utf8(place.bytes("page.html")).expect("UTF-8");
+    assert!(page.contains(&next.replace('\'', "&#39;")), "the page has the command");
+    // Moved data leaves the pictures of the run, if it has any.
+    std::fs::rename(place.path("it's"), place.path("elsewhere")).expect("moves");
+    place.run("report good --out later.html").fine();
+    let page = String::from_utf8(place.bytes("later.html")).expect("UTF-8");
+    let is_picture = place.has("good/errors/01.png");
+    let command = if is_picture { "shadegrad predict good good/errors/01.png" } else { "shadegrad eval good" };
+    assert!(page.contains(&format!("{command}<")) || page.contains(&format!("{command}\n")), "{command}");
 }
 
 /// Labels are checked on the photographs themselves: errors keep their own size, up to 1200 pixels a side.

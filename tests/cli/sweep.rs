@@ -47,6 +47,9 @@ fn a_grid_averages_over_seeds() {
     );
     // Three validation images cannot tell the two settings apart.
     assert!(table.contains("\n\nRows 1 to 2 differ by less than two standard errors of a difference ("), "{table}");
+    let facts: serde_json::Value = serde_json::from_slice(&place.bytes("s/sweep.json")).expect("JSON");
+    assert_eq!(facts["within_chance"]["rows"], 2, "{facts}");
+    assert_eq!(facts["rows"][0]["scores"].as_array().map(Vec::len), Some(2), "{facts}");
     assert!(table.lines().nth(2).is_some_and(|best| best.contains("**1**")), "the best is bold: {table}");
     let plain = place.run("sweep sweep.toml --out t --sample 1").fine().printed(&["run 1 of 1"]);
     assert!(!plain.stdout.contains('\u{1b}'), "no color in a pipe: {}", plain.stdout);
@@ -83,6 +86,9 @@ fn seeds_repeat_every_row() {
     assert_eq!(names.len(), 6);
     let refused = seeded("[[run]]\nseed = 1\n").err().expect("two readings");
     assert!(refused.to_string().contains("`seeds` beside"), "{refused}");
+    let twice = "task = \"classify\"\nseeds = [3, 5, 3]\n[[run]]\n";
+    let refused = Sweep::parse(twice, Path::new("s.toml")).err().expect("a seed twice").to_string();
+    assert!(refused.contains("`seeds` has 3 twice"), "{refused}");
     let place = place("[[run]]\nlr = 1e-3\n");
     let text = String::from_utf8(place.bytes("sweep.toml")).expect("text");
     place.write("sweep.toml", format!("seeds = [0, 1]\n{text}"));
@@ -96,6 +102,8 @@ fn wrong_sweeps_are_refused_before_the_first_run() {
         ("[[run]]\nlearning = 1\n", &["run 1", "unknown key `learning`"]),
         ("[[run]]\nlr = 1e-3\n[[run]]\nlr = -1.0\n", &["run 2", "lr", "above 0"]),
         ("[[runs]]\nlr = 1\n", &["sweep.toml", "runs"]),
+        ("[[run]]\nlr = 1e-3\n[[run]]\nlr = 1e-4\n[[run]]\nlr = 1e-3\n", &["runs 1 and 3 are equal (lr=0.001)"]),
+        ("[grid]\nlr = [1e-3, 1e-3]\n", &["runs 1 and 2 are equal (lr=0.001)"]),
     ] {
         let place = place(text);
         place.run("sweep sweep.toml --out s").refused(parts);

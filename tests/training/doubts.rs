@@ -16,6 +16,7 @@ struct Plan {
     /// Training and validation images.
     images: [usize; 2],
     steps: usize,
+    batch_norm: bool,
 }
 
 const SETTINGS: &str = "data = \"photos\"\nmodel = \"resnet18\"\noptimizer = \"adam\"\nlr = 0.001\nbatch_size = 32\nepochs = 5\n\
@@ -31,6 +32,7 @@ impl Plan {
             shares: None,
             images: [1900, 1000],
             steps: 300,
+            batch_norm: true,
         }
     }
 
@@ -55,6 +57,7 @@ impl Plan {
             class_pixels: self.shares.as_deref(),
             pixels: None,
             steps: self.steps,
+            batch_norm: self.batch_norm,
         };
         let doubts = prospect.doubts();
         let next = prospect.next(&doubts);
@@ -180,4 +183,12 @@ fn unequal_classes_with_balanced_draws_are_no_doubt() {
 fn a_missing_class_is_one_class() {
     let (_, texts, _) = Plan { counts: Some(vec![[1000, 500], [900, 0]]), ..Plan::good() }.found();
     assert_eq!(texts[0], "1 of 2 classes has no validation image, such as “bees”");
+}
+
+/// A network without BatchNorm does not depend on the other images of a batch.
+#[test]
+fn small_batches_are_no_doubt_without_batch_norm() {
+    let small = Plan::good().with("batch_size = 2");
+    assert_eq!(small.found().0, [DoubtKind::SmallBatch]);
+    assert_eq!(Plan { batch_norm: false, ..small }.found().0, []);
 }

@@ -148,3 +148,19 @@ fn pixels_learned_by_heart_are_named_as_pixels() {
     let found = of(Classify.card()).expect("found");
     assert!(found.ends_with("95.0 % of them are right, and 70.0 % of the validation set"), "{found}");
 }
+
+/// Six steps, after which 53 % of running statistics would be initial values: a network without BatchNorm has none, and validates as it
+/// trains.
+#[test]
+fn a_network_without_batch_norm_has_no_running_statistics_to_settle() {
+    let epochs = [[0.6, 0.7, 0.7, 0.5], [0.1, 0.9, 0.99, 0.5]];
+    let settings = "batch_size = 16\nschedule = \"constant\"\naugment = \"none\"\n";
+    let run = Run { images: [48, 1000], settings, ..Run::of(&epochs) };
+    let found = text(&run, FindingKind::FewSteps).expect("found");
+    assert!(found.contains("BatchNorm's running statistics"), "{found}");
+    let without = Run { batch_norm: false, ..run };
+    assert_eq!(text(&without, FindingKind::FewSteps), None, "the training images are learned");
+    let slow = Run { epochs: vec![[0.69, 0.7, 0.5, 0.5], [0.68, 0.7, 0.52, 0.5]], ..without };
+    let found = text(&slow, FindingKind::FewSteps).expect("found");
+    assert!(found.starts_with("few steps: 6 in 2 epochs;") && !found.contains("BatchNorm"), "{found}");
+}

@@ -27,6 +27,7 @@ pub struct Run {
     pub pixels: Option<PartPixels>,
     /// Colorfulness of the predictions and of the true pictures.
     pub colorfulness: Option<[f64; 2]>,
+    pub batch_norm: bool,
     pub diverged: bool,
 }
 
@@ -46,6 +47,7 @@ impl Run {
             counts: None,
             pixels: None,
             colorfulness: None,
+            batch_norm: true,
             diverged: false,
         }
     }
@@ -93,6 +95,7 @@ impl Run {
             calibration: self.calibration.as_ref(),
             class_counts: self.counts.as_deref(),
             pixels: self.pixels.as_ref(),
+            batch_norm: self.batch_norm,
             diverged: self.diverged,
         };
         evidence.verdict()

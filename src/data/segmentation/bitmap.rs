@@ -2,6 +2,9 @@
 
 use std::io::Cursor;
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use image::{DynamicImage, ImageFormat, ImageReader};
 
 /// Largest PNG of a bitmap, in bytes.
@@ -31,27 +34,22 @@ pub(super) fn damaged(what: &str) -> String {
     format!("a bitmap is damaged: {what}; export the file again")
 }
 
-/// The bytes of base64 text.
+/// The standard alphabet, with or without padding.
+const BASE64: GeneralPurpose = {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(&STANDARD, config.with_decode_allow_trailing_bits(true))
+};
+
+/// The bytes of base64 text: of both alphabets (RFC 4648), broken into lines or not.
 ///
 /// # Errors
-/// Where it has other characters, in words.
+/// Where it has other characters or is cut off, in words.
 pub(super) fn base64(text: &str) -> Result<Vec<u8>, String> {
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0u32, 0);
-    for c in text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=') {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return Err(damaged("it is not base64")),
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Ok(bytes)
+    let text = text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=');
+    let standard = |c: u8| match c {
+        b'-' => b'+',
+        b'_' => b'/',
+        c => c,
+    };
+    BASE64.decode(text.map(standard).collect::<Vec<u8>>()).map_err(|_| damaged("it is not base64"))
 }

@@ -31,6 +31,8 @@ pub struct Prospect<'a> {
     pub pixels: Option<&'a PartPixels>,
     /// Optimizer steps of the whole training.
     pub steps: usize,
+    /// Whether the network has BatchNorm layers.
+    pub batch_norm: bool,
 }
 
 /// The kind of a doubt.
@@ -182,10 +184,11 @@ fn large_batch(run: &Prospect<'_>) -> Option<String> {
 /// Networks of classification end in maps of a few pixels, so BatchNorm normalizes small batches by few values.
 fn small_batch(run: &Prospect<'_>) -> Option<String> {
     let batch = run.number("batch_size")?;
-    (run.setup().classifies() && batch <= 2.0 && run.setup().setting("freeze_statistics") != "true").then(|| {
-        let images = count_of(batch as usize, "image");
-        format!("BatchNorm normalizes by the statistics of {images}: validation may be far worse than training")
-    })
+    (run.batch_norm && run.setup().classifies() && batch <= 2.0 && run.setup().setting("freeze_statistics") != "true")
+        .then(|| {
+            let images = count_of(batch as usize, "image");
+            format!("BatchNorm normalizes by the statistics of {images}: validation may be far worse than training")
+        })
 }
 
 fn unusual_rate(run: &Prospect<'_>) -> Option<String> {

@@ -6,8 +6,8 @@ mod data;
 use serde::{Deserialize, Serialize};
 
 use super::yardstick::binomial;
-use super::{Evidence, Setup, deviation_text};
-use crate::run::score::TRAIN_ACCURACY;
+use super::{Evidence, Setup, Truth, deviation_text};
+use crate::run::score::{TRAIN_ACCURACY, Unit};
 use course::{best_by_chance, diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
 
@@ -49,6 +49,8 @@ pub enum FindingKind {
     Underconfident,
     /// Predicted pictures have far less color than the true ones.
     PaleColors,
+    /// Predicted pictures have color, which raises the squared error above that of grey.
+    VividColors,
     /// The best epoch is far above the epochs after it.
     BestByChance,
     /// The validation set is too small for small differences.
@@ -70,7 +72,7 @@ pub struct Finding {
 type Rule = fn(&Evidence<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(FindingKind, Rule); 17] = [
+const RULES: [(FindingKind, Rule); 18] = [
     (FindingKind::Diverged, diverged),
     (FindingKind::FewSteps, few_steps),
     (FindingKind::NoBetterThanBaseline, no_better_than_baseline),
@@ -84,6 +86,7 @@ const RULES: [(FindingKind, Rule); 17] = [
     (FindingKind::UnequalClasses, unequal_classes),
     (FindingKind::Confuses, confuses),
     (FindingKind::PaleColors, pale_colors),
+    (FindingKind::VividColors, vivid_colors),
     (FindingKind::Overconfident, overconfident),
     (FindingKind::Underconfident, underconfident),
     (FindingKind::BestByChance, best_by_chance),
@@ -139,11 +142,16 @@ pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
     found
 }
 
+/// Two standard errors of the gain over the baseline, if they are known.
+fn two_errors(run: &Evidence<'_>) -> Option<f64> {
+    Some(2.0 * run.yardstick.baseline.as_ref()?.gain_sigma.or(run.yardstick.sigma)?)
+}
+
 fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
     let (score, value) = run.decisive()?;
-    let baseline = run.yardstick.baseline.as_ref()?;
-    let sigma = baseline.gain_sigma.or(run.yardstick.sigma);
-    let errors = 2.0 * sigma.unwrap_or(0.0);
+    let baseline = run.yardstick.baseline.as_ref().filter(|_| vivid_colors(run).is_none())?;
+    let sigma = two_errors(run);
+    let errors = sigma.unwrap_or(0.0);
     if score.merit(value) < score.merit(baseline.value) - errors {
         let (value, guess) = (score.format(value), score.format(baseline.value));
         return Some(format!("worse than a guess: {} {value}, where {} gives {guess}", score.name, baseline.name));
@@ -199,10 +207,43 @@ fn confuses(run: &Evidence<'_>) -> Option<String> {
 /// The predicted pictures have less than 70 % of the colorfulness of the true ones. The mean of the possible colors has the least distance
 /// from them, and it is grey (Zhang et al. 2016).
 fn pale_colors(run: &Evidence<'_>) -> Option<String> {
+    let (truth, value) = colorfulness(run)?;
+    (value < PALE * truth.value)
+        .then(|| format!("colors are pale: {} {value:.1}, where the true pictures have {:.1}", truth.name, truth.value))
+}
+
+/// Share of the true colorfulness below which colors are pale.
+const PALE: f64 = 0.7;
+
+/// The colorfulness of the true pictures, and the value of the predicted ones.
+fn colorfulness<'a>(run: &Evidence<'a>) -> Option<(&'a Truth, f64)> {
     let truth = run.yardstick.truth.as_ref()?;
     let (_, value) = run.best.scores.iter().find(|(score, _)| score.name == truth.name)?;
-    (*value < 0.7 * truth.value)
-        .then(|| format!("colors are pale: {} {value:.1}, where the true pictures have {:.1}", truth.name, truth.value))
+    Some((truth, *value))
+}
+
+/// A network that chooses among colors, and whose colors are vivid, has no PSNR above that of the grey picture. A wrong color is further
+/// from the true one than grey is: with s times the true deviation, random colors have 1 + s² times the squared error of grey. The
+/// PSNR is above theirs.
+fn vivid_colors(run: &Evidence<'_>) -> Option<String> {
+    let (score, value) = run.decisive().filter(|(score, _)| score.unit == Unit::Decibel)?;
+    let (grey, errors) = (run.yardstick.baseline.as_ref()?, two_errors(run)?);
+    let (truth, vivid) = colorfulness(run).filter(|(truth, value)| *value >= PALE * truth.value)?;
+    let random = grey.value - 10.0 * (1.0 + (vivid / truth.value).powi(2)).log10();
+    let between = value <= grey.value + errors && value > random + errors;
+    (run.setup().setting("loss") == "classes" && between).then(|| {
+        format!(
+            "colors are vivid: {} {vivid:.1}, where the true pictures have {:.1}; {} {} is above the {} of random colors, and not above \
+             the {} of {}, since a wrong color costs more than none: judge by the samples",
+            truth.name,
+            truth.value,
+            score.name,
+            score.format(value),
+            score.format(random),
+            score.format(grey.value),
+            grey.name
+        )
+    })
 }
 
 /// The expected calibration error is 5 points or more, and the mean confidence two standard errors above the accuracy. On few images a

@@ -6,6 +6,7 @@ use super::halving::merit;
 use super::run::text;
 use super::{SweepError, SweepRun, SweepRunState};
 use crate::interop::files::{read_text, write_atomic};
+use crate::run::sweep_facts::{SWEEP_FACTS, SweepFacts, SweepRowFacts, WithinChance};
 use crate::run::table::Table;
 use crate::run::verdict::yardstick::within_chance;
 use crate::run::{RunDir, RunError, Score};
@@ -17,9 +18,10 @@ use crate::run::{RunDir, RunError, Score};
 pub(super) fn check_free(out: &Path) -> Result<(), SweepError> {
     let ours = |name: &str, text: &str| match name {
         "sweep.csv" => text.starts_with("rank,") && text.lines().next().is_some_and(|head| head.ends_with(",run")),
+        SWEEP_FACTS => serde_json::from_str::<SweepFacts>(text).is_ok(),
         _ => text.starts_with("| rank "),
     };
-    for name in ["sweep.csv", "sweep.md"] {
+    for name in ["sweep.csv", "sweep.md", SWEEP_FACTS] {
         let path = out.join(name);
         let there = path.symlink_metadata().is_ok();
         if there && !read_text(&path, 1 << 26).is_ok_and(|text| ours(name, &text)) {
@@ -131,7 +133,7 @@ impl SweepTable {
         Err(SweepError::Failed { failed, of, number, cell, reason })
     }
 
-    /// Writes the table as `sweep.md`, the best row in bold, and as `sweep.csv`.
+    /// Writes the table as `sweep.md`, the best row in bold, and as `sweep.csv`; its numbers as `sweep.json`.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -144,7 +146,20 @@ impl SweepTable {
         texts.iter().try_for_each(|(name, text)| {
             let written = write_atomic(&folder.join(name), |w| w.write_all(text.as_bytes()));
             written.map_err(RunError::from)
-        })
+        })?;
+        self.facts().write(folder)
+    }
+
+    fn facts(&self) -> SweepFacts {
+        let row = |row: &SweepRow| SweepRowFacts {
+            settings: row.settings.iter().cloned().collect(),
+            scores: row.scores.iter().map(|&merit| merit.is_finite().then(|| self.value(merit))).collect(),
+            epochs: row.epochs.clone(),
+            runs: row.folders.clone(),
+            standard_error: row.sigma,
+        };
+        let rows = self.rows().into_iter().map(row).collect();
+        SweepFacts { score: self.score.clone(), rows, within_chance: self.within_chance() }
     }
 
     /// The value of a merit.
@@ -164,10 +179,15 @@ impl SweepTable {
         rows
     }
 
-    /// The first rows that differ by less than chance: by two standard errors of a difference of means. The runs of a row share the
-    /// validation images, so that several seeds do not lower the error.
+    /// The first rows that differ by less than chance, in words.
     pub fn chance(&self) -> Option<String> {
-        let score = self.score.as_ref()?;
+        Some(self.within_chance()?.text(self.score.as_ref()?))
+    }
+
+    /// The first rows that differ by less than two standard errors of a difference of means. The runs of a row share the validation
+    /// images, so that several seeds do not lower the error.
+    fn within_chance(&self) -> Option<WithinChance> {
+        self.score.as_ref()?;
         let rows = self.rows();
         let (best, _) = rows.first()?.mean()?;
         let near = |row: &&&SweepRow| {
@@ -175,12 +195,7 @@ impl SweepTable {
             row.mean().zip(sigma).is_some_and(|((mean, _), sigma)| best - mean < within_chance(sigma))
         };
         let (alike, sigma) = (rows.iter().take_while(near).count(), rows[0].sigma?);
-        let difference = score.format_difference(within_chance(sigma));
-        (alike > 1).then(|| {
-            format!(
-                "Rows 1 to {alike} differ by less than two standard errors of a difference ({difference}): their order may be chance."
-            )
-        })
+        (alike > 1).then(|| WithinChance { rows: alike, difference: within_chance(sigma) })
     }
 
     /// The table as text, with a column for every setting of any row, the score, its epoch and the runs. The best row is in

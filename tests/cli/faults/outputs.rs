@@ -21,6 +21,10 @@ fn a_preview_and_a_sweep_replace_nothing_of_the_users() {
     place.write("sweep.toml", "task = \"classify\"\n[[run]]\nlr = 1e-3\n");
     place.run("sweep sweep.toml --out s").refused(&["s/sweep.csv is not the table of a sweep"]);
     assert_eq!(place.list("s"), ["sweep.csv"]);
+    place.folder("t");
+    place.write("t/sweep.json", "[1, 2]");
+    place.run("sweep sweep.toml --out t").refused(&["t/sweep.json is not the table of a sweep"]);
+    assert_eq!(place.list("t"), ["sweep.json"]);
 }
 
 const SWEEP: &str = "task = \"segment\"\n[base]\nscenes = 10\nimage_size = \"16x16\"\nbase = 2\ndepth = 1\nbatch_size = 5\ndevice = \"cpu\"\n[grid]\nepochs = [2, 3]\nlr = [1e-3, 1e-4]\n";

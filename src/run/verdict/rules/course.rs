@@ -233,10 +233,11 @@ pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
     (few && (!learned || rest.is_some())).then(|| too_few(steps, run.rows.len()) + &rest.unwrap_or_default())
 }
 
-/// Share of their initial values in BatchNorm's running statistics, where it is above 1 %: each batch replaces a tenth.
+/// Share of their initial values in BatchNorm's running statistics, where it is above 1 %: each batch replaces a tenth. `None` without
+/// BatchNorm.
 pub(super) fn unsettled(run: &Evidence<'_>) -> Option<f64> {
     let rest = 0.9_f64.powi(run.batches()?.try_into().ok()?);
-    (run.setup().starts_random() && rest > 0.01).then_some(rest)
+    (run.batch_norm && run.setup().starts_random() && rest > 0.01).then_some(rest)
 }
 
 pub(in super::super) fn too_few(steps: usize, epochs: usize) -> String {
