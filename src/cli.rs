@@ -145,7 +145,35 @@ through_workflow_error!(
 
 /// Prints a line of results. `println!` would panic when the reader is gone (`… | head`) or the disk is full.
 fn print(line: impl Display) -> Result<(), CliError> {
+    require_output()?;
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}
+
+/// The standard output of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Writable, or with errors that say why not.
+    Open,
+    /// Closed when the process started.
+    Closed,
+}
+
+/// Whether the standard output was closed when the process started.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a line about a training could not be printed to the standard output.
+static LOST_RESULTS: AtomicBool = AtomicBool::new(false);
+
+fn require_output() -> std::io::Result<()> {
+    if CLOSED.load(Ordering::Relaxed) { Err(std::io::Error::other("it is closed")) } else { Ok(()) }
+}
+
+/// Prints help or version, which clap has as errors.
+fn print_help(help: &clap::Error) -> Result<ExitCode, CliError> {
+    require_output()?;
+    help.print()?;
+    std::io::stdout().flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Text for a terminal. Names from outside may hold escape sequences, or characters that reverse the text around them: these are
@@ -175,8 +203,9 @@ fn complain_of_damage(run: &Path) {
 const BROKEN_PIPE: u8 = 141;
 
 /// Parses the arguments and runs the verb.
-pub fn run() -> ExitCode {
+pub fn run(output: Output) -> ExitCode {
     limits::catch_aborts();
+    CLOSED.store(output == Output::Closed, Ordering::Relaxed);
     let verb = match Cli::try_parse() {
         Ok(cli) => {
             progress::QUIET.store(cli.quiet, Ordering::Relaxed);
@@ -184,6 +213,7 @@ pub fn run() -> ExitCode {
             cli.color.set();
             cli.verb
         }
+        Err(help) if help.exit_code() == 0 => return ended(print_help(&help)),
         Err(error) => {
             let words: Vec<String> = std::env::args().skip(1).collect();
             if let Some(hint) = without_task(&words).or_else(|| misplaced(&error, &words)) {
@@ -193,11 +223,22 @@ pub fn run() -> ExitCode {
             error.exit()
         }
     };
-    let result = limits::make_threads().and_then(|()| dispatch(verb));
+    ended(limits::make_threads().and_then(|()| dispatch(verb)))
+}
+
+/// The exit code of a verb, whose error is printed.
+fn ended(result: Result<ExitCode, CliError>) -> ExitCode {
     match result {
         Ok(ExitCode::SUCCESS) if LOST.load(Ordering::Relaxed) => {
             let _ = print(
                 "warning: lines for the standard error could not be written there; check where it is redirected to",
+            );
+            ExitCode::from(2)
+        }
+        Ok(ExitCode::SUCCESS) if LOST_RESULTS.load(Ordering::Relaxed) => {
+            complain(
+                "error: lines for the standard output could not be written there; the files are complete: check where it is \
+                 redirected to",
             );
             ExitCode::from(2)
         }

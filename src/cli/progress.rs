@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::shown;
+use super::{LOST_RESULTS, require_output, shown};
 use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Fetching, Observer, StepProgress};
@@ -103,13 +103,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints a line at once, unless only results are wanted. Failure to print does not stop the run.
+/// Prints a line at once, unless only results are wanted. Failure to print does not stop the run, and shows in the exit code.
 fn say(line: std::fmt::Arguments<'_>) {
     if QUIET.load(Ordering::Relaxed) {
         return;
     }
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    if require_output().and_then(|()| writeln!(out, "{line}")).and_then(|()| out.flush()).is_err() {
+        LOST_RESULTS.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Minutes and seconds, and hours if at least one.

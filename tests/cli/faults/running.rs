@@ -132,3 +132,23 @@ fn a_full_standard_error_shows_in_the_exit_code() {
     told.printed(&["lines for the standard error could not be written there"]);
     assert_eq!(place.bytes("model.onnx"), place.bytes("whole.onnx"));
 }
+
+/// Results that cannot be written change the exit code, also where the standard output was closed before the start, and those of help.
+#[cfg(target_os = "linux")]
+#[test]
+fn lost_results_show_in_the_exit_code() {
+    let place = Place::new();
+    for line in ["devices", "--help", "train classify --help", "--version"] {
+        for (end, problem) in [(">&-", "it is closed"), (">/dev/full", "No space left")] {
+            let told = place.run_in_shell("", &format!("{line} {end}"));
+            told.refused(&["cannot write the results to the standard output", problem]);
+        }
+        place.run_in_shell("", &format!("{line} >/dev/null")).fine();
+    }
+    let scenes = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --epochs 1";
+    for (end, run) in [(">&-", "closed"), (">/dev/full", "full")] {
+        let told = place.run_in_shell("", &format!("{scenes} --out {run} {end}"));
+        told.refused(&["cannot write the results to the standard output"]);
+        assert!(place.has(&format!("{run}/best.safetensors")));
+    }
+}
