@@ -174,7 +174,7 @@ pub fn restore(session: &mut Session<AnyEngine>, file: &TensorFile, path: &Path)
     specs.iter().try_for_each(|spec| write(session, spec, file))
 }
 
-pub(super) fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
+pub(crate) fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
     mismatched(path, shortened(problems), remedy)
 }
 

@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::TrainError;
+use super::beside::{Beside, usable};
 use super::model::LoadedModel;
 use super::observer::Observer;
 use super::settings::{Normalize, StartOf, TrainSettings};
 use crate::data::Normalization;
-use crate::interop::files::read_text;
 use crate::interop::pretrained::table::{PUBLISHED, published};
 use crate::interop::pretrained::{self, Options, PretrainedError, Published};
 use crate::interop::start;
@@ -17,9 +15,6 @@ use crate::interop::weight_file::WeightFile;
 use crate::nn::Network;
 use crate::run::ModelCard;
 use crate::run::checkpoint::weights_path;
-
-/// Most bytes of a description beside weights.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// The file of the weights that a run starts from.
 pub struct StartFile {
@@ -52,7 +47,11 @@ impl StartFile {
         observer: &dyn Observer,
     ) -> Result<Self, TrainError> {
         let name = match start {
-            StartOf::Path(path) => return Ok(StartFile { path: weights_path(path)?, published: None }),
+            StartOf::Path(path) => {
+                let path = weights_path(path)?;
+                Beside::of(&path).require_network(network)?;
+                return Ok(StartFile { path, published: None });
+            }
             StartOf::Published(name) => name,
         };
         let encoder = network.architecture().encoder_name;
@@ -92,6 +91,10 @@ impl StartFile {
         let file = WeightFile::open(&self.path)?;
         let architecture = card.network.architecture();
         let classes = file.metadata().get("classes").and_then(|names| serde_json::from_str::<Vec<String>>(names).ok());
+        let classes = match self.published {
+            None => Beside::of(&self.path).classes(classes)?,
+            Some(_) => classes,
+        };
         let differs = classes.is_some_and(|names| names != card.classes);
         let head = architecture.head.split('.').next().filter(|_| differs);
         let found = start::load(&mut model.session, &file, architecture.encoder, head)?;
@@ -143,86 +146,11 @@ fn trained_with(path: &Path) -> Result<(Normalization, String), TrainError> {
     if let Some(own) = own {
         return Ok((own, "as the weights were trained".into()));
     }
-    for name in ["config.json", "preprocessor_config.json"] {
-        let text = read_text(&path.with_file_name(name), MOST_BYTES).ok();
-        if let Some(found) = text.and_then(|text| serde_json::from_str::<Description>(&text).ok()?.normalization()) {
-            return Ok((found, format!("as {name} beside the weights says")));
-        }
+    if let Some((found, name)) = Beside::of(path).normalization()? {
+        return Ok((found, format!("as {name} beside the weights says")));
     }
     Ok((
         Normalization::IMAGENET,
         "ImageNet's, as torchvision's weights expect: assumed, since the file does not say".into(),
     ))
-}
-
-fn usable(mean: [f32; 3], std: [f32; 3]) -> Option<Normalization> {
-    let finite = mean.iter().chain(&std).all(|value| value.is_finite()) && std.iter().all(|&value| value > 0.0);
-    finite.then_some(Normalization { mean, std })
-}
-
-/// The preprocessing that timm (`config.json`) and transformers (`preprocessor_config.json`) write beside weights.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Description {
-    mean: Option<[f32; 3]>,
-    std: Option<[f32; 3]>,
-    pretrained_cfg: Option<Box<Description>>,
-    image_mean: Option<[f32; 3]>,
-    image_std: Option<[f32; 3]>,
-    do_normalize: Option<bool>,
-    do_rescale: Option<bool>,
-    rescale_factor: Option<f64>,
-}
-
-impl Description {
-    fn normalization(self) -> Option<Normalization> {
-        if let Some(inner) = self.pretrained_cfg {
-            return inner.normalization();
-        }
-        let (mean, std) = match (self.image_mean.zip(self.image_std), self.do_normalize) {
-            (Some(_), Some(false)) => ([0.0; 3], [1.0; 3]),
-            (Some(values), _) => values,
-            (None, _) => self.mean.zip(self.std)?,
-        };
-        // A byte b becomes (b·r − mean) / std. Pixels from 0 to 1 are b/255, so both are divided by 255·r.
-        let range = match (self.do_rescale, self.rescale_factor) {
-            (Some(false), _) => 255.0,
-            (_, Some(factor)) => 255.0 * factor,
-            (_, None) => 1.0,
-        };
-        // 1/255 has no exact decimal form.
-        let range = if (range - 1.0).abs() < 1e-6 { 1.0 } else { range };
-        let scaled = |values: [f32; 3]| values.map(|value| (f64::from(value) / range) as f32);
-        usable(scaled(mean), scaled(std))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(text: &str) -> Option<Normalization> {
-        serde_json::from_str::<Description>(text).ok()?.normalization()
-    }
-
-    #[test]
-    fn descriptions_of_others_are_read() {
-        let half = Normalization { mean: [0.5; 3], std: [0.25; 3] };
-        let timm =
-            r#"{"architecture": "resnet18", "pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}}"#;
-        assert_eq!(of(timm), Some(half));
-        let transformers =
-            |more: &str| format!(r#"{{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]{more}}}"#);
-        assert_eq!(of(&transformers("")), Some(half));
-        assert_eq!(of(&transformers(r#", "do_rescale": true, "rescale_factor": 0.00392156862745098"#)), Some(half));
-        // Pixels from 0 to 255, and from 0 to 2.
-        let by_255 = Normalization { mean: [0.5 / 255.0; 3], std: [0.25 / 255.0; 3] };
-        assert_eq!(of(&transformers(r#", "do_rescale": false"#)), Some(by_255));
-        let by_2 = Normalization { mean: [0.25; 3], std: [0.125; 3] };
-        assert_eq!(of(&transformers(r#", "rescale_factor": 0.00784313725490196"#)).map(|n| n.mean), Some(by_2.mean));
-        assert_eq!(of(&transformers(r#", "do_normalize": false"#)), Some(Normalization::NONE));
-        for none in ["{}", r#"{"mean": [0.5, 0.5, 0.5], "std": [0, 0, 0]}"#, r#"{"mean": [0.5], "std": [0.5]}"#] {
-            assert_eq!(of(none), None, "{none}");
-        }
-    }
 }

@@ -62,9 +62,29 @@ fn a_hub_folder_loads_back_and_describes_its_model() {
     assert!(place.bytes("hub/model.safetensors") == place.bytes("run/best.safetensors"));
     // Its weights start a run with the normalization that the folder names, and predict.
     place.run(&format!("{RESNET} --epochs 1 --init hub --out again")).fine().printed(&["hub"]);
+    descriptions_of_other_weights_are_refused(&place, &config, &processor);
     let predict = |of: &str| place.run(&format!("predict {of} photos/disc/00.png --json --device cpu")).fine().stdout;
     assert_eq!(predict("hub/model.safetensors"), predict("run"));
     let before = place.list("hub");
     place.run("export run --hub hub --license mit").refused(&["hub exists already"]);
     assert_eq!(place.list("hub"), before);
+}
+
+/// A description beside weights that contradicts them, the other description or the network is of other weights.
+fn descriptions_of_other_weights_are_refused(place: &Place, config: &Json, processor: &Json) {
+    let line = format!("{RESNET} --epochs 1 --init hub --out never");
+    let refused = |file: &str, good: &Json, change: &dyn Fn(&mut Json), words: &[&str]| {
+        let mut other = good.clone();
+        change(&mut other);
+        place.write(&format!("hub/{file}"), other.to_string());
+        place.run(&line).refused(words).refused(&["hub/model.safetensors", file, "correct or remove that file"]);
+        place.write(&format!("hub/{file}"), format!("{good:#}\n"));
+    };
+    let with = |key: &'static str, value: Json| move |json: &mut Json| json[key] = value.clone();
+    let other = with("architecture", "resnet50.a1_in1k".into());
+    refused("config.json", config, &other, &["the network 'resnet50.a1_in1k'", "the model has resnet18"]);
+    let other = with("label_names", serde_json::json!(["grass", "disc", "stripes"]));
+    refused("config.json", config, &other, &["other classes, or in another order"]);
+    let other = with("image_mean", serde_json::json!([0.5, 0.5, 0.5]));
+    refused("preprocessor_config.json", processor, &other, &["other means or deviations", "config.json"]);
 }
