@@ -1,16 +1,22 @@
 //! Search for damaged files of a run. It changes nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 
 use super::card::EPOCH;
 use super::checkpoint::EpochMark;
 use super::facts::RunFacts;
-use super::folder::RunDir;
+use super::folder::{CONFUSION, RunDir, TRUST};
 use super::history::EpochRow;
 use super::resume::Header;
 use super::score::Score;
 use crate::data::digest;
 use crate::interop::safetensors::read_metadata;
+
+/// Files of results that a run writes at its end, or after its best epoch.
+const RESULTS: [&str; 7] =
+    [CONFUSION, TRUST, "iou.csv", "errors/errors.csv", "samples.png", "confusion.png", "gradcam.png"];
 
 /// The digest of a text file of a run, as in `run.json`.
 pub fn text_digest(text: &str) -> String {
@@ -18,6 +24,23 @@ pub fn text_digest(text: &str) -> String {
 }
 
 impl RunDir {
+    /// The digests of the files of results that are there, by name.
+    pub(crate) fn result_digests(&self) -> BTreeMap<String, String> {
+        let of = |name: &&str| {
+            let bytes = fs::read(self.path().join(name)).ok()?;
+            Some(((*name).to_owned(), format!("{:016x}", digest(&bytes))))
+        };
+        RESULTS.iter().filter_map(of).collect()
+    }
+
+    /// The problem of names of outputs in `run.json` that are not those of a checkpoint beside it.
+    fn other_outputs(&self, facts: &RunFacts) -> Option<String> {
+        let path = self.checkpoint()?;
+        let entries = read_metadata(&path).ok()?;
+        let classes: Vec<String> = serde_json::from_str(entries.get("classes")?).ok()?;
+        (classes != facts.outputs).then(|| format!("its outputs are not the classes of {}", path.display()))
+    }
+
     /// A line for each file of the run that is damaged or missing. The line begins with the file's path.
     pub fn damage(&self) -> Vec<String> {
         let mut found = vec![];
@@ -31,6 +54,15 @@ impl RunDir {
                 None
             }
         };
+        if let Some(problem) = facts.as_ref().and_then(|facts| self.other_outputs(facts)) {
+            add("run.json", problem);
+        }
+        let results = self.result_digests();
+        for (name, kept) in facts.iter().flat_map(|facts| &facts.result_digests) {
+            if results.get(name).is_some_and(|found| found != kept) {
+                add(name, "it is not the file that the run wrote".into());
+            }
+        }
         let settings = fs::read_to_string(self.config_path()).unwrap_or_default();
         let kept = facts.as_ref().and_then(|facts| facts.settings_digest.clone());
         if kept.is_some_and(|kept| kept != text_digest(&settings)) {
@@ -40,7 +72,10 @@ impl RunDir {
         // Read before the table, because a live run extends the table first.
         let state = Some(self.state_path()).filter(|state| state.exists());
         let kept_state = state.as_deref().map(Header::read).unwrap_or_default();
-        let metrics = fs::read(self.metrics_path()).unwrap_or_default();
+        let metrics = fs::read(self.metrics_path());
+        let denied = metrics.as_ref().err().filter(|error| error.kind() != ErrorKind::NotFound);
+        let denied = denied.map(|error| format!("it cannot be read: {error}"));
+        let metrics = metrics.unwrap_or_default();
         let (rows, unreadable) = EpochRow::read_damaged(&metrics, &known);
         let epoch = |path| read_metadata(path).ok().and_then(|entries| entries.get(EPOCH)?.parse::<u32>().ok());
         let last = epoch(&self.last_path()).max(epoch(&self.best_path()));
@@ -48,7 +83,8 @@ impl RunDir {
         let none_yet = metrics.is_empty() && self.checkpoint().is_none();
         let kept = facts.as_ref().and_then(|facts| facts.metrics_digest.as_deref());
         let contradicts = || contradiction(&metrics, (rows.len(), last), kept, kept_state.origin.epochs.as_deref());
-        if let Some(problem) = unreadable.filter(|_| !none_yet).or_else(contradicts) {
+        let problem = denied.or_else(|| unreadable.filter(|_| !none_yet)).or_else(contradicts);
+        if let Some(problem) = problem {
             add("metrics.csv", problem);
         }
         if !rows.is_empty() || last.is_some() {

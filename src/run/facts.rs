@@ -1,5 +1,7 @@
 //! `run.json`: facts of a run besides its settings and epochs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::DataPrint;
@@ -51,6 +53,9 @@ pub struct RunFacts {
     /// Digest of `metrics.csv`, once the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_digest: Option<String>,
+    /// Digest of each file of results, once the run has ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub result_digests: BTreeMap<String, String>,
     /// Uncertainty and baseline of the best epoch's score, once the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yardstick: Option<Yardstick>,

@@ -1,5 +1,6 @@
 //! The files that the loop writes into the run's folder: weights, its position, facts, pictures and scores of the best epoch.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -38,6 +39,7 @@ impl Trainer {
             decisions: Some(self.decisions.clone()),
             settings_digest: self.origin.settings.as_deref().map(text_digest),
             metrics_digest: None,
+            result_digests: BTreeMap::new(),
             yardstick: None,
             verdict: None,
             shown: Some(self.objective.task_card().clone()),

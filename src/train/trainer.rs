@@ -258,7 +258,8 @@ impl Trainer {
         let mut verdict = None;
         if !interrupted {
             let metrics = EpochRow::csv(self.log.rows());
-            let mut facts = RunFacts { metrics_digest: Some(text_digest(&metrics)), ..self.facts() };
+            let (metrics_digest, result_digests) = (Some(text_digest(&metrics)), self.run.result_digests());
+            let mut facts = RunFacts { metrics_digest, result_digests, ..self.facts() };
             self.judge(&mut facts, diverged, &mut left_out);
             self.run.write_facts(&facts)?;
             self.run.finish()?;

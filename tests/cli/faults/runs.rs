@@ -310,3 +310,27 @@ fn two_signals_at_once_still_give_a_checkpoint() {
     assert_eq!(told.code, Some(130));
     assert!(place.has("run/resume.safetensors") && place.has("run/last.safetensors"), "{:?}", place.list("run"));
 }
+
+/// Results of another run beside a run's own files are no results of this run.
+#[test]
+fn results_that_a_run_did_not_write_are_named() {
+    let place = Place::new();
+    let scenes = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --epochs 1";
+    place.run(&format!("{scenes} --out run")).fine();
+    place.run(&format!("{scenes} --seed 3 --out other")).fine();
+    assert_eq!(place.run("report run --out good.html").fine().stderr, "");
+    for name in ["confusion.csv", "trust.json", "iou.csv", "samples.png"] {
+        let own = place.bytes(&format!("run/{name}"));
+        place.write(&format!("run/{name}"), place.bytes(&format!("other/{name}")));
+        let told = place.run(&format!("report run --out {name}.html")).fine();
+        let words = format!("run/{name} is damaged: it is not the file that the run wrote");
+        assert!(told.stderr.contains(&words), "{}", told.stderr);
+        place.write(&format!("run/{name}"), own);
+    }
+    let facts = String::from_utf8(place.bytes("run/run.json")).expect("UTF-8");
+    let mut json: serde_json::Value = serde_json::from_str(&facts).expect("JSON");
+    json["outputs"].as_array_mut().expect("names").swap(0, 1);
+    place.write("run/run.json", json.to_string());
+    let told = place.run("report run --out swapped.html").fine();
+    assert!(told.stderr.contains("run/run.json is damaged: its outputs are not the classes of"), "{}", told.stderr);
+}
