@@ -31,6 +31,7 @@ mod center_crop;
 mod channels;
 pub mod check;
 mod cifar;
+mod class_depths;
 mod class_walk;
 mod clue;
 pub mod color;
@@ -44,6 +45,7 @@ mod depth;
 mod disagree;
 mod division;
 mod error;
+mod flat;
 mod folder;
 mod folds;
 mod foreign;
@@ -69,6 +71,7 @@ mod names;
 mod normalize;
 mod open;
 mod packed;
+mod pair_columns;
 mod parts;
 mod prepare;
 mod reading;
@@ -94,10 +97,10 @@ pub use batch::{Batch, Identity, SampleLayout, SampleMut, Source, digest};
 pub use center_crop::{CenterCrop, CenterCropped};
 pub use color::{ColorSpace, lightness};
 pub use dataset::{ClassificationDataset, Splits, Subset};
-pub use decisions::{ClassReading, Decisions, LeftOut, Why};
-#[cfg(feature = "tasks")]
-pub(crate) use decode::decode_bands;
+pub use decisions::{ClassReading, Decisions, LeftOut, TableColumns, Why};
 pub use decode::{DecodeLimits, decode_bytes, decode_file, decode_file_at};
+#[cfg(feature = "tasks")]
+pub(crate) use decode::{decode_bands, has_16_bits};
 pub use depth::SampleDepth;
 pub use error::{DataError, MissingHint};
 use foreign::Wanted;
@@ -122,9 +125,9 @@ pub(crate) use names::one_line;
 pub use normalize::{Inputs, Normalization, PixelSums};
 pub use open::{open_classification, open_multi_label, open_segmentation};
 pub use prepare::{
-    ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, PairFacts,
-    Place, PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs, ProgressFn,
-    SAMPLED, SampleSet, SegmentationSource, prepare,
+    ClassificationSource, ColorizationSource, CropSource, Crops, Labeled, LabeledSource, MultiLabelSource, Own,
+    PairFacts, Place, PrepareOptions, Prepared, PreparedClasses, PreparedImages, PreparedLabels, PreparedPairs,
+    ProgressFn, SAMPLED, SampleSet, SegmentationSource, prepare,
 };
 #[cfg(feature = "tasks")]
 pub(crate) use resize::square_with_margin;

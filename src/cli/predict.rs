@@ -123,6 +123,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         complain(format_args!("note: {MIRRORED}"));
     }
     let mut failed = 0;
+    predictions.look_at(&images);
     for chunk in images.chunks(predictions.batch()) {
         let (found, missed) = predictions.predict(chunk)?;
         for one in missed {

@@ -1,22 +1,17 @@
 //! Masks beside pictures: colorization, class folders and prediction leave them out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
 use super::decisions::{LeftOut, Why};
-use super::decode::decode_file;
+use super::flat::is_flat;
 use super::listing::Walk;
 use super::segmentation::folders;
 use super::segmentation::mask::MaskSource;
 
 /// Number of masks whose pixels are looked at.
 const SAMPLE: usize = 4;
-/// Number of colors that cover nearly all pixels of a mask. A photograph has more.
-const COLORS: usize = 32;
-/// The share of pixels that they cover. Antialiased edges have the others.
-const COVERED: f64 = 0.9;
-
 impl Walk {
     /// The image files below a folder without masks. A mask has the name of an image, as segmentation pairs them
     /// (`x_mask.png` beside `x.jpg`, `masks/x.png` beside `images/x.jpg`), and few colors.
@@ -39,17 +34,5 @@ pub(super) fn masks_among(folder: &Path, images: Vec<PathBuf>) -> BTreeSet<PathB
     let sources = found.parts().into_iter().flatten().map(|pair| &pair.mask);
     let masks: BTreeSet<PathBuf> = sources.flat_map(MaskSource::files).cloned().collect();
     let step = masks.len().div_ceil(SAMPLE).max(1);
-    // A mask that cannot be decoded is no picture either.
-    let is_flat = |path: &PathBuf| decode_file(path).map_or(true, |image| has_few_colors(image.as_raw()));
     if masks.iter().step_by(step).all(is_flat) { masks } else { BTreeSet::new() }
-}
-
-/// Whether a few colors cover nearly all of some RGB pixels.
-fn has_few_colors(samples: &[u8]) -> bool {
-    let mut counts: HashMap<&[u8], usize> = HashMap::new();
-    samples.chunks_exact(3).for_each(|pixel| *counts.entry(pixel).or_default() += 1);
-    let mut counts: Vec<usize> = counts.into_values().collect();
-    counts.sort_unstable_by(|a, b| b.cmp(a));
-    let covered: usize = counts.iter().take(COLORS).sum();
-    covered as f64 >= COVERED * (samples.len() / 3) as f64
 }

@@ -79,6 +79,18 @@ pub enum ImageProblem {
         /// The bits of the model.
         bits: u8,
     },
+    /// A 16-bit image of few bits for a model whose training had images of 8 bits alone.
+    #[error(
+        "its 16-bit values reach {highest}, which takes {needed} bits, and the model was trained on images of 8 bits: either its white is \
+         {}, or it is a dark picture of 16 bits; save it with 8 bits, with the white that is meant",
+        (1u32 << needed) - 1
+    )]
+    DarkForModel {
+        /// Highest value of the image.
+        highest: u16,
+        /// The bits that it needs.
+        needed: u8,
+    },
     /// A file without four channels where four are wanted.
     #[error("has no four channels, as RGBA or four bands of 8 or 16 bits")]
     NotFour,

@@ -38,6 +38,8 @@ pub struct Identity {
     pub image_digest: Option<u64>,
     /// Digest of the resized mask, if that is in memory.
     pub mask_digest: Option<u64>,
+    /// Digest of image and mask as their files have them, if all were read before training.
+    pub own_digest: Option<u64>,
 }
 
 /// Digest of bytes: the same on every machine, not cryptographic.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use ::csv::StringRecord;
 
-use super::decisions::{LeftOut, Why};
+use super::decisions::{LeftOut, TableColumns, Why};
 use super::depth::SampleDepth;
 use super::folder::looks_like_classes;
 use super::format::{Confidence, Evidence, Format};
@@ -115,7 +115,8 @@ pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, 
         (Vec::new(), None, Decisions { left_out: of_no_part(root, &named, &[])?, ..Decisions::default() });
     for (part, path) in named {
         match read(&path, &options.hints) {
-            Ok(Read { rows: own, notes, doubt: own_doubt }) => {
+            Ok(Read { rows: own, notes, columns, doubt: own_doubt }) => {
+                decisions.columns = decisions.columns.or(columns);
                 doubt = doubt.or(own_doubt);
                 rows.extend(own.into_iter().map(|row| Row { part: row.part.or(Some(part)), ..row }));
                 decisions.notes.extend(notes.into_iter().map(|note| format!("{}: {note}", name_of(&path))));
@@ -149,8 +150,8 @@ struct Row {
 /// # Errors
 /// Where no column names images or labels, a row lacks one, or a part is empty.
 pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
-    let Read { rows, notes, doubt } = read(table, &options.hints)?;
-    let decisions = Decisions { split: "by a column of the table".into(), notes, ..Decisions::default() };
+    let Read { rows, notes, columns, doubt } = read(table, &options.hints)?;
+    let decisions = Decisions { split: "by a column of the table".into(), notes, columns, ..Decisions::default() };
     undoubted(divided(table, rows, decisions, options)?, doubt)
 }
 
@@ -238,6 +239,7 @@ struct Read {
     rows: Vec<Row>,
     /// Remarks on how they were read.
     notes: Vec<String>,
+    columns: Option<TableColumns>,
     /// Why the set may not be divided by seed.
     doubt: Option<DataError>,
 }
@@ -265,7 +267,7 @@ fn read(table: &Path, hints: &Hints) -> Result<Read, DataError> {
     let root = hints.image_root.as_ref().map(|root| format!(", images below {}", root.display())).unwrap_or_default();
     let notes = [columns.words() + &root].into_iter().chain(repeated).chain(files.note()).chain(missing).collect();
     let doubt = columns.doubtful_parts(data).map(|problem| DataError::malformed(table, problem));
-    Ok(Read { rows, notes, doubt })
+    Ok(Read { rows, notes, columns: columns.names(), doubt })
 }
 
 /// The rows without those that repeat an earlier one, and a remark on these. An image may be in several parts, which a

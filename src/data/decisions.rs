@@ -28,10 +28,22 @@ pub struct Decisions {
     pub size: String,
     /// How pictures with an EXIF orientation were turned; `None` if no picture has one.
     pub orientation: Option<String>,
+    /// The columns of a table whose first line names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<TableColumns>,
     /// Files and folders that are not read.
     pub left_out: Vec<LeftOut>,
     /// Other remarks.
     pub notes: Vec<String>,
+}
+
+/// Names of the columns of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableColumns {
+    /// The column of files.
+    pub path: String,
+    /// The column of labels; `None` for a column a class.
+    pub label: Option<String>,
 }
 
 /// A class and its representation in the data.
@@ -88,6 +100,8 @@ pub enum Why {
     UnusedList,
     /// A list that divides the set as something else does already.
     RepeatsDivision,
+    /// A list or table that pairs images and masks as another one does.
+    RepeatsPairs,
     /// A sample of a competition's submission.
     Submission,
     /// A test part whose folders are not classes of the training part.
@@ -127,6 +141,7 @@ impl fmt::Display for Why {
                 "files that name images of this set and are not used (lists of parts are train.txt and val.txt)"
             }
             Why::RepeatsDivision => "lists that divide the set as it is divided already",
+            Why::RepeatsPairs => "lists of pairs that agree with others",
             Why::Submission => "samples of a submission",
             Why::UnlabeledTest => "test images without known classes or masks",
             Why::Mask => "masks beside their pictures",

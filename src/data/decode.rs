@@ -140,6 +140,8 @@ pub(crate) struct Head {
     /// Width and height as stored.
     pub size: (u32, u32),
     pub orientation: Orientation,
+    /// Whether its samples are integers of 16 bits.
+    pub has_16_bits: bool,
 }
 
 impl Head {
@@ -157,7 +159,9 @@ impl Head {
             let failed = |e: ImageError| ImageProblem::Damaged(e.to_string());
             let mut decoder = reader.into_decoder().map_err(failed)?;
             let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-            Ok(Self { size: decoder.dimensions(), orientation })
+            let color = decoder.color_type();
+            let has_16_bits = color.bytes_per_pixel() == 2 * color.channel_count();
+            Ok(Self { size: decoder.dimensions(), orientation, has_16_bits })
         };
         guarded(read).ok()
     }
@@ -185,6 +189,11 @@ impl Head {
     pub fn is_turned(&self) -> bool {
         self.orientation != Orientation::NoTransforms
     }
+}
+
+/// Whether the header of a file says that its samples are integers of 16 bits.
+pub(crate) fn has_16_bits(path: &Path) -> bool {
+    Head::of(path).is_some_and(|head| head.has_16_bits)
 }
 
 pub(crate) fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageProblem> {

@@ -30,6 +30,7 @@ pub struct SampleDepth {
     paged: AtomicUsize,
     /// Files with each color profile other than sRGB.
     profiles: Mutex<BTreeMap<String, usize>>,
+    remark: Mutex<Option<String>>,
 }
 
 /// The images from which the number of bits is chosen.
@@ -48,6 +49,10 @@ enum Sampled {
     No,
     /// A trained model decided.
     ByModel,
+    /// A trained model whose training had no 16-bit image: these are read as 16 bits, if one of them needs as many.
+    ByModelOf8Bits,
+    /// The same, where none of them does.
+    DarkForModel,
     /// A sample with 16-bit images.
     With16Bits,
     /// A sample without 16-bit images.
@@ -66,6 +71,7 @@ impl Default for SampleDepth {
             sampled: (Sampled::No as u8).into(),
             paged: 0.into(),
             profiles: Mutex::default(),
+            remark: Mutex::default(),
         }
     }
 }
@@ -83,6 +89,52 @@ impl SampleDepth {
         self.bits.store(bits.clamp(1, 16), Ordering::Relaxed);
         self.sampled.store(Sampled::ByModel as u8, Ordering::Relaxed);
         self.settled.store(1, Ordering::Relaxed);
+    }
+
+    /// Fixes the number of bits to that of a trained model; `None` for a model whose training had no 16-bit image.
+    pub(crate) fn fix_to(&self, bits: Option<u8>) {
+        self.fix(bits.unwrap_or(16));
+        if bits.is_none() {
+            self.sampled.store(Sampled::ByModelOf8Bits as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a model of 8-bit images says nothing about the bits of 16-bit ones.
+    pub(crate) fn is_open(&self) -> bool {
+        self.sampled.load(Ordering::Relaxed) == Sampled::ByModelOf8Bits as u8
+    }
+
+    /// The problem of 16-bit images for a model of 8-bit images, where all of them need fewer bits: training would read them by those.
+    /// From now on they are refused.
+    pub(crate) fn refuse_dark(&self) -> Option<ImageProblem> {
+        let highest = self.highest.load(Ordering::Relaxed);
+        let needed = bits_for(highest);
+        let is_dark = self.is_open() && highest > 0 && needed < 16;
+        is_dark.then(|| {
+            self.sampled.store(Sampled::DarkForModel as u8, Ordering::Relaxed);
+            ImageProblem::DarkForModel { highest: u16::try_from(highest).unwrap_or(u16::MAX), needed }
+        })
+    }
+
+    /// Highest value of the 16-bit images that were read.
+    pub(crate) fn highest(&self) -> u32 {
+        self.highest.load(Ordering::Relaxed)
+    }
+
+    /// Whether the images of a set decide the number of bits, not a trained model.
+    pub(crate) fn is_of_set(&self) -> bool {
+        let by_model = [Sampled::ByModel, Sampled::ByModelOf8Bits, Sampled::DarkForModel].map(|state| state as u8);
+        !by_model.contains(&self.sampled.load(Ordering::Relaxed))
+    }
+
+    /// Adds a remark to the note.
+    pub(crate) fn remark(&self, remark: String) {
+        *self.remark.lock().unwrap_or_else(PoisonError::into_inner) = Some(remark);
+    }
+
+    /// Number of 16-bit images that were read.
+    pub(crate) fn images(&self) -> usize {
+        self.images.load(Ordering::Relaxed)
     }
 
     /// Number of bits that samples are read with.
@@ -132,12 +184,15 @@ impl SampleDepth {
     /// Refuses a 16-bit image that would have changed the choice if the sample had held it, or that a model would see as white.
     ///
     /// # Errors
-    /// [`ImageProblem::OtherDepth`] and [`ImageProblem::DeeperThanModel`].
+    /// [`ImageProblem::OtherDepth`], [`ImageProblem::DeeperThanModel`] and [`ImageProblem::DarkForModel`].
     pub(crate) fn require_fits(&self, highest: u16) -> Result<(), ImageProblem> {
         let (bits, needed) = (self.bits(), bits_for(u32::from(highest)));
         let sampled = self.sampled.load(Ordering::Relaxed);
         if sampled == Sampled::ByModel as u8 && needed > bits {
             return Err(ImageProblem::DeeperThanModel { highest, needed, bits });
+        }
+        if sampled == Sampled::DarkForModel as u8 && highest > 0 {
+            return Err(ImageProblem::DarkForModel { highest, needed });
         }
         let is_other = sampled == Sampled::With16Bits as u8 && needed > bits
             || sampled == Sampled::Without16Bits as u8 && needed < 16 && highest > 0;
@@ -155,7 +210,8 @@ impl SampleDepth {
                 "{images} images have the color profile '{name}', which is not applied: their values are read as sRGB"
             )
         });
-        let notes: Vec<String> = self.bits_note().into_iter().chain(pages).chain(profiles).collect();
+        let remark = self.remark.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let notes: Vec<String> = self.bits_note().into_iter().chain(remark).chain(pages).chain(profiles).collect();
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 
@@ -204,7 +260,7 @@ impl SampleDepth {
 }
 
 /// The least number of bits of a camera that holds a value; else 16.
-fn bits_for(highest: u32) -> u8 {
+pub(super) fn bits_for(highest: u32) -> u8 {
     DEPTHS.into_iter().find(|&bits| highest < 1 << bits).unwrap_or(16)
 }
 
@@ -227,6 +283,29 @@ mod tests {
         whole.saw(4000);
         whole.settle(Basis::All);
         assert_eq!(whole.require_fits(60_000), Ok(()));
+    }
+
+    /// A model of 8-bit images reads 16-bit ones where one of them shows that they have 16 bits.
+    #[test]
+    fn dark_images_are_refused_for_a_model_of_8_bits() {
+        let open = |values: &[u16]| {
+            let depth = SampleDepth::default();
+            depth.fix_to(None);
+            values.iter().for_each(|value| depth.saw(*value));
+            depth
+        };
+        let depth = open(&[900, 4000]);
+        assert_eq!(depth.require_fits(900), Ok(()));
+        assert_eq!(depth.refuse_dark(), Some(ImageProblem::DarkForModel { highest: 4000, needed: 12 }));
+        assert_eq!(depth.require_fits(900), Err(ImageProblem::DarkForModel { highest: 900, needed: 10 }));
+        assert_eq!(
+            [open(&[900, 40_000]).refuse_dark(), open(&[]).refuse_dark(), open(&[0]).refuse_dark()],
+            [None, None, None]
+        );
+        let known = SampleDepth::default();
+        known.fix_to(Some(16));
+        known.saw(900);
+        assert_eq!(known.refuse_dark(), None);
     }
 
     #[test]

@@ -13,8 +13,6 @@
 //! folds, are refused too, because none of them is said to validate.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
@@ -26,9 +24,10 @@ use super::list_index::{Index, Match};
 use super::listing::{Walk, is_image, is_table, stem_of};
 use super::lists::{self, ListFile, Unit};
 use super::names;
+use super::pair_columns::{FileColumns, Named};
 use super::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_in_name, part_of, part_of_list, words_of};
 use super::records::{Entries, PATH_NAMES, TableText, part_of_value};
-use super::text::read_text;
+use super::text::{read_text, require_right, start_of};
 
 /// Words in the name of a file that divides a set.
 const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
@@ -91,7 +90,8 @@ pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataErr
         if Kind::of(&path) == Some(Kind::Fold) {
             return Err(folds::refusal(&path));
         }
-        let lists = match lists_of(&path, &text, &index) {
+        let named = Named { root, index: &index, images: &images };
+        let lists = match lists_of(&path, &text, named) {
             Err(_) if !is_named_so(&path) => continue,
             lists => lists?,
         };
@@ -108,24 +108,26 @@ pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataErr
 }
 
 /// The files in a folder whose names, or the names of whose columns, are those of divisions or folds.
+///
+/// # Errors
+/// Where one of the tables and JSON files there may not be read: it may divide the set.
 pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let files = lists::text_files(folder)?;
+    let may_divide = |path: &&PathBuf| is_table(path) || has_ending(path, &["json"]);
+    files.iter().filter(may_divide).try_for_each(|path| require_right(path))?;
     let is_one = |path: &PathBuf| is_named_so(path) || has_column(path) || has_part_keys(path);
-    Ok(lists::text_files(folder)?.into_iter().filter(is_one).collect())
+    Ok(files.into_iter().filter(is_one).collect())
 }
 
 /// Whether a table has a column with the name of one of parts.
 fn has_column(table: &Path) -> bool {
-    let first = || {
-        let mut line = String::new();
-        BufReader::new(File::open(table).ok()?).take(LONGEST_LINE).read_line(&mut line).ok()?;
-        Some(line)
-    };
     let is_part = |name: &str| {
         let name = name.trim().trim_matches('"').to_lowercase();
         [&PART_COLUMNS[..], &POSSIBLE_PART_COLUMNS, &DIVISIONS].iter().any(|names| names.contains(&name.as_str()))
     };
     // The keys of JSON Lines end at colons.
-    is_table(table) && first().is_some_and(|line| line.split([',', ';', '\t', ':', '{']).any(is_part))
+    let start = || start_of(table, LONGEST_LINE).unwrap_or_default();
+    is_table(table) && start().lines().next().is_some_and(|line| line.split([',', ';', '\t', ':', '{']).any(is_part))
 }
 
 /// Whether a JSON file is an object with lists of two parts or more.
@@ -141,14 +143,19 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().is_some_and(|e| endings.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
+/// The lists of the parts in a table with one column of parts; `None` for other tables.
+pub(super) fn of_table(path: &Path, text: &str, named: Named<'_>) -> Option<Vec<ListFile>> {
+    lists_of(path, text, named).ok().filter(|lists| !lists.is_empty())
+}
+
 /// The lists in a file.
 ///
 /// # Errors
 /// Where its form is not read.
-fn lists_of(path: &Path, text: &str, index: &Index) -> Result<Vec<ListFile>, DataError> {
+fn lists_of(path: &Path, text: &str, named: Named<'_>) -> Result<Vec<ListFile>, DataError> {
     let is_yaml = has_ending(path, &["yaml", "yml"]);
     let (unit, rows) = match (has_ending(path, &["json"]), is_yaml) {
-        (false, false) => (Unit::Line, rows_of_table(path, text, index)?),
+        (false, false) => (Unit::Line, rows_of_table(path, text, named)?),
         (_, true) => (Unit::Name, serde_saphyr::from_str(text).ok().and_then(rows_of_entries)),
         (true, _) => (Unit::Name, serde_json::from_str(text).ok().and_then(rows_of_entries)),
     };
@@ -184,7 +191,7 @@ fn rows_of_entries(Entries(entries): Entries) -> Option<Vec<Row>> {
             Value::Array(names) => {
                 let part = part_in_name(&key)?;
                 for (at, name) in names.into_iter().enumerate() {
-                    let name = if let Value::Array(fields) = name { fields.into_iter().next()? } else { name };
+                    let name = if let Value::Array(fields) = name { first_of(&fields)? } else { name };
                     let name = name.as_str().map(str::to_owned).or_else(|| Some(name.as_u64()?.to_string()))?;
                     rows.push((part, at + 1, name));
                 }
@@ -197,9 +204,21 @@ fn rows_of_entries(Entries(entries): Entries) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-/// The rows of a table with a column that names images and one of parts. `None` where it has not exactly one of each, as where
+/// The first of some fields; of an image and its mask both, with a tab between.
+fn first_of(fields: &[Value]) -> Option<Value> {
+    let is_path = |field: &&Value| field.as_str().is_some_and(|text| is_image(Path::new(text)));
+    match fields {
+        [first, second, ..] if [first, second].iter().all(is_path) => {
+            Some(Value::String(format!("{}\t{}", first.as_str()?, second.as_str()?)))
+        }
+        _ => fields.first().cloned(),
+    }
+}
+
+/// The rows of a table with a column that names images, maybe one of their masks, and one of parts. `None` where it has not exactly one of each, as where
 /// columns name different images.
-fn rows_of_table(path: &Path, text: &str, index: &Index) -> Result<Option<Vec<Row>>, DataError> {
+fn rows_of_table(path: &Path, text: &str, named: Named<'_>) -> Result<Option<Vec<Row>>, DataError> {
+    let index = named.index;
     let records = TableText::new(path, text).records()?;
     let Some(first) = records.first() else { return Ok(None) };
     let column = |at: usize| records.iter().map(move |record| record.get(at).unwrap_or(""));
@@ -210,7 +229,13 @@ fn rows_of_table(path: &Path, text: &str, index: &Index) -> Result<Option<Vec<Ro
     let columns = 0..first.len();
     let (naming, parts): (Vec<usize>, Vec<usize>) =
         (columns.clone().filter(naming).collect(), columns.filter(parts).collect());
-    let Some(name) = name_column(&records, &naming, index) else { return Ok(None) };
+    let pair = match named.columns(path, &records)? {
+        FileColumns::Pair(pair) => Some(pair),
+        _ => None,
+    };
+    let Some(name) = pair.map(|[image, _]| image).or_else(|| name_column(&records, &naming, index)) else {
+        return Ok(None);
+    };
     let &[at] = &parts[..] else {
         return match nearly_parts(&records, part).filter(|_| parts.is_empty()) {
             Some((line, cell)) => {
@@ -227,7 +252,9 @@ fn rows_of_table(path: &Path, text: &str, index: &Index) -> Result<Option<Vec<Ro
     let has_header = index.find(name_cell) == Match::None && !is_row;
     let rows = records.iter().skip(usize::from(has_header)).map(|record| {
         let line = record.position().map_or(0, csv::Position::line) as usize;
-        Some((part(at, record.get(at)?)?, line, record.get(name)?.to_owned()))
+        let names: Vec<&str> =
+            pair.map_or(vec![name], Vec::from).iter().filter_map(|&column| record.get(column)).collect();
+        Some((part(at, record.get(at)?)?, line, names.join("\t")))
     });
     Ok(rows.collect())
 }

@@ -206,6 +206,14 @@ pub enum DataError {
         /// Name of the first.
         first: String,
     },
+    /// 16-bit images of few bits for a model whose training had images of 8 bits alone.
+    #[error("{images} images of 16 bits: the brightest: {problem}")]
+    DarkForModel {
+        /// Number of the images.
+        images: usize,
+        /// The problem of the brightest one.
+        problem: ImageProblem,
+    },
     /// A folder to write into that is not free.
     #[error("{}: exists already and is not empty; give a folder that does not exist yet", path.display())]
     Taken {

@@ -6,12 +6,14 @@
 //! | `folds/1/train.txt`, `splits/fold0/train.txt` | the name of a folder around it |
 //! | `labels/train1.txt` beside `labels/train2.txt` | several lists of training images in a folder without images |
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
 use super::list_index::Index;
 use super::listing::{Walk, holds_image, stem_of, subfolders};
 use super::lists::text_files;
+use super::names::shortened;
 use super::parts::{Part, is_fold_word, part_in_name, without_number, words_of};
 use super::text::read_text;
 
@@ -21,6 +23,21 @@ const MOST: usize = 20;
 /// Whether a file or a folder has a word such as `fold` in its name.
 pub(super) fn is_named_so(path: &Path) -> bool {
     words_of(&stem_of(path)).iter().any(|word| is_fold_word(word))
+}
+
+/// Why the column `name` of a table, of these values, may be one of folds: by its name, and values that repeat.
+pub(super) fn column(name: &str, values: &[&str]) -> Option<String> {
+    /// Largest number of folds.
+    const MOST: usize = 20;
+    let distinct = values.iter().collect::<BTreeSet<_>>().len();
+    let is_few = distinct > 1 && distinct <= MOST && distinct < values.len();
+    (is_few && words_of(name).iter().any(|word| is_fold_word(word))).then(|| {
+        format!(
+            "the column '{}' looks like folds, of which none is said to validate; write a column 'split' of train and val instead, or \
+             remove it",
+            shortened(name)
+        )
+    })
 }
 
 /// The error for a list of folds that names images of a set.

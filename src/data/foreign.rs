@@ -179,6 +179,22 @@ pub(crate) fn find(root: &Path, wanted: Wanted) -> Result<Option<String>, DataEr
     Ok(None)
 }
 
+/// A note on annotations in `root` and the folders there that are not read; `None` without any. They may give other labels than the files
+/// that are read.
+///
+/// # Errors
+/// Where a folder cannot be listed.
+pub(crate) fn unread_annotations(root: &Path) -> Result<Option<String>, DataError> {
+    for folder in std::iter::once(root.to_path_buf()).chain(subfolders(root)?) {
+        let files = entries(&folder)?.into_iter().filter(|path| !is_image(path) && path.is_file());
+        let found = files.take(FILES).find_map(|path| Some((annotations(&path, Wanted::Masks)?.0, path)));
+        if let Some((what, path)) = found {
+            return Ok(Some(format!("{} {what}, which is not read: the masks are", relative(root, &path))));
+        }
+    }
+    Ok(None)
+}
+
 /// What the file at `path`, called `place`, is, and what converts it; `None` for a file of another kind.
 pub(crate) fn words(place: &str, path: &Path, wanted: Wanted) -> Option<String> {
     let (what, remedy) = container(path, wanted).or_else(|| annotations(path, wanted))?;

@@ -9,17 +9,19 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ::csv::StringRecord;
 use rayon::prelude::*;
 
 use super::decisions::{Decisions, LeftOut, Why};
 use super::division::Sought;
-use super::list_index::{Index, Match};
+use super::list_index::Index;
 use super::listing::{Walk, entries, holds_image, is_table, stem_of};
 use super::lists::{self, ListFile, Unit};
+use super::pair_columns::{FileColumns, Named};
 use super::parts::{Part, part_in_name, part_of};
 use super::records::TableText;
 use super::text::read_text;
-use super::{DataError, disagree, division, names};
+use super::{DataError, disagree, division, folds, names};
 
 /// The lists of the set at `root`: of text as of [`lists::find`], else tables and arrays named after a part, else those of the
 /// file that divides it.
@@ -83,7 +85,7 @@ pub(crate) fn tables_of_files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let [other] = &others[..] else { return Ok(Vec::new()) };
     let width = |table: &Path| -> Result<usize, DataError> {
         let records = TableText::new(table, &read_text(table)?).even_records()?;
-        Ok(records.first().map_or(0, ::csv::StringRecord::len))
+        Ok(records.first().map_or(0, StringRecord::len))
     };
     for (_, table) in &named {
         if width(table)? != 1 {
@@ -170,11 +172,38 @@ fn named_after_parts(root: &Path) -> Result<Vec<ListFile>, DataError> {
     }
     let images = Walk::below(root)?.images;
     let index = Index::new(root, images.iter().map(PathBuf::as_path));
+    let files = Named { root, index: &index, images: &images };
+    for (part, path) in named.iter().filter(|(_, path)| is_table(path)) {
+        let lists = division::of_table(path, &read_text(path)?, files);
+        if let Some(lists) = lists {
+            if named.len() == 1 && lists.len() > 1 {
+                return Ok(lists);
+            }
+            require_part(*part, &lists)?;
+        }
+    }
     let read = |(part, path): (Part, PathBuf)| match path.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("json") => of_array(&path, part),
-        _ => of_table(&path, part, &index).map(Some),
+        _ => of_table(&path, part, files).map(Some),
     };
     named.into_iter().filter_map(|list| read(list).transpose()).collect()
+}
+
+/// Refuses rows of a table of one part whose column of parts names another one.
+fn require_part(part: Part, lists: &[ListFile]) -> Result<(), DataError> {
+    match lists.iter().find(|list| list.part != part) {
+        Some(list) => {
+            let line = list.lines.first().map_or(0, |(line, _)| *line);
+            let problem = format!(
+                "the row is of the part '{}' by its column of parts, and of {} by the name of the file; remove the column, or keep \
+                 this table alone",
+                list.part.word(),
+                part.word()
+            );
+            Err(list.fault(line, problem))
+        }
+        None => Ok(()),
+    }
 }
 
 /// An array of names; `None` for JSON of another form.
@@ -185,36 +214,101 @@ fn of_array(path: &Path, part: Part) -> Result<Option<ListFile>, DataError> {
     Ok(Some(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Name }))
 }
 
-/// The columns of a table that name files of `index`, with tabs between them.
-fn of_table(path: &Path, part: Part, index: &Index) -> Result<ListFile, DataError> {
+/// The columns of a table that name files, with a tab between that of images and that of masks.
+fn of_table(path: &Path, part: Part, named: Named<'_>) -> Result<ListFile, DataError> {
     let records = TableText::new(path, &read_text(path)?).records()?;
-    let is_file = |name: &str| index.find(name) != Match::None;
-    let width = records.iter().map(::csv::StringRecord::len).max().unwrap_or(0);
-    let names_files = |column: &usize| {
-        let named = records.iter().filter(|record| record.get(*column).is_some_and(is_file)).count();
-        // All rows but the header, or most of them: the others are reported.
-        2 * named >= records.len().max(1)
-    };
-    let columns: Vec<usize> = (0..width).filter(names_files).take(2).collect();
-    if columns.is_empty() {
-        let first = records.first().map(|record| record.iter().collect::<Vec<_>>().join(",")).unwrap_or_default();
-        let problem = format!(
-            "has the name of a list of a part, but no column names files of this set (its first line is '{}'); correct the \
-             names, or rename the file if it is no list",
-            names::shortened(&first)
-        );
-        return Err(DataError::malformed(path, problem));
-    }
-    let fields = |record: &::csv::StringRecord| -> Vec<String> {
-        columns.iter().filter_map(|&column| record.get(column)).map(str::to_string).collect()
-    };
-    let is_header = |fields: &[String]| fields.iter().all(|field| !is_file(field) && !field.contains('.'));
-    let mut lines = Vec::new();
-    for (at, record) in records.iter().enumerate() {
-        let (line, fields) = (record.position().map_or(0, ::csv::Position::line), fields(record));
-        if at > 0 || !is_header(&fields) {
-            lines.push((line as usize, fields.join("\t")));
+    let columns = match named.columns(path, &records)? {
+        FileColumns::One(column) => vec![column],
+        FileColumns::Pair(columns) => columns.to_vec(),
+        FileColumns::Open(columns) => {
+            require_masks(path, &records, named, columns)?;
+            columns.to_vec()
         }
-    }
+        found @ (FileColumns::None | FileColumns::Many) => return Err(unread(path, &records, found)),
+    };
+    let has_header = records.first().is_some_and(|first| named.is_header(first, &columns));
+    let line = |record: &StringRecord| {
+        let fields: Vec<&str> = columns.iter().filter_map(|&column| record.get(column)).collect();
+        (record.position().map_or(0, ::csv::Position::line) as usize, fields.join("\t"))
+    };
+    let lines = records.iter().skip(usize::from(has_header)).map(line).collect();
     Ok(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Line })
+}
+
+/// The error for a table of a part without a column of files, or with more than two.
+fn unread(path: &Path, records: &[StringRecord], found: FileColumns) -> DataError {
+    let first = records.first().map(|record| record.iter().collect::<Vec<_>>().join(",")).unwrap_or_default();
+    let first = names::shortened(&first);
+    let problem = match found {
+        FileColumns::Many => format!(
+            "has more than two columns that name files of this set (its first line is '{first}'); name one of them image and one of \
+             them mask"
+        ),
+        _ => format!(
+            "has the name of a list of a part, but no column names files of this set (its first line is '{first}'); correct the \
+             names, or rename the file if it is no list"
+        ),
+    };
+    DataError::malformed(path, problem)
+}
+
+/// Refuses two columns of different files, both of few colors, whose names say nothing: either may be that of the masks. Without names
+/// of columns the masks stand second.
+fn require_masks(
+    path: &Path,
+    records: &[StringRecord],
+    named: Named<'_>,
+    columns: [usize; 2],
+) -> Result<(), DataError> {
+    let [a, b] =
+        columns.map(|column| names::shortened(records.first().and_then(|first| first.get(column)).unwrap_or("")));
+    let has_header = records.first().is_some_and(|first| named.is_header(first, &columns));
+    if !has_header || !columns.iter().all(|&column| named.are_flat(records, column)) {
+        return Ok(());
+    }
+    let problem = format!(
+        "columns '{a}' and '{b}' both name pictures of few colors, so either may be that of the masks; name one of them image and \
+         the other mask"
+    );
+    Err(DataError::malformed(path, problem))
+}
+
+/// The rows of the only table of pairs in the folder `root` that divides nothing; `None` without one.
+///
+/// # Errors
+/// Where there are several.
+pub(crate) fn undivided_pairs(root: &Path) -> Result<Option<ListFile>, DataError> {
+    let is_candidate = |path: &PathBuf| is_table(path) && !lists::is_named_after_part(path);
+    let tables: Vec<PathBuf> = entries(root)?.into_iter().filter(is_candidate).collect();
+    if tables.is_empty() {
+        return Ok(None);
+    }
+    let images = Walk::below(root)?.images;
+    let index = Index::new(root, images.iter().map(PathBuf::as_path));
+    let named = Named { root, index: &index, images: &images };
+    let mut found: Option<ListFile> = None;
+    for path in tables {
+        // A table of another kind may have any form.
+        let Ok(records) = TableText::new(&path, &read_text(&path)?).records() else { continue };
+        match named.columns(&path, &records)? {
+            FileColumns::Pair(_) => {}
+            FileColumns::Many if named.has_masks(&records) => return Err(unread(&path, &records, FileColumns::Many)),
+            _ => continue,
+        }
+        let header: Vec<&str> = records.first().map(|first| first.iter().collect()).unwrap_or_default();
+        let values = |at: usize| records.iter().skip(1).filter_map(|record| record.get(at)).collect::<Vec<_>>();
+        let doubt = header.iter().enumerate().find_map(|(at, name)| folds::column(name, &values(at)));
+        if let Some(problem) = doubt {
+            return Err(DataError::malformed(&path, problem));
+        }
+        if let Some(first) = &found {
+            let problem = format!(
+                "has pairs of images and masks, as {} has; keep one of them",
+                names::shortened(&first.path.display().to_string())
+            );
+            return Err(DataError::malformed(&path, problem));
+        }
+        found = Some(of_table(&path, Part::Train, named)?);
+    }
+    Ok(found)
 }

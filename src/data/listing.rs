@@ -113,8 +113,8 @@ fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
 /// [`typed_entries`] and [`OF_SYSTEMS`].
 fn all_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     let mut found = unsorted_entries(folder)?.collect::<Result<Vec<_>, _>>()?;
-    // Only the last component differs.
-    found.sort_by(|(a, _), (b, _)| a.file_name().cmp(&b.file_name()));
+    // Only the last component differs, so the texts have the order of the names. Paths would be cut into components to be compared.
+    found.sort_unstable_by(|(a, _), (b, _)| a.as_os_str().cmp(b.as_os_str()));
     Ok(found)
 }
 

@@ -176,6 +176,25 @@ pub(super) fn text_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(entries(folder)?.into_iter().filter(is_text).collect())
 }
 
+/// Whether a file has the name of a list of a part.
+pub(super) fn is_named_after_part(path: &Path) -> bool {
+    part_of_list(without_number(&stem_of(path))).is_some()
+}
+
+/// The text files directly in `folder` that are named after no part.
+///
+/// # Errors
+/// Where one cannot be read.
+pub(crate) fn of_no_part(folder: &Path) -> Result<Vec<ListFile>, DataError> {
+    let is_list = |path: &PathBuf| {
+        let is_text =
+            path.extension().is_some_and(|e| ["txt", "lst"].iter().any(|known| e.eq_ignore_ascii_case(known)));
+        is_text && !is_named_after_part(path)
+    };
+    let files = text_files(folder)?.into_iter().filter(is_list);
+    files.map(|path| ListFile::read(&path, Part::Train)).collect()
+}
+
 /// The list at `path`, of whatever name.
 pub(crate) fn in_file(path: &Path, part: Part) -> Result<ListFile, DataError> {
     ListFile::read(path, part)

@@ -26,6 +26,7 @@ pub(crate) use pairs::{count, no_pixels};
 use image::{RgbImage, RgbaImage};
 
 use super::augment::Picture;
+use super::batch::digest;
 use super::depth::Basis;
 use super::resize::cover_with_margin_into;
 use super::store::{Memory, Store, settle};
@@ -116,14 +117,14 @@ pub trait SampleSet: Clone + Send + Sync {
     }
 
     /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the margin,
-    /// and cropped to the center. Returns height and width of the image before.
+    /// and cropped to the center. Returns facts of the files before.
     ///
     /// # Errors
     /// [`DataError::BadImage`] if one of its files cannot be read.
-    fn fill(&self, index: usize, (size, margin): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
+    fn fill(&self, index: usize, (size, margin): (Size, f64), out: &mut [u8]) -> Result<Own, DataError> {
         let image = self.image(index)?;
         cover_with_margin_into(&image, size, margin, out);
-        Ok((image.height(), image.width()))
+        Ok(Own { size: (image.height(), image.width()), digest: digest(image.as_raw()) })
     }
 
     /// The counts of one sample.
@@ -142,6 +143,15 @@ pub trait SampleSet: Clone + Send + Sync {
 /// Height and width in pixels.
 type Size = (u32, u32);
 
+/// Facts of the files of a sample, at their own size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Own {
+    /// Height and width of the image, in pixels.
+    pub size: (u32, u32),
+    /// Digest of the pixels, with those of the mask.
+    pub digest: u64,
+}
+
 /// A data set of good samples: all were read once, or a sample of them where the set is read on demand.
 pub struct Prepared<S: SampleSet> {
     set: S,
@@ -150,6 +160,8 @@ pub struct Prepared<S: SampleSet> {
     margin: f64,
     /// Height and width of each image that was read, before it was resized.
     own_sizes: Vec<Size>,
+    /// Digests of the same images at these sizes.
+    own_digests: Vec<u64>,
     /// Whether only a sample was read.
     is_sampled: bool,
     /// The resized samples.
@@ -179,6 +191,7 @@ pub struct Prepared<S: SampleSet> {
 /// | [`DataError::ClassLost`] | a class of the training part without a good image |
 /// | [`DataError::NoColor`] | training images without color |
 /// | [`DataError::NothingCounts`] | a part whose pixels are all ignored |
+/// | [`DataError::DarkForModel`] | 16-bit images of few bits, read for a model of 8-bit images |
 pub fn prepare<S: SampleSet>(
     parts: &[S],
     options: &PrepareOptions,
@@ -194,6 +207,11 @@ pub fn prepare<S: SampleSet>(
     let changed = parts.iter().zip(&prepared).filter(|pair| settle_depth(*pair)).count();
     if changed > 0 {
         prepared = read(parts, options, bytes, progress)?;
+    }
+    for depth in parts.iter().filter_map(S::depth) {
+        if let Some(problem) = depth.refuse_dark() {
+            return Err(DataError::DarkForModel { images: depth.images(), problem });
+        }
     }
     let stores: Vec<_> = prepared.iter().map(|one| (&one.store, one.own_sizes.len() + one.store.bad.len())).collect();
     settle(&stores, options.skip_bad)?;
@@ -231,9 +249,10 @@ fn read<S: SampleSet>(
             Some(places) => Store::sampled(set.len(), bytes, share, places, fill)?,
             None => Store::read(set.len(), bytes, memory, fill)?,
         };
-        let (own_sizes, counts) = found.into_iter().map(|(at, (own, count))| (own, (at, count))).unzip();
+        let (own, counts): (Vec<Own>, Vec<_>) = found.into_iter().map(|(at, (own, count))| (own, (at, count))).unzip();
+        let (own_sizes, own_digests) = own.into_iter().map(|own| (own.size, own.digest)).unzip();
         let (facts, is_sampled) = (set.facts(counts), places.is_some());
-        prepared.push(Prepared { set: set.clone(), size, margin, own_sizes, is_sampled, store, facts });
+        prepared.push(Prepared { set: set.clone(), size, margin, own_sizes, own_digests, is_sampled, store, facts });
     }
     Ok(prepared)
 }
@@ -277,6 +296,11 @@ impl<S: SampleSet> Prepared<S> {
     pub fn own_pixels(&self) -> u64 {
         let read: u128 = self.own_sizes.iter().map(|&(h, w)| u128::from(h) * u128::from(w)).sum();
         (read * self.len() as u128 / self.own_sizes.len().max(1) as u128) as u64
+    }
+
+    /// Digest of the files of good sample `index` at their own size; `None` where only a sample was read.
+    fn own_digest(&self, index: usize) -> Option<u64> {
+        if self.is_sampled { None } else { self.own_digests.get(index).copied() }
     }
 
     /// Number of pixels of a sample.
@@ -323,6 +347,12 @@ impl<S: SampleSet> Prepared<S> {
     /// Number of bits that 16-bit samples are read with, see [`SampleDepth`].
     pub fn sample_bits(&self) -> u8 {
         self.set.depth().map_or(16, SampleDepth::bits)
+    }
+
+    /// The same; `None` where no 16-bit image was read.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn known_sample_bits(&self) -> Option<u8> {
+        self.set.depth().filter(|depth| depth.images() > 0).map(SampleDepth::bits)
     }
 
     /// Whether all resized samples are held in memory from the first reading on.

@@ -29,7 +29,9 @@ pub(crate) mod mask;
 mod model;
 mod name_lists;
 mod notation;
+mod numbered_names;
 mod orientation;
+mod pair_files;
 mod pairing;
 pub(crate) mod pets;
 mod proof;
@@ -207,7 +209,7 @@ fn beside(path: &Path, found: &Found, threshold: Option<u8>) -> Result<classes::
 
 /// The parts as data sets. Without a validation part it is split off by seed.
 fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Result<SegmentationSplits, DataError> {
-    let Found { format, mut train, mut val, mut test, faults, has_val, mut decisions, .. } = found;
+    let Found { format, mut train, mut val, mut test, faults, has_val, table, mut decisions, .. } = found;
     let empty = |split, reason: &str| DataError::EmptySplit { path: path.into(), split, reason: reason.into() };
     if train.is_empty() {
         return Err(empty("train", "no complete pair of image and mask was found for it"));
@@ -223,7 +225,8 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
     if is_by_seed {
         // Annotation files name their images, and are used.
         if train.iter().any(|pair| !pair.mask.files().is_empty()) {
-            unused_lists::report(path, &[], train.iter().map(|pair| pair.image.as_path()), &mut decisions);
+            let used: Vec<PathBuf> = decisions.lists.iter().map(|list| path.join(list)).chain(table).collect();
+            unused_lists::report(path, &used, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
         }
         (train, val) = hold_out(train, options)?;
         decisions.split = division(options);

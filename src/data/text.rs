@@ -26,6 +26,19 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
     decode(&read_file(path, MAX_BYTES)?).map_err(|problem| DataError::malformed(path, problem))
 }
 
+/// Refuses a file that may not be read.
+///
+/// # Errors
+/// As the sentence says.
+pub(crate) fn require_right(path: &Path) -> Result<(), DataError> {
+    match File::open(path) {
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Err(DataError::Io { path: path.to_path_buf(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The start of a text file, of at most `limit` bytes; `None` where it is no text file. Characters cut at the end are
 /// replaced.
 pub(crate) fn start_of(path: &Path, limit: u64) -> Option<String> {

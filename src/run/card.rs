@@ -56,11 +56,14 @@ impl ModelCard {
         written.filter(|bits| (1..=16).contains(bits)).unwrap_or(16)
     }
 
-    /// Adds the entry for `bits` bits per sample; 16 needs none.
-    pub fn with_sample_bits(mut self, bits: u8) -> Self {
-        if bits != 16 {
-            self.own.insert(SAMPLE_BITS.into(), bits.to_string());
-        }
+    /// The same; `None` where the training had no 16-bit image.
+    pub(crate) fn known_sample_bits(&self) -> Option<u8> {
+        self.own.contains_key(SAMPLE_BITS).then(|| self.sample_bits())
+    }
+
+    /// Adds the entry for `bits` bits per sample of 16-bit images; `None` where there were none.
+    pub fn with_sample_bits(mut self, bits: Option<u8>) -> Self {
+        self.own.extend(bits.map(|bits| (SAMPLE_BITS.to_owned(), bits.to_string())));
         self
     }
 

@@ -5,6 +5,7 @@
 //! | its name below the folder of the data | always |
 //! | its classes by name; its mask's name | always |
 //! | digest of the resized image and mask | where images are in memory |
+//! | digest of image and mask at their own size | where all were read before training |
 //! | length of its file and its mask's in bytes | where they are files that are not in memory |
 //!
 //! Times of files are not compared: a copy of a data set is the same data set.
@@ -48,6 +49,13 @@ pub struct PartPrint {
     /// Whether images were not in memory. `content` then has the lengths of their files.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_length: bool,
+    /// Digest of all images and masks at their own size. Empty where not all were read before training, and in files of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub own: String,
+    /// Digest of each image with its mask at their own size, for as many images as `each` has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each_own: Vec<String>,
     /// Fingerprint of each image; empty for more than 50,000 images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub each: Vec<ImagePrint>,
@@ -78,7 +86,7 @@ impl DataPrint {
 
     /// The same without single images, for `run.json`.
     pub fn summary(&self) -> Self {
-        let part = |part: &PartPrint| PartPrint { each: vec![], ..part.clone() };
+        let part = |part: &PartPrint| PartPrint { each: vec![], each_own: vec![], ..part.clone() };
         DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
     }
 
@@ -143,22 +151,48 @@ impl PartPrint {
         let images = source.len();
         let first = (images > 0).then(|| source.identity(0)).flatten();
         let by_length = first.is_some_and(|first| first.image_digest.is_none());
-        let each: Option<Vec<(ImagePrint, [u64; 2])>> =
-            (0..images).into_par_iter().map(|index| Some(print(&source.identity(index)?, folder))).collect();
-        let each = each.unwrap_or_default();
+        let read = |index| {
+            let identity = source.identity(index)?;
+            Some((print(&identity, folder), identity.own_digest.map(|digest| format!("{digest:016x}"))))
+        };
+        let each: Option<Vec<_>> = (0..images).into_par_iter().map(read).collect();
+        let (each, each_own): (Vec<(ImagePrint, [u64; 2])>, Vec<Option<String>>) =
+            each.unwrap_or_default().into_iter().unzip();
+        let each_own: Vec<String> = each_own.into_iter().collect::<Option<_>>().unwrap_or_default();
         let all = |text: &dyn Fn(&(ImagePrint, [u64; 2])) -> String| {
             format!("{:016x}", digest(each.iter().map(text).collect::<Vec<_>>().join("\n").as_bytes()))
         };
         let content = all(&|(ImagePrint(name, label, image, mask), _)| format!("{name}\t{label}\t{image}\t{mask}"));
         let set = all(&|(ImagePrint(name, label, ..), files)| format!("{name}\t{label}\t{files:?}"));
+        let own = if each_own.is_empty() {
+            String::new()
+        } else {
+            format!("{:016x}", digest(each_own.join("\n").as_bytes()))
+        };
         let each = each.into_iter().map(|(print, _)| print);
-        PartPrint { images, content, set, by_length, each: if images <= MAX_NAMED { each.collect() } else { vec![] } }
+        let (each, each_own) = if images <= MAX_NAMED { (each.collect(), each_own) } else { (vec![], vec![]) };
+        PartPrint { images, content, set, by_length, own, each_own, each }
     }
 
     /// Whether images differ. Without digests of pixels on both sides, the lengths of the files decide.
     fn differs(&self, now: &PartPrint) -> bool {
         let is_same = self.content == now.content || (self.by_length || now.by_length) && self.set == now.set;
-        self.images != now.images || !is_same
+        self.images != now.images || !is_same || self.differs_at_own_size(now)
+    }
+
+    /// Whether pixels differ at the images' own sizes, where both fingerprints know them.
+    fn differs_at_own_size(&self, now: &PartPrint) -> bool {
+        !self.own.is_empty() && !now.own.is_empty() && self.own != now.own
+    }
+
+    /// The images whose pixels, or those of their masks, differ at their own size.
+    fn others_at_own_size(&self, now: &PartPrint) -> BTreeSet<String> {
+        let own = |part: &PartPrint| -> BTreeMap<String, String> {
+            part.each.iter().map(|print| print.0.clone()).zip(part.each_own.iter().cloned()).collect()
+        };
+        let before = own(self);
+        let differs = |(name, digest): &(String, String)| before.get(name).is_some_and(|known| known != digest);
+        own(now).into_iter().filter(differs).map(|(name, _)| name).collect()
     }
 
     /// Differences to a part whose images may have another size, in words. Digests of pixels depend on the size, so they are compared
@@ -179,7 +213,8 @@ impl PartPrint {
         };
         let (before, now) = (comparable(self), comparable(now));
         let is_listed = !before.each.is_empty() && !now.each.is_empty();
-        match (is_listed && before.each != now.each, before.set != now.set) {
+        let differs = before.each != now.each || before.differs_at_own_size(&now);
+        match (is_listed && differs, before.set != now.set) {
             (true, _) => before.difference(&now),
             (false, true) if is_listed => vec!["their files have other lengths".into()],
             (false, true) => before.difference(&now),
@@ -201,6 +236,9 @@ impl PartPrint {
         let quoted = |name: &String| format!("{name:?}");
         // A digest and a length cannot be compared.
         let differ = |a: &str, b: &str| a != b && is_digest(a) == is_digest(b);
+        let small: BTreeSet<&String> =
+            both().filter(|(_, a, b)| differ(&a.2, &b.2) || differ(&a.3, &b.3)).map(|(name, ..)| name).collect();
+        let own = self.others_at_own_size(now);
         let kinds = [
             ("added", new.keys().filter(|name| !old.contains_key(*name)).map(quoted).collect::<Vec<_>>()),
             ("removed", old.keys().filter(|name| !new.contains_key(*name)).map(quoted).collect()),
@@ -218,6 +256,10 @@ impl PartPrint {
             (
                 "with other pixels",
                 both().filter(|(_, a, b)| differ(&a.2, &b.2)).map(|(name, ..)| quoted(name)).collect(),
+            ),
+            (
+                "with other pixels, or another mask, at their own size",
+                own.iter().filter(|name| !small.contains(name)).map(quoted).collect(),
             ),
         ];
         let mut words: Vec<String> = kinds.iter().filter(|(_, names)| !names.is_empty()).map(in_words).collect();
@@ -272,13 +314,45 @@ fn print(identity: &Identity, folder: Option<&Path>) -> (ImagePrint, [u64; 2]) {
 mod tests {
     use super::*;
 
+    fn empty() -> PartPrint {
+        PartPrint {
+            images: 0,
+            content: String::new(),
+            set: String::new(),
+            by_length: false,
+            own: String::new(),
+            each_own: vec![],
+            each: vec![],
+        }
+    }
+
+    /// An edit between the pixels of the small copy changes the scores at the masks' own sizes.
+    #[test]
+    fn edits_at_the_own_size_are_named() {
+        let with = |digests: [&str; 2]| PartPrint {
+            own: digests.concat(),
+            each_own: digests.map(String::from).into(),
+            ..part(&[("a", "cat", "0011223344556677"), ("b", "dog", "1011223344556677")])
+        };
+        let before = with(["1", "2"]);
+        assert!(!before.differs(&before.clone()));
+        assert!(before.differs(&with(["1", "3"])));
+        let words = "1 with other pixels, or another mask, at their own size: \"b\"";
+        assert_eq!(before.difference(&with(["1", "3"])), [words]);
+        assert_eq!(before.difference_in_any_size(&with(["1", "3"])), [words]);
+        // A run of an earlier version does not know them.
+        let old = PartPrint { own: String::new(), each_own: vec![], ..before.clone() };
+        assert!(!old.differs(&with(["1", "3"])) && !with(["1", "3"]).differs(&old));
+        assert!(old.difference_in_any_size(&with(["1", "3"])).is_empty());
+    }
+
     /// A part of images with name, class and digest.
     pub(super) fn part(images: &[(&str, &str, &str)]) -> PartPrint {
         let each: Vec<_> = images
             .iter()
             .map(|(name, label, content)| ImagePrint((*name).into(), (*label).into(), (*content).into(), String::new()))
             .collect();
-        PartPrint { images: each.len(), content: format!("{each:?}"), set: String::new(), by_length: false, each }
+        PartPrint { images: each.len(), content: format!("{each:?}"), each, ..empty() }
     }
 
     #[test]
@@ -347,7 +421,7 @@ mod tests {
         assert!(changes[1].starts_with("training images: ") && changes[1].contains("pixels"), "{changes:?}");
         let masked = |mask: &str| {
             let each = vec![ImagePrint("a".into(), String::new(), "1".into(), mask.into())];
-            PartPrint { images: 1, content: mask.into(), set: String::new(), by_length: false, each }
+            PartPrint { images: 1, content: mask.into(), each, ..empty() }
         };
         let difference = masked("1").difference(&masked("2"));
         assert!(

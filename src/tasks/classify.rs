@@ -159,7 +159,7 @@ impl Classify {
             classes,
             own: Default::default(),
         }
-        .with_sample_bits(train.sample_bits())
+        .with_sample_bits(train.known_sample_bits())
         .with_resize(config.eval_resize);
         let fourth = fourth_channel(config.channels, config.normalize, train)?;
         Ok((card.with_channels(config.channels, fourth), pixel_lines))
@@ -207,7 +207,7 @@ impl Task for Classify {
             || TaskError::OtherClasses { data: splits.train.class_names().to_vec(), model: card.classes.clone() };
         let splits = splits.aligned(&card.classes).map_err(|_| other())?.with_channels(card.channels());
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
+        set.depth().into_iter().for_each(|depth| depth.fix_to(card.known_sample_bits()));
         let options = PrepareOptions { margin: card.margin(), ..from.prepare_options() };
         let prepared = Arc::new(prepare(&[set], &options, &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ClassifiedImages(prepared)), part, by_seed: splits.by_seed })

@@ -123,7 +123,7 @@ impl Task for Colorize {
             normalization: Normalization::NONE,
             own: Default::default(),
         }
-        .with_sample_bits(train.sample_bits());
+        .with_sample_bits(train.known_sample_bits());
         let source = |part: &Arc<PreparedImages>, how| {
             Arc::new(ColorizationSource::new(part.clone(), config.output().space()).augmented(how))
         };
@@ -155,7 +155,7 @@ impl Task for Colorize {
     fn image_set(&self, card: &ModelCard, from: &DataSource, part: Option<Part>) -> Result<Chosen, TaskError> {
         let splits = open_data(from)?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
+        set.depth().into_iter().for_each(|depth| depth.fix_to(card.known_sample_bits()));
         let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(ColorImages(prepared)), part, by_seed: splits.by_seed })
     }

@@ -101,7 +101,7 @@ impl Task for MultiLabel {
             classes,
             own: Default::default(),
         }
-        .with_sample_bits(train.sample_bits());
+        .with_sample_bits(train.known_sample_bits());
         let mut lines = vec![data_line(splits.format, [&train, &val])];
         lines.extend(on_demand_line([&train, &val]));
         lines.extend(pixel_lines);
@@ -130,7 +130,7 @@ impl Task for MultiLabel {
             || TaskError::OtherClasses { data: splits.train.class_names().to_vec(), model: card.classes.clone() };
         let splits = splits.aligned(&card.classes).map_err(|_| other())?;
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
+        set.depth().into_iter().for_each(|depth| depth.fix_to(card.known_sample_bits()));
         let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(set::LabeledImages(prepared)), part, by_seed: splits.by_seed })
     }

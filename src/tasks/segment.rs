@@ -122,7 +122,7 @@ impl Task for Segment {
             normalization: normalization.of_channels(config.channels),
             own: Default::default(),
         }
-        .with_sample_bits(train.sample_bits());
+        .with_sample_bits(train.known_sample_bits());
         let fourth = fourth_channel(config.channels, config.normalize, &train)?;
         let card = card.with_channels(config.channels, fourth);
         let card = if config.crop.is_some() { card.with_own_pixels().with_tile(config.tile) } else { card };
@@ -160,7 +160,7 @@ impl Task for Segment {
             || TaskError::OtherClasses { data: splits.train.classes().names.clone(), model: card.classes.clone() };
         let splits = splits.aligned(&card.classes).map_err(|_| other())?.with_channels(card.channels());
         let (set, part) = from.choose(part, (splits.train, splits.val, splits.test))?;
-        set.depth().into_iter().for_each(|depth| depth.fix(card.sample_bits()));
+        set.depth().into_iter().for_each(|depth| depth.fix_to(card.known_sample_bits()));
         if card.sees_own_pixels() {
             // Figures show small pictures in their proportions.
             from.size = ImageSize::AUTO;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::WorkflowError;
-use crate::data::{BadImage, Hints, Loader, LoaderOptions, holds_table};
+use crate::data::{BadImage, Hints, Loader, LoaderOptions, TableColumns, holds_table};
 use crate::exec;
 use crate::interop::files::read_text;
 use crate::run::resume::Header;
@@ -213,7 +213,7 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
     require_hints(task, &options.hints)?;
     let [height, width] = checkpoint.card.image_size;
     let own = DataSource::of(&task.resolve(&given)?, ImageSize { height, width });
-    let kept = kept_hints(own.hints.clone(), options.data.as_deref());
+    let kept = kept_hints(own.hints.clone(), options.data.as_deref(), columns_of(checkpoint).as_ref());
     Ok(DataSource {
         data: data_of(checkpoint, own.data.clone(), options.data.as_deref())?,
         val_split: options.val_split.unwrap_or(own.val_split),
@@ -225,9 +225,25 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
     })
 }
 
+/// The names of the columns of the table that a run was trained by; `None` outside a run, and where its table has no names.
+fn columns_of(checkpoint: &Checkpoint) -> Option<TableColumns> {
+    let run = RunDir::open_unfinished(checkpoint.config_path()?.parent()?).ok()?;
+    run.read_facts().ok().flatten()?.decisions?.columns
+}
+
 /// The hints of a run that are valid for the data set `asked`. Another table keeps the columns. It does not keep the root of
-/// images, since other images may have the same names below that root.
-fn kept_hints(own: Hints, asked: Option<&Path>) -> Hints {
+/// images, since other images may have the same names below that root. A number of a column becomes its name: another table may have
+/// its columns in another order.
+fn kept_hints(own: Hints, asked: Option<&Path>, columns: Option<&TableColumns>) -> Hints {
+    let named = |hint: Option<String>, name: Option<&String>| match hint {
+        Some(hint) if hint.parse::<usize>().is_ok() => Some(name.cloned().unwrap_or(hint)),
+        hint => hint,
+    };
+    let own = Hints {
+        path_column: named(own.path_column, columns.map(|columns| &columns.path)),
+        label_column: named(own.label_column, columns.and_then(|columns| columns.label.as_ref())),
+        ..own
+    };
     match asked {
         None => own,
         Some(data) if holds_table(data) => Hints { image_root: None, ..own },

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::WorkflowError;
 use super::evaluation::task_of;
-use crate::data::{BadImage, DataError, OUTPUT_MARK, SampleDepth, decode_bands};
+use crate::data::{BadImage, DataError, OUTPUT_MARK, SampleDepth, decode_bands, has_16_bits};
 use crate::exec;
 use crate::interop::files::{FileError, write_atomic};
 use crate::run::names::new_folder;
@@ -68,7 +68,8 @@ impl Predictions {
     pub fn open(checkpoint: &Checkpoint, device: &str, out: Option<&Path>) -> Result<Self, WorkflowError> {
         let predictor = task_of(checkpoint)?.predictor(checkpoint, exec::open(device)?)?;
         let names = Names { out: out.map(Path::to_owned), folder: None, taken: HashSet::new() };
-        let depth = SampleDepth::fixed(checkpoint.card.sample_bits());
+        let depth = SampleDepth::default();
+        depth.fix_to(checkpoint.card.known_sample_bits());
         let predictions = Predictions { predictor, depth, names, explain: None };
         predictions.check_free()?;
         Ok(predictions)
@@ -108,6 +109,19 @@ impl Predictions {
     /// A note on images that were darker than those of training, after the predictions; see [`SampleDepth::note_for_model`].
     pub fn note_on_images(&self) -> Option<String> {
         self.depth.note_for_model()
+    }
+
+    /// Looks at all 16-bit images that are to be predicted for, where the model was trained on images of 8 bits: these are refused if
+    /// all need fewer bits, since their white is not known.
+    pub fn look_at(&self, images: &[PathBuf]) {
+        if !self.depth.is_open() {
+            return;
+        }
+        for path in images.iter().filter(|path| has_16_bits(path)) {
+            // A file that cannot be read has a message of its turn.
+            let _ = decode_bands(path, &self.depth, self.predictor.channels());
+        }
+        self.depth.refuse_dark();
     }
 
     /// Images per batch.

@@ -5,6 +5,8 @@ mod changed_data;
 mod checkpoints;
 mod images;
 mod outputs;
+#[cfg(target_os = "linux")]
+mod permissions;
 mod running;
 mod runs;
 mod settings;

@@ -13,6 +13,7 @@ mod lists;
 mod mask_layouts;
 mod masks;
 mod notations;
+mod pair_tables;
 mod pixels;
 mod regions;
 mod tables;

@@ -360,3 +360,28 @@ fn pairs_are_prepared_together() {
     assert_eq!(kept.iter().map(|p| (p.len(), p.bad().len())).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)), (2, 6));
     refused(prepare(&sets, &PrepareOptions::new(0, 4), &|_, _| ()).map(|_| ()), &["image_size", "0x4"]);
 }
+
+/// The network reads small copies. An edit between their pixels changes the digest at the own size alone.
+#[test]
+fn edits_between_the_pixels_of_the_small_copy_change_the_own_digest() {
+    let dir = temp();
+    let at = |name: &str| (dir.path().join(format!("images/{name}.png")), dir.path().join(format!("masks/{name}.png")));
+    for name in ["a", "b", "c", "d"] {
+        save(&at(name).0, &picture(40, 32, 9));
+        grey(&at(name).1, &[[0; 640], [1; 640]].concat(), 40);
+    }
+    let identity = || {
+        let splits = segmentation(dir.path()).unwrap();
+        let prepared = prepare(&[splits.train], &PrepareOptions::square(8), &|_, _| ()).unwrap().remove(0);
+        SegmentationSource::new(Arc::new(prepared), &Normalization::IMAGENET).identity(0).unwrap()
+    };
+    let before = identity();
+    assert_eq!(before, identity());
+    let path = Path::new(before.mask.as_deref().unwrap()).to_path_buf();
+    let mut mask = image::open(&path).unwrap().into_luma8();
+    mask.put_pixel(0, 0, Luma([1]));
+    mask.save(&path).unwrap();
+    let after = identity();
+    assert_eq!((after.mask_digest, after.image_digest), (before.mask_digest, before.image_digest));
+    assert_ne!(after.own_digest, before.own_digest);
+}

@@ -14,6 +14,7 @@ use ::csv::StringRecord;
 use super::files::Files;
 use super::parts::{ClassesOfRow, PartColumns, doubtful};
 use super::raw::{LABEL_NAMES, Raw};
+use crate::data::decisions::TableColumns;
 use crate::data::listing::is_image;
 use crate::data::records::{flagged_part, is_one, is_zero};
 use crate::data::{DataError, Hints, names};
@@ -128,6 +129,13 @@ impl Columns {
         let values = |column: usize| rows.iter().filter_map(|row| row.get(column)).collect::<Vec<_>>();
         let unused = header.iter().enumerate().filter(|(column, _)| !self.uses(*column));
         unused.into_iter().find_map(|(column, name)| doubtful(name, &values(column)))
+    }
+
+    /// The names of the columns of files and labels, if the first line has them.
+    pub fn names(&self) -> Option<TableColumns> {
+        let name = |column: usize| self.header.as_ref()?.get(column).filter(|name| !name.is_empty()).cloned();
+        let label = if let Labels::Column(column) = self.labels { name(column) } else { None };
+        Some(TableColumns { path: name(self.path)?, label })
     }
 
     /// In words, for the start of training.

@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 use ::csv::StringRecord;
 
 use super::raw::{Found, LABEL_NAMES, LIST_NAMES, Raw};
-use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, is_fold_word, part_of, words_of};
+use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_of};
 use crate::data::records::{flagged_part, is_one, is_zero, part_of_value, truth};
-use crate::data::{DataError, names};
+use crate::data::{DataError, folds, names};
 
 /// The columns that say the part of a row: one, or one of truth values for each of several parts.
 #[derive(Debug, Clone)]
@@ -211,8 +211,6 @@ impl Raw<'_> {
 
 /// Why an unused column may divide the rows in a spelling that is not read; `None` if it does not look so.
 pub(in crate::data) fn doubtful(name: &str, values: &[&str]) -> Option<String> {
-    /// Largest number of folds.
-    const MOST: usize = 20;
     let lower = name.to_lowercase();
     let distinct: BTreeSet<&str> = values.iter().copied().collect();
     let quoted = names::shortened(name);
@@ -228,12 +226,8 @@ pub(in crate::data) fn doubtful(name: &str, values: &[&str]) -> Option<String> {
              row, or remove the column"
         ));
     }
-    let is_few = distinct.len() > 1 && distinct.len() <= MOST && distinct.len() < values.len();
-    if is_few && words_of(name).iter().any(|word| is_fold_word(word)) {
-        return Some(format!(
-            "the column '{quoted}' looks like folds, of which none is said to validate; write a column 'split' of train and \
-             val instead, or remove it"
-        ));
+    if let Some(problem) = folds::column(name, values) {
+        return Some(problem);
     }
     let is_flag = flagged_part(name).is_some() && distinct.len() <= 3;
     let odd = values.iter().find(|value| part_of_value(name, value).is_none()).filter(|_| is_flag)?;

@@ -88,6 +88,7 @@ fn divided(
     let Labels { classes, format, notes, doubt, .. } = labels;
     let (classes, depth): (Arc<[String]>, _) = (classes.into(), Arc::default());
     decisions.notes.extend(notes);
+    decisions.columns = table.column_names();
     let paths = || images.iter().map(|image| image.path.as_path());
     decisions.notes.extend(csv::missing(path, paths().zip(images.iter().map(|image| table.line(image.row)))));
     if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {

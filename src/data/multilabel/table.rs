@@ -7,7 +7,7 @@ use csv::StringRecord;
 use crate::data::csv::{
     ClassesOfRow, Files, Found, LABEL_NAMES, LIST_NAMES, PartColumns, Raw, class_list, doubtful, of_no_part,
 };
-use crate::data::decisions::{LeftOut, Why};
+use crate::data::decisions::{LeftOut, TableColumns, Why};
 use crate::data::listing::name_of;
 use crate::data::names::quoted;
 use crate::data::parts::{Part, is_fold_word, words_of};
@@ -188,6 +188,12 @@ impl Table {
     /// Name of a column in the header.
     pub fn column_name(&self, column: usize) -> &str {
         self.header.get(column).map_or("labels", String::as_str)
+    }
+
+    /// The names of the columns of files and labels, if the first line has them.
+    pub fn column_names(&self) -> Option<TableColumns> {
+        let label = if let [only] = self.label_columns()[..] { self.header.get(only).cloned() } else { None };
+        Some(TableColumns { path: self.header.get(self.image).filter(|name| !name.is_empty())?.clone(), label })
     }
 
     /// Columns other than image and part.

@@ -97,7 +97,8 @@ impl Source for ColorizationSource {
 
     fn identity(&self, index: usize) -> Option<Identity> {
         let image_digest = self.prepared.store.first(index).map(digest);
-        Some(Identity { name: self.prepared.name(index), image_digest, ..Identity::default() })
+        let own_digest = self.prepared.own_digest(index);
+        Some(Identity { name: self.prepared.name(index), image_digest, own_digest, ..Identity::default() })
     }
 
     fn load(&self, epoch: u64, index: usize, sample: SampleMut<'_>) -> Result<(), DataError> {

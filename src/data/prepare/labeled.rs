@@ -8,6 +8,7 @@ use image::{RgbImage, RgbaImage};
 use super::{Augmenting, Prepared, SampleSet};
 use crate::data::augment::{Picture, View};
 use crate::data::batch::{Identity, digest};
+use crate::data::class_depths;
 use crate::data::kept::Kept;
 use crate::data::multilabel::MultiLabelSet;
 use crate::data::{
@@ -70,7 +71,14 @@ impl SampleSet for Arc<dyn ClassificationDataset> {
     }
 
     fn check(prepared: &[Prepared<Self>]) -> Result<(), DataError> {
-        prepared.first().map_or(Ok(()), Prepared::require_every_class)
+        let Some(train) = prepared.first() else { return Ok(()) };
+        train.require_every_class()?;
+        if let Some(depth) = (**train.dataset()).depth().filter(|depth| depth.images() > 0 && depth.is_of_set())
+            && let Some(note) = class_depths::compare(&**train.dataset())?
+        {
+            depth.remark(note);
+        }
+        Ok(())
     }
 }
 
@@ -282,7 +290,8 @@ impl<S: Labeled> Source for LabeledSource<S> {
         self.each_class(index, |class| of_image.extend(names.get(class as usize).map(String::as_str)));
         let (name, label) = (self.prepared.name(index), of_image.join("; "));
         let image_digest = self.prepared.store.first(index).map(digest);
-        Some(Identity { name, label, image_digest, ..Identity::default() })
+        let own_digest = self.prepared.own_digest(index);
+        Some(Identity { name, label, image_digest, own_digest, ..Identity::default() })
     }
 
     fn classes_of(&self, index: usize) -> Option<Vec<u32>> {

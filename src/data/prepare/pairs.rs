@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::{RgbImage, RgbaImage};
 
-use super::{Augmenting, Prepared, SampleSet, Size};
+use super::{Augmenting, Own, Prepared, SampleSet, Size};
 use crate::data::batch::{Identity, digest};
 use crate::data::names::quoted;
 use crate::data::resize::{nearest_into, stretch_into};
@@ -55,7 +55,7 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
     }
 
     /// Stretches both to the size, the mask by the nearest pixel. The whole picture stays in view.
-    fn fill(&self, index: usize, ((height, width), _): (Size, f64), out: &mut [u8]) -> Result<Size, DataError> {
+    fn fill(&self, index: usize, ((height, width), _): (Size, f64), out: &mut [u8]) -> Result<Own, DataError> {
         let (image, mask) = (self.image(index)?, self.mask(index)?);
         if let Some(bad) = self.other_size(index, image.dimensions(), mask.dimensions()) {
             return Err(DataError::BadImage(bad));
@@ -63,7 +63,8 @@ impl SampleSet for Arc<dyn SegmentationDataset> {
         let (image_out, mask_out) = halves_mut(out);
         stretch_into(&image, width, height, image_out);
         nearest_into(&mask, width, height, mask_out);
-        Ok((image.height(), image.width()))
+        let digest = digest(image.as_raw()) ^ digest(mask.as_raw()).rotate_left(1);
+        Ok(Own { size: (image.height(), image.width()), digest })
     }
 
     fn count(&self, sample: &[u8]) -> PairFacts {
@@ -155,6 +156,7 @@ impl PreparedPairs {
             mask: Some(self.set.mask_name(self.original_index(index))),
             image_digest: halves.map(|(image, _)| digest(image)),
             mask_digest: halves.map(|(_, mask)| digest(mask)),
+            own_digest: self.own_digest(index),
             ..Identity::default()
         })
     }

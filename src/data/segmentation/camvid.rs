@@ -1,22 +1,22 @@
-//! Lists of pairs: each line has the path of an image and the path of its mask. SegNet's version of CamVid has this
+//! Lists and tables of pairs: each line has the path of an image and the path of its mask. SegNet's version of CamVid has this
 //! format, with ids 0 to 10 and 11 for void. The original CamVid is folders of images and color masks with a
 //! `label_colors.txt`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::class_list::{ClassList, IGNORED};
 use super::coding::Coding;
 use super::found::{Found, Pair};
 use super::mask::MaskSource;
+use super::pair_files::Files;
+use crate::data::decisions::{LeftOut, Why};
+use crate::data::flat::is_flat;
 use crate::data::format::{Confidence, Evidence, Format};
-use crate::data::list_index::{Index, Match};
 use crate::data::list_tables;
-use crate::data::listing::{Walk, name_of, relative, stem_of};
-use crate::data::lists::ListFile;
-use crate::data::names::shortened;
+use crate::data::listing::{name_of, relative, stem_of};
+use crate::data::lists::{self, ListFile};
 use crate::data::parts::Part;
-use crate::data::reading::{self, Role};
-use crate::data::{BadImage, DataError, ImageProblem, SetOptions};
+use crate::data::{DataError, SetOptions};
 
 /// Names, ids and colors of SegNet's eleven classes.
 const CLASSES: [(&str, [u8; 3]); 11] = [
@@ -34,9 +34,6 @@ const CLASSES: [(&str, [u8; 3]); 11] = [
 ];
 const VOID: u8 = 11;
 
-/// Longest path of Linux, in bytes.
-const LONGEST_PATH: usize = 4096;
-
 /// Lists of image and mask paths.
 pub(crate) struct PairLists;
 
@@ -49,24 +46,42 @@ impl Format for PairLists {
     }
 
     fn looks_for(&self) -> &'static str {
-        "`train.txt`, `val.txt` (and `test.txt`) whose lines are the path of an image and the path of its mask"
+        "`train.txt`, `val.txt` (and `test.txt`) whose lines are the path of an image and the path of its mask; or a table (`.csv`, \
+         `.tsv`, `.jsonl`) with a column of images and one of masks"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
         let lists = list_tables::find(root)?;
-        if lists.is_empty() {
-            return Ok(None);
-        }
         let files = Files::below(root)?;
-        let seen: Vec<String> =
+        let mut seen: Vec<String> =
             lists.iter().filter(|list| files.are_pairs(list)).map(|list| name_of(&list.path)).collect();
+        seen.dedup();
+        if seen.is_empty() {
+            seen.extend(undivided(root, &files)?.map(|table| name_of(&table.path)));
+        }
         Ok((!seen.is_empty()).then(|| Evidence::new(Confidence::Likely, seen)))
     }
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
-        let files = Files::below(root)?;
+        let mut files = Files::below(root)?;
         let (mut found, mut is_named) = (Found::default(), false);
-        for list in list_tables::find(root)? {
+        found.decisions.left_out.append(&mut files.left_out);
+        let lists = list_tables::find(root)?;
+        if !lists.iter().any(|list| files.are_pairs(list))
+            && let Some(table) = undivided(root, &files)?
+        {
+            found.train = files.read(&table, &mut found.faults);
+            found.decisions.notes.extend(files.index.note());
+            found.decisions.notes.push(format!("{} pairs the images with their masks", name_of(&table.path)));
+            found.table = Some(table.path);
+            files.leave_out_unnamed(&mut found);
+            return Ok(found);
+        }
+        for list in lists {
+            if list.part == Part::Test && !files.are_pairs(&list) {
+                found.decisions.left_out.push(LeftOut::new(&list.path, Why::UnlabeledTest));
+                continue;
+            }
             is_named |= list.lines.iter().any(|(_, line)| line.to_lowercase().contains("camvid"));
             found.has_val |= list.part == Part::Val;
             let pairs = files.read(&list, &mut found.faults);
@@ -77,12 +92,62 @@ impl Format for PairLists {
             }
             found.decisions.lists.push(relative(root, &list.path));
         }
+        found.decisions.lists.dedup();
+        if let Some(other) = undivided(root, &files)?.filter(|other| !lists_it(&found, root, &other.path)) {
+            files.require_same(&found, &other)?;
+            found.decisions.left_out.push(LeftOut::new(&other.path, Why::RepeatsPairs));
+        }
+        let exchanged = exchange_by_pixels(&mut found);
+        found.decisions.notes.extend(exchanged);
         found.decisions.notes.extend(files.index.note());
+        files.leave_out_unnamed(&mut found);
         if root.join("trainannot").is_dir() && (is_named || proves_classes(&found)) {
             found.known = Some(coding());
         }
         Ok(found)
     }
+}
+
+/// The only list or table of pairs in the folder `root` that divides nothing.
+///
+/// # Errors
+/// Where there are several.
+fn undivided(root: &Path, files: &Files<'_>) -> Result<Option<ListFile>, DataError> {
+    let mut found: Vec<ListFile> = list_tables::undivided_pairs(root)?.into_iter().collect();
+    for list in lists::of_no_part(root)? {
+        found.extend(Some(list).filter(|list| files.are_pairs(list)));
+    }
+    match &found[..] {
+        [first, second, ..] => {
+            let problem = format!("pairs images and masks, as {} does; keep one of them", first.path.display());
+            Err(DataError::malformed(&second.path, problem))
+        }
+        _ => Ok(found.pop()),
+    }
+}
+
+/// Whether the lists that divide a set are the file at `path`.
+fn lists_it(found: &Found, root: &Path, path: &Path) -> bool {
+    found.decisions.lists.contains(&relative(root, path))
+}
+
+/// Exchanges images and masks where the lists name the masks first, and notes it: the files that stand first have few colors, and the others
+/// are pictures.
+fn exchange_by_pixels(found: &mut Found) -> Option<String> {
+    const SAMPLE: usize = 4;
+    let step = found.train.len().div_ceil(SAMPLE).max(1);
+    let mut sample = found.train.iter().step_by(step).peekable();
+    sample.peek()?;
+    let is_exchanged = |pair: &Pair| is_flat(&pair.image) && !pair.mask.files().iter().any(is_flat);
+    if !sample.all(is_exchanged) {
+        return None;
+    }
+    for pair in [&mut found.train, &mut found.val, &mut found.test].into_iter().flatten() {
+        if let MaskSource::File(mask) = &mut pair.mask {
+            std::mem::swap(mask, &mut pair.image);
+        }
+    }
+    Some("the lists name the masks before the images: the files that stand first have few colors".into())
 }
 
 /// Whether the names of most images are those of CamVid's videos: `0001TP_006690`, `0006R0_f00930`, `0016E5_07959`, `Seq05VD_f00000`.
@@ -103,81 +168,4 @@ fn coding() -> Coding {
         colors.insert([0; 3], IGNORED);
     }
     coding
-}
-
-/// The image files of a set, by their names in lists.
-struct Files<'a> {
-    root: &'a Path,
-    index: Index,
-    paths: Vec<PathBuf>,
-}
-
-impl<'a> Files<'a> {
-    fn below(root: &'a Path) -> Result<Self, DataError> {
-        let paths = Walk::below(root)?.images;
-        Ok(Self { root, index: Index::new(root, paths.iter().map(PathBuf::as_path)), paths })
-    }
-
-    fn find(&self, name: &str) -> Option<&PathBuf> {
-        match self.index.find(name) {
-            Match::One(at) => Some(&self.paths[at]),
-            _ => None,
-        }
-    }
-
-    /// The image and the mask of a line. The line is cut where both halves name a file, because names may contain blanks.
-    /// The folders of the files can say that the mask stands first.
-    fn pair(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
-        if line.len() > 2 * LONGEST_PATH + 1 {
-            return None;
-        }
-        line.match_indices([',', ';', '\t', ' ']).find_map(|(at, separator)| {
-            let halves = [&line[..at], &line[at + separator.len()..]].map(str::trim);
-            let pair = Some((self.find(halves[0])?.clone(), self.find(halves[1])?.clone()))
-                .filter(|(image, mask)| image != mask)?;
-            let role = |path: &Path| reading::read(path.strip_prefix(self.root).unwrap_or(path)).role;
-            Some(match (role(&pair.0), role(&pair.1)) {
-                (Some(Role::Mask), Some(Role::Image) | None) => (pair.1, pair.0),
-                _ => pair,
-            })
-        })
-    }
-
-    /// Whether most lines are two paths. Lists of single names belong to other formats.
-    fn are_pairs(&self, list: &ListFile) -> bool {
-        let is_pair = |line: &str| {
-            self.pair(line).is_some() || halves(line).is_some_and(|(a, b)| a.contains('.') && b.contains('.'))
-        };
-        let pairs = list.lines.iter().filter(|(_, line)| is_pair(line)).count();
-        pairs > 0 && 2 * pairs >= list.lines.len()
-    }
-
-    fn read(&self, list: &ListFile, faults: &mut Vec<BadImage>) -> Vec<Pair> {
-        let mut pairs = Vec::new();
-        for (number, line) in &list.lines {
-            if let Some((image, mask)) = self.pair(line) {
-                pairs.push(Pair::new(image, MaskSource::File(mask)));
-                continue;
-            }
-            let problem = match halves(line) {
-                None => format!("'{}' is not a path of an image and a path of a mask", shortened(line)),
-                Some((image, mask)) => match (self.find(image), self.find(mask)) {
-                    (None, Some(_)) => format!("the image {} is not there (its mask is)", shortened(image)),
-                    (Some(_), None) => format!("the mask {} is not there (its image is)", shortened(mask)),
-                    _ => format!("neither {} nor {} is there", shortened(image), shortened(mask)),
-                },
-            };
-            faults.push(BadImage { image: list.place(*number), problem: ImageProblem::Listed(problem) });
-        }
-        pairs
-    }
-}
-
-/// The two words of a line.
-fn halves(line: &str) -> Option<(&str, &str)> {
-    let mut parts = line.split([',', ';', '\t', ' ']).map(str::trim).filter(|part| !part.is_empty());
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(image), Some(mask), None) => Some((image, mask)),
-        _ => None,
-    }
 }

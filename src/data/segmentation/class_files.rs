@@ -1,10 +1,11 @@
 //! The files that list classes: `classes.toml`, `codes.txt`, `label_colors.txt` and others.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::numbered_names::with_numbers;
 use super::written::{self, Byte, Rgb, WrittenClass};
 use crate::data::DataError;
 use crate::data::decode::Posture;
@@ -285,32 +286,6 @@ fn is_remark(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-/// The value and the name of `3 road` or `3: road`.
-fn with_number(line: &str) -> Option<(u8, String)> {
-    const SEPARATORS: [char; 5] = [' ', ':', ',', ';', '\t'];
-    let (number, name) = line.split_once(SEPARATORS)?;
-    let name = name.trim_start_matches(SEPARATORS);
-    Some((number.trim().parse().ok()?, name.to_string())).filter(|_| !name.is_empty())
-}
-
-/// The values and the names of lines that all have a number in front, or all after names that differ. A name that differs in
-/// its number alone, such as `grade 1`, has no value.
-pub(super) fn with_numbers<S: AsRef<str>>(lines: &[S]) -> Option<Vec<(u8, String)>> {
-    let in_front: Option<Vec<(u8, String)>> = lines.iter().map(|line| with_number(line.as_ref())).collect();
-    let at_end = || {
-        let read = |line: &S| {
-            let (name, number) = line.as_ref().trim_end().rsplit_once([' ', ':', ',', ';', '\t'])?;
-            let name = name.trim_end_matches([' ', ':', ',', ';', '\t']);
-            Some((number.parse().ok()?, name.to_string())).filter(|_| !name.is_empty())
-        };
-        let numbered = lines.iter().map(read).collect::<Option<Vec<(u8, String)>>>()?;
-        let values: BTreeSet<u8> = numbered.iter().map(|(value, _)| *value).collect();
-        let names: BTreeSet<String> = numbered.iter().map(|(_, name)| name.to_lowercase()).collect();
-        (values.len() == lines.len() && names.len() == lines.len()).then_some(numbered)
-    };
-    in_front.or_else(at_end).filter(|numbered| !numbered.is_empty())
-}
-
 /// One name per line, or a value and a name; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
 fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
@@ -326,7 +301,7 @@ fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
         return Err(DataError::malformed(path, problem));
     }
     let names: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
-    if let Some(numbered) = with_numbers(&names) {
+    if let Some(numbered) = with_numbers(path, &names)? {
         let is_void = |(_, name): &&(u8, String)| name.eq_ignore_ascii_case("void");
         let ignore_index = numbered.iter().filter(is_void).map(|(value, _)| *value).collect();
         let class = |(value, name)| WrittenClass { value: Some(Byte(value)), ..WrittenClass::named(name) };
@@ -363,7 +338,7 @@ fn from_class_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
     let names = text.lines().filter(|line| !is_remark(line)).map(str::trim);
     let names: Vec<&str> = names.filter(|name| !name.is_empty() && *name != "__ignore__").collect();
-    let classes = match with_numbers(&names) {
+    let classes = match with_numbers(path, &names)? {
         Some(numbered) => {
             let class = |(value, name)| WrittenClass { value: Some(Byte(value)), ..WrittenClass::named(name) };
             numbered.into_iter().map(class).collect()

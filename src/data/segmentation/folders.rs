@@ -39,7 +39,9 @@ impl Format for ByName {
     }
 
     fn open(&self, root: &Path, _: &SetOptions) -> Result<Found, DataError> {
-        find(root)
+        let mut found = find(root)?;
+        found.decisions.notes.extend(foreign::unread_annotations(root)?);
+        Ok(found)
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Found {
     pub known: Option<Coding>,
     /// The folder of the set if it is below the root. A class file may be there too.
     pub home: Option<PathBuf>,
+    /// The table that pairs images and masks, and divides nothing.
+    pub table: Option<PathBuf>,
     /// Lists, files left out, notes.
     pub decisions: Decisions,
 }

@@ -53,7 +53,7 @@ impl MaskSource {
             MaskSource::File(path) => Head::of(path),
             MaskSource::Joined(paths) => paths.first().and_then(|path| Head::of(path)),
             MaskSource::Drawn(drawing) => {
-                drawing.size.map(|size| Head { size, orientation: Orientation::NoTransforms })
+                drawing.size.map(|size| Head { size, orientation: Orientation::NoTransforms, has_16_bits: false })
             }
         }
     }

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::class_files::{require_same_names, with_numbers};
+use super::class_files::require_same_names;
 use super::classes;
 use super::coding::Coding;
+use super::numbered_names::with_numbers;
 use crate::data::DataError;
 use crate::data::listing::{entries, files_named, name_of};
 use crate::data::text::{read_text, start_of};
@@ -90,7 +91,7 @@ fn numbered(path: &Path) -> Result<Option<Vec<(u8, String)>>, DataError> {
     let text = read_text(path)?;
     let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    if let Some(names) = with_numbers(&lines) {
+    if let Some(names) = with_numbers(path, &lines)? {
         return Ok(Some(names));
     }
     let is_certain = lines.first().is_some_and(|first| BACKGROUNDS.contains(&first.to_lowercase().as_str()));

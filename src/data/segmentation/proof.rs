@@ -30,7 +30,8 @@ pub(super) fn require_two_classes(root: &Path, coding: &Coding, train: &[Pair]) 
         }
     }
     match held.iter().position(|class| *class) {
-        _ if read < train.len() => Ok(()),
+        // No training pair is left: the empty part is named.
+        _ if read < train.len() || train.is_empty() => Ok(()),
         Some(only) => Err(single_class(root, &format!("the class '{}' alone in its training part", names[only]))),
         None => Err(single_class(root, "ignored pixels alone in its training part")),
     }

@@ -8,7 +8,7 @@ use super::coding::shows_greys;
 use super::colors::Colors;
 use super::notation::Links;
 use super::raw::{RawMask, Shown, Stored};
-use super::values::Values;
+use super::values::{Count, Values};
 
 /// Content of masks.
 #[derive(Default)]
@@ -95,9 +95,9 @@ impl Seen {
     /// All colors, with the greys.
     pub fn all_colors(&self) -> Colors {
         let counted = self.shown.counts().chain(self.greys.counts());
-        let greys: BTreeMap<[u8; 3], [u64; 2]> = counted.fold(BTreeMap::new(), |mut all, (grey, [pixels, inner])| {
-            let count = all.entry([grey; 3]).or_insert([0; 2]);
-            *count = [count[0] + pixels, count[1] + inner];
+        let greys: BTreeMap<[u8; 3], Count> = counted.fold(BTreeMap::new(), |mut all, (grey, one)| {
+            let count = all.entry([grey; 3]).or_default();
+            *count = count.plus(one);
             all
         });
         Colors::default().plus(Colors::of_counts(greys)).plus(self.palettes.clone()).plus(self.colors.clone())

@@ -170,6 +170,14 @@ impl Canvas {
     /// Refuses an area most of which lies outside of the picture: it was drawn on a picture of another size.
     fn require_inside(&self, area: &Area, is_share: bool) -> Result<(), ImageProblem> {
         let Some([from, to]) = area.bounds(self.scale(is_share)) else { return Ok(()) };
+        let has_corners = matches!(area, Area::Polygons(_) | Area::Holed(_));
+        if has_corners && !is_share && from.iter().all(|&low| low >= 0.0) && to.iter().all(|&high| high <= 1.0) {
+            return Err(ImageProblem::Annotation(format!(
+                "a region has coordinates from 0 to 1 alone, as ({:.3}, {:.3}) to ({:.3}, {:.3}), so it covers one pixel at most: they may \
+                 be shares of the picture's size; write them in pixels, times {} and {}",
+                from[0], from[1], to[0], to[1], self.width, self.height
+            )));
+        }
         let share = |axis: usize, side: usize| {
             let inside = to[axis].min(side as f64) - from[axis].max(0.0);
             let extent = (to[axis] - from[axis]).max(f64::MIN_POSITIVE);

@@ -9,7 +9,7 @@
 //! | greys at equal steps up to 255, each with areas | one class per value, also for 255 |
 //! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be edges between two classes |
 //! | 0 and 1 in some files, 0 and 255 in others | refused: one of the two codings is wrong |
-//! | a value of at most 4 pixels, in one file alone | refused: it may be a fault, or a class |
+//! | a value of a few pixels, in one file alone | refused: it may be a fault, or a class |
 //! | 0 to k and one or two values from 240 on | refused: these may be ignored, or classes |
 //!
 //! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made
@@ -33,6 +33,29 @@ pub(super) struct Values {
     inner: Box<[u64; 256]>,
     pub files: Vec<FileValues>,
     pub palette: Option<Vec<[u8; 3]>>,
+}
+
+/// Counts of a value or a color in all masks of a set.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Count {
+    pub pixels: u64,
+    /// Pixels whose eight neighbors have the same value.
+    pub inner: u64,
+    pub files: u64,
+}
+
+impl Count {
+    pub fn plus(self, other: Self) -> Self {
+        Self { pixels: self.pixels + other.pixels, inner: self.inner + other.inner, files: self.files + other.files }
+    }
+
+    /// Whether these are a few pixels of one file, of `total` in all: a slip of the pen, or a very rare class.
+    pub fn is_stray(self, total: u64) -> bool {
+        const FEW: u64 = 4;
+        const SCATTERED: u64 = 16;
+        let most = if self.inner == 0 { SCATTERED } else { FEW };
+        self.files == 1 && self.pixels <= most && 500 * self.pixels < total
+    }
 }
 
 /// The values in a file.
@@ -92,9 +115,15 @@ impl Values {
         self.files.iter_mut().for_each(|file| file.held[at] = false);
     }
 
-    /// Each value with its pixels, and those among pixels of the same value.
-    pub fn counts(&self) -> impl Iterator<Item = (u8, [u64; 2])> {
-        self.present().into_iter().map(|v| (v, [self.pixels[usize::from(v)], self.inner[usize::from(v)]]))
+    /// Each value with its counts.
+    pub fn counts(&self) -> impl Iterator<Item = (u8, Count)> {
+        self.present().into_iter().map(|v| (v, self.count(v)))
+    }
+
+    fn count(&self, value: u8) -> Count {
+        let at = usize::from(value);
+        let files = self.files.iter().filter(|file| file.held[at]).count() as u64;
+        Count { pixels: self.pixels[at], inner: self.inner[at], files }
     }
 
     pub fn present(&self) -> Vec<u8> {
@@ -279,11 +308,8 @@ fn outliers(classes: &[u8]) -> Option<String> {
 
 /// The problem of a value of a few pixels in one file, beside values with areas: a slip of the pen.
 fn stray(values: &Values, classes: &[u8]) -> Option<String> {
-    const FEW: u64 = 4;
-    let has_areas = values.inner.iter().any(|&inner| inner > 0);
-    let files = |value: u8| values.files.iter().filter(|file| file.held[usize::from(value)]).count();
-    let is_stray = |&&value: &&u8| values.pixels[usize::from(value)] <= FEW && files(value) == 1;
-    let value = classes.iter().find(|value| has_areas && values.share([**value]) < 0.002 && is_stray(value))?;
+    let (has_areas, total) = (values.inner.iter().any(|&inner| inner > 0), values.pixels.iter().sum());
+    let value = classes.iter().find(|value| has_areas && values.count(**value).is_stray(total))?;
     Some(format!(
         "its masks hold the value {value} in {} pixels of one file alone, {}: either they are a fault (correct the mask, or set \
          ignore_index = {value} in a classes.toml), or a class (list the classes with their values there)",

@@ -74,3 +74,37 @@ fn images_of_other_bits_than_those_of_the_run_are_refused_or_noted() {
     assert!(parts.iter().all(|part| told.stderr.contains(part)), "{}", told.stderr);
     place.run("predict run ten/b --device cpu").fine();
 }
+
+/// The number of a column is that of the run's table: another table may have its columns in another order.
+#[test]
+fn a_column_that_a_run_knows_by_number_is_found_by_name() {
+    let place = Place::new();
+    write_bits(&place, "set", 250);
+    let rows = |form: &dyn Fn(&str, &str, &str) -> String| -> String {
+        let of =
+            |class: &'static str, other: &'static str| (0..4).map(move |k| (format!("{class}/{k}.png"), class, other));
+        of("a", "b").chain(of("b", "a")).map(|(path, label, other)| form(&path, label, other)).collect()
+    };
+    let own = rows(&|path, label, other| format!("{path},{label},{other}\n"));
+    place.write("set/own.csv", format!("path,label,other\n{own}"));
+    let turned = rows(&|path, label, other| format!("{path},{other},{label}\n"));
+    place.write("set/turned.csv", format!("path,other,label\n{turned}"));
+    place.write("set/renamed.csv", format!("path,label,kind\n{turned}").replace("label,kind", "x,kind"));
+    let line = "train classify --data set/own.csv --label-column 2 --model cnn --image-size 32 --device cpu --epochs 1";
+    place.run(&format!("{line} --batch-size 4 --out run")).fine();
+    let scores = |data: &str| {
+        let told = place.run(&format!("eval run --data {data} --device cpu")).fine();
+        told.stdout
+            .lines()
+            .filter(|line| line.contains("loss") || line.contains("accuracy"))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace(data, "")
+    };
+    let own = scores("set/own.csv");
+    assert!(!own.is_empty());
+    assert_eq!(own, scores("set/turned.csv"));
+    place
+        .run("eval run --data set/renamed.csv --device cpu")
+        .refused(&["there is no column 'label'", "--label-column"]);
+}

@@ -321,6 +321,15 @@ fn areas_outside_of_the_picture_are_refused() {
         }
     }
     assert!(refusal(&labelme_of(disc)).is_some());
+    // Shares of the size would cover one pixel.
+    let shares = json!([[0.1, 0.1], [0.6, 0.1], [0.6, 0.7]]);
+    for dir in
+        [labelme_of(json!([{"label": "cat", "points": shares}])), coco_of(json!([[0.1, 0.1, 0.6, 0.1, 0.6, 0.7]]))]
+    {
+        let message = refusal(&dir).expect("an error");
+        let words = ["coordinates from 0 to 1", "shares of the picture's size", "times 40 and 32"];
+        assert!(words.iter().all(|part| message.contains(part)), "{message}");
+    }
     // A corner beyond the edge is cut.
     for dir in [labelme_of(json!([{"label": "cat", "points": square(-4, 30)}])), coco_of(flat(5, 34))] {
         assert_eq!(refusal(&dir), None);

@@ -305,3 +305,21 @@ fn camvids_folders_do_not_make_its_classes() {
     let (names, mask) = set("0016E5_079");
     assert_eq!((names.len(), names[0].as_str(), mask), (11, "Sky", stripes(&[0, 1, 255])));
 }
+
+/// Annotations that are not read may differ from the masks.
+#[test]
+fn annotations_beside_masks_that_are_not_read_are_noted() {
+    let dir = temp();
+    pairs(dir.path(), super::NAMES, |_| stripes(&[0, 1]));
+    assert!(!segmentation(dir.path()).unwrap().decisions.notes.iter().any(|note| note.contains("not read")));
+    let polygon = "<polygon label=\"cat\" points=\"1,1;20,1;20,20\"/>";
+    let tracks = format!("<track id=\"0\" label=\"cat\">{polygon}</track>");
+    for (at, inner) in [("annotations.xml", polygon), ("cvat/annotations.xml", &tracks)] {
+        let text = format!("<?xml version=\"1.0\"?>\n<annotations>\n  <version>1.1</version>{inner}</annotations>\n");
+        write(&dir.path().join(at), text);
+        let notes = segmentation(dir.path()).unwrap().decisions.notes;
+        let words = format!("{at} is CVAT's XML, which is not read: the masks are");
+        assert!(notes.contains(&words), "{notes:?}");
+        fs::remove_file(dir.path().join(at)).unwrap();
+    }
+}

@@ -252,3 +252,50 @@ fn columns_of_colors_have_the_places_that_the_header_names() {
     write(&dir.path().join("class_dict.csv"), "name,r,g\nsoil,0,0\n");
     refused(named(&dir), &["class_dict.csv, line 1", "name, r, g and b"]);
 }
+
+/// A color of a few pixels in one file is a slip of the pen or a class. So are two colors that hardly differ, of which each file has one.
+#[test]
+fn slips_and_twins_among_colors_are_refused() {
+    let colors = |edit: &dyn Fn(usize, &mut RgbImage)| {
+        let dir = temp();
+        for (k, name) in NAMES.iter().enumerate() {
+            save(&dir.path().join(format!("images/{name}.png")), &picture(WIDTH, HEIGHT, k as u8));
+            let mut mask = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| Rgb(if x < WIDTH / 2 { RED } else { GREEN }));
+            edit(k, &mut mask);
+            save(&dir.path().join(format!("masks/{name}.png")), &mask);
+        }
+        dir
+    };
+    let slip = |pixels: u32| {
+        colors(&|k, mask| {
+            // No two of these pixels are neighbors of a third.
+            (0..pixels).filter(|_| k == 3).for_each(|at| mask.put_pixel(3 * at + 1, 9, Rgb([0, 0, 200])));
+        })
+    };
+    for pixels in [1, 9] {
+        let dir = slip(pixels);
+        let words = format!("color #0000c8 in {pixels} pixels of one file alone");
+        refused(named(&dir), &[&words, "ignore_color = [0, 0, 200]", "classes.toml"]);
+        write(&dir.path().join("classes.toml"), "ignore_color = [0, 0, 200]\n");
+        assert_eq!(named(&dir).unwrap().train.classes().len(), 2);
+        write(&dir.path().join("classes.toml"), "nearest = true\n");
+        assert_eq!(named(&dir).unwrap().train.classes().len(), 2);
+    }
+    let near = colors(&|k, mask| {
+        let [left, right] = [Rgb([254, 0, 0]), Rgb([0, 255, 0])];
+        if k < 2 {
+            *mask = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| if x < WIDTH / 2 { left } else { right });
+        }
+    });
+    refused(named(&near), &["#fe0000 and #ff0000", "never stand in one mask", "nearest = true"]);
+    write(&near.path().join("classes.toml"), "nearest = true\n");
+    let splits = named(&near).unwrap();
+    assert_eq!(splits.train.classes().names, ["#00ff00", "#ff0000"]);
+    assert_eq!(splits.train.mask(0).unwrap().get_pixel(0, 0).0, [1]);
+    // Colors that are numbers stand in one file.
+    let numbers = |b: u8| Rgb([0, 0, b]);
+    let dir = colors(&|_, mask| {
+        *mask = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| numbers((4 * x / WIDTH) as u8));
+    });
+    assert_eq!(named(&dir).unwrap().train.classes().len(), 4);
+}

@@ -109,6 +109,31 @@ fn samples_of_fewer_bits_are_scaled() {
     assert!(prepared[0].depth_note().unwrap().contains("7 of 8 16-bit images hold at most 4095"));
 }
 
+/// 16-bit images of one class whose white is another, and classes of which one has 16 bits and another 8.
+#[test]
+fn bits_that_divide_the_classes_are_named() {
+    let dir = temp();
+    let set = |dark: u16, bright: u16| {
+        for (class, white) in [("a", dark), ("b", bright)] {
+            (0..4).for_each(|k| luma16(&dir.path().join(format!("{class}/{k}.png")), |x, _| white - x as u16 - k));
+        }
+        let splits = open(dir.path()).unwrap();
+        let prepared = prepare(&[splits.train, splits.val], &PrepareOptions::square(8), &|_, _| ())?;
+        Ok(prepared[0].depth_note())
+    };
+    refused(
+        set(4000, 60_000),
+        &["16-bit images of class 'a'", "12 bits", "class 'b' reaches 59", "save all images with 8 bits"],
+    );
+    // The bits of one camera hold both.
+    assert!(set(16_000, 9000).unwrap().unwrap().contains("14 bits"));
+    (0..4).for_each(|k| save(&dir.path().join(format!("a/{k}.png")), &picture(9, 7, 40 * k)));
+    let splits = open(dir.path()).unwrap();
+    let prepared = prepare(&[splits.train, splits.val], &PrepareOptions::square(8), &|_, _| ()).unwrap();
+    let note = prepared[0].depth_note().unwrap();
+    assert!(note.contains("class 'b' have 16 bits a sample and those of class 'a' 8"), "{note}");
+}
+
 #[test]
 fn gif_files_are_read_as_images_and_masks() {
     let dir = temp();

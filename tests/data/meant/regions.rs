@@ -143,8 +143,26 @@ fn a_number_behind_each_name_is_its_value() {
         [0, 15, 35].map(name)
     };
     for file in ["codes.txt", "class_names.txt", "classes.txt"] {
-        assert_eq!(names(file, "soil 0\ncat 2\ndog 1\n"), ["soil", "dog", "cat"], "{file}");
+        for form in ["{} #", "{}=#", "{} (#)", "{}: #", "[#] {}", "#. {}", "#) {}", "#={}"] {
+            let line = |name: &str, value: &str| form.replace("{}", name).replace('#', value);
+            let text = [line("soil", "0"), line("cat", "2"), line("dog", "1")].join("\n");
+            assert_eq!(names(file, &text), ["soil", "dog", "cat"], "{file} {form}");
+        }
+        // A value, or a part of the name.
+        for text in ["soil0\ncat2\ndog1\n", "soil-0\ncat-2\ndog-1\n"] {
+            let dir = temp();
+            pairs(dir.path(), NAMES, |_| stripes(&[0, 1, 2]));
+            write(&dir.path().join(file), text);
+            refused(
+                segmentation(dir.path()),
+                &[file, "count them in another order", "cat", "a value, a blank and a name"],
+            );
+        }
     }
+    let dir = temp();
+    pairs(dir.path(), NAMES, |_| stripes(&[0, 1, 2]));
+    write(&dir.path().join("codes.txt"), "soil 0 0 0\ncat 128 0 0\ndog 0 128 0\n");
+    refused(segmentation(dir.path()), &["codes.txt", "three numbers", "label_colors.txt"]);
     // Numbers of names that do not differ else.
     assert_eq!(names("codes.txt", "grade 1\ngrade 2\ngrade 3\n"), ["grade 1", "grade 2", "grade 3"]);
     let dir = temp();
