@@ -41,11 +41,11 @@ impl Beside {
         mismatch(&self.weights, vec![problem], REMEDY).into()
     }
 
-    /// The normalization of the pixels, and the file that says it.
+    /// The normalization of the pixels, and its source in words, by the file of weights itself (`own`) or a description.
     ///
     /// # Errors
-    /// Where two files say different ones.
-    pub fn normalization(&self) -> Result<Option<(Normalization, &'static str)>, TrainError> {
+    /// Where two of them say different ones.
+    pub fn normalization(&self, own: Option<Normalization>) -> Result<Option<(Normalization, String)>, TrainError> {
         let of =
             |(name, description): &(&'static str, Description)| Some((description.clone().normalization()?, *name));
         let found: Vec<(Normalization, &'static str)> = self.files.iter().filter_map(of).collect();
@@ -56,7 +56,13 @@ impl Beside {
                 self.refused(format!("{one} and {other} beside it give other means or deviations of the pixels"))
             );
         }
-        Ok(found.into_iter().next())
+        match (own, found.into_iter().next()) {
+            (Some(own), Some((said, name))) if !are_near(&own, &said) => Err(self.refused(format!(
+                "{name} beside it gives other means or deviations of the pixels than the file itself"
+            ))),
+            (Some(own), _) => Ok(Some((own, "as the weights were trained".into()))),
+            (None, said) => Ok(said.map(|(said, name)| (said, format!("as {name} beside the weights says")))),
+        }
     }
 
     /// Refuses a description of another network.

@@ -143,11 +143,8 @@ fn trained_with(path: &Path) -> Result<(Normalization, String), TrainError> {
     let file = WeightFile::open(path)?;
     let entry = |key: &str| serde_json::from_str(file.metadata().get(key)?).ok();
     let own = entry("mean").zip(entry("std")).and_then(|(mean, std)| usable(mean, std));
-    if let Some(own) = own {
-        return Ok((own, "as the weights were trained".into()));
-    }
-    if let Some((found, name)) = Beside::of(path).normalization()? {
-        return Ok((found, format!("as {name} beside the weights says")));
+    if let Some(found) = Beside::of(path).normalization(own)? {
+        return Ok(found);
     }
     Ok((
         Normalization::IMAGENET,
