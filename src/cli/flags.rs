@@ -22,18 +22,23 @@ pub fn command(task: &dyn Task) -> Command {
     settings.sort_by_key(|setting| groups::position(setting.key));
     let grouped = |setting: &Setting| {
         let heading = groups::heading(setting.key);
-        arg(setting).help_heading(heading).hide_short_help(heading.is_some() && !groups::is_main(setting.key))
+        let arg = arg(setting).help(with_choice(setting)).help_heading(heading);
+        arg.hide_short_help(heading.is_some() && !groups::is_main(setting.key))
     };
     command.args(settings.into_iter().map(grouped)).after_help(groups::examples(task.name()))
 }
 
-/// The flag of a setting.
-pub(super) fn arg(setting: &Setting) -> Arg {
-    let help = match auto::chooses(setting.key) {
+/// The help of a setting of a training, in which data and device may decide the default.
+fn with_choice(setting: &Setting) -> String {
+    match auto::chooses(setting.key) {
         true => setting.help_text().replacen("[default: ", "[default: chosen with --data, else ", 1),
         false => setting.help_text(),
-    };
-    let arg = Arg::new(setting.key).long(setting.key.replace('_', "-")).help(help);
+    }
+}
+
+/// The flag of a setting.
+pub(super) fn arg(setting: &Setting) -> Arg {
+    let arg = Arg::new(setting.key).long(setting.key.replace('_', "-")).help(setting.help_text());
     let arg = match setting.value {
         Some(name) => arg.value_name(name),
         None => arg.value_name(setting.key.to_uppercase()),

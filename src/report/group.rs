@@ -79,7 +79,10 @@ fn scores(runs: &[Record]) -> String {
         columns.push(column(&of_best(&|row| row.score(&score)), score.direction(), |v| score.format(v)));
     }
     head.extend(["validation loss", "best epoch", "epochs", "images/s", "time", "device"].map(String::from));
-    columns.push(column(&of_best(&|row| Some(row.val_loss)), -1.0, |v| format!("{v:.4}")));
+    // Values of two losses have no order.
+    let is_one_loss = runs.iter().all(|run| run.setting("loss") == runs[0].setting("loss"));
+    let direction = if is_one_loss { -1.0 } else { 0.0 };
+    columns.push(column(&of_best(&|row| Some(row.val_loss)), direction, |v| format!("{v:.4}")));
     columns.push(column(&of_best(&|row| Some(row.epoch.into())), 0.0, |v| v.to_string()));
     columns.push(runs.iter().map(|run| run.rows.len().to_string().into()).collect());
     let speeds: Vec<_> = runs.iter().map(Record::speed).collect();

@@ -123,6 +123,9 @@ fn help_names_every_setting() {
         --config --skip-bad";
     place.run("train classify --help").fine().printed(&flags.split_whitespace().collect::<Vec<_>>());
     place.run("--help").fine().printed(&["train", "eval", "predict", "devices", "plan"]);
+    // A summary chooses nothing from data.
+    place.run("summary -h").fine().printed(&["first level of unet [default: 64]"]);
+    place.run("train segment --help").fine().printed(&["[default: chosen with --data, else 64]"]);
 }
 
 /// `shadegrad … | head -1` ends without a message, with the exit code of a process that SIGPIPE ends.

@@ -214,6 +214,18 @@ fn runs_of_a_task_are_compared_and_their_settings_marked() {
     assert!(!html(&place, &["runs/a"]).contains('≠'));
 }
 
+/// Cross entropy over classes of colors is far above a mean distance, and no worse. A single loss has a best value.
+#[test]
+fn the_values_of_two_losses_have_no_order() {
+    let place = Place::new();
+    for (run, loss, value) in [("a", "l1", 0.0641), ("b", "classes", 2.6534), ("c", "l1", 0.0712)] {
+        let row = EpochRow { val_loss: value, ..row(1, &[(PSNR, 25.0)]) };
+        write_run(&place, run, &format!("loss = \"{loss}\"\n"), &[row]);
+    }
+    holds(&html(&place, &["a", "b"]), &["<td class=\"n\">0.0641</td><td class=\"n\">2.6534</td>"]);
+    holds(&html(&place, &["a", "c"]), &["<td class=\"n\"><strong>0.0641</strong></td><td class=\"n\">0.0712</td>"]);
+}
+
 #[test]
 fn a_sweep_shows_its_table_and_its_best_run() {
     let place = Place::new();
