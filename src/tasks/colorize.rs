@@ -21,7 +21,9 @@ pub use output::ColorOutput;
 pub use predict::ColorizePredictor;
 pub use settings::{ColorizeConfig, ColorizeLoss, ColorizeModel};
 
-use super::data::{Chosen, Compared, DataSource, Figure, ImageSet, Part, both, on_demand_line, typed, unreadable};
+use super::data::{
+    Chosen, Compared, DataSource, Figure, ImageSet, Part, STREETS_VAL, both, on_demand_line, typed, unreadable,
+};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -58,8 +60,6 @@ pub const DELTA_E: Score = Score::new("val_delta_e", "ΔE", Unit::Number, Better
 /// Colorfulness of Hasler & Süsstrunk (2003).
 pub const COLORFULNESS: Score = Score::new("val_colourfulness", "colorfulness", Unit::Number, Better::Neither);
 
-/// Validation scenes of the built-in data.
-const STREETS_VAL: usize = 64;
 /// A mirrored photograph keeps its colors. Changed colors or an erased patch would change the target.
 const KEEPS: Keeps = Keeps { mirror: true, color: false, erase: false };
 

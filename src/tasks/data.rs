@@ -32,6 +32,9 @@ choices! {
     }
 }
 
+/// Validation scenes of the built-in streets.
+pub(super) const STREETS_VAL: usize = 64;
+
 /// Source of images. Evaluation needs the split of the run, or training images count as validation images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSource {

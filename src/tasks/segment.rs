@@ -31,7 +31,7 @@ pub use settings::{SegmentConfig, SegmentLoss, SegmentModel};
 
 use set::{SegmentedImages, whole};
 
-use super::data::{Chosen, DataSource, Part, both, fourth_channel, on_demand_line, resumed_classes};
+use super::data::{Chosen, DataSource, Part, STREETS_VAL, both, fourth_channel, on_demand_line, resumed_classes};
 use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
@@ -58,8 +58,6 @@ use crate::train::{Observer, Outcome, TrainError, Trainer};
 /// Bytes of decoded training pictures that are kept for crops; others are decoded for each crop.
 const ORIGINALS: u64 = 2 << 30;
 
-/// Validation scenes of the built-in data.
-const STREETS_VAL: usize = 64;
 /// A mirrored photograph keeps its classes. An erased patch would hide classes that must be predicted.
 const KEEPS: Keeps = Keeps { mirror: true, color: true, erase: false };
 
