@@ -28,9 +28,11 @@ pub(crate) fn report<'a>(
     images: impl IntoIterator<Item = &'a Path>,
     decisions: &mut Decisions,
 ) {
-    let known: BTreeSet<&PathBuf> = decisions.left_out.iter().map(|one| &one.path).chain(used).collect();
+    // The table `a.csv` lies in the folder `.`, where it is found as `./a.csv`.
+    let plain = |path: &PathBuf| path.strip_prefix(".").unwrap_or(path).to_path_buf();
+    let known: BTreeSet<PathBuf> = decisions.left_out.iter().map(|one| &one.path).chain(used).map(plain).collect();
     let mut candidates = candidates(root);
-    candidates.retain(|path| !known.contains(path));
+    candidates.retain(|path| !known.contains(&plain(path)));
     if candidates.is_empty() {
         return;
     }

@@ -71,3 +71,22 @@ fn masks_are_counted_by_pixels() {
     assert!((sum - 100.0).abs() < 1.0, "{line}");
     assert!(fs::read_dir(place.path(".")).expect("lists").next().is_none(), "nothing is made");
 }
+
+/// A table of the current folder has no folder in its name.
+#[test]
+fn the_table_of_the_labels_is_no_unused_list() {
+    let place = Place::with_photos(4);
+    let rows = ["disc", "grass"].map(|class| (0..4).map(move |index| (class, index)));
+    let kind = |index| if index % 2 == 0 { "png" } else { "jpg" };
+    let rows =
+        rows.into_iter().flatten().map(|(class, index)| format!("photos/{class}/{index:02}.{},{class}\n", kind(index)));
+    let table = format!("path,label\n{}", rows.collect::<String>());
+    place.write("labels.csv", &table);
+    place.write("other.csv", &table);
+    let line = "--model cnn --image-size 16 --epochs 1 --device cpu --auto false --dry-run";
+    for data in ["labels.csv", "./labels.csv"] {
+        let said = place.run(&format!("train multi-label --data {data} {line}")).fine();
+        let unused = said.stdout.lines().find(|line| line.contains("are not used")).unwrap_or_default();
+        assert!(unused.ends_with("other.csv") && !unused.contains("labels.csv"), "{data}: {}", said.stdout);
+    }
+}
