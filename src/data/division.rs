@@ -26,14 +26,14 @@ use super::lists::{self, ListFile, Unit};
 use super::names;
 use super::pair_columns::{FileColumns, Named};
 use super::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_in_name, part_of, part_of_list, words_of};
-use super::records::{Entries, PATH_NAMES, TableText, part_of_value};
+use super::records::{Entries, PATH_NAMES, TableText, flagged_part, part_of_value};
 use super::text::{read_text, require_right, start_of};
 
 /// Words in the name of a file that divides a set.
 const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
 /// Largest file whose keys are looked at, in bytes.
 const LARGEST: u64 = 16 << 20;
-/// Largest part of the first line that is looked at, in bytes.
+/// Largest part of a table whose columns are looked at, in bytes.
 const LONGEST_LINE: u64 = 1 << 16;
 /// What the name of a file says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,13 +121,19 @@ pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// Whether a table has a column with the name of one of parts.
 fn has_column(table: &Path) -> bool {
-    let is_part = |name: &str| {
-        let name = name.trim().trim_matches('"').to_lowercase();
-        [&PART_COLUMNS[..], &POSSIBLE_PART_COLUMNS, &DIVISIONS].iter().any(|names| names.contains(&name.as_str()))
+    let is_part = |name: &String| {
+        let name = name.to_lowercase();
+        let is_flag = || name.starts_with("is") && flagged_part(&name).is_some();
+        let known = [&PART_COLUMNS[..], &POSSIBLE_PART_COLUMNS, &DIVISIONS];
+        known.iter().any(|names| names.contains(&name.as_str())) || is_flag()
     };
-    // The keys of JSON Lines end at colons.
-    let start = || start_of(table, LONGEST_LINE).unwrap_or_default();
-    is_table(table) && start().lines().next().is_some_and(|line| line.split([',', ';', '\t', ':', '{']).any(is_part))
+    let first = || {
+        let start = start_of(table, LONGEST_LINE).unwrap_or_default().replace("\r\n", "\n").replace('\r', "\n");
+        // The last line may be cut.
+        let whole = start.rfind('\n').map_or(start.as_str(), |end| &start[..end]);
+        TableText::new(table, whole).first()
+    };
+    is_table(table) && first().iter().any(is_part)
 }
 
 /// Whether a JSON file is an object with lists of two parts or more.

@@ -210,7 +210,7 @@ impl Index {
 
     /// Whether a text has the names of two images or more.
     pub fn is_used_by(&self, text: &str) -> bool {
-        let fields = text.split(['"', ',', ';', ':', '\t', '\n', '\r', '[', ']', '{', '}']).map(str::trim);
+        let fields = text.split(['"', ',', ';', '|', ':', '\t', '\n', '\r', '[', ']', '{', '}']).map(str::trim);
         let fields = fields.filter(|field| !field.is_empty());
         // An image and its mask may have one name.
         let named = fields.filter(|field| self.find(field) != Match::None);

@@ -19,7 +19,7 @@ use super::listing::{Walk, entries, holds_image, is_table, stem_of};
 use super::lists::{self, ListFile, Unit};
 use super::pair_columns::{FileColumns, Named};
 use super::parts::{Part, part_in_name, part_of};
-use super::records::TableText;
+use super::records::{TableText, lines_of_array};
 use super::text::read_text;
 use super::{DataError, disagree, division, folds, names};
 
@@ -216,15 +216,18 @@ fn of_array(path: &Path, part: Part) -> Result<Option<ListFile>, DataError> {
 
 /// The columns of a table that name files, with a tab between that of images and that of masks.
 fn of_table(path: &Path, part: Part, named: Named<'_>) -> Result<ListFile, DataError> {
-    let records = TableText::new(path, &read_text(path)?).records()?;
-    let columns = match named.columns(path, &records)? {
+    of_records(path, part, named, &TableText::new(path, &read_text(path)?).records()?)
+}
+
+fn of_records(path: &Path, part: Part, named: Named<'_>, records: &[StringRecord]) -> Result<ListFile, DataError> {
+    let columns = match named.columns(path, records)? {
         FileColumns::One(column) => vec![column],
         FileColumns::Pair(columns) => columns.to_vec(),
         FileColumns::Open(columns) => {
-            require_masks(path, &records, named, columns)?;
+            require_masks(path, records, named, columns)?;
             columns.to_vec()
         }
-        found @ (FileColumns::None | FileColumns::Many) => return Err(unread(path, &records, found)),
+        found @ (FileColumns::None | FileColumns::Many) => return Err(unread(path, records, found)),
     };
     let has_header = records.first().is_some_and(|first| named.is_header(first, &columns));
     let line = |record: &StringRecord| {
@@ -273,12 +276,26 @@ fn require_masks(
     Err(DataError::malformed(path, problem))
 }
 
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
+}
+
+/// The records of a table, or of a JSON array of objects; `None` for files of another form.
+fn records_of(path: &Path) -> Result<Option<Vec<StringRecord>>, DataError> {
+    let text = read_text(path)?;
+    if !is_json(path) {
+        return Ok(TableText::new(path, &text).records().ok());
+    }
+    let lines = lines_of_array(&text);
+    Ok(lines.and_then(|lines| TableText::new(&path.with_extension("jsonl"), &lines).records().ok()))
+}
+
 /// The rows of the only table of pairs in the folder `root` that divides nothing; `None` without one.
 ///
 /// # Errors
 /// Where there are several.
 pub(crate) fn undivided_pairs(root: &Path) -> Result<Option<ListFile>, DataError> {
-    let is_candidate = |path: &PathBuf| is_table(path) && !lists::is_named_after_part(path);
+    let is_candidate = |path: &PathBuf| (is_table(path) || is_json(path)) && !lists::is_named_after_part(path);
     let tables: Vec<PathBuf> = entries(root)?.into_iter().filter(is_candidate).collect();
     if tables.is_empty() {
         return Ok(None);
@@ -289,7 +306,7 @@ pub(crate) fn undivided_pairs(root: &Path) -> Result<Option<ListFile>, DataError
     let mut found: Option<ListFile> = None;
     for path in tables {
         // A table of another kind may have any form.
-        let Ok(records) = TableText::new(&path, &read_text(&path)?).records() else { continue };
+        let Some(records) = records_of(&path)? else { continue };
         match named.columns(&path, &records)? {
             FileColumns::Pair(_) => {}
             FileColumns::Many if named.has_masks(&records) => return Err(unread(&path, &records, FileColumns::Many)),
@@ -308,7 +325,12 @@ pub(crate) fn undivided_pairs(root: &Path) -> Result<Option<ListFile>, DataError
             );
             return Err(DataError::malformed(&path, problem));
         }
-        found = Some(of_table(&path, Part::Train, named)?);
+        let mut list = of_records(&path, Part::Train, named, &records)?;
+        if is_json(&path) {
+            list.unit = Unit::Name;
+            list.lines.iter_mut().for_each(|(line, _)| *line -= 1);
+        }
+        found = Some(list);
     }
     Ok(found)
 }

@@ -179,7 +179,10 @@ fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classe
              the same"
         )
     }));
-    let empty: Vec<&String> = classes.iter().filter(|name| names::says_nothing(name)).collect();
+    // -1 beside the numbers 0 and more.
+    let are_numbers = classes.iter().all(|name| name == "-1" || names::value(name).is_some_and(|value| value >= 0.0));
+    let says_nothing = |name: &&String| names::says_nothing(name) || (are_numbers && *name == "-1");
+    let empty: Vec<&String> = classes.iter().filter(says_nothing).collect();
     if !empty.is_empty() {
         let words = names::quoted(&empty);
         decisions

@@ -20,7 +20,7 @@ use ::csv::{Position, ReaderBuilder, StringRecord};
 use super::listing::is_image;
 use super::{DataError, names};
 pub(super) use cells::{flagged_part, is_one, is_zero, part_of_value, truth};
-pub(super) use json::Entries;
+pub(super) use json::{Entries, lines_of_array};
 
 /// Names of a column of files.
 pub(super) const PATH_NAMES: [&str; 10] =
@@ -100,6 +100,13 @@ impl<'a> TableText<'a> {
         let first = self.text.lines().find(|line| !line.is_empty()).unwrap_or_default();
         let found: Vec<u8> = DELIMITERS.into_iter().filter(|delimiter| first.as_bytes().contains(delimiter)).collect();
         if found.is_empty() { vec![DELIMITERS[0]] } else { found }
+    }
+
+    /// The fields of the first record; none where there is none.
+    pub(super) fn first(&self) -> Vec<String> {
+        let mut records = reader(self.delimiter()).from_reader(self.text.as_bytes()).into_records();
+        let first = records.next().and_then(Result::ok);
+        first.iter().flatten().map(String::from).collect()
     }
 
     /// The records by the first of the possible delimiters that gives all rows of a sample the same number of fields, else by the

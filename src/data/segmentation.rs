@@ -88,6 +88,8 @@ pub(crate) fn complete(
         let reason = "no complete pair of image and mask was found for it".to_string();
         return Err(DataError::EmptySplit { path: path.into(), split: "train", reason });
     }
+    let notes = class_files_in_folders(path, &found)?;
+    found.decisions.notes.extend(notes);
     if let Some(coding) = &beside.coding {
         name_lists::require_same(found.home.as_deref().unwrap_or(path), coding)?;
     }
@@ -100,6 +102,19 @@ pub(crate) fn complete(
     found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));
     splits(path, found, coding, options)
+}
+
+/// Notes on files of classes in the folders of images and masks, unless the format says the classes.
+///
+/// # Errors
+/// As of [`name_lists::in_folders`].
+fn class_files_in_folders(root: &Path, found: &Found) -> Result<Vec<String>, DataError> {
+    let pairs = || found.parts().into_iter().flatten();
+    if found.known.is_some() || pairs().all(|pair| pair.mask.files().is_empty()) {
+        return Ok(vec![]);
+    }
+    let files = pairs().flat_map(|pair| pair.mask.files().iter().chain([&pair.image]));
+    name_lists::in_folders(root, found.home.as_deref(), files.map(PathBuf::as_path))
 }
 
 /// The coding of the masks: by the files beside the set, by its format, by a threshold, by a list of names, or by the masks.

@@ -76,7 +76,7 @@ fn names_images(path: &Path, index: &Index) -> bool {
     let is_class_list = CLASS_LISTS.contains(&stem_of(path).to_lowercase().as_str());
     let mut named = BTreeSet::new();
     for line in text.lines() {
-        let fields = line.split(['"', '\'', ',', ';', '\t', '[', ']', '{', '}']).map(str::trim);
+        let fields = line.split(['"', '\'', ',', ';', '|', '\t', '[', ']', '{', '}']).map(str::trim);
         // Names may hold blanks, or stand between them.
         let words =
             fields.flat_map(|field| std::iter::once(field).chain(field.split(' ').filter(move |word| *word != field)));

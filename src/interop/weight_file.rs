@@ -121,6 +121,13 @@ fn other_kind(start: &[u8]) -> Option<(&'static str, &'static str)> {
             ("a web page, so the download went wrong", "download the weights themselves")
         }
         _ if start.starts_with(b"\x89HDF") => ("a file of Keras (HDF5)", "convert the weights to safetensors"),
+        _ if start.starts_with(b"GGUF") => ("a file of GGUF", "convert the weights to safetensors"),
+        [_, _, _, _, b'E', b'T', b'1', b'2', ..] => {
+            ("a program of ExecuTorch", "save the `state_dict()` of its module with torch.save")
+        }
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => {
+            ("a model of TensorFlow Lite", "convert the weights to safetensors")
+        }
         _ if start.starts_with(b"\x1f\x8b") => ("compressed by gzip", "unpack it first"),
         [0x80, 2..=5, rest @ ..] if rest.get(6) != Some(&b'{') => {
             ("a pickle that torch.save did not write", "save the weights with torch.save or as safetensors")

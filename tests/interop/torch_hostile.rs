@@ -193,7 +193,15 @@ fn archives_that_lie_are_refused() {
     refused("no storage", &zip(&[entry("a/data.pkl", &pickle)], 1), &["names a storage that it lacks"]);
     refused("no pickle", &zip(&[entry("a/data/0", &[0; 16])], 1), &["without data.pkl"]);
     let script = [entry("a/data.pkl", &pickle), entry("a/constants.pkl", b"")];
-    refused("a program", &zip(&script, 2), &["TorchScript"]);
+    refused("a program", &zip(&script, 2), &["TorchScript", "state_dict()"]);
+    for (file, words) in [
+        ("a/attributes.pkl", "TorchScript"),
+        ("a/serialized_exported_program.json", "torch.export"),
+        ("a/archive_format", "torch.export"),
+        ("model.weights.h5", "Keras"),
+    ] {
+        refused(file, &zip(&[entry(file, b"")], 1), &[words, "it is a"]);
+    }
     let packed = Entry { method: 8, claimed: u32::MAX - 1, ..entry("a/data/0", b"\x4b\x4c\x04\0") };
     refused("a zip bomb", &zip(&[entry("a/data.pkl", &pickle), packed], 2), &["compressed or encrypted"]);
     let long = Entry { claimed: 0x7fff_ffff, ..entry("a/data.pkl", &pickle) };

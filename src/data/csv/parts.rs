@@ -108,7 +108,11 @@ impl Raw<'_> {
         };
         let has_part = |column: &usize| self.values(*column).into_iter().any(|v| part_of_value("", v).is_some());
         let possible = self.named(&POSSIBLE_PART_COLUMNS).into_iter().filter(has_part);
-        let named = self.named(&PART_COLUMNS).into_iter().chain(possible).filter(is_free);
+        let of_flags = |column: &usize| {
+            part_of(&header[*column].to_lowercase()).is_none() && are_flags(*column, flagged_part(&header[*column]))
+        };
+        let of_flags = (0..header.len()).filter(of_flags);
+        let named = self.named(&PART_COLUMNS).into_iter().chain(possible).chain(of_flags).filter(is_free);
         let bare = |column: &usize| are_flags(*column, part_of(&header[*column].to_lowercase()));
         let bare: Vec<usize> = (0..header.len()).filter(is_free).filter(bare).collect();
         let bare = match self.are_classes(found, header, &bare, classes)? {
@@ -211,6 +215,8 @@ impl Raw<'_> {
 
 /// Why an unused column may divide the rows in a spelling that is not read; `None` if it does not look so.
 pub(in crate::data) fn doubtful(name: &str, values: &[&str]) -> Option<String> {
+    /// Most values of a column of parts.
+    const FEW: usize = 4;
     let lower = name.to_lowercase();
     let distinct: BTreeSet<&str> = values.iter().copied().collect();
     let quoted = names::shortened(name);
@@ -219,10 +225,13 @@ pub(in crate::data) fn doubtful(name: &str, values: &[&str]) -> Option<String> {
     }
     let odd = values.iter().find(|value| part_of_value("", value).is_none())?;
     let named = values.iter().filter(|value| part_of_value("", value).is_some()).count();
-    if 2 * named > values.len() {
-        let odd = names::shortened(odd);
+    // Of `Training`, `Public` and `Private`, one is the name of a part.
+    let has_training =
+        distinct.len() <= FEW && distinct.iter().any(|value| part_of_value("", value) == Some(Part::Train));
+    if 2 * named > values.len() || has_training {
+        let (odd, rows) = (names::shortened(odd), if 2 * named > values.len() { "most" } else { "some" });
         return Some(format!(
-            "the column '{quoted}' has names of parts in most rows, and '{odd}' in others; write train, val or test in each \
+            "the column '{quoted}' has names of parts in {rows} rows, and '{odd}' in others; write train, val or test in each \
              row, or remove the column"
         ));
     }

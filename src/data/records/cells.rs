@@ -17,10 +17,13 @@ pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
     }
 }
 
-/// The part that a column of truth values is about, by its name: `is_valid`, `test`.
+/// The part that a column of truth values is about, by its name: `is_valid`, `test`, `is_training_image`, `isTrain`.
 pub(in crate::data) fn flagged_part(name: &str) -> Option<Part> {
-    let name = name.to_lowercase();
-    part_of(name.strip_prefix("is_").unwrap_or(&name))
+    const ENDS: [&str; 6] = ["_image", "_images", "_img", "_set", "_sample", "_data"];
+    let name = name.trim().to_lowercase();
+    let starts = ["is_", "in_", "is"].iter().filter_map(|start| name.strip_prefix(start));
+    let bare = |name: &str| part_of(ENDS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name));
+    part_of(&name).or_else(|| starts.filter_map(bare).next())
 }
 
 /// A truth value in the spellings of tables.

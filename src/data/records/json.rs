@@ -45,6 +45,13 @@ impl Entries {
     }
 }
 
+/// The objects of a JSON array, one a line; `None` for text of another form.
+pub(in crate::data) fn lines_of_array(text: &str) -> Option<String> {
+    let objects: Vec<serde_json::Map<String, Value>> = serde_json::from_str(text).ok()?;
+    let lines: Option<Vec<String>> = objects.iter().map(|object| serde_json::to_string(object).ok()).collect();
+    lines.map(|lines| lines.join("\n")).filter(|lines| !lines.is_empty())
+}
+
 /// The lines of a JSON Lines file as a table: a column for each key of any line, without those whose values are objects. A key that
 /// stands in a line twice has two columns. `None` for text of another form.
 pub(super) fn table_of_lines(text: &str) -> Option<String> {

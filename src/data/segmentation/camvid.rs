@@ -47,7 +47,7 @@ impl Format for PairLists {
 
     fn looks_for(&self) -> &'static str {
         "`train.txt`, `val.txt` (and `test.txt`) whose lines are the path of an image and the path of its mask; or a table (`.csv`, \
-         `.tsv`, `.jsonl`) with a column of images and one of masks"
+         `.tsv`, `.jsonl`, `.json`) with a column of images and one of masks"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {

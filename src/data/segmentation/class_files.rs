@@ -111,6 +111,17 @@ const FILES: [(&str, Reader); 9] = [
     ("codes.txt", from_names),
 ];
 
+/// Those names.
+pub(super) const CLASS_FILES: [&str; FILES.len()] = {
+    let mut names = [""; FILES.len()];
+    let mut at = 0;
+    while at < FILES.len() {
+        names[at] = FILES[at].0;
+        at += 1;
+    }
+    names
+};
+
 /// The content of the first file of classes, and the entries of a `classes.toml` without classes.
 pub(super) fn written_beside(root: &Path) -> Result<Said, DataError> {
     let (mut orientation, mut wishes) = (None, Wishes::default());
@@ -134,7 +145,7 @@ pub(super) fn written_beside(root: &Path) -> Result<Said, DataError> {
         }
     }
     let mut found: Option<(Written, PathBuf)> = None;
-    for path in files_named(root, &FILES.map(|(name, _)| name))? {
+    for path in files_named(root, &CLASS_FILES)? {
         let is_it = |(name, _): &&(&str, Reader)| name.eq_ignore_ascii_case(&name_of(&path));
         let Some((_, read)) = FILES.iter().find(is_it) else { continue };
         match &found {

@@ -1,23 +1,25 @@
 //! Lists of class names without a fixed form: `classes.txt` and `labels.txt`. They are read where the value of each name is
 //! certain. A note names other files that seem to list classes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::class_files::require_same_names;
+use super::class_files::{CLASS_FILES, require_same_names};
 use super::classes;
 use super::coding::Coding;
 use super::numbered_names::with_numbers;
 use crate::data::DataError;
-use crate::data::listing::{entries, files_named, name_of};
+use crate::data::listing::{entries, files_named, name_of, relative};
 use crate::data::text::{read_text, start_of};
 
 /// Lists of one name a line.
 const LISTS: [&str; 2] = ["classes.txt", "labels.txt"];
 
 /// Names of files that may name classes, in a form that is not read.
-const UNREAD: [&str; 12] = [
+const UNREAD: [&str; 13] = [
     "classes.json",
     "classes.csv",
+    "classes.toml.txt",
     "classes.yaml",
     "id2label.json",
     "labels.json",
@@ -55,6 +57,37 @@ pub(super) fn find(root: &Path) -> Result<(Option<Coding>, Vec<String>), DataErr
         notes.push(format!("{} is not read; list the classes in a classes.toml", name_of(&path)));
     }
     Ok((None, notes))
+}
+
+/// Notes on files of classes in the folders that `files`, below `root`, lie in. They are looked for in `root` and `home` alone.
+///
+/// # Errors
+/// Where one of them is a `classes.toml`, which somebody wrote for this set.
+pub(super) fn in_folders<'a>(
+    root: &Path,
+    home: Option<&Path>,
+    files: impl Iterator<Item = &'a Path>,
+) -> Result<Vec<String>, DataError> {
+    let mut folders: Vec<&Path> = files.filter_map(Path::parent).collect();
+    folders.dedup();
+    let inner = folders.into_iter().flat_map(|folder| folder.ancestors().take_while(|above| *above != root));
+    let inner: BTreeSet<&Path> = inner.filter(|folder| Some(*folder) != home && folder.starts_with(root)).collect();
+    let mut notes = Vec::new();
+    for folder in inner {
+        if let Some(path) = files_named(folder, &["classes.toml"])?.into_iter().next() {
+            let problem = format!("is not read in this folder; move it to {}", root.display());
+            return Err(DataError::malformed(&path, problem));
+        }
+        let named = files_named(folder, &CLASS_FILES)?.into_iter().chain(files_named(folder, &LISTS)?);
+        notes.extend(named.filter(|path| names_things(path)).map(|path| {
+            format!(
+                "{} is not read in that folder; move it to {} if it lists the classes",
+                relative(root, &path),
+                root.display()
+            )
+        }));
+    }
+    Ok(notes)
 }
 
 /// Refuses a list in `root` that gives the classes of `coding`, which another file gave, other names or another order. A list of

@@ -34,16 +34,28 @@ pub(super) fn read(file: &File, length: u64) -> Result<Archive, String> {
     Ok(Archive { pickle, storages: storages.collect() })
 }
 
+/// Files of archives that hold a program or the model of another library, and what to do.
+const OTHERS: [(&str, &str); 5] = [
+    ("constants.pkl", TORCH_SCRIPT),
+    // Before PyTorch 1.4.
+    ("attributes.pkl", TORCH_SCRIPT),
+    ("serialized_exported_program.json", EXPORTED),
+    ("archive_format", EXPORTED),
+    ("model.weights.h5", "it is a model of Keras, which is not read: start from weights of PyTorch or safetensors"),
+];
+const TORCH_SCRIPT: &str =
+    "it is a TorchScript program, whose code is not run: save its `state_dict()` with torch.save";
+const EXPORTED: &str =
+    "it is a program of torch.export, which is not run: save the `state_dict()` of its module with torch.save";
+
 /// The folder of the pickle in the archive, with its slash.
 fn folder(entries: &HashMap<String, Storage>) -> Result<String, String> {
     let folders = |file: &str| -> Vec<&str> {
         let names = entries.keys().filter_map(|name| name.strip_suffix(file));
         names.filter(|folder| folder.is_empty() || folder.ends_with('/')).collect()
     };
-    if !folders("constants.pkl").is_empty() {
-        return Err(
-            "it is a TorchScript program, whose code is not run: save its `state_dict()` with torch.save".into()
-        );
+    if let Some((_, problem)) = OTHERS.iter().find(|(file, _)| !folders(file).is_empty()) {
+        return Err((*problem).into());
     }
     match folders("data.pkl")[..] {
         [folder] => Ok(folder.to_owned()),

@@ -210,3 +210,31 @@ fn idx_files_lie_in_one_folder_of_one_set() {
     idx_set(dir.path(), "emnist-digits-", ["train", "test"]);
     refused(open(dir.path()), &["several sets", "emnist-digits-train", "emnist-letters-train"]);
 }
+
+/// Parts under other names divide the set, or are refused where the seed would.
+#[test]
+fn columns_of_parts_under_other_names() {
+    let with = |header: &str, cell: &dyn Fn(usize) -> String| {
+        let dir = temp();
+        table(dir.path(), header, |i| format!("img/{i}.png,{},{}", ["a", "b"][i % 2], cell(i)));
+        open(dir.path())
+    };
+    for name in ["is_training_image", "isTrain", "in_train", "is_train_set"] {
+        let splits = with(&format!("path,label,{name}"), &|i| u8::from(i < 4).to_string()).unwrap();
+        assert_eq!((splits.train.len(), splits.by_seed), (4, false), "{name}");
+    }
+    let dir = temp();
+    table(dir.path(), "path,cat,dog,is_training_image", |i| format!("img/{i}.png,{},1,{}", i % 2, u8::from(i < 4)));
+    let splits = open_multi_label(dir.path(), &OpenOptions::default()).unwrap();
+    assert_eq!((splits.train.len(), splits.by_seed), (4, false));
+    assert_eq!(splits.train.class_names(), ["cat", "dog"]);
+    // Words that begin alike are no parts.
+    assert!(with("path,label,invalid", &|i| u8::from(i < 4).to_string()).unwrap().by_seed);
+    let usage = |i: usize| ["Training", "Public", "Private"][i % 3].to_owned();
+    refused(with("path,label,usage", &usage), &["'usage' has names of parts in some rows", "'Public'"]);
+    // A number that says "no label".
+    let dir = temp();
+    table(dir.path(), "path,label", |i| format!("img/{i}.png,{}", ["0", "1", "-1"][i % 3]));
+    let notes = open(dir.path()).unwrap().decisions.notes.join("; ");
+    assert!(notes.contains("'-1': a class of this name may stand for images without label"), "{notes}");
+}

@@ -32,6 +32,17 @@ fn forms() -> Vec<(&'static str, String)> {
         ("partition.yml", rows(&|name, part| format!("{name}: {part}\n"))),
         ("dataset.json", json!({"version": 2, "train": train, "test": val}).to_string()),
         ("split.jsonl", rows(&|name, part| format!("{{\"file\": \"{name}\", \"split\": \"{part}\"}}\n"))),
+        ("info.csv", format!("# exported\nname,set\n{}", rows(&|name, part| format!("{name},{part}\n")))),
+        ("info.csv", format!("sep=;\nname;set\n{}", rows(&|name, part| format!("{name};{part}\n")))),
+        ("info.csv", format!("name|set\n{}", rows(&|name, part| format!("{name}|{part}\n")))),
+        ("info.csv", format!("name,set\r{}", rows(&|name, part| format!("{name},{part}\r")))),
+        (
+            "info.csv",
+            format!(
+                "name,is_training_image\n{}",
+                rows(&|name, part| format!("{name},{}\n", u8::from(part == "train")))
+            ),
+        ),
         ("metadata.jsonl", rows(&|name, part| format!("{{\"file\": \"{name}\", \"split\": \"{part}\"}}\n"))),
         (
             "split.csv",

@@ -323,3 +323,17 @@ fn annotations_beside_masks_that_are_not_read_are_noted() {
         fs::remove_file(dir.path().join(at)).unwrap();
     }
 }
+
+/// A file of classes is looked for in the folder of the set. Elsewhere it is named.
+#[test]
+fn files_of_classes_in_the_folders_of_masks_are_named() {
+    let dir = temp();
+    pairs(dir.path(), super::NAMES, |_| stripes(&[0, 1, 2]));
+    for name in ["masks/codes.txt", "images/classes.txt"] {
+        write(&dir.path().join(name), "sky\nroad\ncar\n");
+        let notes = segmentation(dir.path()).unwrap().decisions.notes.join("; ");
+        assert!(notes.contains(&format!("{name} is not read in that folder; move it to ")), "{notes}");
+    }
+    write(&dir.path().join("masks/classes.toml"), "ignore_index = 2\n");
+    refused(segmentation(dir.path()), &["masks/classes.toml", "is not read in this folder", "move it to"]);
+}

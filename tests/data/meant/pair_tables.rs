@@ -98,6 +98,11 @@ fn one_table_may_hold_all_pairs_and_their_parts() {
     for (name, text) in [
         ("data.csv", format!("image,mask\n{}", lines("{i}.png,{m}.png", 0..8))),
         ("pairs.txt", lines("a/images/{i}.png a/masks/{m}.png", 0..8)),
+        ("metadata.jsonl", lines("{\"mask\": \"a/masks/{m}.png\", \"file_name\": \"a/images/{i}.png\"}", 0..8)),
+        ("data.json", {
+            let pair = |k: u32| serde_json::json!({"image": format!("{k}.png"), "mask": format!("{}.png", 7 - k)});
+            (0..8).map(pair).collect::<serde_json::Value>().to_string()
+        }),
     ] {
         write(&dir.path().join(name), text);
         are_paired(&segmentation(dir.path()).unwrap_or_else(|error| panic!("{name}: {error}")));
