@@ -77,7 +77,8 @@ impl Format for Table {
             return Ok((!tables.is_empty()).then(|| Evidence::new(Confidence::Likely, tables)));
         }
         if looks_like_classes(root)? {
-            for table in self::tables(root)? {
+            let in_parts = tables_in_parts(root)?.into_iter().map(|(_, table)| table);
+            for table in self::tables(root)?.into_iter().chain(in_parts) {
                 if let Some(row) = dispute::contradiction(root, &table)? {
                     return Ok(Some(Evidence::certain([row])));
                 }

@@ -94,8 +94,23 @@ pub(crate) fn nearest(name: &str, names: &[String]) -> Option<String> {
 
 /// Whether a label is a word for "no value", as tables write it.
 pub(crate) fn says_nothing(name: &str) -> bool {
-    const WORDS: [&str; 13] =
-        ["na", "n/a", "nan", "null", "none", "nil", "undefined", "#n/a", "?", "-", "--", "tbd", "todo"];
+    const WORDS: [&str; 15] = [
+        "na",
+        "n/a",
+        "nan",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "#n/a",
+        "?",
+        "-",
+        "--",
+        "tbd",
+        "todo",
+        "unlabeled",
+        "unlabelled",
+    ];
     WORDS.contains(&name.trim().to_lowercase().as_str())
 }
 

@@ -8,7 +8,7 @@ use super::columns::{Columns, Labels};
 use super::files::Files;
 use super::raw::LABEL_NAMES;
 use crate::data::disagree::{Labeled, disagreement, exchanged};
-use crate::data::listing::{name_of, relative, stem_of};
+use crate::data::listing::{relative, stem_of};
 use crate::data::parts::{is_part_name, part_of};
 use crate::data::records::{TableText, is_one};
 use crate::data::text::read_text;
@@ -36,7 +36,7 @@ pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>,
     let rows = &records[usize::from(columns.header.is_some())..];
     let rows = &rows[..rows.len().min(SAMPLE)];
     files.list_for(rows.iter().filter_map(|row| row.get(columns.path)))?;
-    let place = name_of(table);
+    let place = relative(root, table);
     let mut pairs: Vec<Labeled> = Vec::new();
     for row in rows {
         let image = match files.path(row.get(columns.path).unwrap_or_default()) {

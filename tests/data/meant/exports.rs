@@ -95,6 +95,19 @@ fn a_table_that_contradicts_class_folders_is_refused() {
     assert_eq!(splits.train.class_names(), ["cat", "dog"]);
     fs::rename(dir.path().join("labels.csv"), dir.path().join("photographers.csv")).unwrap();
     assert_eq!(open(dir.path()).unwrap().train.class_names(), ["north", "south"]);
+    // Tables in the folders of the parts.
+    let dir = temp();
+    for part in ["train", "val"] {
+        class_folders(&dir.path().join(part), &["north", "south"], 3);
+        let rows = |side: &str, label: &str| (0..3).map(|k| format!("{side}/{k}.png,{label}\n")).collect::<String>();
+        let rows = if part == "train" {
+            rows("north", "north") + &rows("south", "south")
+        } else {
+            rows("north", "south") + &rows("south", "north")
+        };
+        write(&dir.path().join(part).join("labels.csv"), format!("file,label\n{rows}"));
+    }
+    refused(open(dir.path()), &["class folders", "val/labels.csv", "val/north/0.png", "'south'"]);
 }
 
 /// An image with two labels in a table of one label an image, and labels that are lists.
