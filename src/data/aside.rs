@@ -34,5 +34,5 @@ pub(super) fn masks_among(folder: &Path, images: Vec<PathBuf>) -> BTreeSet<PathB
     let sources = found.parts().into_iter().flatten().map(|pair| &pair.mask);
     let masks: BTreeSet<PathBuf> = sources.flat_map(MaskSource::files).cloned().collect();
     let step = masks.len().div_ceil(SAMPLE).max(1);
-    if masks.iter().step_by(step).all(is_flat) { masks } else { BTreeSet::new() }
+    if masks.iter().step_by(step).all(|path| is_flat(path)) { masks } else { BTreeSet::new() }
 }

@@ -1,7 +1,7 @@
 //! Pictures of few colors, as masks are.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::decode::decode_file;
 
@@ -11,7 +11,7 @@ const COLORS: usize = 32;
 const COVERED: f64 = 0.9;
 
 /// Whether a few colors cover nearly all pixels of a file. A mask that cannot be decoded is no picture either.
-pub(super) fn is_flat(path: &PathBuf) -> bool {
+pub(super) fn is_flat(path: &Path) -> bool {
     decode_file(path).map_or(true, |image| has_few_colors(image.as_raw()))
 }
 

@@ -171,7 +171,7 @@ impl Named<'_> {
     pub fn are_flat(&self, records: &[StringRecord], column: usize) -> bool {
         let step = records.len().div_ceil(SAMPLE).max(1);
         let mut sample = self.files(records, column).step_by(step).peekable();
-        sample.peek().is_some() && sample.all(is_flat)
+        sample.peek().is_some() && sample.all(|path| is_flat(path))
     }
 }
 

@@ -138,7 +138,7 @@ fn exchange_by_pixels(found: &mut Found) -> Option<String> {
     let step = found.train.len().div_ceil(SAMPLE).max(1);
     let mut sample = found.train.iter().step_by(step).peekable();
     sample.peek()?;
-    let is_exchanged = |pair: &Pair| is_flat(&pair.image) && !pair.mask.files().iter().any(is_flat);
+    let is_exchanged = |pair: &Pair| is_flat(&pair.image) && !pair.mask.files().iter().any(|file| is_flat(file));
     if !sample.all(is_exchanged) {
         return None;
     }

@@ -43,8 +43,7 @@ impl<'a> Files<'a> {
     /// Leaves out the images of no pair, with that reason.
     pub fn leave_out_unnamed(&self, found: &mut Found) {
         let pairs = found.parts().into_iter().flatten();
-        let used: HashSet<&PathBuf> =
-            pairs.flat_map(|pair| pair.mask.files().into_iter().chain([&pair.image])).collect();
+        let used: HashSet<&PathBuf> = pairs.flat_map(|pair| pair.mask.files().iter().chain([&pair.image])).collect();
         let unnamed = self.paths.iter().filter(|path| !used.contains(path));
         let unnamed: Vec<LeftOut> = unnamed.map(|path| LeftOut::new(path, Why::InNoList)).collect();
         found.decisions.left_out.extend(unnamed);

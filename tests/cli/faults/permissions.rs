@@ -25,7 +25,7 @@ fn named(place: &Place, name: &str, line: &str) {
     let path = place.path(name);
     let before = std::fs::metadata(&path).expect("there").permissions();
     let set = |rights| std::fs::set_permissions(&path, rights).expect("sets rights");
-    set(std::fs::Permissions::from_mode(0));
+    set(std::fs::Permissions::from_mode(0o000));
     let told = run(place, line);
     set(before);
     let all = format!("{}{}", told.stdout, told.stderr);
@@ -68,7 +68,7 @@ fn files_of_a_run_that_may_not_be_read_are_named() {
     named(&place, "run/finished.safetensors", "train segment --resume run --epochs 2 --device cpu");
     named(&place, "run/best.safetensors", &format!("{scenes} --init run --out other"));
     let rights = |mode| std::fs::set_permissions(place.path("run/metrics.csv"), std::fs::Permissions::from_mode(mode));
-    rights(0).expect("sets rights");
+    rights(0o000).expect("sets rights");
     let told = run(&place, "report run");
     assert!(told.stderr.contains("metrics.csv is damaged: it cannot be read: Permission denied"), "{}", told.stderr);
 }
