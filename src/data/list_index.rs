@@ -231,7 +231,7 @@ impl Index {
     }
 }
 
-/// Whether the path of a file may start at `at` in a listed name. A bare file name behind a folder, as in `y/0.png`, is that of another file
+/// Whether the path of a file may start at `at` in a listed name. A bare file name after a folder, as in `y/0.png`, is that of another file
 /// than the `0.png` of the set, unless the folder is that of the set or the name is an absolute path.
 fn may_start(name: &str, at: usize, home: &str) -> bool {
     let (before, rest) = name.split_at(at);

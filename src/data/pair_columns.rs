@@ -175,7 +175,7 @@ impl Named<'_> {
     }
 }
 
-/// The columns with the only one for which `is_mask` is true behind the other.
+/// The columns with the only one for which `is_mask` is true second.
 fn one_of([a, b]: [usize; 2], is_mask: impl Fn(usize) -> bool) -> Option<[usize; 2]> {
     match (is_mask(a), is_mask(b)) {
         (true, false) => Some([b, a]),

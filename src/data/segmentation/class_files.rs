@@ -281,7 +281,7 @@ fn from_object_info(path: &Path) -> Result<Option<Written>, DataError> {
     Ok((!classes.is_empty()).then(|| Written { ignore_index: vec![0], ..Written::of(classes) }))
 }
 
-/// The classes with their value behind a name that another class has too: ADE20K has two `screen`.
+/// The classes with their value after a name that another class has too: ADE20K has two `screen`.
 fn classes_of_distinct_names(classes: Vec<WrittenClass>) -> Vec<WrittenClass> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     classes.iter().for_each(|class| *counts.entry(class.name.clone()).or_default() += 1);

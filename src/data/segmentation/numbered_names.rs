@@ -14,9 +14,9 @@ use std::path::Path;
 use crate::data::DataError;
 use crate::data::names::shortened;
 
-/// Characters between a number and the name behind it.
+/// Characters between a number and the name after it.
 const AFTER: [char; 9] = [' ', ':', ',', ';', '\t', '=', '.', ')', ']'];
-/// Characters between a name and the number behind it.
+/// Characters between a name and the number after it.
 const BEFORE: [char; 8] = [' ', ':', ',', ';', '\t', '=', '(', '['];
 
 /// The number at the start of a line, and the rest.
@@ -41,8 +41,8 @@ fn with_number(line: &str) -> Option<(u8, String)> {
     Some((number, name.to_string())).filter(|_| rest.starts_with(AFTER) && !is_fraction && !name.is_empty())
 }
 
-/// The values and the names of lines that all have a number in front, or all after names that differ. A name that differs in
-/// its number alone, such as `grade 1`, has no value.
+/// The values and the names of lines that all begin with a number, or all end with one after names that differ. A name that
+/// differs in its number alone, such as `grade 1`, has no value.
 ///
 /// # Errors
 /// Where the lines end in colors, or their numbers count them in another order without standing apart from the names.
