@@ -13,7 +13,7 @@ fn a_classification_run_works_with_every_verb() {
     let place = Place::with_photos(10);
     let told = place.run(&format!("{RESNET} --auto false --out run --batch-size 4 --epochs 3")).fine();
     told.printed(&["device:  CPU", "24 training and 6 validation images, 3 classes", "run:     run", "epoch  3/3"])
-        .printed(&["best validation accuracy", "run/best.safetensors", "run/curves.png", "predict run IMAGES"]);
+        .printed(&["best validation accuracy", "run/best.safetensors", "run/curves.png", "predict run photos/"]);
     run_directory(&place);
     checkpoints_are_torchvisions(&place);
     evaluation(&place);
