@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 
 /// Text with control characters escaped, as `\\n` or `\\u{1b}`. A file name then cannot break a line or control a
 /// terminal.
-#[cfg(feature = "cli")]
+#[cfg(feature = "tasks")]
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -18,7 +18,7 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Whether a character is a control character, or reverses or hides the text around it.
-#[cfg(feature = "cli")]
+#[cfg(feature = "tasks")]
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -92,6 +92,7 @@ impl SampleDepth {
     }
 
     /// Fixes the number of bits to that of a trained model; `None` for a model whose training had no 16-bit image.
+    #[cfg(feature = "tasks")]
     pub(crate) fn fix_to(&self, bits: Option<u8>) {
         self.fix(bits.unwrap_or(16));
         if bits.is_none() {
