@@ -10,8 +10,8 @@ fn main() -> ExitCode {
     shadegrad::cli::run(output())
 }
 
-/// Whether the standard output was closed when the process started (`>&-`). Before `main`, Rust's runtime opens `/dev/null` in place of a
-/// closed one, to which all results can be written without an error.
+/// Whether the standard output was closed when the process started (`>&-`). Before `main`, Rust's runtime replaces a closed one by
+/// `/dev/null`, where writing never fails.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod at_start {
     use std::sync::atomic::{AtomicBool, Ordering};

@@ -39,7 +39,7 @@ pub(super) enum FileColumns {
     One(usize),
     /// A column of images and one of masks.
     Pair([usize; 2]),
-    /// Two columns of different files without a sign of which are masks.
+    /// Two columns of different files. Nothing shows which of them holds the masks.
     Open([usize; 2]),
     /// More columns.
     Many,
