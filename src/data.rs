@@ -144,7 +144,7 @@ pub struct OpenOptions {
     pub seed: u64,
     /// Hints for reading the data.
     pub hints: Hints,
-    /// Whether the set is for a trained model, which has the classes. The set may then have a single one of them.
+    /// Whether the set is for a trained model, which defines the classes. The set may then have a single one of them.
     pub for_model: bool,
     /// Whether a data set without parts stays whole: training and validation part then are all its images.
     pub undivided: bool,

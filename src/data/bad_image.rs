@@ -29,7 +29,7 @@ pub enum ImageProblem {
     /// A listed file that does not exist.
     #[error("file not found")]
     Missing,
-    /// A file that the system does not let be read.
+    /// A file that the system refuses to read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
     /// An empty file.
@@ -94,7 +94,8 @@ pub enum ImageProblem {
     /// A file without four channels where four are wanted.
     #[error("has no four channels, as RGBA or four bands of 8 or 16 bits")]
     NotFour,
-    /// A picture turned by EXIF with a mask that is not, where sizes and settings do not decide which one fits.
+    /// A picture and a mask with different EXIF orientations. Neither sizes nor settings say which posture the mask
+    /// fits.
     #[error(
         "and its mask have different EXIF orientations, so the mask may fit the upright or the stored picture; \
          set orientation = \"upright\" or \"stored\" in classes.toml"
@@ -186,7 +187,7 @@ pub enum ImageProblem {
     /// A mask that was saved with loss.
     #[error("cannot be a mask: {0}, whose compression changes the values; save masks as PNG")]
     LossyMask(&'static str),
-    /// A good picture that no copy of the set may hold.
+    /// A good picture that a copy of the set leaves out; the text says why.
     #[error("{0}")]
     Repeated(String),
     /// Pixels of a mask outside of the classes.

@@ -95,7 +95,7 @@ struct Parts<S> {
 }
 
 impl<S: Checked> Parts<S> {
-    /// Reads the training, validation and test part, and reports what is of no one task.
+    /// Reads the training, validation and test part, and reports what all tasks have in common.
     fn read(
         mut report: CheckReport,
         (train, val, test): (S, S, Option<S>),

@@ -132,7 +132,7 @@ pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec
     Ok(found)
 }
 
-/// Whether two folders in a folder hold images.
+/// Whether at least two folders in `folder` hold images.
 pub(super) fn holds_classes(folder: &Path) -> Result<bool, DataError> {
     Ok(class_folders(folder)? > 1)
 }
@@ -151,7 +151,7 @@ pub(super) fn home(root: &Path, folders: &[PathBuf]) -> Result<Option<PathBuf>, 
             return Ok(None);
         }
     }
-    // A table has the labels then.
+    // Such a table has the labels.
     if entries(root)?.iter().any(|path| is_table(path) && !division::is_named_so(path)) {
         return Ok(None);
     }
@@ -194,7 +194,7 @@ fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError
     Err(DataError::malformed(root, problem))
 }
 
-/// Refuses the classes `images` and `masks`: pictures and their masks, which are no classes.
+/// Refuses the class folders `images` and `masks`, which hold pictures and their masks.
 fn require_no_masks(folders: &[(String, PathBuf)], root: &Path) -> Result<(), DataError> {
     let role = |(name, _): &&(String, PathBuf)| reading::read(&Path::new(name).join("x")).role;
     let of_role = |wanted: Role| folders.iter().find(|folder| role(folder) == Some(wanted));

@@ -1,6 +1,6 @@
-//! Colors as classes (Zhang, Isola & Efros 2016): the plane of a and b of CIELAB in squares of side 10, of those that hold a
-//! color of sRGB. A network predicts a probability per square. Its color is their annealed mean: the mean of the centers under
-//! `p_q^(1/T) / Σ_k p_k^(1/T)`, between the mode (T → 0) and the mean (T = 1).
+//! Colors as classes (Zhang, Isola & Efros 2016). The a-b plane of CIELAB is cut into squares of side 10; those that
+//! hold a color of sRGB are the classes. A network predicts a probability per square. Its color is their annealed mean:
+//! the mean of the centers under `p_q^(1/T) / Σ_k p_k^(1/T)`, between the mode (T → 0) and the mean (T = 1).
 
 use super::PreparedImages;
 use super::color::lab_of_rgb;
@@ -15,10 +15,10 @@ pub const TEMPERATURE: f32 = 0.38;
 /// Deviation of the Gaussian that smooths the frequencies, in units of a and b, as published.
 const SMOOTHING: f64 = 5.0;
 
-/// Value of a of the first row, over [`SIDE`].
+/// Value of a in the first row, divided by [`SIDE`].
 const FIRST_ROW: i32 = -9;
 
-/// First and last value of b in each row of squares, over [`SIDE`].
+/// First and last value of b in each row of squares, divided by [`SIDE`].
 const ROWS: [[i32; 2]; 20] = [
     [8, 8],
     [4, 8],

@@ -4,9 +4,9 @@
 //! columns (of files, labels and parts) ──► rows ──► class list ──► Splits
 //! ```
 //!
-//! Rows of another number of fields than the others are refused: see [`super::records`]. Paths are relative to the folder of the table.
-//! They may lack the extension, have backslashes or another case, or be absolute paths of another machine: see
-//! [`super::list_index::Index`].
+//! A row whose number of fields differs from the others is refused: see [`super::records`]. Paths are relative to the
+//! folder of the table. They may lack the extension, have backslashes or another case, or be absolute paths of another
+//! machine: see [`super::list_index::Index`].
 
 mod columns;
 mod dispute;
@@ -102,7 +102,7 @@ pub(crate) fn is_read_by_table(root: &Path) -> bool {
 /// Opens the only table of a folder, or the tables of its parts (`train.csv` and `val.csv`).
 ///
 /// # Errors
-/// As of [`open`], and where the folder has no table, or several of which none is named after the training part.
+/// Those of [`open`]; also if the folder has no table, or several of which none is named after the training part.
 pub(super) fn open_folder(root: &Path, options: &OpenOptions) -> Result<Splits, DataError> {
     let named = part_tables(root)?;
     if named.is_empty() {
@@ -159,7 +159,7 @@ pub(crate) fn open(table: &Path, options: &OpenOptions) -> Result<Splits, DataEr
 /// Divides the rows of the tables at `table` by their parts, or by seed.
 fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &OpenOptions) -> Result<Splits, DataError> {
     let depth = Arc::new(SampleDepth::default());
-    // The rows of a test table without labels are not known.
+    // A test table without labels is not read, so its images would count as unlisted.
     if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
         decisions.left_out.extend(unlisted(rows.iter().map(|row| row.path.as_path()))?);
     }
@@ -245,7 +245,7 @@ struct Read {
     doubt: Option<DataError>,
 }
 
-/// The splits, or the doubt where they are by seed.
+/// The splits, or `doubt` if they were divided by seed.
 fn undoubted(splits: Splits, doubt: Option<DataError>) -> Result<Splits, DataError> {
     doubt.filter(|_| splits.by_seed).map_or(Ok(splits), Err)
 }
@@ -350,7 +350,7 @@ fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) ->
     let line = record.position().map_or(0, ::csv::Position::line);
     let fail = |problem: String| DataError::CsvRow { path: table.to_path_buf(), line, problem };
     let field = |column: usize, name: &str| match record.get(column) {
-        // A path may hold one: that of a file of such a name.
+        // A path may contain a line break, as its file's name may.
         Some(text) if text.contains('\n') && name != "path" => Err(fail(format!(
             "the {name} goes on over several lines: '{}'; a quotation mark is missing before or after it",
             names::shortened(&text.escape_debug().to_string())

@@ -42,7 +42,7 @@ pub struct Decisions {
 pub struct TableColumns {
     /// The column of files.
     pub path: String,
-    /// The column of labels; `None` for a column a class.
+    /// The column of labels; `None` if each class has a column.
     pub label: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub enum Why {
     UnreadKind,
     /// An archive, or a file of arrays or records.
     Packed,
-    /// An image whose extension is that of another kind of file.
+    /// An image, by its content, whose name has no extension of images.
     OtherExtension,
     /// A file whose name has no extension.
     NoExtension,
@@ -96,13 +96,13 @@ pub enum Why {
     LoopingLink,
     /// A folder that a system made: thumbnails, a recycle bin.
     System,
-    /// A list or table that names images of the set, in a place or form that no format has.
+    /// A list or table that names images of the set, in a place or form that is not read.
     UnusedList,
-    /// A list that divides the set as something else does already.
+    /// A list that repeats the division that the set already has.
     RepeatsDivision,
     /// A list or table that pairs images and masks as another one does.
     RepeatsPairs,
-    /// A sample of a competition's submission.
+    /// A competition's sample submission.
     Submission,
     /// A test part whose folders are not classes of the training part.
     UnlabeledTest,
@@ -160,7 +160,7 @@ impl LeftOut {
     }
 }
 
-/// Number of names in a line before the others are only counted.
+/// Number of names in a line. Others are only counted.
 const SHOWN: usize = 3;
 
 impl Decisions {
@@ -218,7 +218,7 @@ impl Decisions {
         rows.map(|(label, text)| format!("{:<8} {text}", format!("{label}:"))).collect()
     }
 
-    /// The same, with at most [`KEPT`] left-out files for each reason. A set may have a million.
+    /// These decisions with at most [`KEPT`] left-out files for each reason. A set may have a million.
     #[cfg(feature = "tasks")]
     pub(crate) fn summary(&self) -> Self {
         let mut summary = Self { left_out: Vec::new(), ..self.clone() };

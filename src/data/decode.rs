@@ -9,7 +9,8 @@
 //! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
 //! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |
 //! | a palette | the colors of the palette |
-//! | alpha | composited on **white**. Dropping alpha would show the colors beneath transparent pixels. TIFF's associated alpha is that of colors multiplied by it |
+//! | alpha | composited on **white**. Dropping alpha would show the colors beneath transparent pixels. In TIFF's
+//! associated alpha, the colors are already multiplied by alpha |
 //! | CMYK, with Adobe's inverted values or without | RGB, as the decoder converts it |
 //! | an EXIF orientation | turned upright, as viewers show it |
 //! | a color profile (ICC) | ignored, as in torchvision and Pillow |
@@ -152,7 +153,7 @@ impl Head {
             let mut reader =
                 ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| io_problem(&e))?;
             if reader.format().is_none() {
-                // BigTIFF is not guessed.
+                // `with_guessed_format` does not know BigTIFF.
                 reader.set_format(ImageFormat::Tiff);
             }
             reader.limits(allocation_limits(0));
@@ -226,7 +227,7 @@ fn decode(
     Ok(if is_multiplied { multiplied_on_white(&picture.into_rgba8()) } else { on_white(picture) })
 }
 
-/// The name of a color profile other than sRGB. A file of which it cannot be read has none.
+/// The name of a color profile other than sRGB; `None` also if the profile cannot be read.
 fn foreign_profile(bytes: &[u8]) -> Option<String> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format_of(bytes).ok()?);
     reader.limits(allocation_limits(0));
@@ -282,7 +283,7 @@ pub(crate) fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
             Some(kind) => ImageProblem::OtherKind { kind: kind.name, remedy: kind.remedy.into() },
             None => ImageProblem::Unsupported(format!("{format:?}").to_uppercase()),
         }),
-        // BigTIFF.
+        // `guess_format` does not know BigTIFF.
         Err(_) if tiff::pages(bytes) > 0 => Ok(ImageFormat::Tiff),
         Err(_) => Err(match other() {
             Some(kind) => ImageProblem::OtherKind { kind: kind.name, remedy: kind.remedy.into() },
@@ -312,13 +313,13 @@ where
     P: Pixel<Subpixel = u16>,
     Q: Pixel<Subpixel = u8>,
 {
-    // Alpha is left out: it is full in most pictures, whatever the range of the colors.
+    // Alpha does not count: it reaches full range in most pictures, whatever the range of the colors.
     let colors = if P::HAS_ALPHA { P::CHANNEL_COUNT - 1 } else { P::CHANNEL_COUNT };
     let highest = image.pixels().flat_map(|pixel| &pixel.channels()[..usize::from(colors)]).max();
     let highest = highest.copied().unwrap_or(0);
     depth.saw(highest);
     depth.require_fits(highest)?;
-    // Alpha that exceeds the bits of the colors has all 16.
+    // Alpha above the range of the colors uses all 16 bits.
     let (count, whole) = (usize::from(P::CHANNEL_COUNT), SampleDepth::default());
     let white = (1u32 << depth.bits()) - 1;
     let is_whole =

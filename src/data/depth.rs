@@ -24,7 +24,7 @@ pub struct SampleDepth {
     highest: AtomicU32,
     /// Number of images that need each of [`DEPTHS`], and of those that need more.
     needs: [AtomicUsize; DEPTHS.len() + 1],
-    /// The images that decided, a [`Sampled`] as a number.
+    /// What decided the number of bits: a [`Sampled`] as a number.
     sampled: AtomicU8,
     /// Number of files with several pages.
     paged: AtomicUsize,
@@ -42,16 +42,16 @@ pub(crate) enum Basis {
     Sample,
 }
 
-/// Whether a sample of a set decided the number of bits.
+/// What decided the number of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sampled {
     /// The whole set decided.
     No,
     /// A trained model decided.
     ByModel,
-    /// A trained model whose training had no 16-bit image: these are read as 16 bits, if one of them needs as many.
+    /// A trained model whose training had no 16-bit image. Such images are read as 16 bits if one of them needs 16.
     ByModelOf8Bits,
-    /// The same, where none of them does.
+    /// The same model, for 16-bit images that all need fewer bits: they are refused.
     DarkForModel,
     /// A sample with 16-bit images.
     With16Bits,
@@ -100,13 +100,13 @@ impl SampleDepth {
         }
     }
 
-    /// Whether a model of 8-bit images says nothing about the bits of 16-bit ones.
+    /// Whether the number of bits is that of a model of 8-bit images, which says nothing about 16-bit ones.
     pub(crate) fn is_open(&self) -> bool {
         self.sampled.load(Ordering::Relaxed) == Sampled::ByModelOf8Bits as u8
     }
 
-    /// The problem of 16-bit images for a model of 8-bit images, where all of them need fewer bits: training would read them by those.
-    /// From now on they are refused.
+    /// The problem of 16-bit images that all need fewer than 16 bits, for a model of 8-bit images: training would read
+    /// them with fewer bits. From now on they are refused.
     pub(crate) fn refuse_dark(&self) -> Option<ImageProblem> {
         let highest = self.highest.load(Ordering::Relaxed);
         let needed = bits_for(highest);
@@ -216,7 +216,7 @@ impl SampleDepth {
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 
-    /// A note where all 16-bit images need fewer bits than the trained model that fixed the number; `None` else.
+    /// A note if all 16-bit images need fewer bits than the trained model reads; otherwise `None`.
     pub fn note_for_model(&self) -> Option<String> {
         let (bits, highest) = (self.bits(), self.highest.load(Ordering::Relaxed));
         let needed = bits_for(highest);
@@ -233,7 +233,7 @@ impl SampleDepth {
         let (bits, highest) = (self.bits(), self.highest.load(Ordering::Relaxed));
         let needs = self.needs.each_ref().map(|count| count.load(Ordering::Relaxed));
         let all: usize = needs.iter().sum();
-        // Images that need fewer bits than the brightest one become dark. The note is for sets of which most do.
+        // Images that need fewer bits than the brightest one become dark. The note is for sets in which most images do.
         let mut below = 0;
         for (&bits_of_most, count) in DEPTHS.iter().zip(needs) {
             below += count;
@@ -260,7 +260,7 @@ impl SampleDepth {
     }
 }
 
-/// The least number of bits of a camera that holds a value; else 16.
+/// The smallest of [`DEPTHS`] that holds a value; else 16.
 pub(super) fn bits_for(highest: u32) -> u8 {
     DEPTHS.into_iter().find(|&bits| highest < 1 << bits).unwrap_or(16)
 }

@@ -2,15 +2,17 @@
 //!
 //! | file | reading |
 //! |---|---|
-//! | `split.json`: `{"train": ["a.png"], "val": ["b.png"]}` | the names of each part; of a name in brackets with more values, the first counts |
+//! | `split.json`: `{"train": ["a.png"], "val": ["b.png"]}` | the names of each part; of an entry in brackets, the
+//! first value is the name |
 //! | `split.json`: `{"a.png": "train", "b.png": "val"}` | the part of each name |
 //! | `split.yaml` | likewise |
 //! | `split.csv`: a column of names, a column of `train`, `val` and `test` | the part of each row |
 //! | `split.jsonl`: `{"file": "a.png", "split": "train"}` in each line | the part of each line |
 //!
-//! The file's name has a word such as `split`, `division` or `partition`, or the name of a column has one, or the keys of the object are
-//! parts. A file of such a name is refused if it lists images of the set in another form. Lists of folds, and those in folders of
-//! folds, are refused too, because none of them is said to validate.
+//! A file divides a set if its name has a word such as `split`, `division` or `partition`, if the name of a column
+//! has one, or if the keys of its object are parts. A file of such a name is refused if it lists images of the set in
+//! another form. Lists of folds, and lists in folders of folds, are refused too, because nothing says which fold
+//! validates.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,11 +33,11 @@ use super::text::{read_text, require_right, start_of};
 
 /// Words in the name of a file that divides a set.
 const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
-/// Largest file whose keys are looked at, in bytes.
+/// Largest file whose keys are read, in bytes.
 const LARGEST: u64 = 16 << 20;
-/// Largest part of a table whose columns are looked at, in bytes.
+/// Bytes of a table in which its columns are sought.
 const LONGEST_LINE: u64 = 1 << 16;
-/// What the name of a file says.
+/// Meaning of a file's name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Division,
@@ -54,7 +56,7 @@ impl Kind {
     }
 }
 
-/// Whether a file has the name of one that divides a set.
+/// Whether a file's name is that of a division or of folds.
 pub(super) fn is_named_so(path: &Path) -> bool {
     Kind::of(path).is_some()
 }
@@ -62,9 +64,9 @@ pub(super) fn is_named_so(path: &Path) -> bool {
 /// The files that may divide a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sought {
-    /// Those with such a name: a table with a column of parts has the labels.
+    /// Those with such a name or keys. A table with a column of parts has the labels.
     Named,
-    /// Those with such a name or column.
+    /// Those with such a name, keys or column.
     NamedOrWithColumn,
 }
 
@@ -107,10 +109,10 @@ pub(super) fn find(root: &Path, sought: Sought) -> Result<Vec<ListFile>, DataErr
     }
 }
 
-/// The files in a folder whose names, or the names of whose columns, are those of divisions or folds.
+/// The files in `folder` that may divide a set: by their name, by the name of a column, or by their keys.
 ///
 /// # Errors
-/// Where one of the tables and JSON files there may not be read: it may divide the set.
+/// If the user may not read a table or JSON file in it, which may be the division.
 pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let files = lists::text_files(folder)?;
     let may_divide = |path: &&PathBuf| is_table(path) || has_ending(path, &["json"]);
@@ -119,7 +121,7 @@ pub(super) fn candidates(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files.into_iter().filter(is_one).collect())
 }
 
-/// Whether a table has a column with the name of one of parts.
+/// Whether a table has a column whose name is that of a column of parts.
 fn has_column(table: &Path) -> bool {
     let is_part = |name: &String| {
         let name = name.to_lowercase();
@@ -180,14 +182,15 @@ fn lists_of(path: &Path, text: &str, named: Named<'_>) -> Result<Vec<ListFile>, 
     Ok(lists.into_iter().filter(|list| !list.lines.is_empty()).collect())
 }
 
-/// A name with its part, and its line or its number in the list of that part.
+/// The part of a name, its line or its number in the list of that part, and the name.
 type Row = (Part, usize, String);
 
-/// Keys of lists that are none of images.
+/// Keys of lists of classes, not of images.
 const CLASS_LISTS: [&str; 4] = ["classes", "class_names", "labels", "names"];
 
-/// The rows of an object of lists, or of an object of parts. Beside lists, other entries are remarks. The rows of a key that stands
-/// there twice are both kept, so that a contradiction is found.
+/// The rows of an object that maps parts to lists of names, or names to parts. Other entries of an object with lists
+/// are
+/// remarks. A key that occurs twice keeps both values, so that a contradiction is found.
 fn rows_of_entries(Entries(entries): Entries) -> Option<Vec<Row>> {
     let has_lists = entries.iter().any(|(key, value)| value.is_array() && part_in_name(key).is_some());
     let mut rows = Vec::new();
@@ -210,7 +213,7 @@ fn rows_of_entries(Entries(entries): Entries) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-/// The first of some fields; of an image and its mask both, with a tab between.
+/// The first field; the first two with a tab between if both are paths of images (an image and its mask).
 fn first_of(fields: &[Value]) -> Option<Value> {
     let is_path = |field: &&Value| field.as_str().is_some_and(|text| is_image(Path::new(text)));
     match fields {
@@ -221,8 +224,9 @@ fn first_of(fields: &[Value]) -> Option<Value> {
     }
 }
 
-/// The rows of a table with a column that names images, maybe one of their masks, and one of parts. `None` where it has not exactly one of each, as where
-/// columns name different images.
+/// The rows of a table with a column that names images, possibly one of their masks, and one of parts. `None` if the
+/// table
+/// has none or several of these columns, such as columns that name different images.
 fn rows_of_table(path: &Path, text: &str, named: Named<'_>) -> Result<Option<Vec<Row>>, DataError> {
     let index = named.index;
     let records = TableText::new(path, text).records()?;
@@ -265,7 +269,7 @@ fn rows_of_table(path: &Path, text: &str, named: Named<'_>) -> Result<Option<Vec
     Ok(rows.collect())
 }
 
-/// The first cell, with its line, that is no part, of a column that has parts in most rows.
+/// The first cell, with its line, that does not name a part, in a column that names parts in most rows.
 fn nearly_parts(records: &[StringRecord], part: impl Fn(usize, &str) -> Option<Part>) -> Option<(u64, &str)> {
     let rows = records.get(1..).unwrap_or_default();
     let is_part = |record: &StringRecord, at: usize| record.get(at).is_some_and(|cell| part(at, cell).is_some());
@@ -275,8 +279,8 @@ fn nearly_parts(records: &[StringRecord], part: impl Fn(usize, &str) -> Option<P
     Some((odd.position().map_or(0, csv::Position::line), odd.get(column).unwrap_or("")))
 }
 
-/// The column of names among those that name images: one that its name or extensions single out, or any if all name the same images.
-/// A first column of row numbers may look like names too.
+/// The column of names among `naming`: the only one with a known name or with extensions, or any of them if all name
+/// the same images. A first column of row numbers may look like names too.
 fn name_column(records: &[StringRecord], naming: &[usize], index: &Index) -> Option<usize> {
     let cells = |column: usize| records.iter().skip(1).map(move |record| record.get(column).unwrap_or(""));
     let is_named = |column: &&usize| {
@@ -294,7 +298,7 @@ fn name_column(records: &[StringRecord], naming: &[usize], index: &Index) -> Opt
     }
 }
 
-/// Whether the values of a column, below its name, are truth values.
+/// Whether no cell of a column below the first line is the name of a part.
 fn are_flags(records: &[StringRecord], column: usize) -> bool {
     records.iter().skip(1).all(|record| record.get(column).is_some_and(|cell| part_of(&cell.to_lowercase()).is_none()))
 }

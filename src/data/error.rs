@@ -28,7 +28,7 @@ pub enum DataError {
         /// Error of the system.
         source: io::Error,
     },
-    /// An error about a folder that is no set of a known format, and what it seems to hold.
+    /// A folder whose format is not known, with a guess at its content.
     #[error("{error}; {clue}")]
     Clue {
         /// The error.
@@ -133,12 +133,12 @@ pub enum DataError {
     Columns {
         /// The table.
         path: PathBuf,
-        /// The unknown column.
+        /// The column that was not found or is ambiguous, in words.
         problem: String,
         /// First line and a value of each column.
         columns: Vec<(String, String)>,
     },
-    /// Columns named for data without a table.
+    /// Hints about a table for data without a table.
     #[error("{}: columns or a root of images are named for a table, but it is no table (.csv, .tsv) and holds none", path.display())]
     NoTable {
         /// The data set.
@@ -151,7 +151,7 @@ pub enum DataError {
         path: PathBuf,
         /// Both readings.
         problem: String,
-        /// The threshold that would make two classes of their values, where that is a reading.
+        /// The threshold that splits their values into two classes, if that is one of the readings.
         threshold: Option<u8>,
     },
     /// One image cannot be read.
@@ -214,13 +214,13 @@ pub enum DataError {
         /// The problem of the brightest one.
         problem: ImageProblem,
     },
-    /// A folder to write into that is not free.
+    /// An output folder that is not empty.
     #[error("{}: exists already and is not empty; give a folder that does not exist yet", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
     },
-    /// A copy of a data set in that set.
+    /// An output folder that lies in the data set to be copied.
     #[error("{}: lies in the data set {}, which would then hold the copy too; give a folder elsewhere", path.display(), data.display())]
     InsideData {
         /// The folder of the copy.
@@ -254,7 +254,7 @@ pub enum DataError {
         /// Message of the panic.
         message: String,
     },
-    /// No thread from the operating system.
+    /// The operating system started no thread.
     #[error("no loader thread could be started: {0}; lower the number of loader threads")]
     NoThread(io::Error),
 }
@@ -309,12 +309,12 @@ pub enum MissingHint {
     MaskThreshold(u8),
 }
 
-/// Whether no image is where its table says.
+/// Whether all images are missing.
 fn are_missing(bad: &[BadImage]) -> bool {
     bad.iter().all(|one| one.problem == ImageProblem::Missing)
 }
 
-/// `'Id' (such as 'a.png')` for each column; of many, the first.
+/// `'Id' (such as 'a.png')` for each of the first columns.
 fn column_words(columns: &[(String, String)]) -> String {
     const SHOWN: usize = 8;
     let shown = columns.iter().take(SHOWN).map(|(name, value)| format!("'{name}' (such as '{value}')"));
@@ -325,7 +325,7 @@ fn column_words(columns: &[(String, String)]) -> String {
     words.join(", ")
 }
 
-/// A line for each fault; of many, the first. The error itself has all.
+/// A line for each of the first faults. The error itself has all.
 fn list(bad: &[BadImage]) -> String {
     const SHOWN: usize = 50;
     let mut lines: String = bad.iter().take(SHOWN).map(|b| format!("\n  {b}")).collect();

@@ -144,7 +144,7 @@ const KINDS: [Kind; 22] = [
     ),
 ];
 
-/// Extensions of files without first bytes of their kind.
+/// Extensions of kinds that have no first bytes of their kind.
 const NAMES: [(&str, &str); 12] = [
     ("tfrecord", "is a TFRecord file"),
     ("tfrecords", "is a TFRecord file"),
@@ -160,9 +160,9 @@ const NAMES: [(&str, &str); 12] = [
     ("pkl", "is a Python pickle"),
 ];
 
-/// Bytes of a text that tell its kind.
+/// Bytes at the start of a text by which its kind is recognized.
 const LOOKED_AT: u64 = 1 << 14;
-/// Files of a folder that are looked at. Folders of annotations may have one a picture.
+/// Largest number of files of a folder that are read. Folders of annotations may have one for each picture.
 const FILES: usize = 200;
 
 /// The first file of a kind that is not read in `root` and the folders there, with its kind and the remedy.
@@ -179,8 +179,8 @@ pub(crate) fn find(root: &Path, wanted: Wanted) -> Result<Option<String>, DataEr
     Ok(None)
 }
 
-/// A note on annotations in `root` and the folders there that are not read; `None` without any. They may give other labels than the files
-/// that are read.
+/// A note on annotations in `root` and the folders there that are not read; `None` without such annotations. They may
+/// give other labels than the files that are read.
 ///
 /// # Errors
 /// Where a folder cannot be listed.
@@ -240,7 +240,7 @@ fn annotations(path: &Path, wanted: Wanted) -> Option<(String, &'static str)> {
             let text = start()?;
             of_kind(&|mark| matches!(mark, Xml(kinds) if kinds.iter().any(|tags| all(tags, &|tag| text.contains(tag)))))
         }
-        // A table that is read stands for itself where classes are wanted.
+        // Where classes are wanted, a table of the set is read, so it needs no remedy.
         "csv" | "tsv" | "txt" if wanted != Wanted::Classes || !is_table(path) => {
             let header = start()?.lines().next()?.to_lowercase();
             let columns: Vec<&str> = header.split([',', ';', '\t']).map(|cell| cell.trim().trim_matches('"')).collect();

@@ -13,7 +13,7 @@ use super::reading;
 
 /// Longest line that begins with a name, in bytes.
 const LONGEST_NAME: usize = 1 << 12;
-/// Number of images that a text must name to be about images.
+/// Least number of images that a text must name to count as a list of images.
 const FEWEST_NAMES: usize = 2;
 
 /// The result of looking up a listed name.
@@ -71,7 +71,7 @@ struct Form {
     number: u32,
 }
 
-/// The first 8 bytes, as a number of the same order. A shorter text ends with zeros.
+/// The first 8 bytes as a number with the same order. A shorter text is padded with zeros.
 fn front(bytes: &[u8]) -> u64 {
     let mut front = [0; 8];
     front.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
@@ -100,7 +100,7 @@ impl Forms {
 
     /// Looks up a name. `home` is the name of the folder of the set.
     fn find(&self, name: &str, home: &str) -> Match {
-        // A longer ending is no path. A damaged list may have lines of thousands of `/`.
+        // An ending with more `/` than any path matches nothing. Damaged lists may have lines with thousands of `/`.
         let mut starts: Vec<usize> = name.rmatch_indices('/').map(|(at, _)| at + 1).take(self.depth + 1).collect();
         if starts.len() <= self.depth {
             starts.push(0);
@@ -114,7 +114,7 @@ impl Forms {
         })
     }
 
-    /// The file of the paths that match `wanted`, which stand together, or two of their files.
+    /// The only file with a path that matches `wanted`, or two of several files. Matching paths are neighbors.
     fn only(&self, wanted: &[u8], matches: impl Fn(&[u8], &[u8]) -> bool) -> Match {
         let of = |form: &Form| (form.front, form.of(&self.reversed));
         let start = self.sorted.partition_point(|form| of(form) < (front(wanted), wanted));
@@ -214,7 +214,7 @@ impl Index {
         let fields = fields.filter(|field| !field.is_empty());
         // An image and its mask may have one name.
         let named = fields.filter(|field| self.find(field) != Match::None);
-        // A name with blanks, before its part.
+        // A name with blanks that stands before its part.
         let lines = text.lines().map(str::trim).filter(|line| line.len() <= LONGEST_NAME);
         let first = lines.filter_map(|line| match self.find_first(line) {
             (Match::None, _) => None,
@@ -223,7 +223,7 @@ impl Index {
         named.chain(first).collect::<BTreeSet<_>>().len() >= FEWEST_NAMES
     }
 
-    /// A note on names that were found in another case than their files have, with the first of them.
+    /// A note that some listed names differ from their files in case, with the first of them.
     pub fn note(&self) -> Option<String> {
         let (listed, number) = self.other_case.get()?;
         let (_, path) = self.files.iter().find(|(known, _)| known == number)?;
@@ -231,8 +231,8 @@ impl Index {
     }
 }
 
-/// Whether the path of a file may start at `at` in a listed name. A bare file name after a folder, as in `y/0.png`, is that of another file
-/// than the `0.png` of the set, unless the folder is that of the set or the name is an absolute path.
+/// Whether the path of a file may start at `at` in a listed name. The `0.png` in `y/0.png` is not the `0.png` of the
+/// set, unless `y` is the folder of the set or the name is an absolute path.
 fn may_start(name: &str, at: usize, home: &str) -> bool {
     let (before, rest) = name.split_at(at);
     let is_absolute = name.starts_with('/') || name.chars().nth(1) == Some(':');

@@ -1,4 +1,4 @@
-//! Lists of parts that are tables or JSON, where there are none as text.
+//! Lists of parts in tables or JSON, for sets without lists as text.
 //!
 //! | file | reading |
 //! |---|---|
@@ -23,8 +23,8 @@ use super::records::{TableText, lines_of_array};
 use super::text::read_text;
 use super::{DataError, disagree, division, folds, names};
 
-/// The lists of the set at `root`: of text as of [`lists::find`], else tables and arrays named after a part, else those of the
-/// file that divides it.
+/// The lists of the set at `root`: text lists ([`lists::find`]), else tables and arrays named after a part, else those
+/// in the file that divides the set.
 ///
 /// # Errors
 /// Where a list cannot be read, a part has two lists, or a table names no file of the set.
@@ -37,8 +37,8 @@ pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
     if named.is_empty() { division::find(root, Sought::NamedOrWithColumn) } else { Ok(named) }
 }
 
-/// All lists of the set at `root`, of all forms and in all places, without tables if these have the labels. Those that cannot be read are
-/// left out: something else divided the set.
+/// All lists of the set at `root`, of all forms and in all places; without tables if these have the labels. Lists that
+/// cannot be read are left out, because the set is divided already.
 pub(crate) fn all(root: &Path, sought: Sought) -> Vec<ListFile> {
     let text = lists::places(root).unwrap_or_default().concat();
     let tables = match sought {
@@ -48,7 +48,7 @@ pub(crate) fn all(root: &Path, sought: Sought) -> Vec<ListFile> {
     [text, tables, division::find(root, sought).unwrap_or_default()].concat()
 }
 
-/// Whether a folder in `root` is one that lists lie in, and has some and no image.
+/// Whether `folder` is a folder of lists in `root`: it has lists and no image.
 pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
     let has_lists = || {
         let named = lists::named_after_parts(folder, &["txt", "lst", "csv", "tsv", "json"]);
@@ -61,7 +61,7 @@ pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
 /// The lists of the set at `root` that are certainly no tables of labels: of text, or in the file that divides it.
 ///
 /// # Errors
-/// As of [`find`].
+/// Those of [`find`].
 pub(crate) fn find_but_tables(root: &Path) -> Result<Vec<ListFile>, DataError> {
     let mut lists = lists::find(root)?;
     if lists.is_empty() {
@@ -73,7 +73,7 @@ pub(crate) fn find_but_tables(root: &Path) -> Result<Vec<ListFile>, DataError> {
     Ok(lists)
 }
 
-/// The tables named after a part that have one column, which names files, where one other table is there, with the labels.
+/// The tables named after a part whose only column names files. Exactly one other table must be there, with the labels.
 ///
 /// # Errors
 /// Where a part has two tables, or a table cannot be read.
@@ -100,10 +100,10 @@ pub(crate) fn tables_of_files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// The part of each of the `images` that a table names, by the lists in its folder `root`, else by the folders that the images lie in;
 /// `None` without either. An image that no list names has no part. Tables named after a part are lists only where they name files
-/// alone. Text after the names in lists is compared with `labels`, those of the images, where each has one.
+/// alone. Text after the names in lists is compared with `labels`, one for each image, where they are given.
 ///
 /// # Errors
-/// As of [`find`], [`lists::deal`] and [`disagree::of_lists`].
+/// Those of [`find`], [`lists::deal`] and [`disagree::of_lists`].
 pub(crate) fn deal_beside_table(
     root: &Path,
     images: &[&Path],
@@ -189,7 +189,7 @@ fn named_after_parts(root: &Path) -> Result<Vec<ListFile>, DataError> {
     named.into_iter().filter_map(|list| read(list).transpose()).collect()
 }
 
-/// Refuses rows of a table of one part whose column of parts names another one.
+/// Refuses a table named after a part if its column of parts names another part.
 fn require_part(part: Part, lists: &[ListFile]) -> Result<(), DataError> {
     match lists.iter().find(|list| list.part != part) {
         Some(list) => {
@@ -214,7 +214,7 @@ fn of_array(path: &Path, part: Part) -> Result<Option<ListFile>, DataError> {
     Ok(Some(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Name }))
 }
 
-/// The columns of a table that name files, with a tab between that of images and that of masks.
+/// A table as a list: its column of files, or its columns of images and masks with a tab between.
 fn of_table(path: &Path, part: Part, named: Named<'_>) -> Result<ListFile, DataError> {
     of_records(path, part, named, &TableText::new(path, &read_text(path)?).records()?)
 }
@@ -255,8 +255,8 @@ fn unread(path: &Path, records: &[StringRecord], found: FileColumns) -> DataErro
     DataError::malformed(path, problem)
 }
 
-/// Refuses two columns of different files, both of few colors, whose names say nothing: either may be that of the masks. Without names
-/// of columns the masks stand second.
+/// Refuses two columns of different files, all of few colors, whose headers do not say which column has the masks.
+/// Without headers, the second column has the masks.
 fn require_masks(
     path: &Path,
     records: &[StringRecord],

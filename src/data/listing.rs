@@ -65,7 +65,7 @@ const IMAGE_EXTENSIONS: [&str; 16] = [
     "avif", "heic", "heif", "jxl", "jp2", // reported
 ];
 
-/// Largest depth of nested folders. A greater depth is a link that leads back.
+/// Largest depth of nested folders. Deeper nesting is taken for a link that leads back.
 const MAX_DEPTH: usize = 16;
 
 /// Name of a file or folder in composed Unicode form. Bytes that are not Unicode are replaced.
@@ -90,7 +90,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(typed_entries(folder)?.into_iter().map(|(path, _)| path).collect())
 }
 
-/// The files directly in `folder` that have one of `names`, in the order of these. The case of letters may differ.
+/// The files directly in `folder` that have one of `names`, in the order of `names`. Letter case is ignored.
 pub(crate) fn files_named(folder: &Path, names: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     let place = |path: &PathBuf| {
         let name = path.file_name()?.to_str()?;
@@ -102,8 +102,9 @@ pub(crate) fn files_named(folder: &Path, names: &[&str]) -> Result<Vec<PathBuf>,
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
-/// [`entries`] with the types that the listing itself has, so that a million files need no `stat` each. `None` for links,
-/// and where the file system has no type.
+/// [`entries`] with the types that the listing itself has, so that a million files need no `stat` each. The type is
+/// `None`
+/// for links, and on file systems that store no types.
 fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     let mut entries = all_entries(folder)?;
     entries.retain(|(path, _)| !is_of_system(path));
@@ -113,7 +114,9 @@ fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
 /// [`typed_entries`] and [`OF_SYSTEMS`].
 fn all_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     let mut found = unsorted_entries(folder)?.collect::<Result<Vec<_>, _>>()?;
-    // Only the last component differs, so the texts have the order of the names. Paths would be cut into components to be compared.
+    // Only the last component differs, so the order of the texts is that of the names. Comparing paths would split both
+    // into
+    // components.
     found.sort_unstable_by(|(a, _), (b, _)| a.as_os_str().cmp(b.as_os_str()));
     Ok(found)
 }
@@ -199,7 +202,7 @@ pub(crate) fn is_own_output(folder: &Path) -> bool {
 /// Refuses the folder of a run as a data set. Its pictures are drawings of the program. A corrected copy is a data set.
 ///
 /// # Errors
-/// As the sentence says.
+/// [`DataError::Malformed`] for the folder of a run.
 pub(crate) fn require_no_run(folder: &Path) -> Result<(), DataError> {
     let is_run = ["run.json", "config.toml", "metrics.csv"].iter().all(|name| folder.join(name).is_file());
     if !is_run {
@@ -240,11 +243,11 @@ pub(crate) struct Walk {
     pub left_out: Vec<LeftOut>,
 }
 
-/// A walk that goes on.
+/// The state of a walk.
 #[derive(Default)]
 struct Walker {
     found: Walk,
-    /// Extensions that are none of images, and whether the first file of each is an image by its content.
+    /// Extensions that are not those of images, each with whether its first file is an image by its content.
     other: HashMap<OsString, bool>,
 }
 
@@ -312,7 +315,7 @@ impl Walker {
     }
 }
 
-/// Whether a folder is a link to one of the folders that it lies in. All files of its target are read without it.
+/// Whether a folder is a link to one of the folders that it lies in. The walk reads all files of the target anyway.
 pub(crate) fn is_loop(folder: &Path) -> bool {
     folder.is_symlink()
         && matches!((fs::canonicalize(folder), folder.parent().map(fs::canonicalize)),

@@ -27,7 +27,7 @@ pub(crate) struct ListFile {
 pub(crate) enum Unit {
     /// Lines of the file.
     Line,
-    /// Names of the part: those of JSON may all stand in one line.
+    /// Names of the part, because a JSON file may hold all of them in one line.
     Name,
 }
 
@@ -47,7 +47,7 @@ impl ListFile {
         }
     }
 
-    /// The error that an entry has a problem.
+    /// An error about an entry.
     pub fn fault(&self, number: usize, problem: String) -> DataError {
         match self.unit {
             Unit::Line => DataError::CsvRow { path: self.path.clone(), line: number as u64, problem },
@@ -56,14 +56,14 @@ impl ListFile {
     }
 }
 
-/// Extensions of files that may be lists, of whatever form.
+/// Extensions of files that may be lists, in any form.
 const EXTENSIONS: [&str; 8] = ["json", "jsonl", "yaml", "yml", "csv", "tsv", "txt", "lst"];
 
-/// Folders that lists lie in, apart from the root.
+/// Folders in which lists are sought, besides the root.
 const FOLDERS: [&str; 8] =
     ["lists", "splits", "split", "meta", "annotations", "ImageSets/Segmentation", "ImageSets/Main", "ImageSets"];
 
-/// Whether a folder in `root` has the name of one that lists lie in.
+/// Whether `folder` is one of [`FOLDERS`] below `root`.
 pub(super) fn is_place(root: &Path, folder: &Path) -> bool {
     FOLDERS.iter().any(|name| root.join(name) == *folder)
 }
@@ -80,14 +80,14 @@ pub(crate) fn find(root: &Path) -> Result<Vec<ListFile>, DataError> {
     }
 }
 
-/// The lists in each folder that has some.
+/// The lists of each folder that has any.
 ///
 /// # Errors
-/// As of [`find`].
+/// Those of [`find`].
 pub(super) fn places(root: &Path) -> Result<Vec<Vec<ListFile>>, DataError> {
     let mut places = Vec::new();
     for folder in folders(root) {
-        // Pascal VOC divides its images otherwise for each of its tasks.
+        // Pascal VOC has a different division for each of its tasks; the first folder counts.
         let is_other_task = folder.starts_with(root.join("ImageSets")) && !places.is_empty();
         let lists = if is_other_task { vec![] } else { in_folder(&folder)? };
         if !lists.is_empty() {
@@ -97,7 +97,7 @@ pub(super) fn places(root: &Path) -> Result<Vec<Vec<ListFile>>, DataError> {
     Ok(places)
 }
 
-/// The folders of `root` that lists lie in.
+/// `root` and those of [`FOLDERS`] that exist below it.
 fn folders(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let all = std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name)));
     all.filter(|folder| folder.is_dir())
@@ -166,7 +166,7 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<ListFile>, DataError> {
     named_after_parts(folder, &["txt", "lst"])?.into_iter().map(|(part, path)| ListFile::read(&path, part)).collect()
 }
 
-/// The files directly in a folder that may be lists, of whatever form, by their extensions.
+/// The files directly in `folder` that may be lists, in any form, by their extensions.
 ///
 /// # Errors
 /// Where the folder cannot be listed.
@@ -181,7 +181,7 @@ pub(super) fn is_named_after_part(path: &Path) -> bool {
     part_of_list(without_number(&stem_of(path))).is_some()
 }
 
-/// The text files directly in `folder` that are named after no part.
+/// The text files directly in `folder` whose names do not name a part.
 ///
 /// # Errors
 /// Where one cannot be read.
@@ -195,7 +195,7 @@ pub(crate) fn of_no_part(folder: &Path) -> Result<Vec<ListFile>, DataError> {
     files.map(|path| ListFile::read(&path, Part::Train)).collect()
 }
 
-/// The list at `path`, of whatever name.
+/// Reads the file at `path`, of any name, as the list of `part`.
 pub(crate) fn in_file(path: &Path, part: Part) -> Result<ListFile, DataError> {
     ListFile::read(path, part)
 }
@@ -203,13 +203,13 @@ pub(crate) fn in_file(path: &Path, part: Part) -> Result<ListFile, DataError> {
 /// The files directly in `folder` that are named after a part and have one of `extensions`.
 ///
 /// # Errors
-/// Where a part has two.
+/// If a part has two such files.
 pub(super) fn named_after_parts(folder: &Path, extensions: &[&str]) -> Result<Vec<(Part, PathBuf)>, DataError> {
     let mut named: Vec<(Part, bool, PathBuf)> = Vec::new();
     for path in entries(folder)? {
         let is_known = |e: &std::ffi::OsStr| extensions.iter().any(|known| e.eq_ignore_ascii_case(known));
         let is_list = path.extension().is_some_and(is_known) && path.is_file();
-        // Of `train_1.txt`, the number may be that of the only fold that is there.
+        // The number in `train_1.txt` may be that of the only fold in the folder.
         if let (true, Some((part, both))) = (is_list, part_of_list(without_number(&stem_of(&path)))) {
             named.push((part, both, path));
         }
@@ -236,12 +236,12 @@ pub(super) fn named_after_parts(folder: &Path, extensions: &[&str]) -> Result<Ve
 pub(crate) struct Dealt {
     /// The part of each image; `None` for an image that no list names.
     pub parts: Vec<Option<Part>>,
-    /// Index of an image, the text after its name, and the place in the list.
+    /// For each name with text after it: index of the image, the text, its place in the list.
     pub second: Vec<(usize, String, String)>,
 }
 
 impl Dealt {
-    /// The images of training, validation and test. Without images for validation those of the test are for validation.
+    /// The images of training, validation and test. Without validation images, the test images are used for validation.
     ///
     /// # Errors
     /// Without images for training or validation.

@@ -16,7 +16,8 @@ use std::thread::JoinHandle;
 use super::{Balance, Batch, DataError, Source};
 use crate::random;
 
-/// Which samples of a batch are read, where processes share the batches: number of the batch and its samples to a range of them.
+/// The samples of a batch that this process reads, if processes share the batches: a function from the number of the
+/// batch and its number of samples to a range of samples.
 #[derive(Clone)]
 pub struct Part(pub Arc<dyn Fn(usize, usize) -> Range<usize> + Send + Sync>);
 
@@ -88,7 +89,7 @@ impl Loader {
         self.source.len().div_ceil(self.options.batch_size)
     }
 
-    /// Samples of batch `index` of an epoch.
+    /// Number of samples in batch `index` of an epoch.
     pub fn images_of(&self, index: usize) -> usize {
         self.source.len().saturating_sub(index * self.options.batch_size).min(self.options.batch_size)
     }

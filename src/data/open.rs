@@ -89,7 +89,7 @@ pub fn open_segmentation(path: &Path, options: &SetOptions) -> Result<Segmentati
     open_with(path, options, &mut Vec::new())
 }
 
-/// [`open_segmentation`] with the faults of pairs, also where it fails.
+/// [`open_segmentation`], which also adds the faults of pairs to `faults`, even if it fails.
 pub(super) fn open_with(
     path: &Path,
     options: &SetOptions,
@@ -139,7 +139,8 @@ fn open<T: 'static>(
     Ok((format.open(path, options)?, evidence.seen))
 }
 
-/// The files beside a set that may divide it: of a set of tables, whose formats all begin with this word, not the tables.
+/// Which files beside a set may divide it. In formats whose names start with `CSV`, a table with a column of parts has
+/// the labels and divides nothing.
 fn sought(format: &str) -> Sought {
     if format.starts_with("CSV") { Sought::Named } else { Sought::NamedOrWithColumn }
 }

@@ -101,7 +101,7 @@ impl Named<'_> {
         records.first().is_some_and(|first| first.iter().any(|name| role_of(name) == Some(Role::Mask)))
     }
 
-    /// The columns without those of numbers, if others are left: two, or one beside numbers without a name.
+    /// The columns without those of numbers, if two others remain, or one other beside numbers that identify no file.
     fn without_numbers(&self, records: &[StringRecord], columns: Vec<usize>) -> Vec<usize> {
         let is_number = |column: usize| {
             let mut cells = records.iter().skip(1).filter_map(|record| record.get(column));
@@ -111,7 +111,7 @@ impl Named<'_> {
             let name = records.first().and_then(|first| first.get(column)).unwrap_or("").to_lowercase();
             name.is_empty() || name.starts_with("unnamed") || name == "index"
         };
-        // A number that several files have singles out none.
+        // A number that matches several files identifies none.
         let is_certain = |column: usize| 2 * self.files(records, column).count() >= records.len();
         let others = columns.iter().filter(|&&column| !is_number(column)).count();
         let are_bits = |column: usize| {
@@ -175,7 +175,7 @@ impl Named<'_> {
     }
 }
 
-/// The columns with the only one for which `is_mask` is true second.
+/// The two columns in an order in which `is_mask` is true for the second alone.
 fn one_of([a, b]: [usize; 2], is_mask: impl Fn(usize) -> bool) -> Option<[usize; 2]> {
     match (is_mask(a), is_mask(b)) {
         (true, false) => Some([b, a]),
@@ -184,7 +184,7 @@ fn one_of([a, b]: [usize; 2], is_mask: impl Fn(usize) -> bool) -> Option<[usize;
     }
 }
 
-/// The half of a pair that the name of a column says.
+/// The role of a column in a pair, by its name.
 fn role_of(name: &str) -> Option<Role> {
     let is_path = || PATH_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
     reading::role_in(name).or_else(|| is_path().then_some(Role::Image))

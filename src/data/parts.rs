@@ -50,12 +50,12 @@ pub(super) fn words_of(name: &str) -> Vec<String> {
     words.filter(|word| !word.is_empty()).map(String::from).collect()
 }
 
-/// Whether a word in lower case is that of folds, of which none is said to validate.
+/// Whether a lower-case word stands for folds. Nothing says which fold validates.
 pub(super) fn is_fold_word(word: &str) -> bool {
     matches!(word, "fold" | "folds" | "kfold" | "cv")
 }
 
-/// Part of a word in lower case.
+/// The part that a lower-case word names.
 pub(crate) fn part_of(word: &str) -> Option<Part> {
     match word {
         "train" | "training" | "trn" => Some(Part::Train),
@@ -70,7 +70,7 @@ pub(super) fn is_part_name(stem: &str) -> bool {
     part_of_list(stem).is_some()
 }
 
-/// The part in the name of a folder or a list; see [`is_part_name`]. `trainval` is none.
+/// The part in the name of a folder or a list; see [`is_part_name`]. `trainval` is not a part.
 pub(super) fn part_in_name(stem: &str) -> Option<Part> {
     part_of_list(stem).filter(|(_, both)| !both).map(|(part, _)| part)
 }
@@ -112,7 +112,7 @@ pub(super) fn part_of_list(stem: &str) -> Option<(Part, bool)> {
     found
 }
 
-/// The entries of the folder of a data set.
+/// The folders of a data set by their parts.
 #[derive(Debug, Default)]
 pub(crate) struct PartFolders {
     pub train: Option<PathBuf>,

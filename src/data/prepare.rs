@@ -40,8 +40,11 @@ pub struct PrepareOptions {
     pub height: u32,
     /// Width of the resized samples, in pixels; at least 1.
     pub width: u32,
-    /// Factor, at least 1, by which images without a mask cover more than the samples, which are their center. 256 / 224 is
-    /// torchvision's `Resize(256)` before `CenterCrop(224)`. Of several parts, the first (training) has the factor 1.
+    /// An image without a mask is scaled to cover the sample's size times this factor (at least 1), and cropped to the
+    /// center.
+    /// 256 / 224 is torchvision's `Resize(256)` before `CenterCrop(224)`. Of several parts, the first (training) has
+    /// the
+    /// factor 1.
     pub margin: f64,
     /// Leave out samples that cannot be read, instead of an error.
     pub skip_bad: bool,
@@ -116,8 +119,9 @@ pub trait SampleSet: Clone + Send + Sync {
         Err(DataError::no_fourth(self.name(index)))
     }
 
-    /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the margin,
-    /// and cropped to the center. Returns facts of the files before.
+    /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the
+    /// margin,
+    /// and cropped to the center. Returns size and digest of the pixels before resizing.
     ///
     /// # Errors
     /// [`DataError::BadImage`] if one of its files cannot be read.
@@ -133,7 +137,8 @@ pub trait SampleSet: Clone + Send + Sync {
     /// The counts over all good samples, from the index and the counts of each, in order.
     fn facts(&self, counts: Vec<(usize, Self::Count)>) -> Self::Facts;
 
-    /// Refuses parts of good files on which a network cannot be trained or measured. The first is the training part.
+    /// Refuses parts whose files are good, but on which a network cannot be trained or measured. The first part is for
+    /// training.
     ///
     /// # Errors
     /// The missing class, color or pixels; see [`prepare`].
@@ -176,12 +181,14 @@ pub struct Prepared<S: SampleSet> {
 /// |---|---|---|---|
 /// | fit the budget | an error, or left out | all | all |
 /// | exceed the budget | left out (`skip_bad`) | all | each from its first use, while the budget lasts |
-/// | exceed the budget | an error, at the latest at their first use | [`SAMPLED`] of each part, by a fixed seed | the same |
+/// | exceed the budget | an error, at the latest at their first use | [`SAMPLED`] of each part, by a fixed seed | each
+/// from its first use, while the budget lasts |
 ///
 /// The facts are counts over the samples that were read.
 ///
-/// It uses all cores of rayon's pool. The result does not depend on their number. Parts whose 16-bit samples use fewer bits
-/// are read twice.
+/// It uses all cores of rayon's pool. The result does not depend on their number. All parts are read again if their
+/// 16-bit
+/// samples use fewer bits.
 ///
 /// # Errors
 /// | error | cause |
@@ -281,7 +288,7 @@ impl<S: SampleSet> Prepared<S> {
         self.size
     }
 
-    /// Height and width of the good images that were read, as their files have them: of all, in order, or of a sample.
+    /// Native height and width of the good images that were read: of all, in order, or of a sample.
     pub fn own_sizes(&self) -> &[(u32, u32)] {
         &self.own_sizes
     }
@@ -333,13 +340,13 @@ impl<S: SampleSet> Prepared<S> {
         &self.facts
     }
 
-    /// How 16-bit samples are read, and other notes on the files, in words; `None` without any.
+    /// How 16-bit samples are read, and other notes on the files; `None` without a note.
     pub fn depth_note(&self) -> Option<String> {
         let note = self.set.depth().and_then(SampleDepth::note)?;
         Some(if self.is_sampled { format!("of {} images that were read: {note}", self.own_sizes.len()) } else { note })
     }
 
-    /// A note on images that are darker than those of the trained model that they are read for; see [`SampleDepth`].
+    /// A note on images that are darker than those on which the model was trained; see [`SampleDepth`].
     pub fn note_for_model(&self) -> Option<String> {
         self.set.depth().and_then(SampleDepth::note_for_model)
     }
@@ -349,7 +356,7 @@ impl<S: SampleSet> Prepared<S> {
         self.set.depth().map_or(16, SampleDepth::bits)
     }
 
-    /// The same; `None` where no 16-bit image was read.
+    /// [`Self::sample_bits`]; `None` if no 16-bit image was read.
     #[cfg(feature = "tasks")]
     pub(crate) fn known_sample_bits(&self) -> Option<u8> {
         self.set.depth().filter(|depth| depth.images() > 0).map(SampleDepth::bits)

@@ -38,15 +38,15 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Extensions of lists whose lines are the name of an image, blanks or a comma, and a label.
 pub(super) const LIST_EXTENSIONS: [&str; 2] = ["txt", "lst"];
 
-/// The name of an image and its label of a line of a list; `None` for a line of another form.
+/// The image name and the label in a line of a list; `None` for a line of another form.
 pub(super) fn name_and_label(line: &str) -> Option<(&str, &str)> {
     let (name, label) = line.trim().rsplit_once([' ', '\t', ',', ';'])?;
     let name = name.trim_end_matches([' ', '\t', ',', ';']);
-    // The second name of a pair is none of a class.
+    // The second name of a pair does not name a class.
     (is_image(Path::new(name)) && !label.is_empty() && !is_image(Path::new(label))).then_some((name, label))
 }
 
-/// The text of a table. Lines before the table are empty, so that the numbers of its lines are those of the file.
+/// The text of a table. Lines before the table are emptied, so that line numbers are those of the file.
 pub(super) struct TableText<'a> {
     table: &'a Path,
     text: Cow<'a, str>,
@@ -102,7 +102,7 @@ impl<'a> TableText<'a> {
         if found.is_empty() { vec![DELIMITERS[0]] } else { found }
     }
 
-    /// The fields of the first record; none where there is none.
+    /// The fields of the first record; empty if the table has no record.
     pub(super) fn first(&self) -> Vec<String> {
         let mut records = reader(self.delimiter()).from_reader(self.text.as_bytes()).into_records();
         let first = records.next().and_then(Result::ok);

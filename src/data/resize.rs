@@ -29,8 +29,8 @@ pub fn cover_into(image: &RgbImage, width: u32, height: u32, out: &mut [u8]) {
     cover_with_margin_into(image, (height, width), 1.0, out);
 }
 
-/// [`cover_into`] for `size` (height, width) times `margin`, of which `size` is cut from the center: with a margin of 256 / 224
-/// and a square of 224 pixels, torchvision's `Resize(256)` and `CenterCrop(224)` in one resampling.
+/// [`cover_into`] for height and width times `margin`, cropped to height and width at the center. A margin of 256 / 224
+/// and a square of 224 pixels give torchvision's `Resize(256)` and `CenterCrop(224)` in one resampling.
 pub(super) fn cover_with_margin_into(image: &RgbImage, (height, width): (u32, u32), margin: f64, out: &mut [u8]) {
     let (w, h) = (f64::from(image.width()), f64::from(image.height()));
     let (to_w, to_h) = (f64::from(width), f64::from(height));

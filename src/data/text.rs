@@ -28,7 +28,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
 
 /// Refuses a file that may not be read.
 ///
-/// # Errors
+/// [`DataError::Io`] if the permission is missing.
 /// As the sentence says.
 pub(crate) fn require_right(path: &Path) -> Result<(), DataError> {
     match File::open(path) {
@@ -39,7 +39,7 @@ pub(crate) fn require_right(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// The start of a text file, of at most `limit` bytes; `None` where it is no text file. Characters cut at the end are
+/// The start of a text file, of at most `limit` bytes; `None` if it is not a text file. Characters cut at the end are
 /// replaced.
 pub(crate) fn start_of(path: &Path, limit: u64) -> Option<String> {
     let (file, _) = open_regular(path).ok()?;

@@ -58,7 +58,7 @@ impl ColorMap {
         ColorMap { matrix, offset: next.of(self.offset) }
     }
 
-    /// The image of a color, neither rounded nor clipped.
+    /// The color that `rgb` is mapped to, neither rounded nor clipped.
     pub fn of(&self, rgb: [f32; 3]) -> [f32; 3] {
         std::array::from_fn(|i| dot(self.matrix[i], rgb) + self.offset[i])
     }

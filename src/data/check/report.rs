@@ -66,7 +66,7 @@ pub struct ClassCount {
 /// The report of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
-    /// `classify`, `segment` or `colorize`.
+    /// `classify`, `multi-label`, `segment` or `colorize`.
     pub task: &'static str,
     /// Path of the data set.
     pub path: PathBuf,

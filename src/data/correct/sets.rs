@@ -91,7 +91,7 @@ impl<P: Part> Samples for Parts<P> {
 /// Writes a corrected copy of the classification set at `path` into the folder `to`: `images/` and `labels.csv`.
 ///
 /// # Errors
-/// Where the set cannot be opened, `to` is not free, or a part has no good image.
+/// Where the set cannot be opened, `to` is not empty, or a part has no good image.
 pub fn correct_classification(path: &Path, options: &CheckOptions<'_>, to: &Path) -> Result<Corrected, DataError> {
     let target = Target::new(to, path)?;
     let splits = open_classification(path, &options.open_options())?;
@@ -211,7 +211,7 @@ pub fn correct_segmentation(path: &Path, options: &CheckOptions<'_>, to: &Path) 
     Ok(Corrected { parts, lost_classes: lost.into_iter().map(|class| list.names[class].clone()).collect(), left_out })
 }
 
-/// Leaves out the samples of which no class is learned.
+/// Leaves out the samples without a learned class, which is one that a training image has.
 fn retain_learned(
     set: &dyn Samples,
     kept: &mut Vec<Kept>,
@@ -228,7 +228,7 @@ fn retain_learned(
     });
 }
 
-/// A list of the lines of each part.
+/// Writes a list of lines for each part.
 fn write_lists(target: &Target, kept: &[Kept], lines: &[String]) -> Result<(), DataError> {
     for (part, name) in NAMES.iter().enumerate() {
         let own = kept.iter().zip(lines).filter(|(one, _)| one.part == part);
@@ -244,7 +244,7 @@ fn write_lists(target: &Target, kept: &[Kept], lines: &[String]) -> Result<(), D
 fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, DataError> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     for row in std::iter::once(header).chain(rows) {
-        // Memory takes every row.
+        // Writing to memory does not fail.
         writer.write_record(&row).map_err(|e| DataError::malformed(Path::new("labels.csv"), e.to_string()))?;
     }
     writer.into_inner().map_err(|e| DataError::malformed(Path::new("labels.csv"), e.to_string()))

@@ -13,13 +13,13 @@ use crate::data::list_index::{Index, Match};
 use crate::data::listing::{Walk, entries, is_image, name_of, stem_of};
 use crate::data::{DataError, Hints, names};
 
-/// The images in the folders of `named` that are none of them.
+/// The images in the folders of `named` that are not in `named`.
 ///
 /// # Errors
 /// Where a folder cannot be listed.
 pub(in crate::data) fn unlisted<'a>(named: impl Iterator<Item = &'a Path>) -> Result<Vec<LeftOut>, DataError> {
     let named: Vec<&Path> = named.collect();
-    // Neighbors are often in one folder.
+    // Consecutive rows often name files of the same folder.
     let mut folders: Vec<&Path> = named.iter().filter_map(|path| path.parent()).collect();
     folders.dedup_by(|a, b| a.as_os_str() == b.as_os_str());
     let folders: BTreeSet<&Path> = folders.into_iter().collect();
@@ -32,7 +32,7 @@ pub(in crate::data) fn unlisted<'a>(named: impl Iterator<Item = &'a Path>) -> Re
     Ok(found)
 }
 
-/// A path as text by which equal paths are found fast in a million: without `//` and `/./`.
+/// A path without `//` and `/./`, as a key for hashing: equal paths have equal keys. Hashing a million `Path`s is slow.
 pub(super) fn key(path: &Path) -> Cow<'_, OsStr> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let is_plain = |pair: &[u8]| !(pair[0] == b'/' && matches!(pair[1], b'/' | b'.') || pair[0] == b'\\');
@@ -42,7 +42,7 @@ pub(super) fn key(path: &Path) -> Cow<'_, OsStr> {
     }
 }
 
-/// A remark on files of rows that are not there, of `named` with the line of each; `None` if all are there.
+/// A remark on missing files; `None` if all exist. `named` has the path of each row, with its line.
 pub(in crate::data) fn missing<'a>(table: &Path, named: impl Iterator<Item = (&'a Path, u64)>) -> Option<String> {
     let named: Vec<(&Path, u64)> = named.collect();
     let missing: Vec<(&Path, u64)> = named.into_par_iter().filter(|(path, _)| !path.exists()).collect();
@@ -60,7 +60,7 @@ pub(in crate::data) fn missing<'a>(table: &Path, named: impl Iterator<Item = (&'
     ))
 }
 
-/// The form of a name: `a0` of `img17` and `x3`.
+/// The form of a name: `a0` for `img17` and for `x3`.
 pub(super) fn form_of(name: &str) -> String {
     let kind = |c: char| match c {
         c if c.is_numeric() => '0',
@@ -139,7 +139,7 @@ impl Files {
         Ok(2 * values.iter().filter(|name| index.find(name) != Match::None).count() > values.len())
     }
 
-    /// The file that each of `names` stands for, as far as one is certain.
+    /// The index of the file that each of `names` stands for, if exactly one matches.
     ///
     /// # Errors
     /// Where a folder cannot be listed.
@@ -149,7 +149,7 @@ impl Files {
         Ok(names.iter().map(place).collect())
     }
 
-    /// Lists the images below the folder if one of `names`, those of all rows, is directly the path of no file.
+    /// Lists the images below the folder unless all `names`, those of all rows, are directly paths of files.
     ///
     /// # Errors
     /// Where a folder cannot be listed.
@@ -167,16 +167,16 @@ impl Files {
         !self.by_index
     }
 
-    /// The remark that names were found in another case than their files have.
+    /// A note that some listed names differ from their files in case.
     pub fn note(&self) -> Option<String> {
         self.indexed.as_ref()?.0.note()
     }
 
-    /// The file that `name` stands for, after [`Files::list_for`]. A name that stands for none is taken as a path below the folder, and reported as
-    /// missing once images are read.
+    /// The file that `name` stands for, after [`Files::list_for`]. A name without a match is kept as a path below the
+    /// folder; reading the images reports it as missing.
     ///
     /// # Errors
-    /// Where several files have that name, in words.
+    /// The problem in words, if several files match.
     pub fn path(&self, name: &str) -> Result<PathBuf, String> {
         if let (true, Some((index, images))) = (self.by_index, &self.indexed) {
             match index.find(name) {

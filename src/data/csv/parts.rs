@@ -16,7 +16,7 @@ use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_of};
 use crate::data::records::{flagged_part, is_one, is_zero, part_of_value, truth};
 use crate::data::{DataError, folds, names};
 
-/// The columns that say the part of a row: one, or one of truth values for each of several parts.
+/// The columns that give the part of a row: one of parts, or one of truth values for each of several parts.
 #[derive(Debug, Clone)]
 pub(in crate::data) struct PartColumns {
     /// Position and name of each; the name is empty without a header.
@@ -47,7 +47,7 @@ impl PartColumns {
     /// The part of a row with these cells, one for each column.
     ///
     /// # Errors
-    /// Where they say none or several, in words.
+    /// The problem in words, if they give no part or several.
     pub fn part(&self, cells: &[&str]) -> Result<Part, String> {
         if let ([(_, name)], [cell]) = (&self.columns[..], cells) {
             return part_of_value(name, cell).ok_or_else(|| no_part(name, cell));
@@ -84,7 +84,7 @@ fn no_part(name: &str, cell: &str) -> String {
     }
 }
 
-/// What a set has to tell classes from parts by.
+/// What is known of a set's classes, to distinguish columns of parts from columns of classes.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::data) enum ClassesOfRow<'a> {
     /// A row has one class.
@@ -140,7 +140,8 @@ impl Raw<'_> {
         Ok(first.and_then(|first| groups.into_iter().find(|group| group.contain(first))))
     }
 
-    /// Refuses columns of parts that say different parts of rows. A column of other values is reported with its row.
+    /// Refuses columns that give the same row different parts. A value that is not a part is reported later, with its
+    /// row.
     fn require_one_division(&self, groups: &[PartColumns]) -> Result<(), DataError> {
         let of_row = |group: &PartColumns, row: &StringRecord| {
             let cells: Vec<&str> = group.columns.iter().map(|(at, _)| row.get(*at).unwrap_or_default()).collect();
@@ -213,9 +214,9 @@ impl Raw<'_> {
     }
 }
 
-/// Why an unused column may divide the rows in a spelling that is not read; `None` if it does not look so.
+/// Why an unused column may divide the rows in a spelling that is not read; `None` if nothing suggests that.
 pub(in crate::data) fn doubtful(name: &str, values: &[&str]) -> Option<String> {
-    /// Most values of a column of parts.
+    /// Largest number of distinct values of a column of parts.
     const FEW: usize = 4;
     let lower = name.to_lowercase();
     let distinct: BTreeSet<&str> = values.iter().copied().collect();

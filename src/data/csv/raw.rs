@@ -1,6 +1,6 @@
 //! A table before its columns are known, and the column that names its files.
 //!
-//! A column whose name says paths and whose values name no file gives way to one whose values do.
+//! A column whose values name files precedes one whose name alone says that it holds paths.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -156,7 +156,7 @@ impl<'a> Raw<'a> {
         for &column in &order {
             let values = self.values(column);
             if files.are_indexed(&values)? {
-                // Labels may be names of files as well; the names of files repeat less.
+                // Labels may be names of files too, but they repeat more.
                 let distinct = values.iter().collect::<BTreeSet<_>>().len();
                 if distinct == values.len() && distinct > 2 {
                     distinct_ones.push(column);
@@ -172,7 +172,7 @@ impl<'a> Raw<'a> {
             }
             return Ok(Some(column));
         }
-        // Files that are not there are named one by one later.
+        // Missing files are reported one by one later.
         let looks = |&column: &usize| {
             let values = self.values(column);
             self.width() > 1 && values.iter().all(|value| is_image(Path::new(value))) && !values.is_empty()
@@ -180,8 +180,8 @@ impl<'a> Raw<'a> {
         Ok(named.first().copied().or_else(|| order.into_iter().find(looks)))
     }
 
-    /// Whether the first line names the columns, where the path's name does not say so: it names no file, and its label
-    /// is that of no other row.
+    /// Whether the first line is a header, if the name of the path column does not show it: the line names no file, and
+    /// its label occurs in no other row.
     fn starts_with_header(&self, path: usize, label: Option<usize>, files: &mut Files) -> Result<bool, DataError> {
         let name = &self.first()[path];
         if self.records.len() < 2 || is_image(Path::new(name)) || files.names(name)? {
@@ -236,7 +236,7 @@ impl<'a> Raw<'a> {
         pairs.len() == left && pairs.len() == right
     }
 
-    /// The columns with a value of each.
+    /// The error that has all columns, with a value of each.
     pub fn unknown(&self, problem: &str) -> DataError {
         let second = self.records.get(1).unwrap_or(self.first());
         let column =

@@ -15,7 +15,7 @@ use crate::data::records::TableText;
 use crate::data::text::read_text;
 use crate::data::{DataError, Decisions, Hints, names};
 
-/// A table with known columns, or the tables of several parts under each other. Rows count from 0, without the headers.
+/// A table with known columns, or the joined tables of several parts. Rows count from 0, without the headers.
 pub(super) struct Table {
     /// The table, or the folder of several.
     pub path: PathBuf,
@@ -33,7 +33,7 @@ pub(super) struct Table {
 /// A file of a table.
 struct Source {
     path: PathBuf,
-    /// The part of all its rows, where the file itself is that of a part.
+    /// The part of all its rows, if the file is the table of a part.
     part: Option<Part>,
     /// Its first row in the table.
     first: usize,
@@ -48,7 +48,7 @@ impl Table {
     /// Reads the tables of the parts of the set at `root`, with the columns in the order of the first.
     ///
     /// # Errors
-    /// As of [`Table::read`], and where a table has other columns than the first.
+    /// Those of [`Table::read`]; also if a table has other columns than the first.
     pub fn read_parts(
         root: &Path,
         tables: Vec<(Part, PathBuf)>,
@@ -220,7 +220,7 @@ impl Table {
         }
     }
 
-    /// A note on names that were found in another case than their files have, once all images are found.
+    /// A note that some listed names differ from their files in case. It is complete once all images are looked up.
     pub fn note(&self) -> Option<String> {
         self.sources.iter().find_map(|source| source.files.note())
     }
@@ -254,7 +254,7 @@ impl Table {
         unused.iter().find_map(|&column| doubtful(self.column_name(column), &values(column)))
     }
 
-    /// Why one of `columns` may be of folds and not of a class, by its name.
+    /// Why one of `columns`, by its name, may hold folds and not a class.
     pub fn folds(&self, columns: &[usize]) -> Option<String> {
         let is_of_folds = |column: &&usize| words_of(self.column_name(**column)).iter().any(|word| is_fold_word(word));
         let name = self.column_name(*columns.iter().find(is_of_folds)?);

@@ -206,7 +206,7 @@ impl Drawing {
         }));
     }
 
-    /// Left, top (smallest y), right and bottom of all labeled shapes. Zeros without any.
+    /// Left, top (smallest y), right and bottom of all labeled shapes; zeros without labeled shapes.
     pub fn bounds(&self) -> [f32; 4] {
         let mut bounds: Option<[f32; 4]> = None;
         for shape in self.shapes.iter().filter(|shape| shape.label.is_some()) {

@@ -62,7 +62,7 @@ pub(super) enum WrittenCoding {
     Color,
 }
 
-/// What `classes.toml` says about masks whose classes stand elsewhere.
+/// Entries of a `classes.toml` without classes; they change the classes that another file or the masks give.
 #[derive(Default)]
 pub(super) struct Wishes {
     pub ignored: Vec<u8>,
@@ -78,7 +78,7 @@ impl Wishes {
         Self { ignored: ignore_index.clone(), ignored_color, coding: *coding, nearest: *nearest }
     }
 
-    /// These, or others where there are none.
+    /// `self`, or `other` if `self` has no entry.
     pub fn or(self, other: Self) -> Self {
         if self.are_none() { other } else { self }
     }
@@ -111,7 +111,7 @@ const FILES: [(&str, Reader); 9] = [
     ("codes.txt", from_names),
 ];
 
-/// Those names.
+/// The names in [`FILES`].
 pub(super) const CLASS_FILES: [&str; FILES.len()] = {
     let mut names = [""; FILES.len()];
     let mut at = 0;
@@ -187,7 +187,7 @@ pub(super) fn require_same_names(
     Err(DataError::malformed(place.parent().unwrap_or(place), problem))
 }
 
-/// Classes of a JSON file. It may have other entries, or be about something else: `None`.
+/// Classes of a JSON file, which may have other entries; `None` for a file about something else.
 fn from_json(path: &Path) -> Result<Option<Written>, DataError> {
     let failed = |e: serde_json::Error| DataError::malformed(path, e.to_string());
     let mut value: serde_json::Value = serde_json::from_str(&read_text(path)?).map_err(failed)?;
@@ -209,8 +209,8 @@ fn from_color_list(path: &Path) -> Result<Option<Written>, DataError> {
     of_lines(path, 0, "R G B name", split)
 }
 
-/// A header, then lines `name,r,g,b`, a common form of CamVid. The header gives the places of the columns; without words that
-/// are known they are those of this order. A first line of that form is a row.
+/// A header, then lines `name,r,g,b`: a common form of CamVid. The header gives the order of the columns. A header
+/// without known words stands for this order, and a first line with a color is a row.
 fn from_color_table(path: &Path) -> Result<Option<Written>, DataError> {
     const WORDS: [&[&str]; 4] =
         [&["name", "class", "label", "class_name"], &["r", "red"], &["g", "green"], &["b", "blue"]];
@@ -281,7 +281,7 @@ fn from_object_info(path: &Path) -> Result<Option<Written>, DataError> {
     Ok((!classes.is_empty()).then(|| Written { ignore_index: vec![0], ..Written::of(classes) }))
 }
 
-/// The classes with their value after a name that another class has too: ADE20K has two `screen`.
+/// Appends its value to each name that several classes have: ADE20K has two `screen`.
 fn classes_of_distinct_names(classes: Vec<WrittenClass>) -> Vec<WrittenClass> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     classes.iter().for_each(|class| *counts.entry(class.name.clone()).or_default() += 1);
@@ -297,7 +297,8 @@ fn is_remark(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-/// One name per line, or a value and a name; the value of a class is its place among them from 0. `Void` is ignored; lines `# text` are remarks.
+/// One name per line, with its place from 0 as the value, or a value and a name per line. `Void` is ignored. Lines `#
+/// text` are remarks.
 fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
     let names = text.trim_end().lines().enumerate().filter(|(_, line)| !is_remark(line));

@@ -25,7 +25,7 @@ pub(crate) struct Coding {
     pub nearest: bool,
     /// How the samples of a mask are taken.
     pub samples: Samples,
-    /// Whether a file or the masks say that the values or the colors of palettes are the classes.
+    /// Whether a file or the masks say which are the classes: the values, or the colors of palettes.
     pub is_said: bool,
     /// Whether value 255 is ignored by convention alone: neither a file nor the masks say so.
     pub assumes_ignored: bool,
@@ -91,7 +91,7 @@ impl Coding {
         Self { nearest: true, ..self }
     }
 
-    /// The same as `classes.toml` wishes it.
+    /// This coding, changed as `classes.toml` asks.
     ///
     /// # Errors
     /// Where fewer than 2 classes are left, or classes have no colors.
@@ -111,7 +111,7 @@ impl Coding {
         Ok(if wishes.nearest { coding.by_nearest() } else { coding })
     }
 
-    /// The same with ignored values and an ignored color. Their classes are none.
+    /// This coding with ignored values and an ignored color; the classes of these are removed.
     ///
     /// # Errors
     /// Where fewer than 2 classes are left.

@@ -177,7 +177,7 @@ struct Marked {
     polygonlabels: Option<Vec<String>>,
 }
 
-/// Keys of the labels of a region, each of which says its kind.
+/// Keys of a region's labels. The key says the kind of the region.
 const KINDS: [&str; 5] = ["polygonlabels", "brushlabels", "rectanglelabels", "keypointlabels", "ellipselabels"];
 
 impl Task {
@@ -204,11 +204,11 @@ impl Task {
         self.annotations.iter().filter(|one| !one.was_cancelled).flat_map(|one| &one.result)
     }
 
-    /// The annotation that counts: the one marked as ground truth, else the only one. Cancelled annotations are skipped
-    /// tasks. `None` where nobody annotated the picture.
+    /// The annotation that counts: the one marked as ground truth, else the only one, or the first if all are equal.
+    /// Cancelled annotations are skipped tasks. `None` if nobody annotated the picture.
     ///
     /// # Errors
-    /// Where several differ, in words.
+    /// The problem in words, if several annotations differ.
     fn annotation(&self) -> Result<Option<&Annotation>, String> {
         let all: Vec<&Annotation> = self.annotations.iter().filter(|one| !one.was_cancelled).collect();
         let truths: Vec<&Annotation> = all.iter().copied().filter(|one| one.ground_truth).collect();
@@ -285,7 +285,7 @@ impl Region {
     /// The area; `None` for points.
     ///
     /// # Errors
-    /// Where the region has two classes, is an ellipse, belongs to a turned picture or is damaged, in words.
+    /// The problem in words, if the region has two classes, is an ellipse, belongs to a turned picture or is damaged.
     fn area(&self) -> Result<Option<Area>, String> {
         if let [first, second, ..] = self.labels() {
             return Err(format!("a region has two labels, '{first}' and '{second}'; give it one"));

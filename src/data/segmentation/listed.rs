@@ -20,7 +20,7 @@ const LOOKED_AT: usize = 200;
 /// Some of the masks, spread over the parts.
 struct Looked {
     seen: Seen,
-    /// The files of values that are no plain greys, with their values and what these show.
+    /// Files whose values are not plain greys, with their values and the colors that these show.
     files: Vec<(PathBuf, Vec<u8>, Shown)>,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn values_in(parts: &[&[Pair]]) -> Values {
     Looked::at(parts).numbers(Samples::Numbers)
 }
 
-/// The classes of some values of a file; `None` where one has none.
+/// The classes of some values of a file; `None` if one of them has no class.
 fn ids(coding: &Coding, values: &[u8], shown: &Shown) -> Option<Vec<u8>> {
     let raw = RawMask { width: values.len() as u32, height: 1, stored: Stored::Values(values.to_vec(), shown.clone()) };
     coding.apply(&raw).ok().map(image::GrayImage::into_raw)
@@ -117,7 +117,7 @@ pub(super) fn settle(root: &Path, parts: &[&[Pair]], coding: Coding) -> Result<(
     }
 }
 
-/// Whether two readings give a value of a file other classes.
+/// Whether two readings give some value of a file different classes.
 fn differ(
     looked: &Looked,
     one: &Result<(Coding, Vec<String>), DataError>,
@@ -206,8 +206,8 @@ fn first_value(root: &Path, seen: &Values, coding: &Coding) -> Result<Option<Str
     }
 }
 
-/// Decides what 255 means beside listed classes. By convention it is ignored. It is not certain where 255 covers areas and fewer
-/// than two listed classes have a pixel: of two listed classes it is then the second.
+/// Decides what 255 means beside listed classes. By convention it is ignored. The convention is in doubt if 255 covers
+/// areas and fewer than two listed classes have a pixel. With two listed classes, 255 is then the second.
 ///
 /// # Errors
 /// Where it may be ignored or one of several classes.

@@ -38,7 +38,7 @@ impl MaskSource {
         }
     }
 
-    /// Its files; none of shapes.
+    /// Its files; empty for shapes.
     pub fn files(&self) -> &[PathBuf] {
         match self {
             MaskSource::File(path) => std::slice::from_ref(path),
@@ -117,7 +117,7 @@ fn lay_over<T: Copy + Default + PartialEq>(below: &mut [T], above: &[T], path: &
     )))
 }
 
-/// The values of a further part of a mask. Parts of other bits a sample are scaled to 8 bits, all of them.
+/// The values of a further part of a mask. If the parts differ in bits per sample, all are scaled to 8 bits.
 fn in_one_notation(
     (below, shown): (&mut [u8], &mut Shown),
     (mut above, of_next): (Vec<u8>, &Shown),

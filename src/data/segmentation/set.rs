@@ -57,7 +57,7 @@ pub trait SegmentationDataset: Send + Sync {
 }
 
 impl dyn SegmentationDataset {
-    /// The fault of the mask of image `index` whose size is not that of the image.
+    /// The fault of the mask of image `index`, if its size differs from that of the image.
     pub(crate) fn other_size(&self, index: usize, image: (u32, u32), mask: (u32, u32)) -> Option<BadImage> {
         let problem = ImageProblem::SizesDiffer { image: self.name(index), image_size: image, mask_size: mask };
         (image != mask).then(|| BadImage { image: self.mask_name(index), problem })

@@ -102,7 +102,8 @@ pub(crate) enum Area {
 }
 
 impl Area {
-    /// The lowest and the highest x and y, with this many pixels a unit; `None` for run lengths, which have the picture's size.
+    /// Lowest and highest x and y in pixels, at `[sx, sy]` pixels per unit; `None` for run lengths, which have the
+    /// picture's size.
     fn bounds(&self, [sx, sy]: [f64; 2]) -> Option<[[f64; 2]; 2]> {
         let around = |corners: &mut dyn Iterator<Item = [f64; 2]>| {
             corners.map(|[x, y]| [x * sx, y * sy]).fold(None, |bounds: Option<[[f64; 2]; 2]>, [x, y]| {

@@ -3,7 +3,7 @@
 //! | values of the masks | reading |
 //! |---|---|
 //! | 0 and 255, no palette | background and foreground |
-//! | 0 to k or 1 to k, each value | k + 1 or k classes |
+//! | all of 0 to k, or all of 1 to k | k + 1 or k classes |
 //! | the same and 255 | those classes; 255 is ignored, because a gap separates it |
 //! | values with gaps below 64, or any with a palette | one class per value; 255 is ignored |
 //! | greys at equal steps up to 255, each with areas | one class per value, also for 255 |
@@ -49,7 +49,8 @@ impl Count {
         Self { pixels: self.pixels + other.pixels, inner: self.inner + other.inner, files: self.files + other.files }
     }
 
-    /// Whether these are a few pixels of one file, of `total` in all: a slip of the pen, or a very rare class.
+    /// Whether these are a few pixels in one file, of `total` pixels in the set: a slip of the pen, or a very rare
+    /// class.
     pub fn is_stray(self, total: u64) -> bool {
         const FEW: u64 = 4;
         const SCATTERED: u64 = 16;
@@ -149,7 +150,7 @@ impl Values {
         self.files.iter().find_map(named).unwrap_or_default()
     }
 
-    /// `254 (1 pixel, 0.08 %)` for the most frequent of some values.
+    /// `254 (0.08 % of the pixels)` for the most frequent of some values.
     fn words(&self, values: &[u8]) -> String {
         const SHOWN: usize = 6;
         let mut sorted = values.to_vec();
@@ -232,7 +233,7 @@ fn require_two(root: &Path, classes: &[u8], has_255: bool) -> Result<(), DataErr
     Err(single_class(root, &found))
 }
 
-/// A note that values may be numbers of objects, where each file has 0 to n without gaps and n differs much.
+/// A note that values may be numbers of objects, if each file has all of 0 to n and n differs much between files.
 pub(super) fn numbers_of_objects(values: &Values) -> Option<String> {
     const COUNTS: usize = 3;
     const HIGHEST: usize = 5;
@@ -251,7 +252,7 @@ pub(super) fn numbers_of_objects(values: &Values) -> Option<String> {
     ))
 }
 
-/// A note that values may be numbers of objects, where most values are in one file alone: numbers over the whole set.
+/// A note that values may be object numbers that run over all files, if most values are in one file alone.
 fn numbers_over_all_files(values: &Values) -> Option<String> {
     const FEWEST: usize = 10;
     let files_with = |value: u8| values.files.iter().filter(|file| file.held[usize::from(value)]).count();
