@@ -1,4 +1,4 @@
-//! Everything that lies beside a set and divides it must divide it as the set was divided.
+//! Refuses lists and tables beside a set that divide it in another way than it was divided.
 //!
 //! | the set is divided by | compared with |
 //! |---|---|
@@ -19,7 +19,7 @@ use super::lists::ListFile;
 use super::parts::{Part, part_of_list};
 
 /// Refuses lists of the set at `root` that put an image into another part than the set does. Lists that agree are left out.
-/// `parts` gives the images with their parts, and is called where there are other lists than those that divided the set.
+/// `parts` gives the images with their parts. It is called only if there are lists other than those that divided the set.
 ///
 /// # Errors
 /// The first such line.
@@ -40,7 +40,7 @@ pub(crate) fn require(
     for list in others {
         let (_, is_both) = part_of_list(&stem_of(&list.path)).unwrap_or((list.part, false));
         let agrees = |part: Part| match part {
-            // Without a part for validation, that of the test is for validation.
+            // Without a validation part, the test part is used for validation.
             Part::Val => list.part == Part::Val || is_both || (list.part == Part::Test && !has_test),
             part => part == list.part,
         };

@@ -17,7 +17,7 @@ const DEFLATE: u64 = 1032;
 /// Width and height in the header of a JPEG or PNG; `None` for other kinds.
 pub(crate) fn size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
     match format {
-        // A height of 0 is given after the scan.
+        // A height of 0 means that the height is given after the scan.
         ImageFormat::Jpeg => jpeg_frame(bytes).map(|frame| frame.size).filter(|size| size.0 > 0 && size.1 > 0),
         ImageFormat::Png => {
             let (&[w3, w2, w1, w0, h3, h2, h1, h0], _) = bytes.get(PNG_HEADER..)?.split_first_chunk::<8>()?;

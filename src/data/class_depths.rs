@@ -1,4 +1,4 @@
-//! Bits of 16-bit images, compared between classes. A network can learn the kind of file in place of the objects.
+//! Bits of 16-bit images, compared between classes. A network can learn the kind of file instead of the objects.
 //!
 //! | the images | reading |
 //! |---|---|
@@ -14,9 +14,9 @@ use super::depth::bits_for;
 use super::names::one_line;
 use super::{ClassificationDataset, DataError, SampleDepth};
 
-/// Images of a class that are looked at.
+/// Largest number of images of a class that are read.
 const SAMPLE: usize = 16;
-/// Fewest images of a class that say something about it.
+/// Least number of images for a statement about a class.
 const FEWEST: usize = 3;
 
 /// Some images of a class: the highest value of each of 16 bits, and the number of those of 8 bits.

@@ -44,7 +44,7 @@ trait Samples: Sync {
     fn parts(&self) -> Vec<(&'static str, usize)>;
     /// The file of a sample, or another name.
     fn name(&self, part: usize, index: usize) -> String;
-    /// The picture that training would be given.
+    /// The picture as training reads it.
     fn image(&self, part: usize, index: usize) -> Result<RgbImage, DataError>;
     /// The label or labels. Two equal pictures must have the same.
     fn label(&self, _part: usize, _index: usize) -> Option<String> {
@@ -121,7 +121,7 @@ fn choose(set: &dyn Samples, left_out: &mut Vec<BadImage>) -> Result<Vec<Kept>, 
     Ok(kept)
 }
 
-/// Writes the pictures of the samples that are kept, and gives their names below the copy.
+/// Writes the pictures of the samples that are kept, and returns their names below the copy.
 fn write_images(set: &dyn Samples, kept: &[Kept], to: &Target) -> Result<Vec<String>, DataError> {
     let write = |one: &Kept| {
         let name = set.name(one.part, one.index);
@@ -149,7 +149,7 @@ fn as_it_is(path: &Path) -> Option<Vec<u8>> {
     matches!(jpeg_frame(&bytes)?.components, 1 | 3).then_some(bytes)
 }
 
-/// The stem of a file's name with letters that every system takes; at most 60.
+/// The stem of a file's name, with characters that every file system accepts; at most 60.
 fn plain(name: &str) -> String {
     let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
     stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(60).collect()

@@ -30,7 +30,8 @@ pub(crate) fn disagreement(images: &[Labeled]) -> Option<String> {
 }
 
 /// Compares the text after the names in lists with the labels of the set at `root`, whose source has a name and a number of classes.
-/// More different texts than classes are no labels, and not compared. `label` gives the label and the path of an image. Returns a note.
+/// If there are more different texts than classes, the texts are not labels and are not compared. `label` gives the
+/// label and the path of an image. Returns a note.
 ///
 /// # Errors
 /// Two labels in the lists for one of the set, or one for two.
@@ -63,7 +64,7 @@ pub(crate) fn of_lists<'a>(
     }
 }
 
-/// An image whose second label is another than its first, where both labels have the same names.
+/// An image whose two labels differ, if both kinds of labels have the same names.
 pub(crate) fn exchanged(images: &[Labeled]) -> Option<String> {
     let distinct =
         |name: fn(&Labeled) -> &String| -> BTreeSet<String> { images.iter().map(|one| composed(name(one))).collect() };

@@ -10,7 +10,7 @@ const COLORS: usize = 32;
 /// The share of pixels that they cover. Antialiased edges have the others.
 const COVERED: f64 = 0.9;
 
-/// Whether a few colors cover nearly all pixels of a file. A mask that cannot be decoded is no picture either.
+/// Whether a few colors cover nearly all pixels of a file. A file that cannot be decoded counts as one of these.
 pub(super) fn is_flat(path: &Path) -> bool {
     decode_file(path).map_or(true, |image| has_few_colors(image.as_raw()))
 }

@@ -1,4 +1,5 @@
-//! Lists of folds. None of the folds is said to validate, so they do not divide a set, and a set with them is not divided by seed.
+//! Lists of folds. Nothing says which fold validates, so folds do not divide a set, and a set with them is not divided
+//! by seed.
 //!
 //! | file | a list of folds because of |
 //! |---|---|
@@ -17,7 +18,7 @@ use super::names::shortened;
 use super::parts::{Part, is_fold_word, part_in_name, without_number, words_of};
 use super::text::read_text;
 
-/// Largest number of files in folders that are looked at.
+/// Largest number of lists of folds that are read.
 const MOST: usize = 20;
 
 /// Whether a file or a folder has a word such as `fold` in its name.
@@ -25,7 +26,7 @@ pub(super) fn is_named_so(path: &Path) -> bool {
     words_of(&stem_of(path)).iter().any(|word| is_fold_word(word))
 }
 
-/// Why the column `name` of a table, of these values, may be one of folds: by its name, and values that repeat.
+/// Why the column `name` with these values may hold folds: its name says so, and its values repeat.
 pub(super) fn column(name: &str, values: &[&str]) -> Option<String> {
     /// Largest number of folds.
     const MOST: usize = 20;

@@ -33,7 +33,7 @@ impl Hints {
         }
     }
 
-    /// These hints, and those of `other` where these are silent.
+    /// These hints, and those of `other` where these have none.
     pub fn or(self, other: Self) -> Self {
         Self {
             path_column: self.path_column.or(other.path_column),

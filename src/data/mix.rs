@@ -75,7 +75,7 @@ impl Mixed {
     }
 }
 
-/// A sample of Beta(α, α): of two samples of Gamma(α), one over their sum.
+/// A sample of Beta(α, α): the first of two samples of Gamma(α), divided by their sum.
 fn beta(random: &mut Random, alpha: f64) -> f64 {
     // In logarithms, because for a small α both may be below the smallest float.
     let [a, b] = [(); 2].map(|()| ln_gamma_variate(random, alpha));

@@ -56,7 +56,7 @@ fn canonical(name: &str) -> Option<String> {
     Some(format!("{sign}{}.{}", whole.trim_start_matches('0'), fraction.trim_end_matches('0')))
 }
 
-/// `1000` of `1,000`.
+/// `1000` for `1,000`.
 fn without_thousands(text: &str) -> Option<String> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut groups = whole.trim_start_matches(['-', '+']).split(',');
@@ -67,14 +67,15 @@ fn without_thousands(text: &str) -> Option<String> {
     Some(fraction.map_or(whole.clone(), |fraction| format!("{whole}.{fraction}")))
 }
 
-/// Pairs of names that differ in case, width, outer blanks or invisible characters alone, such as `Cat ` and `cat`. Letters alone
-/// differ by their case: `A` and `a`.
+/// Pairs of names that differ in case, width, outer blanks or invisible characters alone, such as `Cat ` and `cat`.
+/// Names of one letter, such as `A` and `a`, are no pair.
 pub(crate) fn case_twins(names: &[String]) -> Vec<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     names.iter().filter_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str()))).collect()
 }
 
-/// A name in lower case, unless it is one letter, of usual width, without outer blanks and characters without width.
+/// A name in usual width, without outer blanks and without characters of no width; in lower case unless it is one
+/// letter.
 fn visible(name: &str) -> String {
     let has_width = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
     let visible = name.nfkc().filter(has_width).collect::<String>();
@@ -123,7 +124,7 @@ pub(crate) fn sort<T>(items: &mut [T], name: impl Fn(&T) -> &str) {
     }
 }
 
-/// Letters of a text from outside that a message shows.
+/// Number of characters of a text from outside that a message shows.
 const SHOWN: usize = 120;
 
 /// The start of a text from outside, as a message shows it: a field of a table may have megabytes.
@@ -134,7 +135,7 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// `a b` of `a%20b`. Other percent signs stay.
+/// `a b` for `a%20b`. Other percent signs stay.
 pub(crate) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);

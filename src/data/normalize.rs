@@ -16,7 +16,8 @@ impl Normalization {
     /// No change: values in `0..=1`.
     pub const NONE: Self = Self { mean: [0.0; 3], std: [1.0; 3] };
 
-    /// For one channel, the means of the three: those of weights that were trained on colors.
+    /// The normalization of a number of channels. One channel gets the averages over the three, for weights trained on
+    /// colors.
     pub fn of_channels(self, channels: usize) -> Self {
         let mean = |[r, g, b]: [f32; 3]| [if r == g && g == b { r } else { (r + g + b) / 3.0 }; 3];
         if channels == 1 { Self { mean: mean(self.mean), std: mean(self.std) } } else { self }

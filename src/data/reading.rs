@@ -57,7 +57,7 @@ pub(crate) fn part_in(folder: &str) -> Option<Part> {
     words(folder).iter().find_map(|word| part_of(word))
 }
 
-/// The half of a pair in the name of a folder or a column. The words of masks are rarer, so they win.
+/// The role in the name of a folder or a column. The words of masks are rarer, so they win.
 pub(crate) fn role_in(name: &str) -> Option<Role> {
     let roles: Vec<Role> = words(&composed(name)).iter().filter_map(|word| role_of(word)).collect();
     roles.iter().copied().find(|role| *role == Role::Mask).or(roles.first().copied())

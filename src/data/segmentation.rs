@@ -62,7 +62,7 @@ use coding::Coding;
 use found::{Found, Pair};
 pub use set::{SegmentationDataset, SegmentationSplits};
 
-/// The set of the pairs `found` at `path`, with its classes. `faults` gets the faults of pairs, also where this fails.
+/// The set of the pairs `found` at `path`, with its classes. `faults` gets the faults of pairs, even if this fails.
 ///
 /// # Errors
 /// Where there are faults, unless `skip_bad`; the classes are unclear, or a part is empty.
@@ -104,10 +104,10 @@ pub(crate) fn complete(
     splits(path, found, coding, options)
 }
 
-/// Notes on files of classes in the folders of images and masks, unless the format says the classes.
+/// Notes on files of classes in the folders of images and masks, unless the format defines the classes.
 ///
 /// # Errors
-/// As of [`name_lists::in_folders`].
+/// Those of [`name_lists::in_folders`].
 fn class_files_in_folders(root: &Path, found: &Found) -> Result<Vec<String>, DataError> {
     let pairs = || found.parts().into_iter().flatten();
     if found.known.is_some() || pairs().all(|pair| pair.mask.files().is_empty()) {
@@ -238,7 +238,7 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
     }
     let is_by_seed = val.is_empty();
     if is_by_seed {
-        // Annotation files name their images, and are used.
+        // Annotation files name the images too, but they are used.
         if train.iter().any(|pair| !pair.mask.files().is_empty()) {
             let used: Vec<PathBuf> = decisions.lists.iter().map(|list| path.join(list)).chain(table).collect();
             unused_lists::report(path, &used, train.iter().map(|pair| pair.image.as_path()), &mut decisions);

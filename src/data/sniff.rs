@@ -86,7 +86,7 @@ pub(crate) fn container_of(bytes: &[u8]) -> Option<Container> {
     CONTAINERS.iter().find(|(at, magic, _)| starts(*at, magic)).map(|(.., kind)| *kind)
 }
 
-/// Whether a regular file starts as an image that has a decoder. An unreadable file is none.
+/// Whether a file is regular, readable, and starts as an image that has a decoder.
 pub(crate) fn is_image(path: &Path) -> bool {
     let mut bytes = Vec::new();
     let file = path.is_file().then(|| File::open(path).ok()).flatten();

@@ -74,7 +74,7 @@ fn content(root: &Path) -> BTreeMap<String, Vec<(Vec<u8>, String)>> {
     [("train".to_string(), of(&*splits.train)), ("val".to_string(), of(&*splits.val))].into()
 }
 
-/// Names of classes that folders and lists would tear; images of kinds that are converted; faults that are left out.
+/// Class names that would break folders and lists, images of kinds that are converted, and faults that are left out.
 #[test]
 fn a_classification_set_is_corrected() {
     let (dir, out) = (temp(), temp());

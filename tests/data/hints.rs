@@ -1,4 +1,4 @@
-//! What the files do not tell: the columns of a table, the root of its images, the threshold of masks.
+//! Facts that the files do not contain: the columns of a table, the root of its images, the threshold of masks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn table(text: &str) -> (tempfile::TempDir, PathBuf) {
     (dir, table)
 }
 
-/// A table without header whose third column holds what a hint says has no column of parts.
+/// If a hint gives the third column of a headerless table another meaning, the table has no column of parts.
 #[test]
 fn columns_of_a_headerless_table_of_several_labels() {
     let (_dir, table) = table("x,a/0.png,red;blue\nx,a/1.png,red\ny,b/0.png,blue\ny,b/1.png,red\n");
@@ -56,8 +56,8 @@ fn columns_of_a_headerless_table_of_several_labels() {
     assert!(splits.by_seed);
 }
 
-/// Under an unknown header the data say which column names files; where several may hold labels, the hint decides, by name
-/// or by number.
+/// With an unknown header, the values show which column names files. If several columns may hold the labels, the hint
+/// decides, by name or by number.
 #[test]
 fn columns_are_found_or_named() {
     let (_dir, plain) = table("Breed,Ident\ncat,a/0\ncat,a/1\ndog,b/0\ndog,b/1\n");
@@ -75,7 +75,7 @@ fn columns_are_found_or_named() {
     refused(open(&wide, columns(Some("x"), Some("x"))), &["are the same"]);
 }
 
-/// The first line is a row where it has no header: none of its columns is lost as one.
+/// The first line of a table without header is a row, also where hints give numbers of columns.
 #[test]
 fn numbers_of_columns_need_no_header() {
     let (dir, bare) = table("u,a/0.png,cat,1\nu,a/1.png,cat,2\nv,b/0.png,dog,3\nv,b/1.png,dog,4\n");
@@ -87,7 +87,7 @@ fn numbers_of_columns_need_no_header() {
     assert_eq!(splits.train.len() + splits.val.len(), 5);
 }
 
-/// Ids that name no file give way to the column that does, and labels that look like names of files do not win.
+/// A column that names files precedes ids that name none, and labels that look like names of files.
 #[test]
 fn the_column_that_names_files_wins() {
     let (dir, ids) = table("image_id,filename,class\n17,a/0.png,cat\n18,a/1.png,cat\n19,b/0.png,dog\n20,b/1.png,dog\n");
@@ -126,7 +126,7 @@ fn exports_of_other_programs_are_read() {
     refused(open_multi_label(&file, &OpenOptions::default()), &["table.csv", "may be", "0.Png"]);
 }
 
-/// Columns with the truth whether a row is held out, as fastai's tables have them.
+/// Columns of truth values that say whether a row is held out, as in fastai's tables.
 #[test]
 fn truth_values_say_the_part() {
     let text = "fname,labels,is_valid\na/0,cat;dog,False\na/1,dog;cat,False\nb/0,dog;cat,True\nb/1,cat,False\n";
@@ -152,7 +152,7 @@ fn images_may_lie_elsewhere() {
     assert!(splits.decisions.notes[0].contains("images below"), "{:?}", splits.decisions.notes);
     let gone = Hints { image_root: Some(dir.path().join("gone")), ..Hints::default() };
     assert!(matches!(open(&table, gone), Err(DataError::NotFound(_))));
-    // Columns are of tables: where there is none, and where class folders lie beside one.
+    // Hints about columns need a table. They also choose it where class folders lie beside it.
     assert!(matches!(open(&dir.path().join("a"), hints), Err(DataError::NoTable { .. })));
     fs::write(dir.path().join("table.csv"), "path,label\na/0.png,1\na/1.png,2\nb/0.png,1\nb/1.png,2\n").unwrap();
     let both = open(dir.path(), Hints::default());

@@ -64,7 +64,7 @@ fn modes(root: &Path) {
     }
 }
 
-/// What a trained model decodes (`decode_file_at` with the bits of its card) are the pixels that training was given.
+/// A trained model decodes (`decode_file_at` with the bits of its card) the same pixels as training.
 #[test]
 fn training_and_prediction_are_given_the_same_pixels() {
     let dir = temp();
@@ -120,7 +120,7 @@ fn with_profile(path: &Path, name: &str) {
     fs::write(path, file.into_inner()).unwrap();
 }
 
-/// A profile is not applied: the values are those of the file. A set that has others than sRGB says so.
+/// A profile is not applied: the values are those of the file. A note names profiles other than sRGB.
 #[test]
 fn color_profiles_are_noted() {
     let dir = temp();

@@ -1,4 +1,4 @@
-//! Changes of tones beside torchvision's, and the operations that TrivialAugment and RandAugment draw.
+//! Changes of tones compared with torchvision's, and the operations that TrivialAugment and RandAugment draw.
 //!
 //! The values come from torchvision.transforms.v2.functional on `IMAGE` (5 rows of 6 pixels, interleaved RGB):
 //!
@@ -88,7 +88,7 @@ fn tones_are_torchvisions() {
     ] {
         assert_eq!(changed(tone, SIZE, &IMAGE), expected, "{tone:?}");
     }
-    // torchvision cuts off where these round.
+    // torchvision truncates where these round.
     for (tone, expected) in
         [(Tone::Sharpness(1.8), SHARPER), (Tone::Sharpness(0.25), SMOOTHER), (Tone::AutoContrast, CONTRASTED)]
     {
@@ -132,7 +132,7 @@ fn prepared(op: Op, keeps: Keeps) -> std::sync::Arc<Augmentation> {
     Augment::list(vec![Step::of(op)], Outside::Reflect).expect("in range").prepare(keeps, 3).expect("a step")
 }
 
-/// Each of 14 operations is drawn as often; identity, and others of strength 0, change nothing.
+/// Each of 14 operations is drawn equally often; identity, and others of strength 0, change nothing.
 #[test]
 fn trivial_augment_draws_one_operation() {
     let trivial = prepared(Op::Trivial { strength: 1.0, colors: true }, CLASSES);

@@ -162,8 +162,8 @@ fn a_margin_is_torchvisions_resize_and_center_crop() {
 
 const TORCHVISION: [u8; 12] = [53, 19, 219, 183, 19, 153, 53, 215, 122, 183, 215, 56];
 
-/// A resized crop of original pictures: of the whole area it is the picture stretched, else a rectangle in it of the area and the
-/// proportions in pixels that were asked for.
+/// A resized crop of an original picture. With the whole area it is the stretched picture; otherwise it is a rectangle
+/// with the requested area, and the requested proportions in pixels.
 #[test]
 fn resized_crops_are_cut_from_the_whole_picture() {
     let image = wave((40, 60));

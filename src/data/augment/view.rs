@@ -48,7 +48,7 @@ impl View {
     /// A crop of `size` from a picture of size `original` that is scaled by `scale`. `at` (y, x) places it: 0 at one end, 1 at
     /// the other. An axis on which the scaled picture is smaller than the crop has it at that place in the crop.
     pub fn crop(original: Size, size: Size, scale: f64, at: (f64, f64)) -> Self {
-        // The middle of the crop less that of the picture, in pixels of the picture.
+        // The middle of the crop minus that of the picture, in pixels of the picture.
         let place = |of: usize, to: usize, at: f64| (of as f64 - to as f64 / scale) * (at - 0.5);
         let (y, x) = (place(original.0, size.0, at.0), place(original.1, size.1, at.1));
         View { size, map: Map::shift(-x, -y).then(Map::scale(scale, scale)), whole: false, colors: true }

@@ -19,7 +19,7 @@ use crate::data::listing::is_image;
 use crate::data::records::{flagged_part, is_one, is_zero};
 use crate::data::{DataError, Hints, names};
 
-/// Number of unused columns that are named.
+/// Number of unused columns that a message names.
 const SHOWN: usize = 6;
 
 /// Positions of the columns of a table.
@@ -95,7 +95,7 @@ impl Columns {
     /// Finds the columns of the table `records`.
     ///
     /// # Errors
-    /// Where it has no rows, a hint names no column, or no column can be made out to name files or labels.
+    /// Where it has no rows, a hint names no column, or no column of files or of labels is found.
     pub fn find(table: &Path, records: &[StringRecord], files: &mut Files, hints: &Hints) -> Result<Self, DataError> {
         let raw = Raw::new(table, records, hints)?;
         let Some(found) = raw.find(files)? else { return Err(raw.names_no_file(files)) };

@@ -41,7 +41,7 @@ pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>,
     for row in rows {
         let image = match files.path(row.get(columns.path).unwrap_or_default()) {
             Ok(image) => image,
-            // The name of images of several folders.
+            // Images of several folders have this name.
             Err(problem) => return Ok(Some(format!("{place}: {problem}"))),
         };
         if image.is_file() {
@@ -52,7 +52,7 @@ pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>,
     Ok(disagreement(&pairs).or_else(|| exchanged(&pairs)).map(|rows| format!("{place}: {rows}")))
 }
 
-/// The class folder of a path below the root: its first folder that is no part.
+/// The class folder of a path below the root: its first folder that is not a part.
 fn folder_of(path: &str) -> String {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/');
     folders.into_iter().find(|folder| part_of(&folder.to_lowercase()).is_none()).unwrap_or_default().to_owned()

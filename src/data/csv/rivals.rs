@@ -5,10 +5,10 @@ use super::raw::Raw;
 use crate::data::{DataError, names};
 
 impl Raw<'_> {
-    /// Refuses a used column whose name another column has too, with other values.
+    /// Refuses a used column whose name another column has too, with other values. The first line must name the columns.
     ///
     /// # Errors
-    /// As the sentence says, where the first line names the columns.
+    /// [`DataError::Columns`] for such a column.
     pub fn require_one(&self, column: usize) -> Result<(), DataError> {
         let name = &self.first()[column];
         let rows = &self.records[1..];
@@ -23,7 +23,7 @@ impl Raw<'_> {
     /// Refuses two columns among `named`, those whose names say files, that name different files of the set.
     ///
     /// # Errors
-    /// As the sentence says, and where a folder cannot be listed.
+    /// [`DataError::Columns`] for such columns; also where a folder cannot be listed.
     pub(super) fn require_one_of_files(&self, named: &[usize], files: &mut Files) -> Result<(), DataError> {
         let mut naming = Vec::new();
         for &column in named.iter().filter(|_| named.len() > 1) {

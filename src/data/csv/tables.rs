@@ -11,8 +11,8 @@ use crate::data::records::TableText;
 use crate::data::text::read_text;
 use crate::data::{DataError, Hints, division, list_tables, records};
 
-/// The tables of the parts of a set: `train.csv` and `val.csv` in its folder, or the only tables of `train/` and `val/`. None
-/// where the set has one table.
+/// The tables of the parts of a set: `train.csv` and `val.csv` in its folder, or the only tables of `train/` and
+/// `val/`. Empty if the set has one table.
 ///
 /// # Errors
 /// Where a part has two tables.
@@ -34,7 +34,7 @@ pub(in crate::data) fn part_tables(root: &Path) -> Result<Vec<(Part, PathBuf)>, 
     Ok(named)
 }
 
-/// Refuses a table of the training part that has no labels, where another table of no part has them.
+/// Refuses a training table without labels, if a table that is not named after a part has them.
 fn require_no_lists(named: &[(Part, PathBuf)], tables: &[PathBuf]) -> Result<(), DataError> {
     let other = tables.iter().find(|table| named.iter().all(|(_, own)| own != *table));
     let train = named.iter().find(|(part, _)| *part == Part::Train);
@@ -54,7 +54,7 @@ fn require_no_lists(named: &[(Part, PathBuf)], tables: &[PathBuf]) -> Result<(),
     Err(DataError::malformed(train, problem))
 }
 
-/// The tables in `root` that are none of `named` and none of the `lists` that divide the set.
+/// The tables in `root` that are neither in `named` nor among the `lists` that divide the set.
 pub(in crate::data) fn of_no_part(
     root: &Path,
     named: &[(Part, PathBuf)],
@@ -66,7 +66,7 @@ pub(in crate::data) fn of_no_part(
     Ok(others.map(|table| LeftOut::new(&table, why(&table))).collect())
 }
 
-/// The only tables of the folders of the parts.
+/// The table in the folder of each part, which must be the only one there.
 pub(super) fn tables_in_parts(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
     let PartFolders { train, val, test, .. } = PartFolders::find(root, |train| Ok(!tables(train)?.is_empty()))?;
     let folders = [(Part::Train, train), (Part::Val, val), (Part::Test, test)];
@@ -122,7 +122,7 @@ pub(in crate::data) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     }
 }
 
-/// The tables in a folder, without samples of a submission.
+/// The tables in a folder, without sample submissions.
 pub(super) fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut tables = all_tables(root)?;
     let is_jsonl = |table: &Path| table.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"));
@@ -132,7 +132,7 @@ pub(super) fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     if tables.len() > 1 {
         tables.retain(|table| !is_submission(table));
     }
-    // The labels are in another table, which these divide.
+    // Tables that divide the set have no labels; another table has them.
     if tables.len() > 1 {
         let lists = list_tables::tables_of_files(root)?;
         tables.retain(|table| !division::is_named_so(table) && !lists.contains(table));
@@ -144,7 +144,7 @@ fn all_tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(entries(root)?.into_iter().filter(|path| is_table(path)).collect())
 }
 
-/// Whether a table is the sample of a competition's submission, whose labels are placeholders.
+/// Whether a table is a competition's sample submission, whose labels are placeholders.
 fn is_submission(table: &Path) -> bool {
     let stem = stem_of(table).to_lowercase();
     stem.contains("sample") && stem.contains("submission")

@@ -9,8 +9,8 @@
 
 const QUOTES: [char; 2] = ['\'', '"'];
 
-/// The text within the brackets of a list; `None` for a list without. Parentheses count where a quoted label or nothing is in
-/// them: a name may have them too.
+/// The text within the brackets of a list; `None` for a list without brackets. Parentheses count only around a quoted
+/// label or nothing, because names may have parentheses too.
 pub(super) fn inside(list: &str) -> Option<&str> {
     let list = list.trim();
     let list =
@@ -43,7 +43,7 @@ pub(super) fn labels(inside: &str) -> Option<Vec<&str>> {
 /// A label between quotation marks at the start of a text, and the text after it.
 fn quoted(text: &str, quote: char) -> Option<(&str, &str)> {
     let (label, after) = text[1..].split_once(quote)?;
-    // The other marks of an escape are not known.
+    // Escapes are not read.
     (!label.contains('\\')).then_some((label, after))
 }
 

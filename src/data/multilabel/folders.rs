@@ -255,7 +255,7 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The decision, in words.
+/// A note on how names that occur in several class folders are read.
 ///
 /// # Errors
 /// Where some names have the same content in several classes, and others have different content. Names are images in

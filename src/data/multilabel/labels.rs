@@ -104,7 +104,7 @@ fn of_lists(table: &Table, column: usize, unused: &[usize], classes: Option<Vec<
     Ok(Labels { classes, of_rows, format, one_a_row, doubt: None, notes })
 }
 
-/// Why the words of lists are no names of classes: they are a mark for each class, or have shares.
+/// Why the words of lists are not names of classes: they are a 0 or 1 for each class, or all have shares.
 fn no_names(lists: &[Vec<&str>]) -> Option<String> {
     let words = || lists.iter().flatten();
     let first = lists.iter().find(|list| !list.is_empty())?;

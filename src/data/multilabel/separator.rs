@@ -150,7 +150,7 @@ fn space_or_name(lists: &[&str]) -> Result<Decided, Unclear> {
     let words: Vec<Vec<&str>> = lists.iter().map(|list| Separator::Space.split(list)).collect();
     let several: BTreeSet<&[&str]> = words.iter().filter(|w| w.len() > 1).map(Vec::as_slice).collect();
     let separated = |why: String| Ok(Decided { separator: Separator::Space, why: Some(why) });
-    // The words of a name have one order.
+    // The words of a name always have the same order.
     let in_order = |words: &[&str]| {
         let mut sorted: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         sorted.sort();

@@ -63,7 +63,7 @@ struct Dealer<'a> {
     all: &'a MultiLabelSet,
     /// Number of images of each label that are not yet dealt.
     left: Vec<usize>,
-    /// Number of these images and label, of the labels that have some: the rarest label is the first.
+    /// For each label with such images: their number and the label. The rarest label is first.
     by_rarity: BTreeSet<(usize, usize)>,
     /// Number of images of each label that each part lacks.
     lacking_of: Vec<[f64; 2]>,

@@ -138,7 +138,7 @@ pub(crate) fn no_pixels<'a>(classes: impl Iterator<Item = (&'a str, u64)>, part:
 }
 
 impl PreparedPairs {
-    /// A note on each class that the part (`train`, `val`, `test`) lacks. None where only a sample was read.
+    /// A note on each class that the part (`train`, `val`, `test`) lacks. Empty if only a sample was read.
     #[cfg(feature = "tasks")]
     pub(crate) fn missing_classes(&self, part: &str) -> Vec<String> {
         if self.is_sampled() {

@@ -38,14 +38,14 @@ pub(super) fn are_even(records: &[StringRecord]) -> bool {
     records.iter().all(|record| fits(record, first, first.len()))
 }
 
-/// Whether a record has `width` fields, apart from empty ones at its end, or lacks columns without a name alone.
+/// Whether a record has `width` fields, apart from empty ones at its end, or lacks only columns without a name.
 fn fits(record: &StringRecord, first: &StringRecord, width: usize) -> bool {
     record.len() == width
         || (record.len() > width && filled(record) <= width)
         || (record.len() < width && first.len() == width && filled(first) <= record.len())
 }
 
-/// Refuses rows with another number of fields than the others, and gives all of them as many fields as most have.
+/// Refuses rows with another number of fields than the others, and gives all other rows the number that most have.
 ///
 /// # Errors
 /// The first such row, with the lines of others and the remedy.

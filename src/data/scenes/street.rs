@@ -133,7 +133,7 @@ fn markings(d: &mut Drawing, camera: &Camera, street: &Street, paint: Color, rng
     }
 }
 
-/// The shadow of the houses on the side away from the sun. It changes the light and is no thing.
+/// The shadow of the houses on the side away from the sun. It changes the light and has no label.
 fn shadow(d: &mut Drawing, camera: &Camera, street: &Street, side: f32, rng: &mut Random) {
     let edge = side * (street.half_road + street.pavement);
     let reach = edge - side * rng.range(1.5, street.half_road + street.pavement);

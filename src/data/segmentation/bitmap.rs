@@ -13,7 +13,7 @@ pub(super) const MAX_BITMAP: u64 = 64 << 20;
 /// Size (width, height) and set pixels of a PNG. Without an alpha channel the pixels that are not black are set.
 ///
 /// # Errors
-/// Where it is no PNG, or too large, in words.
+/// The problem in words, if it is not a PNG or is too large.
 pub(super) fn of_png(png: &[u8]) -> Result<((u32, u32), Vec<bool>), String> {
     let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
     let mut limits = image::Limits::default();
@@ -43,7 +43,7 @@ const BASE64: GeneralPurpose = {
 /// The bytes of base64 text: of both alphabets (RFC 4648), broken into lines or not.
 ///
 /// # Errors
-/// Where it has other characters or is cut off, in words.
+/// The problem in words, if the text has other characters or is cut off.
 pub(super) fn base64(text: &str) -> Result<Vec<u8>, String> {
     let text = text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=');
     let standard = |c: u8| match c {

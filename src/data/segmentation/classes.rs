@@ -17,7 +17,7 @@ use crate::data::listing::name_of;
 #[derive(Default)]
 pub(super) struct Beside {
     pub coding: Option<Coding>,
-    /// That of pictures that EXIF turns, and of their masks.
+    /// Posture of pictures that EXIF turns, and of their masks.
     pub orientation: Option<Posture>,
     /// Entries of a `classes.toml` without classes.
     pub wishes: Wishes,

@@ -311,7 +311,7 @@ impl Files<'_> {
         }
     }
 
-    /// Of images of the same name in several parts, the one in the part of the annotation file.
+    /// The image in the part of the annotation file, if images of several parts have this name.
     fn by_part(&self, path: &Path, file_name: &str) -> Match {
         let stem = stem_of(path).to_lowercase();
         let words = stem.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty());

@@ -114,7 +114,7 @@ impl Colors {
         )
     }
 
-    /// Whether each of these has less than 1 % of the pixels.
+    /// Whether each of `colors` has less than 1 % of the pixels.
     fn are_rare(&self, colors: &[[u8; 3]]) -> bool {
         let total = self.total();
         colors.iter().filter_map(|color| self.counts.get(color)).all(|count| 100 * count.pixels < total)
@@ -142,7 +142,7 @@ impl Colors {
     }
 }
 
-/// A class for each color. With `nearest`, blends of two colors are none.
+/// A class for each color. With `nearest`, doubtful colors such as blends are not classes.
 ///
 /// # Errors
 /// Where there are too many colors, a single one, or blends.

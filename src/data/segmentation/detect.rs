@@ -14,8 +14,9 @@ use super::seen::Seen;
 use super::values;
 use crate::data::{DataError, ImageProblem};
 
-/// Reads every mask, and returns the coding and remarks. Unreadable ones are reported when the set is prepared. Masks whose values
-/// or colors do not decide, or are not those of the trained model that they are read for, may be those of its classes.
+/// Reads every mask, and returns the coding and remarks. Unreadable ones are reported when the set is prepared. If
+/// values or colors do not decide, or give other classes than `of_model`, those of a trained model, the classes of the
+/// model are tried.
 ///
 /// # Errors
 /// Where no mask can be read, masks have two readings, too many colors, or a single class.
@@ -121,7 +122,7 @@ fn by_color(root: &Path, seen: &Seen, nearest: bool) -> Result<Coding, DataError
     colors::coding(root, &seen.all_colors(), nearest)
 }
 
-/// Refuses files of greys, of which one is not `known`, beside files of colors.
+/// Refuses files of greys beside files of colors, if one of the greys is not `known`.
 fn two_notations(root: &Path, seen: &Seen, known: &dyn Fn(&[u8; 3]) -> bool) -> Result<(), DataError> {
     match seen.links.greys().find(|(grey, _)| !known(grey)) {
         Some((_, file)) => Err(notations(root, seen, Some(file))),

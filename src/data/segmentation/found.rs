@@ -13,7 +13,7 @@ use crate::data::decode::Posture;
 pub(crate) struct Pair {
     pub image: PathBuf,
     pub mask: MaskSource,
-    /// That in which both are read.
+    /// The posture in which both are read.
     pub posture: Posture,
 }
 

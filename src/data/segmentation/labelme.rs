@@ -116,7 +116,7 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
         let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let own = entries(&folder)?.into_iter().filter(|path| is_json(path) && path.is_file());
         let own: Vec<PathBuf> = own.filter(|path| !division::is_named_so(path) || has_shapes(path)).collect();
-        // One file decides for its folder.
+        // The first file decides for its folder.
         if own.first().is_some_and(|path| has_shapes(path)) {
             found.extend(own);
         }
@@ -216,7 +216,7 @@ fn below(root: &Path, folder: &Path, path: &str) -> Option<String> {
 /// The area of a shape; `None` for points.
 ///
 /// # Errors
-/// Where a shape is a line or of an unknown kind, or a mask is damaged, in words.
+/// The problem in words, if a shape is a line or of an unknown kind, or a mask is damaged.
 fn area(shape: &WrittenShape) -> Result<Option<Area>, String> {
     Ok(match (shape.shape_type.as_deref().unwrap_or("polygon"), shape.points.as_slice()) {
         ("polygon" | "oriented_rectangle", points) if points.len() >= 3 => Some(Area::Polygons(vec![points.to_vec()])),

@@ -152,8 +152,8 @@ fn accessory_of(stem: &str) -> Option<&str> {
     stem.strip_suffix("_superpixels").or_else(|| numbered?.strip_suffix("_parts"))
 }
 
-/// The number of the image of each mask, where names are equal without the end or the start that all images or all masks
-/// share. `None` unless each mask has another image.
+/// The number of the image of each mask, where names are equal without the end or the start that all images or all
+/// masks share. `None` if two masks have the same image.
 fn partners(images: &[String], masks: &[String]) -> Option<Vec<usize>> {
     for mask_cut in cuts(masks) {
         for image_cut in cuts(images) {

@@ -5,8 +5,8 @@ use super::coding::Coding;
 use super::raw::Samples;
 use super::seen::Seen;
 
-/// The coding by the classes of a model that has them from the values or the colors of its masks, where these masks hold no other.
-/// A set may lack classes of the model: nothing is learned from it.
+/// The coding by the classes of a model, if the names of these come from the values or colors of its masks, and these
+/// masks hold no others. A set may lack classes of the model, because nothing is learned from it.
 pub(super) fn coding(seen: &Seen, classes: &[String]) -> Option<Coding> {
     let source = "the classes of the model".to_string();
     let list = |palette| ClassList { names: classes.to_vec(), palette, ignored: "nothing".into(), source };

@@ -59,7 +59,8 @@ pub(super) fn find(root: &Path) -> Result<(Option<Coding>, Vec<String>), DataErr
     Ok((None, notes))
 }
 
-/// Notes on files of classes in the folders that `files`, below `root`, lie in. They are looked for in `root` and `home` alone.
+/// Notes on files of classes in the folders that `files`, below `root`, lie in. Such files are read in `root` and
+/// `home` alone.
 ///
 /// # Errors
 /// Where one of them is a `classes.toml`, which somebody wrote for this set.
@@ -90,11 +91,11 @@ pub(super) fn in_folders<'a>(
     Ok(notes)
 }
 
-/// Refuses a list in `root` that gives the classes of `coding`, which another file gave, other names or another order. A list of
-/// another number of names is of something else.
+/// Refuses a list in `root` whose names or order differ from the classes of `coding`, which another file gave. A list
+/// with another number of names is about something else.
 ///
 /// # Errors
-/// As the first sentence says.
+/// The first such list.
 pub(super) fn require_same(root: &Path, coding: &Coding) -> Result<(), DataError> {
     let names = &coding.classes.names;
     for path in files_named(root, &LISTS)? {

@@ -14,7 +14,7 @@ use crate::data::DataError;
 /// The kind of a file of values: its factor to 8-bit greys, or `None` for a palette.
 type Kind = Option<u8>;
 
-/// Different values and colors of palettes that are kept. Random palettes may have as many as there are files and classes.
+/// Number of links of palettes that are kept. Random palettes may give as many as files times classes.
 const MOST: usize = 1 << 14;
 
 /// The colors that values show, with the first file of each pair.
@@ -30,7 +30,7 @@ pub(super) struct Clash {
 }
 
 impl Links {
-    /// The links of one file. A color at several of its values is none of one value.
+    /// The links of one file, without colors that several of its values show.
     pub fn of(path: &Path, values: impl Iterator<Item = u8>, shown: &Shown) -> Self {
         let kind = if let Shown::Greys(scale) = shown { Some(*scale) } else { None };
         let mut by_color: BTreeMap<[u8; 3], Vec<u8>> = BTreeMap::new();

@@ -45,7 +45,7 @@ fn with_number(line: &str) -> Option<(u8, String)> {
 /// differs in its number alone, such as `grade 1`, has no value.
 ///
 /// # Errors
-/// Where the lines end in colors, or their numbers count them in another order without standing apart from the names.
+/// Where the lines end in colors, or where numbers that are part of a word count the lines in another order.
 pub(super) fn with_numbers<S: AsRef<str>>(path: &Path, lines: &[S]) -> Result<Option<Vec<(u8, String)>>, DataError> {
     if lines.is_empty() {
         return Ok(None);

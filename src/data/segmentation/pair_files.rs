@@ -40,7 +40,7 @@ impl<'a> Files<'a> {
         Ok(Self { root, index: Index::numbered(root, numbered()), by_role, paths, left_out })
     }
 
-    /// Leaves out the images of no pair, with that reason.
+    /// Leaves out the images that no pair names.
     pub fn leave_out_unnamed(&self, found: &mut Found) {
         let pairs = found.parts().into_iter().flatten();
         let used: HashSet<&PathBuf> = pairs.flat_map(|pair| pair.mask.files().iter().chain([&pair.image])).collect();
@@ -49,7 +49,7 @@ impl<'a> Files<'a> {
         found.decisions.left_out.extend(unnamed);
     }
 
-    /// The file of a name. Of several, the one in a folder of masks, or the one in none, if `wanted` says which.
+    /// The file of a name. Of several files, `wanted` can select the one in a folder of masks, or the one outside.
     fn find(&self, name: &str, wanted: Option<Role>) -> Option<&PathBuf> {
         let only = |found: Match| if let Match::One(at) = found { Some(&self.paths[at]) } else { None };
         match (self.index.find(name), wanted) {
@@ -144,7 +144,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The half of a pair that the folders of a file say.
+/// The role of a file in a pair, by its folders.
 fn role(root: &Path, path: &Path) -> Option<Role> {
     reading::read(path.strip_prefix(root).unwrap_or(path)).role
 }

@@ -11,14 +11,14 @@ pub(crate) struct RawMask {
     pub stored: Stored,
 }
 
-/// How the samples of a mask are taken.
+/// How the samples of a mask are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Samples {
     /// As numbers of classes: as they are stored, without loss.
     Numbers,
     /// As the colors that they show: those of the palette; samples of 1, 2 or 4 bits are scaled.
     Colors,
-    /// As brightness from 0 to 255, of which a threshold makes two classes: as colors, and JPEG is read too.
+    /// As brightness from 0 to 255, for a threshold between two classes. Read as colors; JPEG is allowed too.
     Brightness,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Shown {
 }
 
 impl Shown {
-    /// The colors of a palette. One that shows each value as the grey of that value says no more than a grey file.
+    /// The colors of a palette. A palette that shows each value as the grey of that value equals a grey file.
     pub fn by_palette(palette: Vec<[u8; 3]>) -> Self {
         let is_grey_of_value = |(value, color): (usize, &[u8; 3])| color.iter().all(|&c| usize::from(c) == value);
         if palette.iter().enumerate().all(is_grey_of_value) { Self::Greys(1) } else { Self::Palette(palette) }

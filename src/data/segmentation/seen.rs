@@ -15,9 +15,9 @@ use super::values::{Count, Values};
 pub(super) struct Seen {
     /// Values of the files that store values.
     pub values: Values,
-    /// Greys that these files show, of those that show greys alone.
+    /// Greys that the files of values show, for those that show only greys.
     pub shown: Values,
-    /// Greys of the files that store colors, all grey.
+    /// Greys of the files that store colors, if all of these are grey.
     pub greys: Values,
     /// Colors of palettes that are not grey.
     pub palettes: Colors,
@@ -81,7 +81,7 @@ impl Seen {
         !self.values.files.is_empty() || !self.greys.files.is_empty() || self.color_files > 0
     }
 
-    /// The same without the ignored values and the ignored color.
+    /// This content without the ignored values and the ignored color.
     pub fn without(mut self, wishes: &Wishes) -> Self {
         for values in [&mut self.values, &mut self.shown, &mut self.greys] {
             wishes.ignored.iter().for_each(|&value| values.remove(value));

@@ -101,7 +101,7 @@ impl Format for Voc {
             whole(&images, &masks, &mut found);
         }
         if format == self.name() && !proves_classes(&found) {
-            // Other sets have the layout too.
+            // Other sets have this layout too, with other classes.
             found.known = None;
         }
         found.decisions.notes.extend([&images, &masks].into_iter().find_map(|files| files.index.note()));
@@ -157,10 +157,10 @@ impl Named {
         Ok(Self { folder: name_of(folder), paths, index })
     }
 
-    /// The file of this name without extension; `None` if there is none.
+    /// The file of this name without extension; `None` if there is no such file.
     ///
     /// # Errors
-    /// Where there are several, in words.
+    /// The problem in words, if there are several.
     fn find(&self, name: &str) -> Result<Option<&PathBuf>, String> {
         match self.index.find(name) {
             Match::One(at) => Ok(Some(&self.paths[at])),
@@ -173,7 +173,7 @@ impl Named {
     }
 }
 
-/// Masks that are looked at for Pascal VOC's colors.
+/// Number of masks that are checked for Pascal VOC's colors.
 const PROOFS: usize = 20;
 
 /// Whether names or colors are those of Pascal VOC: `2007_000032`, or palettes and colors of its map.

@@ -58,7 +58,7 @@ fn a_data_file_divides_its_set() {
     let splits = segmentation(dir.path()).unwrap();
     assert!(splits.train.name(0).contains("images/val") && splits.val.name(0).contains("images/train"));
     assert!(noted(&splits, "otherwise than its folders"));
-    // Lists of another name, and lists that say otherwise.
+    // Lists with other names, and lists that contradict them.
     let lists = [
         ("data.yaml", "path: .\ntrain: autosplit_train.txt\nval: autosplit_val.txt\nnames: [cat, dog]\n"),
         ("autosplit_train.txt", "./images/x/0.jpg\n./images/x/1.jpg\n./images/x/2.jpg\n"),
@@ -148,7 +148,7 @@ fn cocos_ids_and_categories_mean_one_thing() {
     );
 }
 
-/// Files of another machine, of another encoding, of other tasks, and with other numbers for the same classes.
+/// Paths of another machine, another encoding, files of other tasks, and other ids for the same classes.
 #[test]
 fn cocos_files_are_found() {
     for front in ["/label-studio/data/upload/1/", "s3://bucket/x/", "C:\\sets\\x\\"] {
@@ -230,14 +230,14 @@ fn labelmes_masks_and_ignored_shapes() {
     refused(segmentation(dir.path()), &["2.json", "holds NaN"]);
 }
 
-/// The name of a file and its `imagePath` say the same, or the sizes decide.
+/// The names of a file and in its `imagePath` agree, or the sizes decide.
 #[test]
 fn labelmes_image_is_certain() {
     let dir = temp();
     let shapes = json!([{"label": "cat", "points": [[5, 5], [25, 5], [25, 15], [5, 15]]}]);
     (0..6).for_each(|k| labelme(dir.path(), k, &format!("{}.jpg", (k + 1) % 6), &shapes));
     refused(segmentation(dir.path()), &["0.json: imagePath names 1.jpg, but 0.jpg has the name of the file"]);
-    // 1.jpg has another size than the files say: 0.json is of 0.jpg. The file 1.json is of 2.jpg then.
+    // 0.json names 9.jpg, which has another size than the file says. So 0.json belongs to 0.jpg.
     let dir = temp();
     (0..3).for_each(|k| labelme(dir.path(), k, &format!("{k}.jpg"), &shapes));
     labelme(dir.path(), 0, "..\\p\\9.jpg", &shapes);
@@ -272,7 +272,7 @@ fn label_studios_annotations_are_one_a_picture() {
     let truth = json!({"result": region(json!(["dog"]), 0), "ground_truth": true});
     let cancelled = json!({"was_cancelled": true, "result": []});
     let of_cat = json!([cat]);
-    // Skipped and unlabeled tasks are no pictures of background.
+    // Skipped and unlabeled tasks are left out, not read as background.
     for address in ["/data/upload/1/{}.jpg", "s3://bucket/a/{}.jpg?sig=1/2", "https://a.b/c/{}.jpg?token=x#y"] {
         let tasks =
             [of_cat.clone(), of_cat.clone(), json!([cancelled]), json!([]), json!([cat, cat]), json!([cat, truth])];
@@ -336,7 +336,7 @@ fn areas_outside_of_the_picture_are_refused() {
     }
 }
 
-/// The name of a file alone says no part, and a name of two files is named with both.
+/// The name of a lone annotation file does not give a part. A name that two files have is reported with both.
 #[test]
 fn cocos_only_file_is_that_of_the_whole_set() {
     let names = ["0.png", "1.png", "2.png", "3.png", "4.png"];

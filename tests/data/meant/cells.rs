@@ -7,7 +7,7 @@ use shadegrad::data::{DataError, MultiLabelSet, MultiLabelSplits, OpenOptions, o
 use super::write;
 use crate::{class_folders, open, picture, refused, save, temp};
 
-/// `0.png` to `11.png` of another name, and a table with `header` and a row for each.
+/// `img/0.png` to `img/11.png`, and a table with `header` and a row for each.
 fn table(dir: &Path, header: &str, row: impl Fn(usize) -> String) {
     for i in 0..12 {
         save(&dir.join(format!("img/{i}.png")), &picture(9, 7, i as u8 * 9));
@@ -82,7 +82,7 @@ fn numbers_of_rows_are_not_taken_for_names() {
         refused(open(dir.path()), &[&words, "path"]);
         refused(several(dir.path()), &[&words]);
     }
-    // A column whose name says files counts alone, and so does one of other numbers.
+    // A column named after files is the only candidate, and so is one of ids beside numbers that repeat.
     table(dir.path(), ",file,label", |i| format!("{i},{},{}", (i * 5 + 1) % 12, class(i)));
     assert!(open(dir.path()).unwrap().decisions.notes[0].contains("files in column 'file'"));
     table(dir.path(), "id,age,label", |i| format!("{i},{},{}", 5 + i % 4, class(i)));
@@ -121,7 +121,7 @@ fn a_class_may_have_the_name_of_a_part() {
         let note = format!("3 columns of 0 and 1 ('{vehicle}' too: with it each row has a single 1)");
         assert!(one.decisions.notes[0].contains(&note), "{:?}", one.decisions.notes);
     }
-    // Without it, each row has one class.
+    // Each row has one class without `train`, which then divides the rows.
     table(dir.path(), "path,car,plane,train", |i| format!("img/{i}.png,{}", bits([i % 2 == 0, i % 2 == 1, i < 8])));
     let splits = open(dir.path()).unwrap();
     assert_eq!((splits.train.class_names(), splits.val.len()), (&["car".to_owned(), "plane".to_owned()][..], 4));

@@ -75,7 +75,7 @@ fn a_part_may_lack_classes() {
     assert!(aligned.decisions.notes.iter().any(|note| note.contains("'b' of the model")));
 }
 
-/// A division by seed leaves no image of a small class for validation. In one line, however many classes these are.
+/// A division by seed leaves no validation image for a small class. One note names all such classes.
 #[test]
 fn classes_without_a_validation_image_are_noted_whatever_divides_the_set() {
     let noted = |rare: &[&str]| {

@@ -80,7 +80,7 @@ fn one_file_divides_every_kind_of_set() {
     );
 }
 
-/// A table of labels without a column of parts is divided by what lies beside it.
+/// A table of labels without a column of parts is divided by lists beside it.
 #[test]
 fn lists_divide_a_table_of_labels() {
     let row = |class: &str, n: usize| format!("{class}/{n}.png,{class}\n");
@@ -124,7 +124,7 @@ fn divisions_in_other_forms_are_refused() {
     refuse("fold1.txt", "a/0.png\nb/1.png\n", &folds);
     refuse("cv_folds.json", r#"[{"train": ["a/0.png"], "val": ["b/1.png"]}]"#, &folds);
     let form = ["in a form that is not read", "expected {\"train\": [names]"];
-    // A name of JSON, which may all stand in one line, has its number.
+    // A name in JSON is reported by its number, because all names may be in one line.
     let json = r#"{"val": ["a/1.png"], "train": ["a/0.png", "b/0.png", "zz.png"]}"#;
     refuse("split.json", json, &["name 3 of train", "'zz.png'"]);
     refuse("split.csv", "name,fold\na/0.png,1\na/1.png,2\n", &form);
@@ -141,7 +141,7 @@ fn divisions_in_other_forms_are_refused() {
     write(&dir.path().join("split.json"), r#"{"train": ["a/0.png", "b/0.png"], "val": ["b/1.png"]}"#);
     write(&dir.path().join("split.csv"), "name,part\na/0.png,train\nb/0.png,val\n");
     refused(open(dir.path()), &["split.csv", "split.json", "divides this set too"]);
-    // A file of that name that names none of the images is of no account.
+    // A file of that name that names no image is ignored.
     let other = temp();
     class_folders(other.path(), &["a", "b"], 4);
     write(&other.path().join("split.txt"), "banana split\n");
@@ -184,7 +184,7 @@ fn the_names_of_a_division_are_those_of_images() {
     // Two columns that name different images.
     let both = "index,other,split\n0,3,train\n1,2,val\n2,1,train\n3,0,train\n";
     refused(set(&bare, &[("split.csv", both)]), &["split.csv", "in a form that is not read"]);
-    // The first row is none of a header.
+    // The first row is not a header.
     refused(set(&bare, &[("split.csv", "9.png,train\n0.png,train\n1.png,val\n")]), &["split.csv, line 1", "'9.png'"]);
     refused(
         set(&bare, &[("split.csv", "n,split\n0,train\n1,val\n2,unused\n")]),
@@ -192,7 +192,7 @@ fn the_names_of_a_division_are_those_of_images() {
     );
     let twice = r#"{"0": "train", "1": "train", "2": "val", "0": "val"}"#;
     refused(set(&bare, &[("split.json", twice)]), &["split.json", "in another part"]);
-    // A file of such a name that says nothing does not hide another.
+    // A file of such a name without images does not hide another.
     let files = [("split.txt", "see splits/\n"), ("splits/split.json", r#"{"train": ["0", "2", "3"], "val": ["1"]}"#)];
     assert_eq!(set(&bare, &files).unwrap().1, ["1"]);
 }
@@ -293,7 +293,7 @@ fn divisions_are_used_wherever_nothing_else_divides() {
     assert_eq!(splits.decisions.split, "by the folders that the images of the table lie in");
 }
 
-/// Lists of folds in folders, of which none is said to validate.
+/// Lists of folds in folders. Nothing says which fold validates.
 #[test]
 fn folders_of_folds_are_refused() {
     let refusal = ["names images of this set and is a list of folds", "train.txt and val.txt"];
@@ -323,7 +323,7 @@ fn folders_of_folds_are_refused() {
         write(&dir.path().join(format!("labels/{name}.txt")), text);
     }
     refused(open(dir.path()), &["labels/train1.txt", refusal[0]]);
-    // The only fold that is there.
+    // A single fold divides the set.
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 3);
     [("train_1", train), ("val_1", val)]

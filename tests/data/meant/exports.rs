@@ -159,7 +159,7 @@ fn class_names_that_may_be_one_are_named() {
         let [a, b, c, d] = labels;
         write(&table, format!("path,label\ncat/0,{a}\ncat/1,{b}\ndog/0,{c}\ndog/1,{d}\n"));
         refused(open(&table), &[same]);
-        // There, a comma separates labels.
+        // In tables of several labels, a comma separates labels.
         if !a.contains(',') {
             refused(open_multi_label(&table, &OpenOptions::default()), &[same]);
         }
@@ -173,8 +173,8 @@ fn class_names_that_may_be_one_are_named() {
     assert!(notes[0].contains("'Cat' and 'cat'") && notes[1].contains("'DOG' and 'dog'"), "{notes:?}");
 }
 
-/// Folders of class folders: the outer folders are the classes, which is noted, and a lone one is no class. Where all hold folders
-/// of the same names, either level may be that of the classes.
+/// Nested class folders: the outer folders are the classes, with a note; a single outer folder is not a class. If all
+/// hold folders of the same names, either level may be the classes.
 #[test]
 fn nested_class_folders_are_named() {
     let dir = temp();

@@ -164,7 +164,7 @@ fn a_class_may_have_the_name_of_a_folder_of_lists() {
     assert_eq!(open(dir.path()).unwrap().train.class_names(), ["apple", "meta", "pear"]);
 }
 
-/// Pictures of the names of others, in a folder apart, are no images without masks.
+/// Pictures in another folder with the names of images are not images without masks.
 #[test]
 fn a_folder_of_overlays_is_left_out() {
     let dir = temp();

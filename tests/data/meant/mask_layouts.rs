@@ -47,7 +47,7 @@ fn two_sets_in_one_folder_are_refused() {
         write(&dir.path().join(file), text);
         refused(segmentation(dir.path()), &[name, "masks/20.png"]);
     }
-    // Masks of no image are no pictures of background.
+    // Masks without an image are left out, not read as images.
     let dir = temp();
     for name in NAMES {
         image(&dir.path().join(format!("images/{name}.png")), 1);
@@ -176,7 +176,7 @@ fn files_of_classes_in_any_case_with_values_and_beside_others() {
     }
 }
 
-/// Numbers that go on over all files.
+/// Object numbers that run over all files.
 #[test]
 fn numbers_of_objects_may_have_gaps() {
     let notes = |values: &dyn Fn(usize) -> [u8; 4]| {

@@ -8,7 +8,7 @@ use shadegrad::data::{OpenOptions, PrepareOptions, SetOptions, Why, open_images,
 use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{open, picture, refused, save, temp};
 
-/// A list of names in the order of the values counts from 0. Masks that speak for 1 are refused, or a remark asks.
+/// A list of names gives values from 0. Masks whose values seem to count from 1 are refused or noted.
 #[test]
 fn a_list_of_classes_may_count_from_one() {
     let set = |names: &str, values: &[u8]| {
@@ -34,7 +34,7 @@ fn a_list_of_classes_may_count_from_one() {
     }
 }
 
-/// Train ids in files that are named as label ids would be other classes.
+/// Train ids in files named as label ids would be read as other classes.
 #[test]
 fn train_ids_of_cityscapes_are_no_label_ids() {
     let set = |end: &str, values: &[u8]| {
@@ -156,7 +156,7 @@ fn parts_with_ignored_pixels_only_are_refused() {
     refused(prepared.map(|_| ()), &["every pixel of the 2 masks", "im 4.png", "ignored"]);
 }
 
-/// Masks beside pictures are no pictures of their own: not for colorization, and not in class folders.
+/// Masks beside pictures are not pictures: neither for colorization nor in class folders.
 #[test]
 fn masks_are_no_pictures() {
     let dir = temp();
@@ -170,7 +170,7 @@ fn masks_are_no_pictures() {
     let splits = open_images(dir.path(), &SetOptions::default()).unwrap();
     assert_eq!((splits.train.len() + splits.val.len(), splits.by_seed), (3, true));
     std::fs::remove_file(dir.path().join("train.txt")).unwrap();
-    // The pictures of a folder `masks` may be photographs: of people with masks.
+    // A folder `masks` may hold photographs of people with masks.
     let photo = |k: u8| RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 4) as u8, (y * 4) as u8, k]));
     ["a", "b", "c", "d"].iter().for_each(|name| save(&dir.path().join(format!("masks/{name}.png")), &photo(9)));
     let splits = open_images(dir.path(), &SetOptions::default()).unwrap();
@@ -247,7 +247,7 @@ fn areas_of_255_beside_listed_classes_are_a_class_or_refused() {
     }
 }
 
-/// WebP with loss is refused as JPEG is; an alpha is dropped only where it says nothing that the values do not say.
+/// WebP with loss is refused, as JPEG is. An alpha channel is dropped only if the values determine it.
 #[test]
 fn masks_with_loss_and_masks_of_alpha_are_refused() {
     let prepared = |root: &std::path::Path| {

@@ -16,7 +16,7 @@ const GREEN: [u8; 3] = [0, 255, 0];
 const BW: Notation<'static> = Palette(&[BLACK, WHITE]);
 const WB: Notation<'static> = Palette(&[WHITE, BLACK]);
 
-/// Six images with masks of the first notation, of which the third and the fifth are of the second one.
+/// Six images with masks in the first notation, except the third and the fifth, which are in the second.
 fn set((values, notation): (&[u8], Notation<'_>), (others, other): (&[u8], Notation<'_>)) -> TempDir {
     let dir = temp();
     for (k, name) in NAMES.iter().enumerate() {
@@ -47,7 +47,8 @@ fn named(set: &TempDir) -> Result<SegmentationSplits, DataError> {
     segmentation(set.path())
 }
 
-/// A program that makes files smaller writes white as 1 of 1 bit. Where raw and scaled samples both give classes, no reading holds.
+/// Programs that shrink PNG files store white as 1 in 1 bit. If raw and scaled samples both give classes, the set is
+/// refused.
 #[test]
 fn greys_of_other_bits_are_read_in_the_way_that_fits() {
     for (wide, few, bits, words) in [
@@ -77,7 +78,7 @@ fn greys_of_other_bits_are_read_in_the_way_that_fits() {
             "{wide:?} {few:?}"
         );
     }
-    // One line decides.
+    // A line in classes.toml decides.
     let dir = set((&[0, 1, 2, 255], Bits(8)), (&[0, 1], Bits(1)));
     for (coding, of_few) in [("value", [0, 1]), ("color", [0, 255])] {
         write(&dir.path().join("classes.toml"), format!("coding = \"{coding}\"\n"));
@@ -97,7 +98,7 @@ fn black_and_white_are_two_classes_in_every_notation() {
         let splits = named(&dir).unwrap();
         assert_eq!(splits.train.classes().names, ["background", "foreground"]);
         assert_eq!(both(&splits, [2, 2]), [[0, 1], [0, 1]]);
-        // Of a list too.
+        // Also with a list.
         write(&dir.path().join("codes.txt"), "soil\nroot\n");
         assert_eq!(both(&named(&dir).unwrap(), [2, 2]), [[0, 1], [0, 1]]);
     }
@@ -130,7 +131,7 @@ fn a_value_of_two_colors_is_refused() {
     assert_eq!(both(&splits, [2, 3]), [vec![0, 2], vec![0, 2, 1]], "by color, since values have no green");
 }
 
-/// A list gives classes by their place and by their color, and a palette another place to a listed color.
+/// A list gives classes by place and by color, and a palette has a listed color at another place.
 #[test]
 fn listed_colors_at_other_values_are_refused() {
     let list = "[[classes]]\nname = \"soil\"\ncolor = [0, 0, 0]\n[[classes]]\nname = \"red\"\ncolor = [255, 0, 0]\n\
@@ -157,13 +158,13 @@ fn listed_colors_at_other_values_are_refused() {
         "{:?}",
         splits.decisions.notes
     );
-    // Bits: 255 of one file is 1 of another, or both are other classes.
+    // Bits: 255 in one file may be 1 in another, or each is a class.
     let dir = set((&[0, 1, 2, 255], Bits(8)), (&[0, 1], Bits(1)));
     write(&dir.path().join("codes.txt"), "soil\nred\ngreen\n");
     refused(named(&dir), &["#ffffff is value 255 in", "value 1 in", "(1 bit a sample)", "coding"]);
 }
 
-/// Smoothed rims between colors are no classes, as between greys.
+/// Smoothed edges between colors are not classes, as between greys.
 #[test]
 fn mixed_colors_without_areas_are_refused() {
     let dir = temp();
@@ -253,7 +254,8 @@ fn columns_of_colors_have_the_places_that_the_header_names() {
     refused(named(&dir), &["class_dict.csv, line 1", "name, r, g and b"]);
 }
 
-/// A color of a few pixels in one file is a slip of the pen or a class. So are two colors that hardly differ, of which each file has one.
+/// A color of a few pixels in one file is a slip of the pen or a class. Two nearly equal colors that never share a file
+/// are one class or two.
 #[test]
 fn slips_and_twins_among_colors_are_refused() {
     let colors = |edit: &dyn Fn(usize, &mut RgbImage)| {
@@ -268,7 +270,7 @@ fn slips_and_twins_among_colors_are_refused() {
     };
     let slip = |pixels: u32| {
         colors(&|k, mask| {
-            // No two of these pixels are neighbors of a third.
+            // No pixel is a neighbor of two of these.
             (0..pixels).filter(|_| k == 3).for_each(|at| mask.put_pixel(3 * at + 1, 9, Rgb([0, 0, 200])));
         })
     };
@@ -292,7 +294,7 @@ fn slips_and_twins_among_colors_are_refused() {
     let splits = named(&near).unwrap();
     assert_eq!(splits.train.classes().names, ["#00ff00", "#ff0000"]);
     assert_eq!(splits.train.mask(0).unwrap().get_pixel(0, 0).0, [1]);
-    // Colors that are numbers stand in one file.
+    // Colors that encode class numbers differ little, but share a file.
     let numbers = |b: u8| Rgb([0, 0, b]);
     let dir = colors(&|_, mask| {
         *mask = RgbImage::from_fn(WIDTH, HEIGHT, |x, _| numbers((4 * x / WIDTH) as u8));

@@ -8,7 +8,7 @@ use shadegrad::data::{SegmentationSplits, Why};
 use super::{HEIGHT, WIDTH, save_grey, segmentation, stripes, write};
 use crate::{picture, refused, save, temp};
 
-/// Eight pictures and eight masks in two folders. Pairs are of other names.
+/// Eight pictures and eight masks in two folders. Paired files have different names.
 fn files(root: &Path, [images, masks]: [&str; 2]) {
     for k in 0..8 {
         save(&root.join(format!("{images}/{k}.png")), &picture(WIDTH, HEIGHT, k));
@@ -116,7 +116,7 @@ fn one_table_may_hold_all_pairs_and_their_parts() {
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!((splits.train.len(), splits.val.len()), (6, 2));
     are_paired(&splits);
-    // Folders whose names pair the files by equal names: the table pairs them otherwise.
+    // Folders whose files have equal names, and a table that pairs them in another way.
     let dir = temp();
     files(dir.path(), ["a/images", "a/masks"]);
     write(&dir.path().join("pairs.csv"), format!("image,mask\n{}", lines("a/images/{i}.png,a/masks/{m}.png", 0..8)));
@@ -163,7 +163,7 @@ fn tables_with_two_readings_are_refused() {
         write(&dir.path().join(format!("{part}.csv")), format!("a,b\n{}", lines("msk/{m}.png,img/{i}.png", rows)));
     }
     refused(segmentation(dir.path()), &["train.csv", "'a' and 'b'", "few colors", "mask"]);
-    // A table of a part with a column that says another one.
+    // A table named after a part, with a column that names other parts.
     let dir = temp();
     files(dir.path(), ["img", "msk"]);
     let table = |rows| format!("image,mask,split\n{}", lines("img/{i}.png,msk/{m}.png,{part}", rows));

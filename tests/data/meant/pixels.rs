@@ -109,7 +109,7 @@ fn samples_of_fewer_bits_are_scaled() {
     assert!(prepared[0].depth_note().unwrap().contains("7 of 8 16-bit images hold at most 4095"));
 }
 
-/// 16-bit images of one class whose white is another, and classes of which one has 16 bits and another 8.
+/// A class of 16-bit images with another white than the other class, and a class of 16 bits beside one of 8.
 #[test]
 fn bits_that_divide_the_classes_are_named() {
     let dir = temp();

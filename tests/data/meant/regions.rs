@@ -11,7 +11,7 @@ use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write
 use crate::sets::{self, lens, yolo};
 use crate::{picture, refused, save, temp};
 
-/// `train/images` that is not there is not `images` of all parts.
+/// A missing `train/images` is not the folder `images` of all parts.
 #[test]
 fn entries_of_other_folders_leave_the_division_to_the_folders() {
     let names = ["train/0", "train/1", "train/2", "train/3", "val/4", "val/5"];
@@ -41,7 +41,7 @@ fn names_of_one_class_are_one_class() {
     assert_eq!(ids("Background, dog"), (["background", "dog"].map(String::from).to_vec(), vec![0, 1]));
 }
 
-/// The objects of lines would be background.
+/// Objects drawn as lines would be background.
 #[test]
 fn regions_without_area_are_refused() {
     let labelme = |kind: &str, points: Value| {
@@ -114,7 +114,7 @@ fn annotations_of_another_size_are_a_fault_before_anything_is_drawn() {
     }
 }
 
-/// Two annotators of one picture are no objects of it.
+/// Masks of one picture by two annotators are not two objects.
 #[test]
 fn masks_of_one_image_that_contradict_each_other_are_refused() {
     let set = |second: &[u8]| -> TempDir {
@@ -163,7 +163,7 @@ fn a_number_behind_each_name_is_its_value() {
     pairs(dir.path(), NAMES, |_| stripes(&[0, 1, 2]));
     write(&dir.path().join("codes.txt"), "soil 0 0 0\ncat 128 0 0\ndog 0 128 0\n");
     refused(segmentation(dir.path()), &["codes.txt", "three numbers", "label_colors.txt"]);
-    // Numbers of names that do not differ else.
+    // Names that differ in their numbers alone.
     assert_eq!(names("codes.txt", "grade 1\ngrade 2\ngrade 3\n"), ["grade 1", "grade 2", "grade 3"]);
     let dir = temp();
     for k in 0..4 {

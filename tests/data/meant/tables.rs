@@ -106,10 +106,10 @@ fn rows_with_a_field_too_many_or_too_few_are_refused() {
             result.unwrap();
         }
     }
-    // Without a header, the delimiter that fits all rows counts: a comma of a name is none.
+    // Without a header, the delimiter that fits all rows counts, not a comma in a name.
     fs::write(&table, "a,b.png;cat\n1.png;dog\n2.png;dog\n3.png;cat\n").unwrap();
     assert_eq!(open(&table).unwrap().train.class_names(), ["cat", "dog"]);
-    // A list of the part of a set.
+    // A list of a part.
     let dir = temp();
     super::pairs(dir.path(), super::NAMES, |_| super::stripes(&[0, 1]));
     fs::write(dir.path().join("train.csv"), "image,mask\nimages/im 0.png,masks/im 0.png\nimages/im 1.png\n").unwrap();

@@ -30,7 +30,7 @@ impl Wall<'_> {
     }
 }
 
-/// The windows of a house.
+/// The style of a house: its colors, windows and storeys.
 #[derive(Clone, Copy)]
 struct Style {
     wall: Color,
@@ -154,7 +154,7 @@ fn face(d: &mut Drawing, wall: &Wall<'_>, style: Style, sun: f32, (street, share
         wall.rect(d, (0.0, 0.0), (wall.length, wall.height), style.wall.shade(sun));
         wall.rect(d, (0.0, 0.0), (wall.length, 0.5), style.wall.shade(0.6 * sun));
     });
-    // At this distance they are finer than a pixel.
+    // At this distance windows are finer than a pixel.
     if wall.origin.2 > 75.0 {
         return;
     }

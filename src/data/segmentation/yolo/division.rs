@@ -14,7 +14,7 @@ use crate::data::parts::{Part, part_of};
 /// The division of the images of a set.
 #[derive(Debug, Default)]
 pub(super) struct Division {
-    /// The part of each image; `None` of an image that no entry names.
+    /// The part of each image; `None` for an image that no entry names.
     pub parts: Vec<Option<Part>>,
     /// The lists of images that were used, relative to the root.
     pub lists: Vec<String>,
@@ -148,7 +148,7 @@ fn place(root: &Path, home: Option<&str>, entry: &str) -> Option<Place> {
         home.filter(|home| Path::new(home).is_relative() && !home.contains("..")).map(|home| format!("{home}/{entry}"));
     let is_below = !entry.starts_with('/') && !entry.split('/').any(|part| part == "..");
     let direct = below_home.filter(|_| is_below).into_iter().chain(is_below.then(|| entry.clone()));
-    // `images` alone is not the target of `train/images`: the word of the part is what counts.
+    // `train/images` does not match a bare `images`: an ending must keep the word of the part.
     let has_part = |words: &[&str]| words.iter().any(|word| part_of(&word.to_lowercase()).is_some());
     let endings = (0..bare.len()).filter(|&from| !has_part(&bare[..from]) || has_part(&bare[from..]));
     let endings = endings.map(|from| bare[from..].join("/"));
