@@ -71,7 +71,7 @@ fn name(g: &Graph, v: Value) -> String {
     }
 }
 
-/// All updates in place: the node, and the owner of the memory.
+/// All updates in place, as pairs of the node and the owner of the memory.
 fn updates(graph: &Graph) -> Vec<(usize, Value)> {
     let of = |(n, node): (usize, &Node)| -> Vec<_> {
         node.op.updates().iter().map(|&i| (n, graph.owner(node.inputs[i]))).collect()

@@ -225,7 +225,7 @@ impl<'g> Fusion<'g> {
         forward.or_else(backward)
     }
 
-    /// Absorbs node `n` into a convolution, which computes it by the given epilogue with one more input.
+    /// Absorbs node `n` into a convolution, whose new epilogue computes the node from one more input.
     fn place_conv(&mut self, conv: Conv, n: usize, epilogue: Epilogue, input: Option<Value>) {
         let forward = self.op::<Conv2d>(conv.at).map(|op| Arc::new(Conv2d { epilogue, ..op }) as Arc<dyn Op>);
         let backward =
@@ -244,7 +244,7 @@ impl<'g> Fusion<'g> {
     fn conv_bias(&mut self) {
         for n in 0..self.nodes.len() {
             let Some(([x, bias], false)) = self.addition(n) else { continue };
-            // A tensor of another shape is repeated along other axes.
+            // A tensor of another shape is not a bias: it is repeated along other axes.
             if self.graph.dims(bias) != [self.graph.ty(x).shape.channels()] {
                 continue;
             }
@@ -258,7 +258,7 @@ impl<'g> Fusion<'g> {
         for n in 0..self.nodes.len() {
             let Some(([a, b], true)) = self.addition(n) else { continue };
             let free = |v: Value| self.sole_conv(v).filter(|conv| !conv.epilogue.addend && !conv.epilogue.relu);
-            // The later of the two, so that the addend's lifetime ends early.
+            // Of two convolutions the later one absorbs the addition, so that the addend's lifetime ends early.
             let found = [(a, b), (b, a)].into_iter().filter_map(|(v, other)| Some((free(v)?, other)));
             if let Some((conv, addend)) = found.max_by_key(|(conv, _)| conv.at) {
                 self.place_conv(conv, n, Epilogue { addend: true, ..conv.epilogue }, Some(addend));

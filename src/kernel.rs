@@ -1,6 +1,7 @@
 //! Kernel calls, which ops emit and engines run. A call depends on neither graph nor device.
 //!
-//! A call names a kernel, and has its typed [`Geometry`], the [`Consts`] derived from it, its bindings and its extent.
+//! A call has the name of a kernel, its typed [`Geometry`], the [`Consts`] derived from it, its bindings and its
+//! extent.
 //! The facts of the kernel itself (shader, twin, accuracy, …) are one line of [`crate::exec::registry`].
 
 mod consts;

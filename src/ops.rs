@@ -89,7 +89,7 @@ pub(crate) mod nodes {
     pub use super::unary::{Unary, UnaryGrad};
 }
 
-/// The only input of an op, whose number of inputs the graph has checked.
+/// The `N` inputs of an op.
 fn expect_inputs<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], String> {
     <[&TensorType; N]>::try_from(inputs).map_err(|_| format!("needs {N} inputs, got {}", inputs.len()))
 }
@@ -136,7 +136,7 @@ fn segments(rows: usize, per_sample: usize, vectors: usize) -> (usize, usize) {
     (per_sample.div_ceil(rows_each), rows_each)
 }
 
-/// [`segments`] for sums that the convolution's tiles write: a tile is in one segment.
+/// [`segments`] for sums that a convolution's tiles write: a tile lies in one segment.
 fn segments_of_tiles(rows: usize, vectors: usize) -> (usize, usize) {
     const MOST_TILE_ROWS: usize = 256;
     let rows_each = segments(rows, rows, vectors).1.next_multiple_of(MOST_TILE_ROWS);
@@ -168,7 +168,7 @@ fn vectors(t: &TensorType) -> usize {
     padded(t.len()) / LANES
 }
 
-/// The gradients of an op that has one for each input.
+/// The gradients of an op that has a gradient for each input.
 fn all_some(values: impl IntoIterator<Item = Value>) -> Vec<Option<Value>> {
     values.into_iter().map(Some).collect()
 }

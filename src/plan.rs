@@ -19,8 +19,8 @@ use lower::lower;
 /// Options of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanOptions {
-    /// Values whose lifetimes do not overlap share memory. Without it every value can be read after a run, which traces
-    /// a non-finite value to its layer.
+    /// Whether values with disjoint lifetimes share memory. If not, every value can be read after a run, to trace a
+    /// non-finite value to its layer.
     pub reuse: bool,
 }
 

@@ -40,7 +40,7 @@ impl Shape {
     pub fn rows(&self) -> usize {
         self.0[..self.0.len().saturating_sub(1)].iter().product()
     }
-    /// The four axes of an N H W C activation; a rank-2 [N, C] counts as N 1 1 C.
+    /// The four axes of an N H W C activation. A rank-2 [N, C] counts as N 1 1 C.
     pub fn nhwc(&self) -> Option<[usize; 4]> {
         match self.0[..] {
             [n, h, w, c] => Some([n, h, w, c]),

@@ -196,7 +196,8 @@ def unsettled(runs):
 
 
 def table(args, ours, peers, results):
-    # A program that failed in one round of a step has no figure for it, because its rounds would differ from the others'.
+    # A program that failed in one round of a step gets no figure for that step: its rounds would differ from the
+    # others'.
     results = {key: runs for key, runs in results.items() if len(runs) == args.rounds}
     peers = [peer for peer in peers if any((peer, step) in results for step in args.step)]
     head = ["step", "shadegrad, ms"]

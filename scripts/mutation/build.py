@@ -49,7 +49,7 @@ def with_mutants(text, mutants):
         if not around:
             mutant.verdict = "did not build"
             continue
-        # The innermost one.
+        # The innermost function.
         bodies.setdefault(max(around), []).append(mutant)
     out, lines, last = "", {}, 0
     for (start, end), inside in sorted(bodies.items()):
@@ -85,8 +85,9 @@ def write(path, text):
             file.write(text)
 
 
-# What makes the build of the copy small: the library without features, on the same builds of its dependencies, without debug
-# information; no program, which would take the place of the checkout's; no tests of whole trainings, which need the features.
+# These changes keep the build of the copy small: the library without features and without debug information, on the
+# same builds of its dependencies; no program, which would replace the checkout's; no tests of whole trainings, which
+# need the features.
 SMALLER = {
     "Cargo.toml": [(r"\[\[bin\]\]\n(.+\n)+", ""), (r"\[package\]\n", "[package]\nautobins = false\n"), (r", optional = true|optional = true, ", ""),
                    (r"(?m)^(default|cli|fetch|tasks|data|onnx) = \[.*\]", r"\1 = []"), (r'debug = "line-tables-only"', "debug = false")],

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARES = {"shader": 0.5, "generator": 0.2, "twin": 0.3}
-# Files whose every choice gives the same numbers: sizes of tiles, their names, shares of threads. And the probe of a device's
-# speed, whose result is no number of a network.
+# Files in which every choice gives the same numbers: sizes of tiles, their names, shares of threads. Also the probe of
+# a device's speed, whose result does not enter a network.
 PASSED_OVER = {
     "shaders/fma_peak.wgsl",
     "src/exec/shader/tile.rs",
@@ -20,7 +20,8 @@ PASSED_OVER = {
     "src/exec/cpu/aligned.rs",
     "src/exec/cpu/winograd_shares.rs",
 }
-# Lines that choose which of several ways is the fastest, and pieces of a function that meet; both ways give the same numbers.
+# Lines that choose the fastest of several ways, and lines where two pieces of a function meet: both ways give the same
+# numbers.
 CHOOSES = re.compile(r"<= delta|MOST_COLUMNS|CACHED|\bfits\(|let large|const [A-Z_]+: usize|16 \* 1024")
 
 
@@ -146,7 +147,7 @@ def candidates(path):
                 # Counts are exact in f32.
                 if kind == "f32 sum" and m[2] == "T::one()":
                     continue
-                # Generic parameters are no comparisons.
+                # Generic parameters are not comparisons.
                 if kind == "< <=" and re.search(r"\b(vec\d|array|Vec|Option)\s*$", line[: m.start()]):
                     continue
                 mutant = Mutant(path, start + m.start(), start + m.end(), replacement, kind, number)
@@ -180,7 +181,7 @@ def sequence(seed):
             rng.shuffle(names)
             for kind in names:
                 by_file = kinds[kind]
-                # The file with the fewest so far, so that all files are met.
+                # The file with the fewest mutants so far, so that every file gets some.
                 paths = sorted(by_file)
                 rng.shuffle(paths)
                 path = min(paths, key=taken.__getitem__)

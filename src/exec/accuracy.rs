@@ -6,7 +6,7 @@ use crate::kernel::{KernelCall, Work};
 /// Accuracy of an engine's arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Accuracy {
-    /// Correct rounding with this distance from 1 to the next number; library functions within an ulp or two.
+    /// Correctly rounded operations with this ε; library functions within an ulp or two.
     Ieee(f64),
     /// The bounds of WGSL for f32, <https://www.w3.org/TR/WGSL/#floating-point-accuracy>.
     ///
@@ -30,11 +30,12 @@ impl Accuracy {
         }
     }
 
-    /// Error of a call's library functions, relative to its largest result, beyond that of correct rounding.
+    /// Error of a call's library functions beyond correct rounding, relative to its largest result.
     pub fn functions<B>(self, call: &KernelCall<B>) -> f64 {
         let ulp = self.epsilon();
         let error = |function: &Function| match function {
-            // Arguments of sigmoids and softmaxes are below 10: beyond, exp(-x) is less than this part of 1.
+            // For the arguments of sigmoids and softmaxes, 10 is the worst case: for larger x the tiny exp(-x) bounds
+            // the error.
             Function::Exp => (3.0 + 2.0 * 10.0) * ulp,
             Function::Log => f64::exp2(-21.0),
             Function::Tanh => 1e-5,
@@ -53,7 +54,7 @@ impl Accuracy {
 pub fn operations<B>(call: &KernelCall<B>) -> f64 {
     match call.work {
         Work::Items(n) => call.flops as f64 / n.max(1) as f64,
-        // A workgroup has VECTORS results side by side.
+        // A workgroup computes VECTORS results side by side.
         Work::Groups(n) => call.flops as f64 / (n.max(1) * call.consts().usize("VECTORS")) as f64,
         Work::Gemm { k, .. } => k as f64,
     }

@@ -57,8 +57,8 @@ pub trait Engine: Send {
     /// When the device is lost.
     fn take(&mut self, ticket: Ticket) -> Result<Vec<Vec<Self::Scalar>>, ExecError>;
 
-    /// Starts a plan whose results [`Engine::take_each`] takes one by one. Until then the caller may only take results of earlier
-    /// runs. An engine may defer the work.
+    /// Starts a plan whose results [`Engine::take_each`] takes one by one. Before that call the caller may only take
+    /// results of earlier runs. An engine may defer the work.
     ///
     /// # Errors
     /// When the device is lost.

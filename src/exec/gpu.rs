@@ -240,7 +240,7 @@ impl GpuEngine {
     }
 }
 
-/// The tiles that the calls of a plan may take of those that the tuner chose.
+/// Which of the tuner's tiles the calls of a plan may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tiles {
     All,
@@ -253,7 +253,7 @@ fn loaded(plans: &[Loaded], plan: usize) -> Result<&Loaded, ExecError> {
     plans.get(plan).ok_or_else(missing)
 }
 
-/// The main loop for a device. Software adapters are slow at barriers, so theirs have none.
+/// The main loop for a device. Software adapters are slow at barriers, so their main loops have none.
 fn tiling_for(info: &DeviceInfo) -> Tiling {
     const LANES: u32 = shader::SUBGROUP as u32;
     match (info.kind, info.subgroups) {
@@ -287,7 +287,7 @@ impl Engine for GpuEngine {
         let own = |(i, &len)| self.gpu.buffer(&tensor_name(plan, Buffer::Fixed(i), len), len, USAGE);
         let fixed = plan.fixed.iter().enumerate().map(own).collect::<Result<Vec<_>, _>>()?;
         let (stages, scratch) = match self.prepare(plan, Tiles::All) {
-            // Textures need copies.
+            // The copies of operands in textures, and Winograd's scratch memory, take too much.
             Err(ExecError::OutOfMemory { .. }) => {
                 self.target.texture_rows = None;
                 self.prepare(plan, Tiles::WithoutWinograd)?

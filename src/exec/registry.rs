@@ -37,7 +37,7 @@ fn of_unary(consts: &Consts) -> Vec<Function> {
     }
 }
 
-/// The functions of its gradient.
+/// The functions of the gradient of [`crate::ops::UnaryOp`], by its code.
 fn of_unary_grad(consts: &Consts) -> Vec<Function> {
     match consts.usize("OP") {
         7 | 8 => vec![Function::Divide],
@@ -167,10 +167,10 @@ pub static KERNELS: &[Kernel] = &[
     kernel!(average::moving_average, "hyper"),
 ];
 
-/// Kernels that [`register`] has added. They live as long as the process, as those of the list do.
+/// Kernels that [`register`] has added. They live as long as the process, like those of [`KERNELS`].
 static ADDED: RwLock<Vec<&'static Kernel>> = RwLock::new(vec![]);
 
-/// A kernel cannot be found, or does not take what it is called with.
+/// A kernel is not registered, its name is taken, or a call lacks what the kernel reads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KernelError {
     /// No kernel has this name.
@@ -179,13 +179,13 @@ pub enum KernelError {
         /// The name.
         name: String,
     },
-    /// The name is that of another kernel.
+    /// Another kernel has this name.
     #[error("the kernel {name} is registered already; give yours another name")]
     Taken {
         /// The name.
         name: String,
     },
-    /// A call of it lacks the geometry that its twin and its shader read.
+    /// A call of the kernel lacks the geometry that its twin and its shader read.
     #[error("the kernel {name} needs the geometry {geometry}, but its call carries another one or none")]
     Geometry {
         /// The kernel.
@@ -215,7 +215,7 @@ pub fn register(kernel: Kernel) -> Result<(), KernelError> {
 /// A kernel by name.
 ///
 /// # Errors
-/// When there is none of this name.
+/// When no kernel has this name.
 pub(crate) fn find(name: &str) -> Result<&'static Kernel, KernelError> {
     let added = || {
         let added = ADDED.read().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -225,7 +225,7 @@ pub(crate) fn find(name: &str) -> Result<&'static Kernel, KernelError> {
     found.ok_or_else(|| KernelError::Unknown { name: name.into() })
 }
 
-/// The kernel of a call, which has what the kernel reads of it.
+/// The kernel of a call, after a check that the call has the geometry that the kernel reads.
 ///
 /// # Errors
 /// When the kernel is not registered, or the call has another geometry than the kernel reads.

@@ -74,7 +74,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// A loaded plan.
     ///
     /// # Panics
-    /// When it is another session's.
+    /// When the plan belongs to another session.
     pub fn plan(&self, id: PlanId) -> &Plan {
         self.index(id).map(|index| &self.plans[index]).expect("a plan of this session")
     }
@@ -121,7 +121,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Writes an input; `data` is in logical order (N H W C).
     ///
     /// # Errors
-    /// When there is no such input, the length is wrong, or a label is no class ([`ExecError::Label`]).
+    /// When there is no such input, the length is wrong, or a label is not a class ([`ExecError::Label`]).
     pub fn write(&mut self, plan: PlanId, input: &str, data: &[E::Scalar]) -> Result<(), ExecError> {
         let index = self.index(plan)?;
         let known = &mut self.inputs[index];
@@ -175,7 +175,7 @@ impl<E: Engine + ?Sized> Session<E> {
     /// Waits for a run's outputs, in the order of the graph's outputs, in logical order.
     ///
     /// # Errors
-    /// When the device is lost, or the run is of another plan.
+    /// When the device is lost, or the run belongs to another plan.
     pub fn take(&mut self, plan: PlanId, ticket: Ticket) -> Result<Vec<Vec<E::Scalar>>, ExecError> {
         let index = self.index(plan)?;
         if self.running.iter().any(|&(of, by)| of == ticket && by != plan) {

@@ -66,7 +66,8 @@ impl<'a, T> Args<'a, T> {
     /// The call's geometry.
     ///
     /// # Panics
-    /// When the call has another one. Engines check that before, where the registry's line says which one it is.
+    /// When the call has another geometry. Engines check this before, if the kernel's line of the registry names a
+    /// geometry.
     pub fn geometry<G: Geometry>(&self) -> &'a G {
         self.parameters.geometry().unwrap_or_else(|| panic!("a twin reads a {}", std::any::type_name::<G>()))
     }
@@ -110,7 +111,7 @@ pub trait Real:
         self.to_usize().filter(|&k| k < classes && Self::of(k as f64) == self)
     }
 
-    /// The slices where this type is f32, for what there is for f32 alone.
+    /// The slices if this type is f32, for code that exists for f32 alone.
     fn floats<const N: usize>(_: [&[Self]; N]) -> Option<[&[f32]; N]> {
         None
     }
@@ -134,7 +135,7 @@ pub trait Real:
     );
 }
 
-/// The product of a crate of gemm's, one for each type; the crate over them would bring complex numbers too.
+/// `matmul` by the crate `gemm-f32` or `gemm-f64`. The crate `gemm` above them would also bring complex numbers.
 macro_rules! matmul {
     ($gemm:expr) => {
         unsafe fn matmul(
@@ -148,7 +149,8 @@ macro_rules! matmul {
                 return;
             }
             let (keep, one, none) = (if add { 1.0 } else { 0.0 }, 1.0, Parallelism::None);
-            // Its vectors run along the columns of the result, so it computes dstᵀ = bᵀ · aᵀ: 2 to 4 times as fast.
+            // The crate's vectors run along the columns of the result, so it computes dstᵀ = bᵀ · aᵀ: 2 to 4 times as
+            // fast.
             // SAFETY: passed on to the caller.
             unsafe {
                 $gemm(
@@ -167,10 +169,10 @@ impl Real for f32 {
         (twin.f32)(args);
     }
 
-    /// Cephes' expf, without branches so that loops of it become vectors: within 2 units of the last place.
+    /// Cephes' expf, within 2 ulp. It has no branches, so that the compiler vectorizes loops over it.
     #[inline(always)]
     fn exp_fast(self) -> f32 {
-        // Added and taken away again it rounds to a whole number, which then is in the lowest bits.
+        // Adding this number rounds to a whole number, which then lies in the lowest bits of the sum.
         const ROUND: f32 = 12_582_912.0;
         let x = self.clamp(-87.3, 88.3);
         let rounded = x * std::f32::consts::LOG2_E + ROUND;

@@ -34,9 +34,9 @@ pub struct Verified {
 /// Whether a call's results are right.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// They are.
+    /// All differences are within their bounds.
     Right,
-    /// They are not.
+    /// Some numbers differ by more.
     Wrong(Wrong),
     /// An operand is infinite or NaN, for which WGSL defines no result.
     Unknown,
@@ -124,7 +124,7 @@ pub(super) fn verify<E: Engine<Scalar = f32> + ?Sized>(
 }
 
 impl Verified {
-    /// Adds one more of the call's bindings; the worst one is reported.
+    /// Adds the result for another binding of the call. The worst binding is reported.
     fn add(&mut self, (error, wrong): (f64, Option<Wrong>)) {
         if let Some(wrong) = wrong.filter(|_| error > self.error) {
             self.verdict = Verdict::Wrong(wrong);

@@ -18,23 +18,23 @@ pub const A: f32 = 0.75;
 /// The other point.
 pub const B: f32 = 1.5;
 
-/// A convolution with a 3×3 kernel and stride 1: forward, or for the gradient of its input, which is one with the kernel
-/// turned by 180°.
+/// A convolution with a 3×3 kernel and stride 1: the forward direction, or the input gradient, which is a convolution
+/// with the kernel rotated by 180°.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane {
     /// Images of the batch.
     pub images: usize,
-    /// Height and width of what is read.
+    /// Height and width of the map that is read.
     pub input: [usize; 2],
-    /// Height and width of what is computed.
+    /// Height and width of the map that is computed.
     pub output: [usize; 2],
     /// Rows and columns of zeros before the input; negative where its first rows or columns are not read.
     pub pad: [i64; 2],
-    /// Channels of what is read.
+    /// Channels of the map that is read.
     pub channels: usize,
-    /// Channels of what is computed.
+    /// Channels of the map that is computed.
     pub columns: usize,
-    /// The kernel is read from its end.
+    /// Whether the kernel is read from its end.
     pub flipped: bool,
 }
 

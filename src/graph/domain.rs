@@ -1,5 +1,5 @@
-//! The domain of an input's numbers, where an op has one: labels must be classes. The host checks it when the input is written,
-//! for every engine and without a kernel.
+//! The domain of an input's numbers, if an op restricts them: labels must be classes. The host checks it when the input
+//! is written, for every engine and without a kernel.
 
 use std::fmt;
 

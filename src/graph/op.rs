@@ -71,7 +71,7 @@ pub trait Op: Any + Debug + Send + Sync {
         &[]
     }
 
-    /// Whether this input or output can have 16-bit numbers, whatever the others have.
+    /// Whether this input or output can have 16-bit numbers, independently of the others.
     fn takes_half(&self, operand: Operand) -> bool {
         let _ = operand;
         false
@@ -84,7 +84,7 @@ pub trait Op: Any + Debug + Send + Sync {
         false
     }
 
-    /// The domain of an input's numbers, given the types of all inputs; `None` where any number will do.
+    /// The domain of an input's numbers, given the types of all inputs; `None` if the op takes any number.
     fn domain(&self, input: usize, inputs: &[&TensorType]) -> Option<Domain> {
         let _ = (input, inputs);
         None

@@ -1,7 +1,7 @@
 //! Checksums of a safetensors file that this crate writes. They reveal a flipped bit, which the format itself accepts.
 //!
-//! The metadata entry `checksums` is a JSON object. It maps the name of each tensor to the CRC-32 of its bytes, and the empty
-//! name to that of the other metadata. Files of other programs lack the entry and are read unchecked.
+//! The metadata entry `checksums` is a JSON object. It maps the name of each tensor to the CRC-32 of its bytes, and the
+//! empty name to the CRC-32 of the other metadata. Files of other programs lack the entry and are read unchecked.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -64,7 +64,7 @@ fn of_elements(data: &TensorData) -> u32 {
     sum.0.finalize()
 }
 
-/// A writer that keeps a checksum alone.
+/// A writer that computes the checksum of the bytes and drops them.
 struct Sum(crc32fast::Hasher);
 
 impl Write for Sum {

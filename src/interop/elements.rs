@@ -62,7 +62,7 @@ fn write_blocks<T: Copy, const N: usize>(
 pub struct Tensor {
     /// Extent of each axis, outermost first.
     pub shape: Vec<usize>,
-    /// The elements; their number is that of the shape.
+    /// The elements: as many as the shape has.
     pub data: TensorData,
 }
 

@@ -112,7 +112,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
     write(path, fill, |temporary| temporary.persist(path))
 }
 
-/// Writes a new file, all or nothing, as [`write_atomic`] does. It replaces no file.
+/// Writes a new file, all or nothing, as [`write_atomic`] does. It never replaces a file.
 ///
 /// # Errors
 /// When the file exists, or `fill` or the disk fails.
@@ -121,7 +121,7 @@ pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()
     write(path, fill, |temporary| temporary.persist_noclobber(path))
 }
 
-/// Gives a complete file its final name, which it replaces at once. Both are in one folder.
+/// Gives a complete file its final name, and atomically replaces a file of that name. Both names are in one folder.
 ///
 /// # Errors
 /// When the disk fails.

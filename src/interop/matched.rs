@@ -10,18 +10,18 @@ use crate::graph::StateSpec;
 /// The tensors of a file, matched with the states of a network.
 #[derive(Debug, Default)]
 pub(super) struct Matched {
-    /// Name in the file of each tensor that the network has, by its name there.
+    /// For each tensor that the network has: its name in the file, by its name in the network.
     pub(super) own: BTreeMap<String, String>,
     /// Tensors of the file that the network lacks, without BatchNorm's step counters.
     pub(super) others: Vec<String>,
-    /// The names that these would have in the network.
+    /// The names that the tensors of `others` would have in the network.
     pub(super) renamed: Vec<String>,
     /// Changes of the names, in words.
     pub(super) notes: Vec<String>,
 }
 
 impl Matched {
-    /// Matches names, without the prefix that most names of the network have in the file.
+    /// Matches names, without the prefix that the file adds to most names of the network.
     ///
     /// # Errors
     /// When several prefixes fit equally well.

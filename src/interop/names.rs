@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-/// Most parts of a name that may be a prefix.
+/// Largest number of a name's parts that a prefix may have.
 const MOST_PARTS: usize = 8;
 
 /// How the names of a file become those of a network.
@@ -15,8 +15,8 @@ pub(super) struct Renaming {
 }
 
 impl Renaming {
-    /// The renaming under which most names of a file are those of the network, or the prefixes among which none is best. Prefixes under
-    /// which less than half of the network's names are found are those of another network.
+    /// The renaming by which most names of a file are found in the network. An error lists the prefixes if several are
+    /// equally good and find at least half of the network's names; with fewer names the file is of another network.
     pub(super) fn find<'f>(
         file: impl Iterator<Item = &'f str> + Clone,
         network: &HashSet<&str>,
@@ -43,12 +43,12 @@ impl Renaming {
         }
     }
 
-    /// The name in the network of a tensor of the file; `None` for one without the prefix.
+    /// The name in the network of a tensor of the file; `None` for a tensor without the prefix.
     pub(super) fn apply(&self, name: &str) -> Option<String> {
         translated(name, self.transformers).strip_prefix(&self.prefix).map(str::to_owned)
     }
 
-    /// The change in words; `None` without one.
+    /// The renaming in words; `None` if it changes nothing.
     pub(super) fn describe(&self) -> Option<String> {
         let prefix = (!self.prefix.is_empty()).then(|| format!("without the prefix `{}`", self.prefix));
         let style = self.transformers.then(|| "converted from those of transformers".to_owned());
@@ -57,7 +57,7 @@ impl Renaming {
     }
 }
 
-/// A name of transformers' ResNet as torchvision has it, after its prefix; any other name as it is.
+/// The torchvision name for a name of transformers' ResNet, whose prefix stays; any other name as it is.
 fn translated(name: &str, transformers: bool) -> String {
     let part = ["embedder.embedder.", "encoder.stages.", "classifier.1."]
         .into_iter()

@@ -33,7 +33,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 /// Errors of the export.
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxError {
-    /// An op without counterpart in ONNX, or without one in this position.
+    /// An op that ONNX cannot express, or not in this position.
     #[error("{op}{at} cannot be exported to ONNX: {reason}")]
     Op {
         /// Op name.
@@ -43,7 +43,7 @@ pub enum OnnxError {
         /// Reason.
         reason: String,
     },
-    /// An input, output or state without counterpart in ONNX.
+    /// An input, output or state that ONNX cannot express.
     #[error("`{name}` cannot be exported to ONNX: {reason}")]
     Value {
         /// Its name.
@@ -105,7 +105,7 @@ impl OnnxModel {
 /// Checks that no file of this name exists.
 ///
 /// # Errors
-/// [`OnnxError::Taken`] when one does.
+/// [`OnnxError::Taken`] when the file exists.
 pub fn check_free(path: &Path) -> Result<(), OnnxError> {
     if path.symlink_metadata().is_ok() { Err(OnnxError::Taken { path: path.to_owned() }) } else { Ok(()) }
 }

@@ -1,8 +1,8 @@
-//! Published weights: a [`table`] of those that are known, the folders where programs keep them, and the download of one
-//! that is in none of them.
+//! Published weights: a [`table`] of the known ones, the folders where programs keep them, and the download of a file
+//! that no folder has.
 //!
-//! A file is used only when its size and its SHA-256 are those of the table. A download goes to a partial file in our folder
-//! and gets its final name after that check.
+//! A file is used only if its size and its SHA-256 are those of the table. A download goes to a partial file in our
+//! folder and gets its final name after that check.
 
 pub mod cache;
 mod error;
@@ -23,10 +23,11 @@ pub use options::Options;
 pub use progress::Progress;
 pub use table::{Place, Published, PublishedFile};
 
-/// The file of published weights: one that is in a folder of [`Folders`], else a download. `report` hears of the download.
+/// The file of published weights: from a folder of [`Folders`], else a download. `report` gets the events of the
+/// download.
 ///
 /// # Errors
-/// When no folder has it and it cannot be fetched; [`PretrainedError`] says which file belongs where.
+/// When no folder has the file and it cannot be fetched; [`PretrainedError`] says which file belongs where.
 pub fn obtain(
     weights: &Published<'_>,
     options: &Options,
@@ -43,7 +44,7 @@ pub fn obtain(
     download(weights, needed, options, report)
 }
 
-/// Tries the addresses in their order. The first file that is complete and right is the result.
+/// Tries the addresses in their order, and returns the first file that is complete and has the right hash.
 #[cfg(feature = "fetch")]
 fn download(
     weights: &Published<'_>,

@@ -2,7 +2,7 @@
 //! PyTorch 1.6. No code of a file runs: see the list of instructions in `pytorch/machine.rs` and of globals in
 //! `pytorch/globals.rs`.
 //!
-//! Opening a file reads its pickle alone. Each size that the file claims is compared with its length first.
+//! Opening a file reads its pickle alone. Each size that the file claims is first compared with the length of the file.
 
 mod archive;
 mod globals;
@@ -74,12 +74,12 @@ struct Storage {
 /// Content of a file.
 pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, StoredTensor>,
-    /// The key of the state dict in the file, such as `state_dict`, and others that hold weights.
+    /// The key of the state dict in the file, such as `state_dict`, and other keys that hold weights.
     pub(super) part: Option<String>,
     pub(super) other_parts: Vec<String>,
 }
 
-/// The layout of a file that begins with `start`, where it is PyTorch's.
+/// The layout of a PyTorch file that begins with `start`; `None` for other files.
 pub(super) fn layout(start: &[u8]) -> Option<Layout> {
     if start.starts_with(b"PK\x03\x04") {
         return Some(Layout::Zip);
@@ -152,7 +152,7 @@ fn place(tensor: &TensorRef<'_>, storage: &Storage) -> Result<StoredTensor, Stri
     {
         return Err(outside());
     }
-    // A stride of 0 shows one element many times, which takes memory that the file does not.
+    // A stride of 0 repeats one element, so that a tensor may take far more memory than the file.
     if elements > tensor.numel {
         return Err(format!("claims {elements} elements of a storage of {}", tensor.numel));
     }

@@ -71,7 +71,7 @@ pub enum SafetensorsError {
 pub struct TensorFile {
     /// Tensors by name.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Free text pairs kept in the header.
+    /// Free pairs of texts in the header.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -212,8 +212,8 @@ pub(super) fn list(
     Ok((file, metadata, tensors))
 }
 
-/// Reads the header of a file. Its length is checked against that of the file first, so that a file of another kind is refused
-/// before it takes memory.
+/// Reads the header of a file. The header's length is first compared with the length of the file, so that a file of
+/// another kind is refused before it takes memory.
 fn read_header(path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>, SafetensorsError> {
     let format = |reason| SafetensorsError::Format { path: path.to_owned(), reason };
     let fail = |source| FileError::reading(path, source);
@@ -261,7 +261,7 @@ pub(super) fn unreadable(path: &Path, name: &str, error: io::Error) -> Safetenso
     }
 }
 
-/// The type of a tensor's elements, where it is read.
+/// The type of a tensor's elements, or an error for a type that is not read.
 pub(super) fn readable(path: &Path, name: &str, stored: &StoredTensor) -> Result<Dtype, SafetensorsError> {
     let is_read = |dtype: &Dtype| matches!(dtype, Dtype::I64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64);
     stored.dtype.filter(is_read).ok_or_else(|| {

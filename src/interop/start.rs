@@ -1,4 +1,5 @@
-//! Starts a network from the weights of a file: finds the network's names in it, loads what fits, and says what does not.
+//! Starts a network from the weights of a file: finds the network's names in the file, loads the tensors that fit, and
+//! reports the others.
 
 use std::fmt;
 
@@ -12,14 +13,14 @@ use crate::graph::{self, StateSpec};
 /// The outcome of [`load`]: tensors that were read and tensors that were not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Changes of the names of the file, in words; empty for names that fit as they are.
+    /// Changes of the file's names, in words; empty if the names fit as they are.
     pub notes: Vec<String>,
     /// Number of tensors read.
     pub loaded: usize,
     /// Tensors of the network that keep their start values, since the file has another shape: name, the file's shape, the
     /// network's.
     pub reshaped: Vec<(String, Vec<usize>, Vec<usize>)>,
-    /// Tensors of the head that keep their start values, since the file's are of other classes.
+    /// Tensors of the head that keep their start values, since the file's head is for other classes.
     pub of_other_classes: Vec<String>,
     /// Tensors of the network that keep their start values, since the file lacks them.
     pub missing: Vec<String>,
@@ -46,13 +47,16 @@ impl fmt::Display for Loaded {
     }
 }
 
-/// Writes those tensors of a file into a session that have the name and shape of a state. `encoder` has the patterns of names
-/// that must fit, all but the first convolution, whose channels and window may differ; the file may have no further tensor of these
-/// patterns, such as those of a deeper encoder. The rest is a head for another task or another number of classes. Without patterns one
-/// tensor must fit. The layers whose names start with `other_head` are a head for as many other classes.
+/// Writes those tensors of a file into a session that have the name and shape of a state.
+///
+/// Every tensor of the network whose name matches a pattern of `encoder` must fit. Only the channels and window of the
+/// first convolution may differ. The file must not have further tensors of these patterns, such as those of a deeper
+/// encoder. All other tensors are a head, possibly for another task or number of classes. Without patterns at least one
+/// tensor must fit. The layers whose names start with `other_head` keep their start values: the file's head has as many
+/// classes, but other ones.
 ///
 /// # Errors
-/// When the encoder does not fit, nothing does, or a tensor that fits holds what is no finite number.
+/// When the encoder does not fit, no tensor fits, or a tensor that fits holds a number that is not finite.
 pub fn load(
     session: &mut Session<AnyEngine>,
     file: &WeightFile,
@@ -97,8 +101,8 @@ pub fn load(
     Ok(found)
 }
 
-/// The first convolution of a network of 1 or 4 input channels, where the file has it for 3, and the number of channels. It is
-/// taken from the tensors of another shape.
+/// The first convolution of a network with 1 or 4 input channels, and their number, if the file has that convolution
+/// with 3 channels. It is then removed from the tensors of another shape.
 fn adaptable<'a>(specs: &'a [StateSpec], found: &mut Loaded) -> Option<(&'a StateSpec, usize)> {
     let first = specs.iter().find(|spec| torch_shape(spec).len() == 4)?;
     let own = torch_shape(first);

@@ -1,4 +1,4 @@
-//! A tensor that lies in a file: its description, and how its elements are read.
+//! A tensor in a file: its description, and how its elements are read.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -12,13 +12,13 @@ use crate::memory;
 pub(super) struct StoredTensor {
     /// Extent of each axis, outermost first.
     pub(super) shape: Vec<usize>,
-    /// Type of the elements; `None` for one that is not read.
+    /// Type of the elements; `None` for a type that is not read.
     pub(super) dtype: Option<Dtype>,
     /// Distance of neighbors along each axis, in elements; `None` for row-major order.
     pub(super) strides: Option<Vec<usize>>,
     /// Position of the first element in the file, in bytes.
     pub(super) start: u64,
-    /// CRC-32 of the bytes, where the file has one.
+    /// CRC-32 of the bytes, if the file has one.
     pub(super) checksum: Option<u32>,
 }
 
@@ -45,10 +45,11 @@ impl StoredTensor {
     /// The elements in row-major order, as bytes.
     ///
     /// # Errors
-    /// When the file ends before, memory runs out, or the bytes differ from their checksum ([`ErrorKind::InvalidData`]).
+    /// When the file is too short, memory runs out, or the bytes differ from their checksum
+    /// ([`ErrorKind::InvalidData`]).
     pub(super) fn read(&self, mut file: &File) -> io::Result<Vec<u8>> {
         let span = self.span_bytes().ok_or(ErrorKind::InvalidData)?;
-        // The bytes, and the elements as floats. Small tensors need no look at the system's figures.
+        // Room for the bytes and for the elements as floats. Small tensors are read without a query of the free memory.
         if span > 1 << 26 && !memory::has(span as u64 * 3) {
             return Err(io::Error::new(ErrorKind::OutOfMemory, format!("a tensor has {span} bytes")));
         }
@@ -71,7 +72,7 @@ impl StoredTensor {
         let width = self.dtype.map_or(1, |dtype| dtype.bitsize() / 8);
         let elements = self.elements().unwrap_or(0);
         let mut out = Vec::with_capacity(elements * width);
-        // An axis of one element may have a stride beyond the file: `at` passes through it and returns.
+        // An axis of one element may have a stride beyond the file: `at` goes there and comes back without a read.
         let (mut index, mut at) = (vec![0; self.shape.len()], 0usize);
         for _ in 0..elements {
             out.extend_from_slice(&bytes[at * width..][..width]);
@@ -89,7 +90,7 @@ impl StoredTensor {
     }
 }
 
-/// The strides of row-major order. Those of axes of one element may be any.
+/// The strides of row-major order. A tensor may have other strides along axes of one element.
 fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
     for axis in (1..shape.len()).rev() {

@@ -26,7 +26,7 @@ pub enum CheckpointError {
     /// A PyTorch file cannot be read.
     #[error(transparent)]
     Pytorch(#[from] PytorchError),
-    /// The file holds no weights in a form that is read.
+    /// The file is of a kind that is not read.
     #[error("{}: it is {kind}: {remedy}", path.display())]
     Kind {
         /// The file.
@@ -178,7 +178,7 @@ pub(crate) fn mismatch(path: &Path, problems: Vec<String>, remedy: &'static str)
     mismatched(path, shortened(problems), remedy)
 }
 
-/// The error of problems that are few already.
+/// The error of a few problems, which are all listed.
 pub(super) fn mismatched(path: &Path, problems: Vec<String>, remedy: &'static str) -> CheckpointError {
     let (file, problems) = (path.display().to_string(), problems.join(", "));
     CheckpointError::Mismatch { file, problems, remedy }

@@ -1,4 +1,4 @@
-//! A file of weights of any kind, opened without its elements. The kind is found from the first bytes, not from the name.
+//! A file of weights of any kind, opened without its elements. Its first bytes tell its kind, not its name.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,8 +11,8 @@ use super::safetensors::{self, SafetensorsError, Tensor, TensorData};
 use super::stored::StoredTensor;
 use super::torchvision::CheckpointError;
 
-/// An open file of weights: names and shapes of its tensors. Elements are read one tensor at a time, so that memory is taken
-/// for those alone that are used.
+/// An open file of weights: names and shapes of its tensors. Elements are read one tensor at a time, so that tensors
+/// that nobody uses take no memory.
 #[derive(Debug)]
 pub struct WeightFile {
     path: PathBuf,
@@ -31,7 +31,7 @@ enum Kind {
     Pytorch,
 }
 
-/// Bytes that a file's kind is found from.
+/// First bytes of a file, from which its kind is found.
 const START: usize = 64;
 
 impl WeightFile {
@@ -57,18 +57,18 @@ impl WeightFile {
         Ok(WeightFile { path, kind, file, metadata, tensors, part: None, other_parts: vec![] })
     }
 
-    /// Where it was opened.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Free text pairs of a safetensors file; a PyTorch file has none.
+    /// Free pairs of texts in a safetensors file; empty for a PyTorch file.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// Where a PyTorch file holds the weights beside other things: the key, such as `state_dict`, and other keys that hold
-    /// weights too, which are not read.
+    /// For a PyTorch file that holds more than the weights: their key, such as `state_dict`, and other keys with
+    /// weights, which are not read.
     pub fn part(&self) -> Option<(&str, &[String])> {
         self.part.as_deref().map(|part| (part, self.other_parts.as_slice()))
     }
@@ -86,7 +86,7 @@ impl WeightFile {
     /// Reads a tensor; F16, BF16 and F64 become F32.
     ///
     /// # Errors
-    /// When there is none of this name, its elements are of another type, or the file was changed or damaged.
+    /// When no tensor has this name, its elements are of another type, or the file was changed or damaged.
     pub fn read(&self, name: &str) -> Result<Tensor, CheckpointError> {
         let format = |reason: String| SafetensorsError::Format { path: self.path.clone(), reason };
         let Some(stored) = self.tensors.get(name) else {

@@ -23,7 +23,7 @@ pub enum Const {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Consts(pub Vec<(&'static str, Const)>);
 
-/// Plans check that all sizes fit.
+/// A size as 32 bits; plans check that all sizes fit.
 fn word(value: usize) -> u32 {
     u32::try_from(value).expect("plan sizes are checked to fit 32 bits")
 }

@@ -8,7 +8,7 @@ use crate::shape::{LANES, padded};
 /// Sizes of a norm over rows (pixels) × channels. A statistic belongs to a group of channels of a sample. BatchNorm has
 /// one sample, the whole batch, and groups of one channel.
 ///
-/// Rows are reduced in segments. A segment is in one sample. The partial results of segments are merged in order.
+/// Rows are reduced in segments. A segment lies in one sample. The partial results of segments are merged in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormGeometry {
     /// Rows of all samples.
@@ -49,7 +49,7 @@ impl NormGeometry {
         first..(first + self.segment_rows).min((sample + 1) * self.sample_rows)
     }
 
-    /// The statistic of channel `c` in row `row`. Padding channels have that of the last group.
+    /// The statistic of channel `c` in row `row`. Padding channels have the statistic of the last group.
     pub fn statistic(&self, row: usize, c: usize) -> usize {
         // The samples of an empty batch have no rows.
         row / self.sample_rows.max(1) * self.groups_padded() + (c / self.group_size).min(self.groups_padded() - 1)

@@ -1,5 +1,6 @@
-//! A small network to read, to change and to train on a processor: three convolutions, each with BatchNorm, ReLU and max pooling,
-//! then the mean over the map and a linear layer. It is the pattern of LeNet (LeCun et al. 1998) with the layers of today.
+//! A small network to read, to change and to train on a CPU: three convolutions, each with BatchNorm, ReLU and max
+//! pooling, then the mean over the map and a linear layer. It follows the pattern of LeNet (LeCun et al. 1998) with
+//! today's layers.
 //!
 //! | layers | result for 64×64 pixels | parameters |
 //! |---|---|---|
@@ -18,7 +19,7 @@ use crate::shape::Window;
 /// Channels of the three convolutions.
 const CHANNELS: [usize; 3] = [32, 64, 128];
 
-/// Its stages, the first convolution first.
+/// Its stages, from the first convolution on.
 const STAGES: Stages = &[&["conv1", "bn1"], &["conv2", "bn2"], &["conv3", "bn3"]];
 
 /// Its line of the list of architectures.
@@ -46,7 +47,7 @@ pub struct Cnn {
 }
 
 impl Cnn {
-    /// Smallest image side, in pixels: three max pools halve it, and one pixel must be left.
+    /// Smallest image side, in pixels: three max pools halve it to one pixel.
     pub const MIN_IMAGE_SIZE: usize = 8;
 
     /// The network for a number of classes.

@@ -45,7 +45,8 @@ pub enum Mode {
     Eval,
 }
 
-/// A convolution before a BatchNorm and a ReLU: no bias, He's start, and padding that keeps the size at stride 1.
+/// A convolution before a BatchNorm and a ReLU: no bias, He initialization, and padding that keeps the size at stride
+/// 1.
 pub(super) fn conv_before_norm(channels: usize, kernel_size: usize) -> Conv2d {
     Conv2d::new(channels, kernel_size).padding(kernel_size / 2).bias(false).init(WeightInit::He)
 }

@@ -1,5 +1,5 @@
-//! The one list of architectures. One is a file beside this one, with its `ARCHITECTURE`, and a line here; a user of the library
-//! registers one from outside with [`register`].
+//! The one list of architectures. An architecture is a file beside this one, with its `ARCHITECTURE`, and a line here.
+//! A user of the library registers another one with [`register`].
 
 use std::sync::{PoisonError, RwLock};
 

@@ -3,12 +3,12 @@
 use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
 
-/// The quantity that is averaged. The network then outputs the average: as logits where its outputs are logits.
+/// The quantity that is averaged. The network then outputs the average, as logits if its outputs are logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Averaged {
     /// Probabilities of exclusive classes: the outputs are logits of a softmax over the channels.
     Softmax,
-    /// Probabilities of independent classes: the outputs are logits of a sigmoid each.
+    /// Probabilities of independent classes: each output is the logit of a sigmoid.
     Sigmoid,
     /// The outputs themselves.
     Outputs,

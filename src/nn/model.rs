@@ -4,9 +4,8 @@ use super::Mode;
 use crate::graph::{Graph, GraphError, Value};
 use crate::tensor::Tensor;
 
-/// A network: it appends its ops to a graph, once for each batch size and [`Mode`]. Every function and closure
-/// `Fn(&mut Graph, Value, Mode) -> Result<Value, GraphError>` is one; `[Value; K]` in place of the `Value` makes a network of
-/// K outputs.
+/// A network: it appends its ops to a graph, once for each batch size and [`Mode`]. Every function and closure `Fn(&mut
+/// Graph, Value, Mode) -> Result<Value, GraphError>` is a network. One that returns `[Value; K]` has K outputs.
 ///
 /// States are named by the layers and by [`Graph::scope`], so that all graphs of a network share them.
 pub trait Model {

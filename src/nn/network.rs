@@ -34,18 +34,20 @@ pub struct Architecture {
     pub encoder: &'static [&'static str],
     /// The stages of the encoder; empty for a network that cannot be trained stage by stage.
     pub stages: Stages,
-    /// Name of the encoder, such as `resnet18`, by which published weights are found; `None` for one that nobody published.
+    /// Name of the encoder, such as `resnet18`, by which published weights are found; `None` if there are no published
+    /// weights.
     pub encoder_name: Option<&'static str>,
-    /// The training step that its name alone stands for: `NxHxW` and settings, such as `4x128x128:base=16`.
+    /// The training step that the architecture's name alone stands for: `NxHxW` and settings, such as
+    /// `4x128x128:base=16`.
     pub step: &'static str,
     /// Outputs of that step.
     pub step_outputs: usize,
     /// Outputs of the published network.
     pub published_outputs: usize,
-    /// The network for a number of outputs; settings that are not named have their defaults.
+    /// Makes the network for a number of outputs. Absent settings have their defaults.
     pub build: fn(usize, &Settings) -> Result<Network, String>,
-    /// Whether sizes among the settings are those of a checkpoint's tensors, given the first axis of each by name: no memory
-    /// is taken for a size that only the description claims.
+    /// Whether sizes among the settings agree with a checkpoint's tensors, given the first axis of each tensor by name.
+    /// So no memory is taken for a size that only the description claims.
     pub fits: fn(&Settings, &dyn Fn(&str) -> Option<usize>) -> bool,
 }
 
@@ -60,7 +62,7 @@ pub struct Network {
     layers: Arc<dyn Model<Output = Value> + Send + Sync>,
 }
 
-/// Keys of the number of outputs in a model's description; they are no settings.
+/// Keys of the number of outputs in a model's description. They are not settings.
 const OUTPUTS: [&str; 2] = ["classes", "outputs"];
 
 impl Network {
@@ -77,7 +79,7 @@ impl Network {
         Network { architecture, outputs, settings, mirrored: None, layers: Arc::new(layers) }
     }
 
-    /// The layers that settings describe, with defaults for what they do not name.
+    /// The layers that settings describe. Absent settings have their defaults.
     ///
     /// # Errors
     /// A setting of the wrong type, in words.
@@ -102,7 +104,7 @@ impl Network {
         self.outputs
     }
 
-    /// All settings, defaults too.
+    /// All settings, including defaults.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -112,7 +114,7 @@ impl Network {
         Network { mirrored: Some(averaged), ..self }
     }
 
-    /// Whether [`Network::mirrored`] made it.
+    /// Whether predictions are averaged with those of the mirror images ([`Network::mirrored`]).
     pub fn is_mirrored(&self) -> bool {
         self.mirrored.is_some()
     }
@@ -185,7 +187,7 @@ impl Architecture {
         }
     }
 
-    /// Whether it has a setting of this key.
+    /// Whether the architecture has a setting of this key.
     pub fn has(&self, key: &str) -> bool {
         self.settings.iter().any(|setting| setting.key == key)
     }

@@ -64,7 +64,7 @@ pub(super) const ENCODER: [&str; 3] = ["conv1.*", "bn1.*", "layer*"];
 /// The encoder's stages, in every network that has one.
 pub(super) const STAGES: Stages = &[&["conv1", "bn1"], &["layer1"], &["layer2"], &["layer3"], &["layer4"]];
 
-/// Their lines of the list of architectures.
+/// The lines of these networks in the list of architectures.
 pub const ARCHITECTURES: [Architecture; 5] = [
     line(ResNetDepth::L18, |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
     line(ResNetDepth::L34, |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
@@ -103,7 +103,7 @@ fn read(depth: ResNetDepth, outputs: usize, settings: &Settings) -> Result<Netwo
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct ResNet {
-    /// Number of layers. The architecture's name gives it, so it is no setting.
+    /// Number of layers. The architecture's name gives it, so it is not a setting.
     #[serde(skip)]
     pub depth: ResNetDepth,
     /// Number of classes.
@@ -134,8 +134,8 @@ impl From<ResNet> for Network {
 }
 
 impl ResNet {
-    /// Smallest image side, in pixels, at which the stages after the published stem see more than one pixel. Smaller images
-    /// pass too, since all windows are padded, but there is nothing to convolve in one pixel.
+    /// Smallest image side, in pixels, at which the stages after the published stem see more than one pixel. Smaller
+    /// images are accepted too, since all windows are padded, but their maps have one pixel.
     pub const MIN_IMAGE_SIZE: usize = 5;
 
     /// The published network for a number of classes.

@@ -19,7 +19,7 @@ choices! {
     }
 }
 
-/// Their lines of the list of architectures.
+/// The lines of these networks in the list of architectures.
 pub const ARCHITECTURES: [Architecture; 5] = [
     line("resnet18-seg", ResNetDepth::L18, |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
     line("resnet34-seg", ResNetDepth::L34, |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
@@ -58,11 +58,12 @@ fn read(depth: ResNetDepth, outputs: usize, settings: &Settings) -> Result<Netwo
     Ok(ResNetSeg { depth, ..Network::read(outputs, settings)? }.into())
 }
 
-/// ResNet with an up-sampling head. The encoder has torchvision's tensor names, so it can start from its weights.
+/// ResNet with an upsampling head. The encoder has torchvision's tensor names, so it can start from torchvision's
+/// weights.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct ResNetSeg {
-    /// Number of layers of the encoder. The architecture's name gives it, so it is no setting.
+    /// Number of layers of the encoder. The architecture's name gives it, so it is not a setting.
     #[serde(skip)]
     pub depth: ResNetDepth,
     /// Number of classes.

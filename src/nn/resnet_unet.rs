@@ -1,5 +1,5 @@
-//! UNet (Ronneberger et al. 2015) whose encoder is a ResNet (He et al. 2015). Five halvings; the decoder has 256, 128, 64, 32
-//! and 16 channels, as that of segmentation_models.pytorch.
+//! UNet (Ronneberger et al. 2015) whose encoder is a ResNet (He et al. 2015). The encoder halves the map five times.
+//! The decoder has 256, 128, 64, 32 and 16 channels, as in segmentation_models.pytorch.
 
 use super::network::{Architecture, Network, Settings};
 use super::unet::double_conv;
@@ -34,7 +34,7 @@ impl Encoder {
     }
 }
 
-/// Their lines of the list of architectures.
+/// The lines of these networks in the list of architectures.
 pub const ARCHITECTURES: [Architecture; 5] = [
     line("unet-resnet18", ResNetDepth::L18, |outputs, settings| read(ResNetDepth::L18, outputs, settings)),
     line("unet-resnet34", ResNetDepth::L34, |outputs, settings| read(ResNetDepth::L34, outputs, settings)),
@@ -76,8 +76,8 @@ fn read(depth: ResNetDepth, outputs: usize, settings: &Settings) -> Result<Netwo
     Ok(ResNetUNet { encoder: depth, ..Network::read(outputs, settings)? }.into())
 }
 
-/// UNet with a ResNet encoder. The encoder has torchvision's tensor names, so it can start from its weights; the decoder has
-/// [`UNet`](super::UNet)'s.
+/// UNet with a ResNet encoder. The encoder has torchvision's tensor names, so it can start from torchvision's weights.
+/// The decoder has the tensor names of [`UNet`](super::UNet).
 ///
 /// | level | side | encoder gives | decoder's channels |
 /// |---|---|---|---|
@@ -90,14 +90,14 @@ fn read(depth: ResNetDepth, outputs: usize, settings: &Settings) -> Result<Netwo
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct ResNetUNet {
-    /// Number of layers of the encoder. The architecture's name gives it, so it is no setting.
+    /// Number of layers of the encoder. The architecture's name gives it, so it is not a setting.
     #[serde(skip)]
     pub encoder: ResNetDepth,
     /// Output channels: classes, or colors.
     pub outputs: usize,
     /// Enlargement.
     pub up: Up,
-    /// Concatenate what the encoder gives at each level to the decoder's features.
+    /// Concatenate the encoder's features of each level to the decoder's.
     pub skips: bool,
 }
 
@@ -127,8 +127,8 @@ impl ResNetUNet {
     /// Halvings.
     const LEVELS: usize = 5;
 
-    /// Appends the network: x `[N,H,W,C]` to `[N,H,W,outputs]`. A size that is no multiple of 32 is padded with zeros at the
-    /// end, and the result is cropped.
+    /// Appends the network: x `[N,H,W,C]` to `[N,H,W,outputs]`. A size that is not a multiple of 32 is padded with
+    /// zeros at the end, and the result is cropped.
     ///
     /// # Errors
     /// When `outputs` is 0.

@@ -75,7 +75,7 @@ pub struct UNet {
     pub base: usize,
     /// Enlargement.
     pub up: Up,
-    /// Concatenate the features of each level to the decoder's. Without them it is a plain encoder-decoder.
+    /// Concatenate the encoder's features of each level to the decoder's. Else the network is a plain encoder-decoder.
     pub skips: bool,
 }
 
@@ -105,16 +105,16 @@ impl UNet {
         UNet { outputs, depth: 4, base: 64, up: Up::Transposed, skips: true }
     }
 
-    /// Channels of a level; that of the image is 0.
+    /// Channels of a level. Level 0 has the image's size.
     pub fn channels(&self, level: usize) -> usize {
         self.base << level
     }
 
-    /// Appends the network: x `[N,H,W,C]` to `[N,H,W,outputs]`. A size that is no multiple of `2^depth` is padded with zeros
-    /// at the end, and the result is cropped.
+    /// Appends the network: x `[N,H,W,C]` to `[N,H,W,outputs]`. A size that is not a multiple of `2^depth` is padded
+    /// with zeros at the end, and the result is cropped.
     ///
     /// # Errors
-    /// When `base` or `outputs` is 0 or the depth above 8.
+    /// When `base` or `outputs` is 0, or `depth` is above 8.
     pub fn apply(&self, g: &mut Graph, x: Value, mode: Mode) -> Result<Value, GraphError> {
         let [_, h, w, c] = g.nhwc(x)?;
         if self.depth > 8 || self.base == 0 || self.outputs == 0 {

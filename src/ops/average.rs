@@ -11,14 +11,14 @@ use crate::shape::{LANES, TensorType};
 pub const AVERAGE: &str = "optimizer.average";
 
 /// Accumulates gradients. Inputs: sum and weight (states), gradients (flat), totals `[4]`, hyper. With `mean` the
-/// states do not change, and the output is the mean of the accumulated gradients and these.
+/// states do not change, and the output is the mean of the accumulated gradients and the input gradients.
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulate {
     /// Whether this is the last batch, for which the output is the mean.
     pub mean: bool,
 }
 
-/// Inputs: average (state), parameters (flat), hyper.
+/// Exponential moving average of the parameters. Inputs: average (state), parameters (flat), hyper.
 #[derive(Clone, Copy, Debug)]
 pub struct MovingAverage;
 
@@ -50,7 +50,7 @@ pub fn accumulate(
 /// Gradient: none.
 ///
 /// # Errors
-/// When a state of its name has another shape.
+/// When a state named [`AVERAGE`] has another shape.
 pub fn moving_average(g: &mut Graph, hyper: Value) -> Result<(), GraphError> {
     let average = moment(g, AVERAGE)?;
     let parameters = g.group(Group::Parameters);

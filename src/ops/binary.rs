@@ -187,7 +187,7 @@ impl Op for Binary {
         let repeat = Self::repeat(a, b);
         // 0 / 0 is not 0, and a single channel changes the padding.
         let masked = self.0 == BinaryOp::Div || repeat.is_some_and(Repeat::is_one_channel);
-        // Without a repeated input the shader declares these constants and reads none.
+        // Without a repeated input the shader declares these constants but does not read them.
         let of_repeat = repeat.or_else(|| Repeat::new(a, &TensorType::channels([1]))).map(Repeat::consts);
         let consts = row_consts(a).u("OP", code).b("BROADCAST", repeat.is_some()).b("MASKED", masked);
         let consts = consts.and(of_repeat.unwrap_or_default());

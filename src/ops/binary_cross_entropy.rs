@@ -40,7 +40,8 @@ pub struct BinaryCrossEntropy {
 struct BinaryCrossEntropyGrad(BinaryCrossEntropy);
 
 /// Appends the loss; returns it and the totals of [`BinaryCrossEntropy`]. `positive_weights` `[C]` multiply the part of
-/// the loss where a class is present: the ratio of pictures without to pictures with it makes both sides weigh the same.
+/// the loss where a class is present. A weight of (pictures without the class) / (pictures with it) balances the two
+/// parts.
 ///
 /// Gradient: for the logits. Targets and weights get none.
 ///

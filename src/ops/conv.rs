@@ -33,7 +33,7 @@ pub struct Conv2dInputGrad {
     pub spec: ConvSpec,
     /// Type of its input.
     pub x: TensorType,
-    /// The node is a network's transposed convolution (see [`super::conv_transpose2d`]), not a gradient.
+    /// Whether the node is a network's transposed convolution (see [`super::conv_transpose2d`]), not a gradient.
     pub transposed: bool,
     /// The fused epilogue.
     pub epilogue: Epilogue,
@@ -241,7 +241,7 @@ impl Op for Conv2dInputGrad {
         let &[dy, w] = expect_first(inputs)?;
         check_type(&self.x)?;
         let y = ConvShapes::new(self.spec, &self.x, w)?.y;
-        // The inputs of a norm's gradient follow.
+        // The inputs of a norm's gradient come after those of the convolution.
         let own = if self.sums.is_some() { inputs.len().min(self.norm_index()) } else { inputs.len() };
         self.epilogue.check(&inputs[..own], &self.x)?;
         let sums = self.sums.map(|_| statistics_type(&self.x));

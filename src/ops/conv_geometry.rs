@@ -19,7 +19,8 @@ impl From<Window> for ConvSpec {
     }
 }
 
-/// The shapes of a convolution's operands, logical. Its kernels' sizes derive from them ([`ConvShapes::geometry`]).
+/// The logical shapes of a convolution's operands. The sizes of its kernels derive from them
+/// ([`ConvShapes::geometry`]).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConvShapes {
     pub spec: ConvSpec,
@@ -95,7 +96,7 @@ impl ConvShapes {
         }
     }
 
-    /// Lengths of a row of all channels of `side`, and of one group at a vector boundary: without and with padding.
+    /// Lengths, without and with padding, of a row of all channels of `side`, and of one group at a vector boundary.
     fn layouts(&self, side: usize) -> [(usize, usize); 2] {
         let (g, c) = (self.spec.groups, self.group[side]);
         [(g * c, padded(g * c)), (c, padded(c))]
@@ -112,7 +113,8 @@ impl ConvShapes {
         copy
     }
 
-    /// Calls `emit` with the operand that an output of `rows` rows is written to, then copies it to the common layout.
+    /// Calls `emit` with the operand to which an output of `rows` rows is written, then copies it to the layout without
+    /// gaps between groups.
     pub fn with_output(
         &self,
         l: &mut Lowering<'_>,

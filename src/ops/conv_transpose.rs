@@ -12,7 +12,7 @@ use crate::shape::TensorType;
 ///
 /// x is `[N,H,W,I]` and w `[KH,KW,O/groups,I]`, the weight of the convolution from O to I channels. The output has
 /// `(H − 1)·stride − padding + dilation·(KH − 1) + 1 + output_padding` rows. `output_padding` adds rows and columns at
-/// the end: a strided convolution shrinks several sizes to one, and it selects among them.
+/// the end: a strided convolution maps several sizes to one, and `output_padding` selects among them.
 ///
 /// Gradient: for x and w.
 ///

@@ -31,7 +31,8 @@ pub fn dropout(g: &mut Graph, x: Value, seed: Value, p: f32) -> Result<Value, Gr
     g.add1(Dropout { p, stream }, &[x, seed])
 }
 
-/// The first unused stream of the current layer. A gradient is in the same layer, and its stream is used already.
+/// The first unused stream of the current layer. A gradient belongs to the same layer, but takes the stream of its
+/// dropout.
 fn stream(g: &Graph) -> u32 {
     let layer = g.layer();
     let of = |node: &Node| (node.op.as_ref() as &dyn Any).downcast_ref::<Dropout>().map(|op| op.stream);

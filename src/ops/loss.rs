@@ -12,7 +12,7 @@ use crate::shape::{LANES, TensorType};
 /// Reduction of the losses of all rows to one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Reduction {
-    /// Weighted mean over the rows that are not ignored; 0 when all are.
+    /// Weighted mean over the rows that are not ignored; 0 if all are ignored.
     #[default]
     Mean,
     /// Sum.
@@ -52,7 +52,7 @@ pub struct SoftmaxCrossEntropy {
 struct SoftmaxCrossEntropyGrad(SoftmaxCrossEntropy);
 
 /// Appends the loss; returns it and the totals. Labels lie side by side in memory: `TensorType::flat(rows)`, or a
-/// vector `[rows]`. A label that is no class and is not ignored has no weight; it adds only label smoothing's part of
+/// vector `[rows]`. A label that is neither a class nor ignored has no weight; it adds only label smoothing's part of
 /// the loss.
 ///
 /// Gradient: for the logits. Labels and weights get none.

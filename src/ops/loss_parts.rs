@@ -1,5 +1,5 @@
-//! What losses have in common. A loss has the outputs loss `[1]` and totals `[4]`. Its gradient has the inputs upstream `[1]`,
-//! totals `[4]`, then those of the loss, of which the first gets the gradient.
+//! The common parts of losses. A loss has the outputs loss `[1]` and totals `[4]`. Its gradient node has the inputs
+//! upstream `[1]`, totals `[4]`, then the inputs of the loss. The gradient is that of the loss's first input.
 
 use super::partial_sums::sum_partials;
 use super::{Reduction, first, none};
@@ -7,13 +7,13 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::TensorType;
 
-/// Requires logits and targets, and weights where the loss is `weighted`.
+/// Requires logits and targets, and weights if the loss is `weighted`.
 pub(super) fn expect_count(inputs: &[&TensorType], weighted: bool) -> Result<(), String> {
     let wanted = 2 + usize::from(weighted);
     if inputs.len() == wanted { Ok(()) } else { Err(format!("needs {wanted} inputs, got {}", inputs.len())) }
 }
 
-/// Requires a share below 1.
+/// Requires a smoothing of at least 0 and below 1.
 pub(super) fn expect_smoothing(label_smoothing: f32) -> Result<(), String> {
     match (0.0..1.0).contains(&label_smoothing) {
         true => Ok(()),
@@ -26,7 +26,7 @@ pub(super) fn weights(weighted: bool, logits: usize) -> Operand {
     Operand::Input(if weighted { logits + 2 } else { logits })
 }
 
-/// Emits the totals of their partial sums, and the loss of the totals: their mean, or their sum.
+/// Emits the sum of the partial sums as totals, and the loss from the totals: mean or sum.
 pub(super) fn finish(l: &mut Lowering<'_>, partials: Operand, parts: usize, reduction: Reduction) {
     sum_partials(l, partials, 1, parts, Operand::Output(1));
     let bindings = [(Operand::Output(1), Access::Read), (Operand::Output(0), Access::Write)];

@@ -25,7 +25,7 @@ pub struct LossScale;
 #[derive(Clone, Copy, Debug)]
 pub struct LossScaleUpdate;
 
-/// Whether the scale has fallen to its lower bound, given the state.
+/// Whether the scale is at its lower bound, given the state.
 pub fn loss_scale_is_lowest(state: &[f32]) -> bool {
     state.first().is_some_and(|&e| e <= (LIMITS[0] - START) as f32)
 }

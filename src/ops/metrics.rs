@@ -27,8 +27,8 @@ pub fn argmax(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     g.add1(Argmax, &[x])
 }
 
-/// Appends the counts [classes, classes] of (label, prediction) over all rows; rows whose label or prediction is no
-/// class are left out. Counts are exact up to 2^24. Both inputs lie in memory as the labels of
+/// Appends the counts [classes, classes] of (label, prediction) over all rows. Rows whose label or prediction is not a
+/// class are left out. Counts are exact up to 2^24. Both inputs have the layout of the labels of
 /// [`super::softmax_cross_entropy`].
 ///
 /// Gradient: none.

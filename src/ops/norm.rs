@@ -25,7 +25,7 @@ pub fn batch_norm(
     eps: f32,
     training: Option<BatchNormOptions>,
 ) -> Result<Value, GraphError> {
-    // Its variance of 0 would be learned as the running one; PyTorch refuses it too.
+    // The variance of one value is 0, and would enter the running variance. PyTorch refuses it too.
     if training.is_some() && g.known("batch_norm", x)?.shape.rows() == 1 {
         return Err(GraphError::OneValue { layer: g.layer() });
     }

@@ -43,14 +43,15 @@ impl NormGeometry {
         self.sample_rows <= FEW_ROWS
     }
 
-    /// Workgroups that each normalize some channels of few rows: about 4 rows an invocation, or all invocations along them.
+    /// Workgroups that each normalize some channels of few rows: about 4 rows per invocation, or all invocations along
+    /// the rows.
     pub(super) fn whole(&self) -> (Consts, Work) {
         let wide = WORKGROUP / self.sample_rows.div_ceil(4).next_power_of_two().min(WORKGROUP);
         (Consts::new().u("VECTORS", wide), Work::Groups(self.vectors.div_ceil(wide)))
     }
 
-    /// Invocations that each normalize some rows of a vector of channels, so that they read once what belongs to these: 4
-    /// where that keeps [`ENOUGH`] of them. The rows of a sample of several are normalized one by one.
+    /// Invocations that each normalize several rows of a vector of channels, so that they read its statistics once: 4
+    /// rows if at least [`ENOUGH`] invocations remain. With several samples each invocation normalizes one row.
     pub(super) fn apply(&self) -> (Consts, Work) {
         let rows = self.samples * self.sample_rows;
         let vectors = rows * self.vectors;

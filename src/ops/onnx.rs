@@ -12,8 +12,8 @@ pub(super) fn windowed(node: OnnxNode, window: &Window) -> OnnxNode {
         .ints("dilations", window.dilation)
 }
 
-/// The window without `ceil_mode`: padding at the end makes up for the rounding. (ONNX and its runtimes have changed
-/// the meaning of `ceil_mode` between versions.)
+/// The window without `ceil_mode`: padding at the end replaces the rounding. (ONNX and its runtimes have changed the
+/// meaning of `ceil_mode` between versions.)
 pub(super) fn rounded_down(window: &Window, x: &TensorType) -> Result<Window, String> {
     let [_, h, w, _] = map(x)?;
     let out = window.output_size([h, w])?;

@@ -49,7 +49,8 @@ impl Default for AdamOptions {
     }
 }
 
-/// Inputs: parameters, gradients, momentum (all flat), hyper `[8]`, clip `[4]`, guard, rates (see [`sgd_step`]).
+/// The SGD update. Inputs: parameters, gradients, momentum (all flat), hyper `[8]`, clip `[4]`, guard, rates (see
+/// [`sgd_step`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
     options: SgdOptions,
@@ -59,7 +60,8 @@ pub struct Sgd {
     spans: usize,
 }
 
-/// Inputs: parameters, gradients, both moments (all flat), hyper `[8]`, clip `[4]`, guard, rates (see [`sgd_step`]).
+/// The Adam update. Inputs: parameters, gradients, both moments (all flat), hyper `[8]`, clip `[4]`, guard, rates (see
+/// [`sgd_step`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     options: AdamOptions,
@@ -69,8 +71,9 @@ pub struct Adam {
     spans: usize,
 }
 
-/// Global-norm clipping: from the flat gradients, `[4]` = norm, factor `min(1, max_norm / (norm + 1e-6))`. The scale of a
-/// scaled loss is a second input: the norm is that of the unscaled gradients, and the factor includes 1 / scale.
+/// Clipping by the global norm. Input: the flat gradients. Output `[4]`: norm, factor `min(1, max_norm / (norm +
+/// 1e-6))`. With loss scaling the scale is a second input; the norm is then that of the unscaled gradients, and the
+/// factor includes 1 / scale.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipScale {
     /// Largest norm that is not clipped; infinite without clipping.

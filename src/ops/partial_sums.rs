@@ -27,7 +27,7 @@ pub(super) struct Run {
     pub outer: usize,
     pub middle: usize,
     pub inner: usize,
-    /// The channels are among them: the lanes of each sum are added up too.
+    /// Whether the channels are among these axes, so that the lanes of each sum are added up too.
     pub fold: bool,
 }
 

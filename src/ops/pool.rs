@@ -16,12 +16,12 @@ pub struct MaxPool(pub Window);
 pub struct AvgPool {
     /// The window.
     pub window: Window,
-    /// Divide by the taps inside the padded input, rather than by those inside the input.
+    /// Whether the divisor is the number of taps inside the padded input, not inside the input.
     pub count_include_pad: bool,
 }
 
-/// Gradient of [`MaxPool`] from dy and the winning taps. Channels of a third tensor may be added to it: the gradient of
-/// another use of the pooled value.
+/// Gradient of [`MaxPool`] from dy and the winning taps. Channels of a third tensor may be added to the result: the
+/// gradient of another use of the pooled value.
 #[derive(Clone, Debug)]
 pub(crate) struct MaxPoolGrad {
     window: Window,
@@ -46,7 +46,7 @@ struct AvgPoolGrad {
 
 /// Appends max pooling.
 ///
-/// Gradient: for x, at the first largest number of each window.
+/// Gradient: for x, at the first of the largest numbers of each window.
 ///
 /// # Errors
 /// When the window does not fit or the padding is larger than half of it.
@@ -182,7 +182,7 @@ impl Op for MaxPoolGrad {
     }
 
     fn lower(&self, l: &mut Lowering<'_>) {
-        // Without an addend something is bound in its place.
+        // Without an addend, dy is bound a second time.
         let addend = if self.addend.is_some() { 2 } else { 0 };
         let reads = [0, 1, addend].map(|i| (Operand::Input(i), Access::Read));
         let bindings = reads.into_iter().chain([(Operand::Output(0), Access::Write)]);
@@ -242,7 +242,7 @@ impl Op for AvgPool {
             return Err("its size is rounded up while padding counts (count_include_pad)".into());
         }
         let mut node = windowed(OnnxNode::new("AveragePool", given), &window);
-        // As above: it may not even be named.
+        // As above: the attribute must be absent.
         node.attributes.retain(|(name, _)| *name != "dilations");
         Ok(vec![node.int("count_include_pad", self.count_include_pad.into())])
     }

@@ -8,7 +8,7 @@ use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxInput, OnnxNode, O
 use crate::kernel::{Access, Work};
 use crate::shape::{LANES, Layout, Shape, TensorType, padded};
 
-/// Sum over some axes of x. In the result they have size 1, or, in front, are missing.
+/// Sum over some axes of x. In the result these axes have size 1; leading ones may be missing.
 #[derive(Clone, Debug)]
 pub struct Sum {
     /// The axes, in ascending order.
@@ -40,7 +40,7 @@ pub fn sum_axes(g: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, GraphE
     g.add1(Sum { axes, shape }, &[x])
 }
 
-/// Appends the mean over all elements, `[1]`; 0 when there is none.
+/// Appends the mean over all elements, `[1]`; 0 if x has no elements.
 ///
 /// Gradient: for x.
 ///
@@ -89,7 +89,7 @@ pub(super) fn sum_to(g: &mut Graph, x: Value, to: &TensorType) -> Result<Value, 
     g.add1(Sum { axes, shape: to.shape.clone() }, &[x])
 }
 
-/// The axes in ascending order, and the shape of x with 1 for them; axes that x does not have are refused with the op.
+/// The axes in ascending order, and the shape of x with 1 for them. The op refuses axes that x does not have.
 fn reduced(g: &Graph, x: Value, axes: &[usize]) -> Result<(Vec<usize>, Shape), GraphError> {
     let mut dims = g.known("sum", x)?.shape.0.clone();
     let mut axes = axes.to_vec();
@@ -137,7 +137,7 @@ impl Sum {
         runs
     }
 
-    /// Emits the sum over rows by workgroups, which bias gradients take.
+    /// Emits the sum over rows by workgroups, as bias gradients need it.
     fn lower_rows(l: &mut Lowering<'_>) {
         let x = l.inputs[0];
         let (rows, c4) = (x.len() / x.stride(), x.stride() / 4);

@@ -21,7 +21,7 @@ impl Region {
         Region { start: [0; 3], size }
     }
 
-    /// The same size from this row, column and channel on.
+    /// The region of the same size from this row, column and channel on.
     pub const fn starting_at(self, start: [i64; 3]) -> Self {
         Region { start, ..self }
     }
@@ -60,7 +60,7 @@ pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
 }
 
 impl CropPad {
-    /// The first selected vector of channels, if the region is whole vectors of every pixel of x.
+    /// The first selected vector of channels, if the region consists of whole vectors of every pixel of x.
     pub(crate) fn vectors_of(&self, x: &TensorType) -> Option<usize> {
         let ([top, left, first], [h, w, c]) = (self.0.start, self.0.size);
         let ([_, height, width, channels], first) = (x.shape.nhwc()?, usize::try_from(first).ok()?);

@@ -9,9 +9,9 @@ use crate::shape::{LANES, Layout, TensorType};
 pub(super) struct Repeat {
     /// Sizes of the last four axes of the larger tensor; the last counts vectors.
     sizes: [usize; 4],
-    /// Step of the smaller one along each of them, in vectors: 0 where it is repeated.
+    /// Step of the smaller one along each of these axes, in vectors; 0 where it is repeated.
     steps: [usize; 4],
-    /// The smaller one has a single channel, which all lanes read.
+    /// Whether the smaller one has a single channel, which all lanes read.
     one_channel: bool,
 }
 

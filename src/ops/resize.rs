@@ -11,7 +11,7 @@ use crate::shape::{LANES, TensorType};
 pub enum Interpolation {
     /// The pixel that contains the position.
     Nearest,
-    /// The two nearest along each axis, weighted by distance.
+    /// The two nearest pixels along each axis, weighted by distance.
     Bilinear,
 }
 
@@ -94,8 +94,8 @@ pub fn resize(
     g.add1(Resize { size, maps, interpolation }, &[x])
 }
 
-/// Output size over input size, rounded up if f32 cannot represent it: a runtime multiplies the input size by it and
-/// rounds down.
+/// Output size over input size, rounded up if f32 cannot represent it: runtimes multiply the input size by this scale
+/// and round down.
 fn onnx_scale(input: usize, output: usize) -> f32 {
     let scale = output as f32 / input as f32;
     if f64::from(scale) * (input as f64) < output as f64 { scale.next_up() } else { scale }

@@ -1,4 +1,4 @@
-//! Functions of one variable, element by element, with a number that is fixed when the graph is built.
+//! Functions of one variable, element by element. Some have a parameter, which is fixed when the graph is built.
 
 use super::{expect_inputs, first, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, Node, NodeView, OnnxInput, OnnxNode, Op, Operand, Value};
@@ -28,8 +28,8 @@ pub enum UnaryOp {
     Sqrt,
     /// `|x|`; its gradient at 0 is 0.
     Abs,
-    /// `x^exponent`. A whole exponent takes x of either sign, any other takes x ≥ 0: below 0 the CPU gives NaN, and a
-    /// device any number.
+    /// `x^exponent`. A whole exponent takes x of either sign, another one needs x ≥ 0: for x below 0 the CPU gives NaN,
+    /// and a GPU any number.
     Pow(f32),
 }
 
@@ -44,7 +44,7 @@ enum Derivative {
 }
 
 impl UnaryOp {
-    /// The code of the function in shader and twin, and its number.
+    /// The code of the function in shader and twin, and its parameter.
     pub(super) fn code(self) -> (usize, f64) {
         match self {
             UnaryOp::Relu => (0, 0.0),
@@ -61,7 +61,7 @@ impl UnaryOp {
         }
     }
 
-    /// Whether it is 0 at 0, so that padding stays 0 by itself.
+    /// Whether the function is 0 at 0, so that padding stays 0.
     fn keeps_zero(self) -> bool {
         match self {
             UnaryOp::Sigmoid | UnaryOp::Exp | UnaryOp::Log => false,
@@ -71,7 +71,7 @@ impl UnaryOp {
         }
     }
 
-    /// Whether its derivative is finite where argument and result are 0, as they are in padding.
+    /// Whether the derivative is finite where argument and result are 0, as in padding.
     fn is_smooth_at_zero(self) -> bool {
         match self {
             UnaryOp::Log | UnaryOp::Sqrt => false,
@@ -99,7 +99,7 @@ impl UnaryOp {
     }
 }
 
-/// A function applied.
+/// The op that applies a function.
 #[derive(Clone, Copy, Debug)]
 pub struct Unary(pub UnaryOp);
 

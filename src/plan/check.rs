@@ -1,4 +1,4 @@
-//! Checks that engines rely on: a call of a plan that passes reads and writes nothing but its bindings.
+//! Checks that engines rely on. In a plan that passes, a call reads and writes only its bindings.
 
 use super::{Buffer, Plan, PlannedCall, Slice};
 use crate::kernel::{Access, Const};
@@ -11,7 +11,8 @@ pub(crate) struct Unfit {
 }
 
 impl Plan {
-    /// Within a call no written slice overlaps another slice. All slices lie in their buffers. Constants are finite.
+    /// Checks that within a call no written slice overlaps another slice, that all slices lie in their buffers, and
+    /// that constants are finite.
     pub(crate) fn check(&self) -> Result<(), Unfit> {
         self.calls.iter().try_for_each(|planned| {
             let problem = self.bounds(planned).or_else(|| overlap(planned)).or_else(|| constants(planned));
@@ -45,7 +46,7 @@ fn overlap(planned: &PlannedCall) -> Option<String> {
     })
 }
 
-/// No shader has a text for infinity.
+/// Constants must be finite: WGSL has no literal for infinity or NaN.
 fn constants(planned: &PlannedCall) -> Option<String> {
     planned.call.consts().0.iter().find_map(|(name, value)| match value {
         Const::F(v) if !(*v as f32).is_finite() => {

@@ -1,4 +1,4 @@
-//! A node as kernel calls.
+//! Lowers a node to kernel calls.
 
 use crate::graph::{Graph, Lowering, Operand};
 use crate::kernel::KernelCall;

@@ -3,7 +3,7 @@
 //! | value | memory |
 //! |---|---|
 //! | state | its group's buffer |
-//! | input, packed gradients | a buffer for it alone |
+//! | input, packed gradients | a separate buffer |
 //! | all others | a slot of the pool, which values with disjoint lifetimes share |
 //!
 //! A slot is a whole buffer, not a range of an arena: wgpu forbids one buffer bound both read-only and writable in a
@@ -106,8 +106,8 @@ pub(super) fn assign(graph: &Graph, order: &[usize], lowered: &[Lowered], reuse:
     memory
 }
 
-/// For every value the owner of its memory and the offset in it. Panics for a value that is packed twice; gradients are
-/// distinct nodes, so no graph has one.
+/// For every value the owner of its memory and the offset in it. Panics for a value that is packed twice. No graph has
+/// such a value, because gradients are distinct nodes.
 fn places(graph: &Graph, order: &[usize]) -> HashMap<Value, (Root, usize)> {
     let mut parent: HashMap<Value, (Value, usize)> = HashMap::new();
     for &n in order {

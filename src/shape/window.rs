@@ -81,7 +81,8 @@ impl Window {
         Window { dilation: [dilation; 2], ..self }
     }
 
-    /// Kernels index with 32 bits. Each size must allow for a sum.
+    /// Checks the parameters. Kernels index with 32 bits, so a size must be small enough that sums of sizes do not
+    /// overflow.
     fn check(&self) -> Result<(), String> {
         const MOST: usize = 1 << 30;
         let Padding { top, bottom, left, right } = self.padding;
@@ -143,7 +144,7 @@ impl Window {
                 ));
             }
             let extra = output_padding[axis];
-            // An output padding above the stride reduces the padding of the convolution, if that is large enough.
+            // An output padding of at least the stride reduces the padding of the convolution, if that is large enough.
             if extra >= s && (extra >= d || extra > pads[axis].1 + s - 1) {
                 return Err(format!("output_padding {extra} must be smaller than the stride {s}"));
             }
@@ -175,8 +176,8 @@ pub struct Phase {
     pub count: usize,
 }
 
-/// The `stride` phases of an axis. By them an input gradient multiplies no zeros. Input position `i` receives output
-/// `o` through tap `k` if `o·stride = i + padding − k·dilation`.
+/// The `stride` phases of an axis. An input gradient that goes phase by phase multiplies no zeros. Input position `i`
+/// receives output `o` through tap `k` if `o·stride = i + padding − k·dilation`.
 pub fn phases(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Vec<Phase> {
     (0..stride)
         .map(|phase| {

@@ -139,7 +139,7 @@ pub fn blocks() -> Vec<OpCase> {
     ]
 }
 
-/// Norms of large maps: an invocation takes 4 rows, or 2 if their number is no multiple of 4. The maps have too many
+/// Norms of large maps: an invocation takes 4 rows, or 2 if their number is not a multiple of 4. The maps have too many
 /// elements for finite differences.
 pub fn large_maps() -> [OpCase; 4] {
     let trained = Some(BatchNormOptions::default());
@@ -166,8 +166,8 @@ pub fn large_maps() -> [OpCase; 4] {
     [relu, residual, eval, groups]
 }
 
-/// A BatchNorm with results of either sign, none near 0. Among thousands of results near 0, the ReLU after it would cut
-/// one in 16 bits, or a bit away from it, that it does not cut in 64 bits.
+/// A BatchNorm with results of either sign, none near 0. Of thousands of results near 0, the ReLU after it would cut
+/// some in 16 bits, or with another rounding, that it does not cut in 64 bits.
 fn far_from_the_kink(b: &mut Builder, x: [usize; 4], training: Option<BatchNormOptions>) -> Result<Value, GraphError> {
     let (c, len) = (x[3], x.iter().product());
     let signs = normal("signs", len);

@@ -55,8 +55,8 @@ impl Case {
         Plan::new(&self.graph, PlanOptions::default())
     }
 
-    /// Whether the tests of all ops run this case: all cases, or those that call a kernel of the list
-    /// `SHADEGRAD_TEST_KERNELS`, with commas.
+    /// Whether the tests of all ops run this case. They run all cases, or those that call a kernel of the
+    /// comma-separated list `SHADEGRAD_TEST_KERNELS`.
     pub fn is_picked(&self) -> bool {
         let Ok(kernels) = std::env::var("SHADEGRAD_TEST_KERNELS") else { return true };
         self.plan().calls.iter().any(|planned| kernels.split(',').any(|kernel| kernel == planned.call.kernel))

@@ -277,7 +277,8 @@ fn losses() -> Vec<OpCase> {
     cases
 }
 
-/// Targets 0, 1 and between. Maps are so large that a part sums several vectors. Channels fill no vector.
+/// Targets 0, 1 and between. Maps are so large that a part sums several vectors. The channels do not fill whole
+/// vectors.
 fn binary_cross_entropies() -> Vec<OpCase> {
     let mut cases = vec![];
     for (shape, label_smoothing, ignore_target, weighted, reduction, focal_gamma) in [

@@ -23,8 +23,8 @@ pub fn update_case(
     update_case_of_spans(name, parameters, gradients, update, &[])
 }
 
-/// The same, where each parameter has its own factor of the rate; one of 0 is not trained. Without factors there is one rate.
-/// Parameters with decay stand before those without.
+/// [`update_case`] with a factor of the learning rate for each parameter. A parameter with the factor 0 is not trained.
+/// Without factors all have one rate. Parameters with decay stand before those without.
 fn update_case_of_spans(
     name: &str,
     parameters: &[(&str, TensorType, bool, Vec<f64>)],
@@ -97,7 +97,8 @@ fn averages_case() -> Result<Case, GraphError> {
 /// States of the scale: at the start, one good step before a rise at the upper bound, at the lower bound.
 pub const LOSS_SCALES: [[f64; 4]; 3] = [[0.0; 4], [8.0, 1999.0, 0.0, 0.0], [-30.0, 5.0, 0.0, 0.0]];
 
-/// Scaled gradients, from a state of the scale. The one of the middle step is not finite, and changes only the scale.
+/// Scaled gradients, from a state of the scale. The gradient of the middle step is not finite, and changes only the
+/// scale.
 pub fn loss_scale_case(start: [f64; 4]) -> Result<Case, GraphError> {
     let name = format!("loss_scale_{start:?}");
     let (mut b, ty) = (Builder::new(&name, Context::Alone), TensorType::kernel([3, 3, 5, 7]));

@@ -206,7 +206,7 @@ fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
     }
 }
 
-/// Emulated units always run, those of the adapter if it has some.
+/// Emulated units always run. The adapter's units run if it has some.
 #[test]
 fn tiles_for_matrix_units_match_the_twin() {
     if !gpu::has_half("tiles for matrix units") {

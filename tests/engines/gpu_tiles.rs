@@ -24,7 +24,7 @@ use crate::common::{gpu, run_on, twin};
 
 /// Four convolutions with their gradients:
 ///
-/// - sizes that are no multiples of any tile's, but larger than half of each;
+/// - sizes that are not multiples of any tile's, but larger than half of each;
 /// - sizes that are multiples, as in networks: guards are dropped, and no tile reaches into two taps;
 /// - a small map in groups, with sums long enough to be split among workgroups, unlike phases and a full epilogue;
 /// - a convolution before and one after a BatchNorm, whose tiles write statistics.

@@ -1,4 +1,5 @@
-//! Engines against the f64 twins of the shaders. `benches/gpu.sh` runs this binary on a GPU: no test of it needs a file.
+//! Engines against the f64 twins of the shaders. No test needs a file, since `benches/gpu.sh` runs this binary alone on
+//! a GPU.
 
 #[path = "../common/mod.rs"]
 mod common;

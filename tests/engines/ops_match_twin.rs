@@ -12,7 +12,7 @@ use crate::common::table::{OpCase, op_cases};
 use crate::common::updates::update_cases;
 use crate::common::{OnGpu, Runner, cpu, engines, gpu, run_on, twin};
 
-/// Large maps with the rows per invocation of their norms, which read the shared values once.
+/// Large maps, after a check of the rows that an invocation of their norms takes.
 fn large_cases() -> Vec<Case> {
     let cases: Vec<Case> = large_maps().into_iter().map(|op| op.case(Context::Alone).fused()).collect();
     for (case, rows) in cases.iter().zip([4, 2, 4, 4]) {

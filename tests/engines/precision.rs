@@ -1,4 +1,4 @@
-//! Training in 16 bits: the values that have them, steps that match those in 32 bits, a gradient overflow that changes
+//! Training in 16 bits: the values with 16 bits, steps that match those in 32 bits, a gradient overflow that changes
 //! only the scale of the loss, and engines without f16, which refuse 16-bit plans.
 
 use shadegrad::exec::{CpuEngine, Engine, ExecError, Plan, PlanOptions, Session};

@@ -42,7 +42,8 @@ fn session(engine: Box<AnyEngine>) -> (Session<AnyEngine>, PlanId) {
     (session, plan)
 }
 
-/// The gradients of each layer's weights, in order, and those of all biases. All layers have as many.
+/// The gradients of each layer's weights, in order, and those of all biases. All layers have the same number of
+/// weights.
 fn parts(session: &Session<AnyEngine>) -> Vec<Range<usize>> {
     let layout = session.states().layout();
     let (len, end) = (layout.decay_end / LAYERS, layout.group_len[Group::Parameters as usize]);
@@ -59,7 +60,7 @@ fn parts_have_the_bits_of_a_whole_run_and_the_last_layers_come_first() {
         let ranges = parts(&session);
         let ports = session.plan(plan).outputs.clone();
         let of = |name: &str| &whole[ports.iter().position(|port| port.name == name).expect("an output")];
-        // A second time, its memory is that of an earlier run.
+        // The second run finds the results of the first one in its memory.
         for _ in 0..2 {
             let parts = (port::GRADIENTS, ranges.as_slice());
             let ticket = session.run_parts(plan, parts).expect("a run");

@@ -1,5 +1,5 @@
-//! Published weights: found in the folders of programs, or fetched from a server on this machine, which misbehaves in the ways of
-//! real ones.
+//! Published weights: found in the folders of programs, or fetched from a server on this machine that misbehaves as
+//! real servers do.
 
 mod fetched;
 mod server;
@@ -73,7 +73,7 @@ fn a_server_without_ranges_sends_the_whole_file() {
         if number == 0 { answer.cut_after(40_000) } else { answer }
     };
     assert_eq!(fetch(whole).is_whole().ranges(), [None, Some(40_000)]);
-    // One that refuses the range, and one that answers with another range.
+    // One server refuses the range, the other one answers with another range.
     let refusing = |number: usize, request: &Request| match (number, request.range) {
         (0, _) => Answer::whole(&content()).cut_after(40_000),
         (_, Some(_)) => Answer::status(416),

@@ -7,7 +7,7 @@ use shadegrad::interop::weight_file::WeightFile;
 
 use crate::torch_files::fixture;
 
-/// What opening and reading every tensor of a file with these bytes says.
+/// Opens a file with these bytes and reads every tensor. An error is returned as its message.
 fn outcome(bytes: &[u8]) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("weights.pth");
@@ -17,7 +17,8 @@ fn outcome(bytes: &[u8]) -> Result<(), String> {
     names.iter().try_for_each(|name| file.read(name).map(drop)).map_err(|error| error.to_string())
 }
 
-/// The bytes are refused with all of `parts` in the message, within ten seconds: the rest is room for a busy machine.
+/// Requires that the bytes are refused with all of `parts` in the message, within ten seconds, which is ample on a busy
+/// machine.
 fn refused(what: &str, bytes: &[u8], parts: &[&str]) {
     let start = Instant::now();
     let error = outcome(bytes).expect_err(what);

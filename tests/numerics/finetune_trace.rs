@@ -47,7 +47,7 @@ fn settings(run: &Json) -> ClassifyConfig {
     ClassifyConfig {
         optimizer: if text(run, "kind") == "sgd" { Optimizer::Sgd } else { Optimizer::AdamW },
         weight_decay: 0.1,
-        // Of steps: an epoch has one.
+        // In epochs, which have one step each.
         head_epochs: Some(2.0),
         warmup: Some(2.0),
         lr_decay_layers: Some(0.5),

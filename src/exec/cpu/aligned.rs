@@ -4,8 +4,8 @@ use std::ops::{Deref, DerefMut};
 
 use crate::exec::twin::Real;
 
-/// Bytes of a cache line, and of the longest vector. A vector that lies in two lines takes twice the time to read, and
-/// allocators start large buffers 16 bytes after a page.
+/// Bytes of a cache line, and of the longest vector. Reading a vector that lies in two lines takes twice the time.
+/// Allocators start large buffers 16 bytes after the start of a page.
 pub(super) const LINE: usize = 64;
 
 /// Numbers that start at a cache line.

@@ -52,7 +52,7 @@ pub fn binary_cross_entropy<T: Real>(mut a: Args<'_, T>) {
     let (loss, logits) = (Loss::new(&a, [1, 2]), a.input(0));
     let (parts, total) = (a.u("PARTS"), a.u("TOTAL4"));
     let (zero, one, half) = (T::zero(), T::one(), T::of(0.5));
-    // An empty batch has no parts, but memory for one.
+    // An empty batch has no parts, but its memory has room for one.
     a.output(3).par_chunks_exact_mut(4).take(parts).enumerate().for_each(|(part, out)| {
         let (mut sum, mut counted, mut right) = (zero, zero, zero);
         for i in (part..total).step_by(parts).flat_map(|vector| vector * 4..vector * 4 + 4) {

@@ -23,8 +23,8 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// At least four tasks, by rows or by columns. A task reads the weights of its columns once and copies its rows once, so
-    /// the two are of similar size. The taps that it copies at a time stay in cache.
+    /// At least four tasks, by rows or by columns. A task reads the weights of its columns once and copies its rows
+    /// once, so rows and columns are of similar number. The taps that it copies at a time stay in cache.
     fn new(rows: usize, [taps, channels]: [usize; 2], columns: usize) -> Blocks {
         let by_columns = match columns {
             c if c >= 2 * rows => 4,
@@ -62,7 +62,7 @@ pub fn conv_fwd<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Its products.
+/// The products of [`conv_fwd`], with their epilogue.
 fn forward<T: Real>(a: &Args<'_, T>, y: Target<T>) {
     let g = a.geometry::<ConvGeometry>();
     let (x, w, epilogue) = (a.input(0), a.input(1), Epilogue::new(a, g.epilogue));
@@ -117,7 +117,7 @@ pub fn conv_dgrad<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Its products.
+/// The products of [`conv_dgrad`], with their epilogue.
 fn backward<T: Real>(a: &Args<'_, T>, dx: Target<T>) {
     let g = a.geometry::<ConvGeometry>();
     let ConvDirection::InputGrad { phases } = &g.direction else { panic!("an input gradient has phases") };
@@ -261,8 +261,8 @@ const SIDE: usize = 64;
 pub fn transpose_kernel<T: Real>(mut a: Args<'_, T>) {
     let (i, o) = (a.u("I4") * 4, a.u("O4") * 4);
     let w = a.input(0);
-    // Through blocks of 64×64, so that both sides are touched 4 cache lines at a time: with single lines, a power of two
-    // apart, each is a miss that nothing foresees.
+    // Through blocks of 64×64, so that both sides are touched 4 cache lines at a time. Single lines a power of two
+    // apart would each be a cache miss that no prefetcher foresees.
     a.output(1).par_chunks_mut(i * o).zip(w.par_chunks(i * o)).for_each(|(to, from)| {
         let mut block = [T::zero(); SIDE * SIDE];
         for (first_i, first_o) in (0..i).step_by(SIDE).flat_map(|i| (0..o).step_by(SIDE).map(move |o| (i, o))) {

@@ -1,4 +1,4 @@
-//! The twins of the convolution kernels by [`direct`](super::direct): where it is faster than a GEMM.
+//! The twins of the convolution kernels by [`direct`](super::direct), where it is faster than a GEMM.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,7 @@ pub(super) use super::direct::LONGEST;
 use super::direct::{Direct, DirectWgrad, Plane, Segment, Tap};
 use crate::kernel::ConvGeometry;
 
-/// Columns up to which the direct form is faster. Its weights lie as they are, and must stay in the cache.
+/// Columns up to which the direct form is faster. It does not pack the weights, so they must stay in the cache.
 const MOST_COLUMNS: usize = 64;
 
 /// Pixels of a task.
@@ -77,8 +77,9 @@ pub(super) fn conv_dgrad(g: &ConvGeometry, phase: &DgradPhase, operands: Operand
     all(&plane, [g.n, g.groups], channels, [g.gi, g.go * g.gi], &taps.collect::<Vec<_>>(), operands);
 }
 
-/// All groups and pixels. `channels` are those of all groups and of one, of the input (and how many of these are not
-/// padding) and of the output; `weights` the distances from one channel's to the next and from one group's to the next.
+/// Computes all groups and pixels. `channels` are those of all groups and of one, of the input (and how many of these
+/// are not padding) and of the output. `weights` are the distances between the weights of neighboring channels and
+/// groups.
 fn all(
     plane: &Plane,
     [n, groups]: [usize; 2],
@@ -118,7 +119,7 @@ fn all(
     });
 }
 
-/// The part of a convolution's weight gradient that tap `tap` has over output pixels `pixels`, added to `dw`.
+/// Adds the weight gradient of tap `tap` over output pixels `pixels` to `dw`.
 pub(super) fn conv_wgrad(
     g: &ConvGeometry,
     [group, tap]: [usize; 2],

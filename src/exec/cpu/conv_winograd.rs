@@ -14,7 +14,7 @@ use super::winograd_maps::{Input, Output, OutputGrad, Product, ROWS, Transform, 
 use super::winograd_shares::Shares;
 use crate::exec::winograd::{OUTPUTS, POINTS, Plane};
 
-/// Tiles of a group: their values at the points are made and multiplied at a time.
+/// Tiles of a group, which a task transforms and multiplies together.
 const TILES: usize = 32;
 /// Channels that are summed over at a time.
 const CHANNELS: usize = 64;
@@ -30,13 +30,13 @@ impl Plane {
     }
 }
 
-/// Offset of a pixel of an image of `size`, or none outside of it.
+/// Offset of a pixel in an image of `size`; `None` for a pixel outside the image.
 fn pixel(image: usize, [row, column]: [i64; 2], size: [usize; 2]) -> Option<usize> {
     let within = |at: i64, size: usize| usize::try_from(at).ok().filter(|&at| at < size);
     Some((image * size[0] + within(row, size[0])?) * size[1] + within(column, size[1])?)
 }
 
-/// Addresses of `N`×`N` pixels from `first` on in an image of `size`; `outside` where there is none.
+/// Addresses of `N`×`N` pixels from `first` on in an image of `size`; `outside` for pixels outside the image.
 fn window<P: Copy, const N: usize>(
     image: usize,
     first: [i64; 2],
@@ -49,11 +49,11 @@ fn window<P: Copy, const N: usize>(
 }
 
 thread_local! {
-    /// Memory of a thread's tasks: 2 MB that are made once.
+    /// Scratch memory of a thread's tasks: 2 MB, allocated once.
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Parts of these lengths of a thread's memory, which grows where it is too short.
+/// Slices of these lengths in the thread's scratch memory, which grows if it is too short.
 fn parts<const N: usize>(lengths: [usize; N]) -> [*mut f32; N] {
     SCRATCH.with_borrow_mut(|scratch| {
         const FLOATS: usize = LINE / size_of::<f32>();
@@ -72,12 +72,12 @@ fn parts<const N: usize>(lengths: [usize; N]) -> [*mut f32; N] {
     })
 }
 
-/// Values at all pairs of points, lines of `width` for each.
+/// Values at all pairs of points. Each pair has lines of `width` floats.
 #[derive(Clone, Copy)]
 struct Values {
     at: *mut f32,
     width: usize,
-    /// From one pair of points to the next.
+    /// Distance from one pair of points to the next.
     apart: usize,
 }
 
@@ -102,7 +102,7 @@ impl Values {
         std::array::from_fn(|r| std::array::from_fn(|c| first.wrapping_add((r * POINTS + c) * self.apart)))
     }
 
-    /// Where a line starts, at all pairs, to be read.
+    /// The same for reading.
     fn read(&self, line: usize) -> [[*const f32; POINTS]; POINTS] {
         self.line(line).map(|row| row.map(<*mut f32>::cast_const))
     }
@@ -218,7 +218,7 @@ impl Block<'_> {
         }
     }
 
-    /// Outputs of some tiles from the products; what lies outside of the map goes to the sink.
+    /// Outputs of some tiles from the products. Outputs outside the map go to the sink.
     #[inline(always)]
     unsafe fn outputs<S: Simd>(&self, simd: S, tiles: Range<usize>, from: Values, sink: *mut f32) {
         let Block { plane, operands, columns, .. } = self;
@@ -243,7 +243,7 @@ impl Block<'_> {
     }
 }
 
-/// The gradient of the kernel: `splits` parts of 9 × channels × columns, whose sum it is. The parts are sums over tiles.
+/// The gradient of the kernel as `splits` partial sums of 9 × channels × columns. Each is a sum over some tiles.
 pub(super) fn wgrad(plane: &Plane, [x, dy]: [&[f32]; 2], dw: Target<f32>, splits: usize) {
     let tiles = plane.tiles();
     let [by_channels, by_columns] = [plane.channels.div_ceil(WGRAD[0]), plane.columns.div_ceil(WGRAD[1])];

@@ -53,7 +53,7 @@ fn mask<T: Real>(out: &mut [T], c: usize, stride: usize) {
     }
 }
 
-/// `v^p`, of a negative v for a whole p alone.
+/// `v^p`. A negative v needs a whole p.
 fn power<T: Real>(v: T, p: f64) -> T {
     if p.fract() == 0.0 && p.abs() < f64::from(1 << 30) { v.powi(p as i32) } else { v.powf(T::of(p)) }
 }

@@ -75,7 +75,7 @@ impl<T: Real> CpuEngine<T> {
         Ok(self.range(plan, from)?.to_vec())
     }
 
-    /// Fills all pool memory with NaN, so that a test sees a kernel that reads what nothing wrote.
+    /// Fills all pool memory with NaN, so that a test finds a kernel that reads unwritten memory.
     pub fn poison(&mut self) {
         for slot in &mut self.slots {
             slot.fill(T::nan());
@@ -95,8 +95,8 @@ impl<T: Real> CpuEngine<T> {
             .map(|(slice, access)| {
                 let range = self.range(plan, *slice).expect("checked when the plan was loaded, and no buffer shrinks");
                 let (pointer, len) = (range.as_mut_ptr(), range.len());
-                // SAFETY: the range lies in a vector that is not resized while the call runs, and `load` has had
-                // `Plan::check` see that within a call no written slice overlaps any other.
+                // SAFETY: the range lies in a vector that is not resized while the call runs. `load` ran `Plan::check`:
+                // within a call no written slice overlaps any other.
                 unsafe {
                     match access {
                         Access::Read => Binding::Read(std::slice::from_raw_parts(pointer, len)),
@@ -123,7 +123,7 @@ pub(in crate::exec) fn run_twin<T: Real>(call: &KernelCall<Slice>, operands: &mu
     Ok(())
 }
 
-/// Refuses what does not fit into memory before any of it is taken: `vec!` would end the process.
+/// Refuses buffers that exceed the free memory before it allocates any: `vec!` would end the process.
 fn require_memory<T>(during: &str, lens: impl Iterator<Item = usize>) -> Result<(), ExecError> {
     let numbers = lens.fold(0, usize::saturating_add);
     let bytes = numbers.saturating_mul(size_of::<T>()) as u64;

@@ -41,7 +41,7 @@ impl<'a, T: Real> Loss<'a, T> {
         self.soft_labels.then(|| &self.labels[row * stride..][..self.c])
     }
 
-    /// The class of a row's label; `None` when the label is no class.
+    /// The class of a row's label; `None` when the label is not a class.
     fn class(&self, row: usize) -> Option<usize> {
         self.labels[row].class(self.c)
     }

@@ -13,7 +13,7 @@ impl NormGeometry {
         (0..self.stride()).map(|c| stats[self.statistic(row, c)]).collect()
     }
 
-    /// Rows of a task of the passes over all elements; never across samples.
+    /// Rows per task in the passes over all elements. A task stays within one sample.
     pub fn block(&self) -> usize {
         // An empty batch has samples of no rows.
         let sample = self.sample_rows.max(1);
@@ -22,7 +22,7 @@ impl NormGeometry {
     }
 }
 
-/// Channels of a task that goes over all rows: a line of the cache.
+/// Channels per task where a task reads all rows: one cache line.
 pub(super) const CHANNELS: usize = 16;
 
 /// γ / std of each channel.
@@ -30,7 +30,7 @@ pub(super) fn scales<T: Real>(invstd: &[T], gamma: &[T]) -> Vec<T> {
     invstd.iter().zip(gamma).map(|(&r, &w)| r * w).collect()
 }
 
-/// The partials of a segment are stored a vector of each quantity in turn.
+/// Stores the partial results of a segment: vectors of the two quantities in turn.
 pub(super) fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
     for (c4, pair) in out.chunks_exact_mut(8).enumerate() {
         pair[..4].copy_from_slice(&first[c4 * 4..][..4]);
@@ -38,7 +38,8 @@ pub(super) fn interleave<T: Real>(out: &mut [T], first: &[T], second: &[T]) {
     }
 }
 
-/// Means and squared deviations over some rows of `c` channels, of the channels from `first` on that fit into the results.
+/// Means and squared deviations over some rows of `c` channels, for as many channels from `first` on as the results
+/// hold.
 fn moments<T: Real>(c: usize, x: &[T], rows: Range<usize>, first: usize, [mean, m2]: [&mut [T]; 2]) {
     let channels = mean.len();
     if rows.is_empty() {
@@ -83,7 +84,7 @@ pub fn norm_stats<T: Real>(mut a: Args<'_, T>) {
     let g = a.geometry::<NormGeometry>();
     let x = a.input(0);
     let task = |(segment, out): (usize, &mut [T])| segment_moments(g.stride(), x, g.segment(segment), out);
-    // An empty batch has none, but memory for one.
+    // An empty batch has no segments, but its memory has room for one.
     a.output(1).par_chunks_mut(2 * g.stride()).take(g.samples * g.segments).enumerate().for_each(task);
 }
 
@@ -113,7 +114,7 @@ impl<T: Real> Finalize<T> {
         Finalize { eps, momentum, unbiased: a.flag("UNBIASED") }
     }
 
-    /// Squared deviations of `n` numbers each become 1 / std; the running statistics follow.
+    /// Turns squared deviations over `n` numbers into 1 / std, and updates the running statistics.
     fn run(&self, n: T, mean: &[T], m2: &mut [T], mut running: Option<[&mut [T]; 2]>) {
         for (i, (&mean, m2)) in mean.iter().zip(m2).enumerate() {
             let variance = *m2 / n;
@@ -153,8 +154,8 @@ pub fn norm_fixed<T: Real>(mut a: Args<'_, T>) {
     }
 }
 
-/// Merges a sample's segments in order (Chan et al. 1983) to means and squared deviations of its groups, and returns the count
-/// of numbers. All groups have the same count in each segment, so factors are the same for all.
+/// Merges a sample's segments in order (Chan et al. 1983) to means and squared deviations of its groups, and returns
+/// the count of numbers. All groups have the same count in each segment, so they share the factors.
 fn merge<T: Real>(g: &NormGeometry, partials: &[T], sample: usize, mean: &mut [T], m2: &mut [T]) -> T {
     let mut n = T::zero();
     for s in 0..g.segments {

@@ -24,7 +24,7 @@ enum Mask<'a, T> {
 }
 
 impl<'a, T: Real> Mask<'a, T> {
-    /// From a kernel's flags and its binding, which is y or β, and a task's scales and means.
+    /// The mask by a kernel's flags. `bound` is its binding with y or β; scales and means are those of a task.
     fn new([relu, residual]: [bool; 2], bound: &'a [T], [scale, mean]: [&'a [T]; 2]) -> Self {
         match (relu, residual) {
             (false, _) => Mask::Nowhere,
@@ -33,7 +33,7 @@ impl<'a, T: Real> Mask<'a, T> {
         }
     }
 
-    /// Adds Σ dy and Σ dy · (x − mean) of the channels from `c` on to the first of the sums, over the rows at these places.
+    /// Adds Σ dy and Σ dy · (x − mean) over the rows at these places to the first sums, for the channels from `c` on.
     /// Returns the number of channels.
     fn add_sums<const N: usize>(
         &self,
@@ -85,7 +85,7 @@ impl<'a, T: Real> Mask<'a, T> {
     }
 }
 
-/// Sums dy, masked by `left`, and its products with x − mean, both in registers.
+/// Sums dy masked by `left`, and its products with x − mean. Both sums stay in registers.
 fn masked_sums<T: Real, const N: usize>(
     at: impl Iterator<Item = usize>,
     [dy, x]: [&[T]; 2],
@@ -121,7 +121,7 @@ impl<'a, T: Real> Inputs<'a, T> {
         Inputs { g: a.geometry(), flags, values: [0, 1, 2, 3, 4, 5].map(|i| a.input(i)) }
     }
 
-    /// Σ g and Σ g x̂ over some rows of a sample, of the channels from `first` on that fit into the sums.
+    /// Adds Σ g and Σ g x̂ over some rows of a sample, for as many channels from `first` on as the sums hold.
     fn add_sums(&self, rows: Range<usize>, first: usize, [sum, sum_x]: [&mut [T]; 2]) {
         let Inputs { g, flags, values: [dy, x, bound, mean, invstd, gamma] } = self;
         let (m, r) = (g.spread(mean, rows.start), g.spread(invstd, rows.start));
@@ -150,7 +150,7 @@ impl<'a, T: Real> Inputs<'a, T> {
     /// The sums of all segments.
     fn reduce(&self, sums: &mut [T]) {
         let c = self.g.stride();
-        // An empty batch has none, but memory for one.
+        // An empty batch has no segments, but its memory has room for one.
         let segments = sums.par_chunks_mut(2 * c).take(self.g.samples * self.g.segments);
         segments.enumerate().for_each(|(segment, out)| {
             let (mut sum, mut sum_x) = (vec![T::zero(); c], vec![T::zero(); c]);
@@ -207,7 +207,7 @@ impl<'a, T: Real> Inputs<'a, T> {
 #[derive(Clone, Copy)]
 struct Sums<'a, T> {
     values: [&'a [T]; 2],
-    /// The sums of a channel, without γ.
+    /// Whether the sums are those of a channel, without γ.
     per_channel: bool,
 }
 

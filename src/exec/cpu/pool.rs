@@ -6,7 +6,7 @@ use crate::exec::twin::{Args, Real};
 use crate::kernel::PoolGeometry;
 
 impl PoolGeometry {
-    /// The windows of output pixels: the input pixels that are inside.
+    /// The input pixels in the window of each output pixel, without padding.
     fn windows(&self) -> Reach {
         let axis = |o: usize, k: usize, a: usize, size: usize| {
             (o * self.stride[a] + k * self.dilation[a]).checked_sub(self.before[a]).filter(|&p| p < size)
@@ -14,7 +14,7 @@ impl PoolGeometry {
         Reach::new(self.kernel, [self.oh, self.ow], [self.h, self.w], axis)
     }
 
-    /// The windows that cover input pixels: their output pixels.
+    /// The output pixels whose windows cover each input pixel.
     fn coverings(&self) -> Reach {
         let axis = |p: usize, k: usize, a: usize, size: usize| {
             let at = (p + self.before[a]).checked_sub(k * self.dilation[a])?;
@@ -40,7 +40,7 @@ impl PoolGeometry {
     }
 }
 
-/// For every line and every column the taps that have a partner, and its line or column: divisions once an axis.
+/// The (tap, partner) pairs of every line and of every column. A pixel's pairs follow from them without divisions.
 struct Reach {
     lines: Vec<Vec<(usize, usize)>>,
     columns: Vec<Vec<(usize, usize)>>,

@@ -23,7 +23,7 @@ pub fn sum_partials<T: Real>(mut a: Args<'_, T>) {
 pub fn sum<T: Real>(mut a: Args<'_, T>) {
     let [outer, middle, inner, parts] = ["OUTER", "MIDDLE", "INNER", "PARTS"].map(|name| a.u(name));
     let (fold, x, out) = (a.flag("FOLD"), a.input(0), a.output(1));
-    // An empty batch has no results, but memory for one.
+    // An empty batch has no results, but its memory has room for one.
     out.par_chunks_exact_mut(4).take(parts * outer * inner).enumerate().for_each(|(i, out)| {
         out.fill(T::zero());
         for m in (i / (inner * outer)..middle).step_by(parts) {

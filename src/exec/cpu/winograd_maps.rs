@@ -110,9 +110,9 @@ impl Line<6, 3> for WeightGrad {
 
 /// Where the vectors of a tile are read and written: one address for each row and column.
 pub struct Transform<const FROM: usize, const TO: usize> {
-    /// Read, for `len` floats each.
+    /// Where vectors are read: `len` floats each.
     pub from: [[*const f32; FROM]; FROM],
-    /// Written, for `len` floats each.
+    /// Where vectors are written: `len` floats each.
     pub to: [[*mut f32; TO]; TO],
     /// A whole number of vectors.
     pub len: usize,
@@ -122,7 +122,8 @@ impl<const FROM: usize, const TO: usize> Transform<FROM, TO> {
     /// Applies a map along both axes.
     ///
     /// # Safety
-    /// All addresses must be valid for `len` floats; what is written may not be read, nor used by others meanwhile.
+    /// All addresses must be valid for `len` floats. Written memory must not overlap memory that is read, and no other
+    /// thread may use it meanwhile.
     #[inline(always)]
     pub unsafe fn run<L: Line<FROM, TO>, S: Simd>(&self, simd: S) {
         for at in (0..self.len).step_by(S::F32_LANES) {
@@ -158,7 +159,7 @@ pub struct Product {
     pub b: (*const f32, usize),
     /// First element of c, and its distance between rows.
     pub c: (*mut f32, usize),
-    /// Whether c is added to.
+    /// Whether the product is added to c.
     pub add: bool,
 }
 
@@ -166,10 +167,10 @@ pub struct Product {
 pub const ROWS: usize = 8;
 
 impl Product {
-    /// Computes it.
+    /// Computes the product.
     ///
     /// # Safety
-    /// The three must be valid for these sizes, rows rounded up, and c overlap neither of the others.
+    /// The three matrices must be valid for these sizes, with rows rounded up. c must overlap neither a nor b.
     #[inline(always)]
     pub unsafe fn run<S: Simd>(self, simd: S) {
         // SAFETY: passed on to the caller, for all of these.

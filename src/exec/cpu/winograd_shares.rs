@@ -1,14 +1,14 @@
-//! How the tiles and columns of a convolution by Winograd are divided into tasks, and whether it pays.
+//! How the tiles and columns of a convolution by Winograd are divided into tasks, and whether Winograd pays.
 
 use super::direct::lanes;
 use super::winograd_maps::ROWS;
 use crate::exec::winograd::{POINTS, Plane};
 use crate::kernel::ConvGeometry;
 
-/// Most tiles and columns of a task, whose values at the points stay in the cache: 1.2 MB.
+/// Largest product of a task's tiles and columns. Their values at the points, 1.2 MB, stay in the cache.
 const MOST: usize = 128 * 64;
-/// The cost of the values of a kernel and of a tile, in multiplications of a product: 8 tiles of 1,024 channels gain nothing, 16
-/// of 256 are 1.6 times as fast, 32 of 512 2.1 times.
+/// The cost of transforming a kernel and a tile, in multiplications of a product. Measured: 8 tiles of 1,024 channels
+/// gain nothing, 16 of 256 are 1.6 times as fast, 32 of 512 are 2.1 times as fast.
 const MAKING: [usize; 2] = [24, 12];
 
 /// Tiles and columns of a task. Results do not depend on them: each is one sum, always in the same order.
@@ -34,8 +34,8 @@ impl Shares {
         [plane.tiles().div_ceil(self.tiles), plane.columns.div_ceil(self.columns)]
     }
 
-    /// Twice the time of the whole convolution, in multiplications and additions: each thread has its part, and waits for half a
-    /// task on average.
+    /// Twice the time of the whole convolution, in multiplications and additions. Each thread computes its part and
+    /// then waits for half a task on average.
     fn time(&self, plane: &Plane, threads: usize) -> usize {
         let tasks: usize = self.tasks(plane).iter().product();
         2 * self.work(plane) / threads + self.work(plane) / tasks
@@ -50,14 +50,14 @@ impl Shares {
 }
 
 impl Plane {
-    /// The convolution of a call, where it suits: whole vectors of channels, and enough tiles.
+    /// The convolution of a call, if Winograd suits it: whole vectors of channels, and enough tiles.
     pub(super) fn choose(geometry: &ConvGeometry) -> Option<Plane> {
         let whole = |c: usize| c > 0 && c.is_multiple_of(lanes().max(ROWS));
         let plane = Plane::new(geometry)?;
         if !whole(plane.channels) || !whole(plane.columns) || plane.tiles() == 0 {
             return None;
         }
-        // Whatever the number of threads, or results would depend on it.
+        // Always for 2 threads, or results would depend on the number of threads.
         let work = Shares::choose(&plane, 2).work(&plane);
         let plain = 9 * plane.images * plane.output.iter().product::<usize>() * plane.channels * plane.columns;
         (work < plain).then_some(plane)

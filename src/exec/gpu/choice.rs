@@ -52,8 +52,8 @@ pub fn choose(asked: &str, devices: &[DeviceInfo]) -> Result<Choice, ExecError> 
     found.ok_or_else(|| ExecError::NoDevice { asked: asked.into(), available: available(devices) })
 }
 
-/// The adapter of process `local` of a machine whose processes share its GPUs: each another one, in the order of preference, and
-/// again from the first. A GPU that two backends offer counts once. `None` without a GPU.
+/// The adapter of process `local` of a machine whose processes share its GPUs. The processes take the GPUs in order of
+/// preference, and after the last one start over. A GPU that two backends offer counts once. `None` without a GPU.
 pub fn choose_in_turn(local: usize, devices: &[DeviceInfo]) -> Option<usize> {
     let usable = |d: &DeviceInfo| d.kind.is_hardware() && d.is_sufficient();
     let on_vulkan = |d: &DeviceInfo| devices.iter().any(|other| other.name == d.name && other.backend == "Vulkan");

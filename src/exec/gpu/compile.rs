@@ -16,7 +16,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Binds the ranges of a call that the kernel uses; operands read as textures are bound as these.
+    /// Binds the ranges of a call that the kernel uses. Operands that it reads from textures are bound as textures.
     pub fn bind(&self, gpu: &Gpu, ranges: &[Range], textures: &Textures) -> Result<wgpu::BindGroup, ExecError> {
         let views: Vec<_> = self.textures().map(|i| (i, textures.view(i))).collect();
         let buffers = self.bindings.iter().filter(|(_, ty)| !is_texture(ty)).map(|&(i, _)| ranges[i as usize].entry(i));

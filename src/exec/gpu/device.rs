@@ -68,14 +68,14 @@ pub(super) struct Gpu {
     pub limits: wgpu::Limits,
     /// Matrix units that shaders may use.
     pub matrices: [Option<Matrix>; 2],
-    /// Opened here, and not shared with its owner.
+    /// Whether the device was opened here; else it belongs to the caller.
     own: bool,
     health: Arc<Health>,
 }
 
 const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
 
-/// PCI's number of the vendor.
+/// PCI vendor ID.
 const NVIDIA: u32 = 0x10de;
 
 /// Invocations of a SIMD group on Apple's GPUs. Metal does not report it: wgpu gives 4 to 64, the range of all its devices.
@@ -134,7 +134,7 @@ impl Gpu {
             pollster::block_on(request)
         };
         let mut matrices = matrices(adapter, &info);
-        // A driver that stumbles over the experiment must still train without it.
+        // A driver that fails with matrix units must still train without them.
         let with = matrices.iter().any(Option::is_some).then(|| request(found | MATRICES).ok()).flatten();
         if with.is_none() {
             matrices = [None; 2];
@@ -234,7 +234,7 @@ impl Gpu {
         self.poll(wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None }, during)
     }
 
-    /// Lets wgpu look at what the device is done with.
+    /// Lets wgpu process the work that the device has finished.
     pub fn poll(&self, poll: wgpu::PollType, during: &str) -> Result<(), ExecError> {
         // wgpu panics here, and only here, when the driver reports the loss of the device.
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
@@ -253,12 +253,12 @@ impl Gpu {
             return;
         }
         self.device.destroy();
-        // The report comes with the end of the work that is under way.
+        // wgpu reports the loss after the running work has ended.
         let _ = self.poll(wgpu::PollType::wait_indefinitely(), "giving the device back");
     }
 }
 
-/// A device's complaint without the frames around it.
+/// The driver's message of an error, without wgpu's frame.
 pub(super) fn text(error: &wgpu::Error) -> String {
     match error {
         wgpu::Error::OutOfMemory { .. } => "out of memory".into(),

@@ -23,9 +23,9 @@ pub struct EngineOptions {
     /// Generates the shader of a call; tests replace it by a wrong one.
     #[doc(hidden)]
     pub shaders: Shaders,
-    /// The main loop of the matrix kernels; `None`: what suits the kind of adapter.
+    /// The main loop of the matrix kernels; `None`: the one for the kind of adapter.
     pub tiling: Option<Tiling>,
-    /// Reductions may use subgroups, where the device has them and all are of one size.
+    /// Whether reductions may use subgroups. They do where all subgroups of the device are of one size.
     pub subgroups: bool,
     /// Longest time for tuning the matrix kernels of a plan; zero: no tuning. `None`: the seconds that
     /// `SHADEGRAD_TUNE_SECONDS` gives, else 10 on a real GPU and 0 on others.

@@ -170,7 +170,7 @@ fn receive(gpu: &Gpu, fetch: &Fetch, submission: &wgpu::SubmissionIndex) -> Resu
     const DURING: &str = "fetching results";
     let (staging, total) = (&fetch.staging, RECEIPT + fetch.lens.iter().sum::<u64>());
     let (mapped, answer) = mpsc::channel();
-    // The receiver is gone only if the wait failed, and then nobody asks.
+    // The receiver is gone only if the wait failed, whose error is then returned.
     staging.map_async(wgpu::MapMode::Read, 0..total, move |result| drop(mapped.send(result)));
     gpu.wait(submission, DURING)?;
     let failed = |reason: String| ExecError::Device { during: DURING.into(), reason };

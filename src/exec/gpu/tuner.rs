@@ -128,13 +128,13 @@ impl Tuner {
     }
 }
 
-/// The tiles of a record; none if it cannot be read.
+/// The tiles of a record; empty if the record cannot be read.
 fn recorded(path: &Path) -> BTreeMap<String, Tile> {
     cache::read(path).and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
-/// Real GPUs are tuned for up to 10 seconds a plan. Software adapters are not: compiling one candidate takes them half a
-/// second, and the fixed choice is theirs already.
+/// Real GPUs are tuned for up to 10 seconds per plan. Software adapters are not tuned: compiling one candidate takes
+/// them half a second, and the fixed choice was made for them.
 fn default_budget(kind: DeviceKind) -> Duration {
     let asked = std::env::var("SHADEGRAD_TUNE_SECONDS").ok().and_then(|text| text.trim().parse().ok());
     let seconds: f64 = asked.unwrap_or(if kind == DeviceKind::Software { 0.0 } else { 10.0 });

@@ -66,7 +66,7 @@ impl Warmer {
         if done {
             self.known.extend(new.into_iter().map(key));
             if let Ok(text) = serde_json::to_vec(&self.known) {
-                // Only costs the next start some time.
+                // A failed write only makes the next start slower.
                 let _ = cache::write(&self.record, &text);
             }
         }

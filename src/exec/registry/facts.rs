@@ -59,13 +59,13 @@ pub struct GeometryType {
 }
 
 impl GeometryType {
-    /// That of `G`.
+    /// The geometry `G`.
     pub const fn of<G: Geometry>() -> Self {
         GeometryType { name: std::any::type_name::<G>, is_in: |parameters| parameters.geometry::<G>().is_some() }
     }
 }
 
-/// All facts of one kernel. Shader and twin have no default; the rest is stated by the methods.
+/// All facts of one kernel. Shader and twin have no default; methods state the other facts.
 #[derive(Clone, Copy)]
 pub struct Kernel {
     /// Name that calls use.
@@ -84,7 +84,7 @@ pub struct Kernel {
     pub winograd: bool,
     /// The functions that it calls with given constants.
     pub functions: fn(&Consts) -> Vec<Function>,
-    /// Every call writes segments of rows, all in one way, at its last binding.
+    /// Every call writes segments of rows at its last binding. They do not depend on a tile.
     pub segments: Option<Segments>,
     /// Parts of its results that depend on the tile.
     pub partials: Partials,

@@ -12,7 +12,7 @@ pub type Parts<'a> = (&'a str, &'a [Range<usize>]);
 
 /// A final result of a run.
 pub enum Final<T> {
-    /// All outputs but the one in parts, with their names. They come first.
+    /// All outputs but the one in parts, with their names. They are handed out first.
     Outputs(Vec<(String, Vec<T>)>),
     /// A part of the output, with its number.
     Part(usize, Vec<T>),

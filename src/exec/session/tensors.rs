@@ -25,7 +25,7 @@ impl<E: Engine<Scalar = f32> + ?Sized> Session<E> {
     /// Reads a tensor by its name, in logical order: weights have the axes KH KW I O or I O.
     ///
     /// # Errors
-    /// When there is none of this name, or the device is lost.
+    /// When no tensor has this name, or the device is lost.
     pub fn tensor(&mut self, name: &str) -> Result<Tensor, ExecError> {
         let port = self.tensor_port(name).ok_or_else(|| port_error(name, "there is no such tensor"))?;
         let values = port.ty.unpacked(self.engine.read(0, port.slice)?);
@@ -35,7 +35,7 @@ impl<E: Engine<Scalar = f32> + ?Sized> Session<E> {
     /// Writes a tensor by its name.
     ///
     /// # Errors
-    /// When there is none of this name, it has another shape, or the device is lost.
+    /// When no tensor has this name, it has another shape, or the device is lost.
     pub fn set_tensor(&mut self, name: &str, tensor: &Tensor) -> Result<(), ExecError> {
         let port = self.tensor_port(name).ok_or_else(|| port_error(name, "there is no such tensor"))?;
         if tensor.shape != port.ty.shape || tensor.values.len() != port.ty.shape.elements() {
@@ -45,13 +45,13 @@ impl<E: Engine<Scalar = f32> + ?Sized> Session<E> {
         self.engine.write(0, port.slice, &packed)
     }
 
-    /// Type of a tensor, under the name and in the group of the parameter where it is the optimizer's.
+    /// Description of a tensor; for a tensor of the optimizer, that of its parameter.
     pub(crate) fn tensor_spec(&self, name: &str) -> Option<StateSpec> {
         let (_, parameter) = self.parts(name)?;
         Some(parameter.clone())
     }
 
-    /// One number for each number of the parameters, in their layout.
+    /// Whether a state of the optimizer has one number for each number of the parameters, in their layout.
     fn is_image(&self, spec: &StateSpec) -> bool {
         let len = self.states.layout().group_len[Group::Parameters as usize];
         spec.group == Group::Moments && spec.ty.len() == len

@@ -1,5 +1,5 @@
-//! The tiles that the tuner may try for a call. All give the same sums, in another order or in the same; those of matrix units
-//! round operands to f16, as both operands are anyway.
+//! The tiles that the tuner may try for a call. All give the same sums, up to the order of their terms. Matrix units
+//! take operands in f16, so their tiles are for calls whose operands are f16 already.
 
 use super::matrix::MatrixCall;
 use super::tile::{BUSY, ONE_TAP, Product, Tile, TileLimits, Tiling};
@@ -9,7 +9,7 @@ use crate::exec::registry::Operands;
 use crate::kernel::{ConvDirection, ConvGeometry, KernelCall};
 use crate::shape::LANES;
 
-/// The tiles that may be tried for a call, the fixed choice first; none where it is no matrix kernel.
+/// The tiles that may be tried for a call, the fixed choice first; empty unless the kernel is a matrix kernel.
 pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -> Vec<Tile> {
     let Some(matrix) = MatrixCall::find(call) else { return vec![] };
     let MatrixCall { operands, product, geometry, .. } = matrix;
@@ -61,7 +61,7 @@ fn by_product(operands: Operands, product: Product, limits: TileLimits) -> Vec<T
     fitting.flat_map(|tile| [0, BUSY, 4 * BUSY].map(|wanted| tile.split(operands, product, wanted))).collect()
 }
 
-/// Tiles for the 36 products of Winograd's points. These keep a GPU busy, so sums need not be split, nor tiles be small.
+/// Tiles for the 36 products of Winograd's points. So many products keep a GPU busy without split sums or small tiles.
 fn for_points(operands: Operands, product: Product, limits: TileLimits) -> impl Iterator<Item = Tile> {
     let fits = move |tile: &Tile| {
         let large = tile.columns() * tile.rows(operands) >= 64 * 64;
@@ -101,7 +101,7 @@ fn in_workgroup_memory(operands: Operands) -> impl Iterator<Item = Tile> {
 mod tests {
     use super::*;
 
-    /// Of all tiles but the fixed choice, one of each kind, shared among as many workgroups as the fixed choice would be.
+    /// One tile of each kind, after checks that each kind of [`by_product`] has exactly one.
     fn typical_of(m: usize, n: usize, k: usize) -> Vec<Tile> {
         let limits = TileLimits { bytes: 48 << 10, ..TileLimits::WEBGPU };
         let product = Product { m, n, k, batch: 1, lanes: LANES };

@@ -66,7 +66,7 @@ impl Draft {
     /// One workgroup that reduces together for each of `groups`: constants, the head, and `text`.
     pub fn of_groups(mut self, groups: usize, target: Target, text: &str) -> Draft {
         let constants = Consts::new().size("ITEMS", groups).u("WORKGROUP", WORKGROUP);
-        // Only whole subgroups lie in a workgroup.
+        // A workgroup must consist of whole subgroups.
         let subgroup = target.subgroup.filter(|&size| size.is_power_of_two() && size <= WORKGROUP);
         let (constants, head) = match subgroup {
             Some(size) => (constants.u("SUBGROUP", size), SUBGROUPS),

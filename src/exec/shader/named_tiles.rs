@@ -18,17 +18,17 @@ pub const TILE_NAMES: [(&str, &str); 5] = [
     ("winograd", "a tile for Winograd's F(4×4, 3×3), for 3×3 convolutions of stride 1 in f32"),
 ];
 
-/// A name or a JSON text that stands for no tile of a call.
+/// A text that does not name a tile of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TileError {
-    /// It is neither a name nor the JSON of a tile.
+    /// The text is neither a name nor the JSON of a tile.
     #[error("`{text}` is not a tile: expected {names}, or the JSON of a tile ({problem})")]
     Unknown {
         /// The given text.
         text: String,
-        /// The names that there are.
+        /// The known names.
         names: String,
-        /// Why it is no JSON of a tile.
+        /// Why the text is not the JSON of a tile.
         problem: String,
     },
     /// The call cannot have such a tile.
@@ -57,8 +57,8 @@ pub fn all_tiles<B>(call: &KernelCall<B>, units: Matrix) -> Vec<Tile> {
     tilings.into_iter().flat_map(|tiling| candidates(call, tiling, limits(units))).collect()
 }
 
-/// The target and the tile that a name or the JSON of a tile stands for. Calls of other than matrix kernels have no tiles, and
-/// only the target counts.
+/// The target and the tile that a name or the JSON of a tile stands for. Only the target counts for a kernel that is
+/// not a matrix kernel, because its calls have no tiles.
 ///
 /// # Errors
 /// When there is no such name, or the call cannot have the tile.

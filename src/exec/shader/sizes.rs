@@ -1,10 +1,10 @@
-//! Sizes at run time. As a rule a size is a constant of a shader's text, so that divisions by it are cheap and loops are known.
-//! Layers that differ in sizes alone then have different texts, and a software adapter compiles each for half a second. For
-//! these adapters sizes become immediates, and one text serves many layers.
+//! Sizes at run time. As a rule a size is a constant of a shader's text, so that divisions by it are cheap and the
+//! lengths of loops are known. Layers that differ in sizes alone then have different texts, and a software adapter
+//! compiles each for half a second. For these adapters sizes become immediates, and one text serves many layers.
 //!
 //! Only declarations change: `const N: u32 = 7u;` becomes `var<private> N: u32;`, which the entry point sets from the
-//! immediates before anything else. So do constants that are computed from sizes. No word of the code is replaced; a name
-//! means in it what WGSL says it means.
+//! immediates before anything else. Constants that are computed from sizes change likewise. The code itself stays as it
+//! is, so WGSL's own rules say what a name means.
 
 use std::collections::BTreeSet;
 
@@ -100,7 +100,7 @@ fn at_run_time(draft: &Draft, limit: usize) -> Option<(String, Vec<u32>)> {
     Some((format!("{out}{before}{at_entry}{body}"), values))
 }
 
-/// The words of a constant that may be an immediate.
+/// The words of a constant that may become an immediate; `None` for other constants.
 fn size(value: &Const) -> Option<Vec<u32>> {
     match value {
         Const::Size(v) => Some(vec![*v]),
@@ -109,7 +109,7 @@ fn size(value: &Const) -> Option<Vec<u32>> {
     }
 }
 
-/// The type of its immediate.
+/// The WGSL type of a constant's immediate.
 fn field(value: &Const) -> String {
     match value {
         Const::Sizes(v) => format!("array<u32, {}>", v.len()),
@@ -124,7 +124,7 @@ fn entry(code: &str) -> Option<(&str, &str)> {
     Some(code.split_at(body))
 }
 
-/// The names that the code uses, directly or through constants. It may hold more: words that only look like names.
+/// The names that the code uses, directly or through constants. Words that only look like names may be among them.
 fn needed<'a>(derived: &[Derived<'a>], code: &[&'a str]) -> BTreeSet<&'a str> {
     let mut needed: BTreeSet<&str> = code.iter().flat_map(|line| words(line)).collect();
     loop {
@@ -227,7 +227,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>) {
         assert_ne!(a.source, sized(draft(7, 5, [3, 1]), 64).source);
     }
 
-    /// The sums of matrix units are `coop_mat8x8<f32, C>`, where `C` is a role and no size.
+    /// The sums of matrix units are `coop_mat8x8<f32, C>`, where `C` is a role, not a size.
     #[test]
     fn the_types_of_matrix_units_stay_as_they_are() {
         let text = "@group(0) @binding(0) var<storage, read_write> y: array<f32>;

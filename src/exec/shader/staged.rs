@@ -16,8 +16,8 @@ pub(super) struct Piece {
     pub taps: Vec<Tap>,
     /// Loads it from global memory, for the tile that begins at a step of the sum.
     pub load: Box<dyn Fn(&str) -> String>,
-    /// Stores it to the tiles that begin at `half_a` and `half_b`. Conversions belong here: they then do not wait for memory
-    /// before the product.
+    /// Stores it to the tiles that begin at `half_a` and `half_b`. Conversions belong here: in `load` they would wait
+    /// for memory before the product.
     pub store: String,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn staged_loop(
         "        // The loop over the tiles of the sum.\n        for (var k = first; k < last; k += DEPTH) {\n",
     );
     if two {
-        // At the last tile it is loaded once more, unused, so that no load needs a guard.
+        // The last step loads its own tile again, unused, so that no load needs a guard.
         out.push_str("            // Loads the next tiles to registers.\n");
         out.push_str("            let next = select(k, k + DEPTH, k + DEPTH < last);\n");
         staging.follow(out, "next");
@@ -166,7 +166,7 @@ fn range_of_sum(tile: Tile, operands: Operands) -> &'static str {
         let last = min(steps, first + each);
 "
         }
-        // Patches are divided among all parts, those of the op as well.
+        // The patches are divided among the parts of the split sum and those of the op.
         (Operands::RowsInVectors, _) if tile.taps != ONE_TAP => {
             if tile.splits > 1 {
                 "        let first = first_patch((batch / GROUPS) * SPLITS_K + split, SPLITS * SPLITS_K);

@@ -106,7 +106,8 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// Begins the gradient sums of an invocation's column `j`. Beyond the last column it is the last, whose line is not stored.
+    /// Begins the gradient sums of an invocation's column `j`. An invocation beyond the last column takes the last one,
+    /// and does not store its line.
     pub fn begin_column(&self, out: &mut String, j: usize) {
         let _ = writeln!(
             out,
@@ -116,8 +117,8 @@ impl<'a> Statistics<'a> {
         );
     }
 
-    /// Writes the line of a tile from the results that its workgroup has just stored: an invocation has a column, and all rows
-    /// of it that lie a number of lines apart. `tile_c` has room for two vectors of each invocation.
+    /// Writes the line of a tile from the results that its workgroup has just stored. An invocation takes every
+    /// `lines`-th row of one column. `tile_c` has room for two vectors of each invocation.
     pub fn lines_of_stored(&self, out: &mut String, tile: Tile, operands: Operands) {
         let (columns, rows) = (tile.columns() / LANES, tile.rows(operands));
         let lines = tile.invocations() / columns;

@@ -32,7 +32,7 @@ pub enum Tiling {
     /// the left operand and exchange them by shuffles. llvmpipe (Mesa 22.3) loads from buffers inside of a loop lane by lane,
     /// even from one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
     Subgroup,
-    /// Tiles of f16 in workgroup memory, multiplied by matrix units, for GPUs that have them; only the tuner picks it.
+    /// Tiles of f16 in workgroup memory, multiplied by matrix units, for GPUs that have them.
     Cooperative(Matrix),
 }
 
@@ -83,8 +83,9 @@ pub enum Lines {
     /// Transposed, number by number, so that terms of the sum lie side by side. naga's Metal backend has no other pointers, and
     /// AMD's compiler (RADV) loads a matrix at once only from such memory.
     Turned,
-    /// As they lie in global memory, in vectors; the units transpose them as they load. NVIDIA's take a fifth to a third less
-    /// time for a convolution so, and their compiler fails on pointers to anything but vectors of 16-bit floats.
+    /// As they lie in global memory, in vectors; the units transpose them as they load. On NVIDIA's GPUs a convolution
+    /// then takes a fifth to a third less time, and their compiler fails on pointers to anything but vectors of 16-bit
+    /// floats.
     AsTheyCome,
 }
 
@@ -97,7 +98,7 @@ impl Lines {
         }
     }
 
-    /// Its type for numbers of a type.
+    /// Type of an element of workgroup memory, given the type of a number.
     pub fn element(self, number: &str) -> String {
         match self {
             Lines::Turned => number.into(),
@@ -169,8 +170,8 @@ impl Tile {
         }
     }
 
-    /// One tile of each kind: one with two buffers where there is one, and sums shared as those of the fixed choice; the
-    /// largest of Winograd's, whose 36 products keep a GPU busy.
+    /// One tile of each kind: if possible one with two buffers, and with sums split as in the fixed choice. Of
+    /// Winograd's tiles it is the largest, since their 36 products keep a GPU busy.
     pub fn typical(tiles: &[Tile], operands: Operands, product: Product) -> Vec<Tile> {
         let mut kinds: Vec<Vec<Tile>> = vec![];
         for tile in tiles {
@@ -227,7 +228,7 @@ impl Tile {
         self.threads[0] * self.threads[1] * self.tiling.matrix().map_or(1, |matrix| matrix.lanes)
     }
 
-    /// Whether every invocation loads the same number of vectors, or those without one wait.
+    /// Whether every invocation loads the same number of vectors; else some invocations wait for the others.
     pub(super) fn loads_evenly(&self, operands: Operands) -> bool {
         if self.taps != ONE_TAP {
             return true;

@@ -22,7 +22,7 @@ impl Tiling {
 }
 
 impl Tile {
-    /// Whether a device can run it, and at least half of it has work.
+    /// Whether a device can run the tile, and at least half of the tile lies within the product.
     pub(super) fn fits(&self, operands: Operands, product: Product, limits: TileLimits) -> bool {
         let full = |tile: usize, size: usize| tile <= 32 || tile < 2 * size;
         self.loads_evenly(operands)

@@ -50,12 +50,12 @@ impl<'a> Winograd<'a> {
         })
     }
 
-    /// Vectors of channels that are read, and that are computed.
+    /// Vectors of the channels that are read, and of those that are computed.
     fn vectors(&self) -> [usize; 2] {
         [self.plane.channels, self.plane.columns].map(|c| c / LANES)
     }
 
-    /// The fewest equal parts whose scratch memory is no larger than this, in bytes, and the fewest whose values stay in a
+    /// The fewest equal parts whose scratch memory has at most `most` bytes, and the fewest whose values stay in a
     /// cache.
     pub fn parts(&self, most: usize) -> impl Iterator<Item = usize> {
         let bytes = |vectors: usize| vectors * LANES * size_of::<f32>();
@@ -101,7 +101,7 @@ impl<'a> Winograd<'a> {
         [tiles * channels, tiles * columns, kernels]
     }
 
-    /// Vectors of the tiles' lines, after those.
+    /// Vectors of the tiles' lines, which follow V, M and U.
     fn lines(&self) -> usize {
         self.statistics.as_ref().map_or(0, Statistics::lines_of_points)
     }

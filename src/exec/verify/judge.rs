@@ -25,8 +25,9 @@ const HALF: f64 = 1.2 / 2048.0;
 /// Above this, half a step below the largest number, f16 may overflow.
 const HALF_OVERFLOWS: f64 = 65_488.0;
 
-/// Results, of this many, that may jump with an ulp of the operands, where masks and maxima are recomputed. y is within a
-/// rounding of 0 for about one pixel in 10⁷; the gradient of that pixel, and every sum that contains it, is then another one.
+/// Number of results, out of `results`, that may jump with an ulp of the operands where masks and maxima are
+/// recomputed. For about one pixel in 10⁷, y is within a rounding of 0. The gradient of that pixel then jumps, and
+/// every sum with it.
 fn jumping(results: usize) -> usize {
     results / 100_000 + if results < 8 { 0 } else { 2 }
 }
@@ -67,9 +68,9 @@ struct Written<'a> {
     binding: usize,
     /// Partial results of segments, if it holds them.
     segments: Option<Segments>,
-    /// They are merged: one pair of numbers for each channel.
+    /// Whether the segments are merged to one pair of numbers for each channel.
     merged: bool,
-    /// The mask of a ReLU before it is recomputed from rounded numbers.
+    /// Whether the kernel recomputes the mask of a ReLU from rounded numbers.
     recomputes_mask: bool,
 }
 
@@ -81,7 +82,7 @@ pub(super) fn compare(
 ) -> (f64, Option<Wrong>) {
     let mut result = Written::new(call, binding);
     match merged_partials(call, binding) {
-        // Partial results of other pixels than the twin's.
+        // The device's partial results cover other pixels than the twin's.
         Some(merge) => {
             result.merged = true;
             let merge = |values: &[f64]| numbers(&merge(&stored(values, Element::F32)), Element::F32);
@@ -163,8 +164,8 @@ impl<'a> Written<'a> {
         (error, (!wrong.is_empty()).then(report))
     }
 
-    /// Standard deviation of the numbers whose means a result holds: their rounding, and so that of the means, is relative to
-    /// it where the means are near 0.
+    /// Standard deviation of the numbers whose means a result holds. Where the means are near 0, the rounding of the
+    /// numbers and of the means is relative to it.
     fn deviation(&self, exact: &[f64]) -> f64 {
         if self.segments != Some(Segments::Moments) {
             return 0.0;

@@ -12,13 +12,13 @@ const IR_VERSION: i64 = 8;
 /// Size of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dim {
-    /// Any size, equal for all axes of this name. The caller of the model chooses it.
+    /// Any size, equal for all axes of this name. The program that runs the model chooses it.
     Named(&'static str),
     /// Fixed.
     Fixed(usize),
 }
 
-/// Builds a model node by node. Every value has a unique name. A node has the name of its result.
+/// Builds a model node by node. Every value has a unique name, and a node is named after its result.
 #[derive(Clone, Debug, Default)]
 pub struct OnnxBuilder {
     graph: proto::Graph,

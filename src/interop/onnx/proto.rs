@@ -131,7 +131,7 @@ pub struct Shape {
     pub dim: Vec<Dim>,
 }
 
-/// A fixed size, or the name of one that the caller chooses.
+/// A fixed size, or the name of a size that the program that runs the model chooses.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dim {
     #[prost(int64, optional, tag = "1")]

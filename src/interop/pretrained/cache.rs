@@ -7,7 +7,7 @@ use super::error::PretrainedError;
 use super::table::{Place, Published, PublishedFile};
 use crate::exec::gpu::default_cache_dir;
 
-/// Folders that are searched; `None` for one that this machine has no place for.
+/// Folders that are searched; `None` for a folder that no environment variable locates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folders {
     /// Ours, where downloads go.
@@ -39,7 +39,7 @@ impl Folders {
         }
     }
 
-    /// The first file that is there and right. A file of the right name with other bytes is passed over.
+    /// The first file with the right name, size and hash. A file of the right name with other bytes is skipped.
     ///
     /// # Errors
     /// When a file of the right name cannot be read.
@@ -54,7 +54,7 @@ impl Folders {
         Ok(None)
     }
 
-    /// Where a file would be.
+    /// The paths at which a file may lie.
     fn candidates(&self, file: &PublishedFile<'_>) -> Vec<PathBuf> {
         let own = self.own.iter().map(|folder| folder.join(file.name));
         match file.place {

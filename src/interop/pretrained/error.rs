@@ -1,4 +1,4 @@
-//! Why published weights are not there.
+//! Why published weights are not available.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use super::table::{Place, Published};
 use crate::interop::files::FileError;
 use crate::text::one_of;
 
-/// Why published weights are not there.
+/// Why published weights are not available.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PretrainedError {
-    /// The table has none for a network.
+    /// The table has no weights of this name for a network.
     #[error(
         "there are no published weights `{name}` for {network}: expected an encoder with some: {}",
         one_of(encoders)
@@ -41,7 +41,7 @@ pub enum PretrainedError {
         /// The file.
         needed: Needed,
     },
-    /// No folder has the file, and no address gave it.
+    /// No folder has the file, and every address failed.
     #[error("the published weights cannot be fetched: {}; {needed}", list(failures))]
     NotFetched {
         /// The file.
@@ -51,7 +51,7 @@ pub enum PretrainedError {
     },
 }
 
-/// A file that belongs into our folder.
+/// A file that is missing from our folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
     /// Where it is published.
@@ -79,7 +79,7 @@ impl Needed {
         Needed { address, path: folder.join(name), bytes, sha256: sha256.to_owned() }
     }
 
-    /// The folder where it belongs.
+    /// The folder where the file belongs.
     #[cfg(feature = "fetch")]
     pub(super) fn folder(&self) -> PathBuf {
         self.path.parent().unwrap_or(Path::new(".")).to_owned()
@@ -108,27 +108,27 @@ fn list(failures: &[Failure]) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// Why bytes of an address, or of a file, are not the published weights.
+/// Why an address or a file did not give the published weights.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// No connection.
     #[error("no connection ({0})")]
     Unreachable(String),
-    /// The server answered with another status than success.
+    /// The server answered with the status of an error.
     #[error("the server answered with status {0}")]
     Status(u16),
     /// The connection ended before the file did. The bytes so far are kept, and the next attempt continues them.
     #[error("the connection broke off after {done} of {total} bytes ({reason}); the next attempt continues there")]
     BrokenOff {
-        /// Bytes that are there.
+        /// Bytes received.
         done: u64,
         /// Bytes in all.
         total: u64,
         /// The failure.
         reason: String,
     },
-    /// Another number of bytes.
+    /// The size differs.
     #[error("it has {found} bytes instead of {expected}")]
     Size {
         /// Bytes of the file or answer.
@@ -136,7 +136,7 @@ pub enum Refusal {
         /// Bytes of the published file.
         expected: u64,
     },
-    /// Other bytes.
+    /// The hash differs.
     #[error("its SHA-256 is {found} instead of {expected}, so it is another file or was damaged on the way")]
     Hash {
         /// SHA-256 of the file.

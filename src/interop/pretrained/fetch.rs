@@ -1,8 +1,8 @@
 //! Downloads a file of published weights.
 //!
-//! The bytes go to `NAME.partial` in our folder. A connection that breaks off is tried again, and so is one of an earlier
-//! process: with a range request the server continues where the partial file ends. A server that ignores the range sends
-//! the whole file, which replaces the partial one. `NAME.lock` makes a second process wait.
+//! The bytes go to `NAME.partial` in our folder. After a broken connection, of this process or an earlier one, a range
+//! request continues where the partial file ends. A server that ignores the range sends the whole file, which replaces
+//! the partial one. `NAME.lock` makes a second process wait.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -84,7 +84,7 @@ struct Download<'a> {
     agent: Agent,
 }
 
-/// The end of an attempt that did not fail.
+/// The outcome of an attempt that did not fail.
 enum Attempt {
     /// All bytes are there.
     Complete,
@@ -93,7 +93,8 @@ enum Attempt {
 }
 
 impl Download<'_> {
-    /// Attempts until the file is complete and right. An attempt that brought bytes renews the number of retries.
+    /// Tries until the file is complete and has the right hash. An attempt that brought bytes resets the count of
+    /// retries.
     fn attempts(&self) -> Result<(), Stop> {
         let partial = self.path.with_added_extension("partial");
         let writing = |error| FileError::writing(&partial, error);
@@ -106,7 +107,7 @@ impl Download<'_> {
             let refusal = match self.attempt(&mut out, &partial, before) {
                 Ok(Attempt::Complete) => match self.finish(&out, &partial)? {
                     None => return Ok(()),
-                    // Parts of two files may have met, so a file that was continued is fetched once from its start.
+                    // A continued file may mix the bytes of two files, so it is fetched once from its start.
                     Some(refusal) if continued && !restarted => {
                         restarted = true;
                         refusal
@@ -192,7 +193,7 @@ impl Download<'_> {
         }
     }
 
-    /// Checks the partial file. One that is right gets the final name; a wrong one is emptied.
+    /// Checks the partial file. A right file gets its final name; a wrong one is emptied.
     fn finish(&self, out: &File, partial: &Path) -> Result<Option<Refusal>, FileError> {
         let writing = |error| FileError::writing(partial, error);
         out.sync_all().map_err(writing)?;

@@ -1,4 +1,4 @@
-//! One process at a time fetches a file.
+//! A lock, so that one process at a time fetches a file.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
@@ -9,8 +9,8 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a path, and calls `waits` once where another process holds it. A file system without locks gives a
-    /// lock that locks nothing: the check of the hash then finds what two writers mixed.
+    /// Takes the lock of a path, and calls `waits` once if another process holds it. A file system without locks gives
+    /// a lock that locks nothing; the check of the hash then finds a file that two processes wrote.
     pub(super) fn take(path: &Path, waits: impl FnOnce()) -> std::io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {

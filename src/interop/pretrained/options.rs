@@ -14,13 +14,13 @@ const HUGGING_FACE: &str = "https://huggingface.co";
 pub struct Options {
     /// Folders that are searched; the first is also where a download goes.
     pub folders: Folders,
-    /// Nothing is fetched.
+    /// Whether nothing is fetched.
     pub offline: bool,
-    /// Address of a folder with the files by their names in our folder, tried first.
+    /// Address of a folder that has the files under their names in our folder. It is tried first.
     pub mirror: Option<String>,
-    /// Address that stands for Hugging Face's; its files are then tried before those of other places.
+    /// Address that replaces Hugging Face's. Its files are then tried before those of other places.
     pub hugging_face: Option<String>,
-    /// Attempts after one that brought no byte.
+    /// Further attempts after an attempt that brought no byte.
     pub retries: u32,
     /// Time between two attempts.
     pub pause: Duration,
@@ -29,7 +29,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options as environment variables say.
+    /// Options from environment variables.
     ///
     /// | variable | effect |
     /// |---|---|
@@ -42,7 +42,7 @@ impl Options {
         Self::of(&|name| env::var(name).ok())
     }
 
-    /// The same from variables that a function gives.
+    /// [`Options::of_environment`] with variables from a function.
     pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let is_on = |name: &str| {
             variable(name).is_some_and(|value| {

@@ -12,7 +12,7 @@ pub enum Progress<'a> {
         /// The file.
         path: &'a Path,
     },
-    /// A connection gives the file, from byte `done` on.
+    /// A connection sends the file, from byte `done` on.
     Begins {
         /// Its address.
         address: &'a str,
@@ -23,7 +23,7 @@ pub enum Progress<'a> {
         /// Bytes in all.
         total: u64,
     },
-    /// More bytes are there.
+    /// More bytes were received.
     Advances {
         /// Bytes that are there.
         done: u64,
@@ -37,7 +37,7 @@ pub enum Progress<'a> {
         /// The failure.
         refusal: &'a Refusal,
     },
-    /// The file is complete, right, and has its final name.
+    /// The file is complete, has the right hash, and has its final name.
     Ends {
         /// The file.
         path: &'a Path,

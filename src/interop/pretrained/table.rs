@@ -1,7 +1,7 @@
 //! Published ImageNet weights of the encoders.
 //!
-//! Sources of the figures: names, addresses, top-1 and preprocessing from torchvision 0.29 (`torchvision.models.ResNet*_Weights`),
-//! whose repository is under BSD-3-Clause. A file of torchvision has the first eight digits of its SHA-256 in its name, and
+//! Names, addresses, top-1 and preprocessing are from torchvision 0.29 (`torchvision.models.ResNet*_Weights`), whose
+//! repository is under BSD-3-Clause. A file of torchvision has the first eight digits of its SHA-256 in its name, and
 //! `torch.hub` checks those alone. The other digits and the sizes in bytes are those that several public projects have
 //! pinned for the same names. Two rows differ:
 //!
@@ -18,11 +18,11 @@ pub struct Published<'a> {
     pub encoder: &'a str,
     /// Name among the weights of this encoder, such as `imagenet`.
     pub name: &'a str,
-    /// Name that the publisher gave, for a person.
+    /// The publisher's name, for messages.
     pub title: &'a str,
     /// License of the weights, as an SPDX identifier.
     pub license: &'a str,
-    /// Per-channel mean of the pixels from 0 to 1 that they were trained on.
+    /// Per-channel mean of the training pixels, which range from 0 to 1.
     pub mean: [f32; 3],
     /// Per-channel deviation.
     pub std: [f32; 3],
@@ -30,7 +30,7 @@ pub struct Published<'a> {
     pub top1: f32,
     /// Shorter side in pixels that images had at that evaluation, before a center crop of [`Published::CROP`].
     pub resize: u32,
-    /// The same weights as files, the first is preferred.
+    /// Files that hold these weights; the first is preferred.
     pub files: &'a [PublishedFile<'a>],
 }
 
@@ -43,16 +43,16 @@ pub struct PublishedFile<'a> {
     pub place: Place<'a>,
     /// Size in bytes.
     pub bytes: u64,
-    /// Bytes by which the size may differ, where the publisher states it rounded.
+    /// Bytes by which the size may differ, if the publisher rounds it.
     pub slack: u64,
-    /// SHA-256 in lower-case hexadecimal digits: all 64, or the first of them where no more are published.
+    /// SHA-256 in lower-case hexadecimal digits: all 64, or the first digits if no more are published.
     pub sha256: &'a str,
 }
 
 /// Where a file is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
-    /// At an address, whose last part is the name in torch's folder.
+    /// At an address. Its last part is the file's name in torch's folder.
     Url(&'a str),
     /// In a repository of Hugging Face.
     HuggingFace {
@@ -218,7 +218,7 @@ pub const PUBLISHED: [Published<'static>; 8] = [
     v2("resnet152", 82.284, &[torch!("resnet152-f82ba261.pth", 241_669_177, "f82ba261", ROUNDED)]),
 ];
 
-/// The published weights of an encoder under a name.
+/// The published weights of this encoder and name.
 pub fn published(encoder: &str, name: &str) -> Option<&'static Published<'static>> {
     PUBLISHED.iter().find(|weights| (weights.encoder, weights.name) == (encoder, name))
 }

@@ -19,7 +19,7 @@ impl PublishedFile<'_> {
         bytes.abs_diff(self.bytes) <= self.slack
     }
 
-    /// Compares size and SHA-256 of a file with those published; `Some` says what differs.
+    /// Compares size and SHA-256 of a file with the published ones. Returns the difference, if there is one.
     ///
     /// # Errors
     /// When the file cannot be read.

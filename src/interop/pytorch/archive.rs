@@ -17,7 +17,7 @@ pub(super) struct Archive {
     pub(super) storages: HashMap<String, Storage>,
 }
 
-/// Lists an archive, or says why it is none. Only the pickle is read.
+/// Lists an archive and reads its pickle, or says why the file is not an archive of PyTorch's.
 pub(super) fn read(file: &File, length: u64) -> Result<Archive, String> {
     let entries = zip::entries(file, length)?;
     let folder = folder(&entries)?;
@@ -34,7 +34,7 @@ pub(super) fn read(file: &File, length: u64) -> Result<Archive, String> {
     Ok(Archive { pickle, storages: storages.collect() })
 }
 
-/// Files of archives that hold a program or the model of another library, and what to do.
+/// Entries of archives that hold a program or the model of another library, and the remedies.
 const OTHERS: [(&str, &str); 5] = [
     ("constants.pkl", TORCH_SCRIPT),
     // Before PyTorch 1.4.

@@ -7,9 +7,9 @@ use safetensors::tensor::Dtype;
 pub(super) enum Global {
     /// Makes a dict.
     Dict,
-    /// Makes a tensor of a storage.
+    /// Makes a tensor from a storage.
     RebuildTensor,
-    /// Makes a parameter of a tensor.
+    /// Makes a parameter from a tensor.
     RebuildParameter,
     /// The type of a storage; `None` for elements that safetensors has no name for.
     Storage(Option<Dtype>),
@@ -17,7 +17,7 @@ pub(super) enum Global {
     Inert,
 }
 
-/// The global of a name; `None` for one that is not on the list.
+/// The global of a name; `None` if it is not on the list.
 pub(super) fn global(module: &str, name: &str) -> Option<Global> {
     Some(match (module, name) {
         ("collections", "OrderedDict" | "defaultdict") => Global::Dict,

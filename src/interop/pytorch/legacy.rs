@@ -1,6 +1,6 @@
-//! The layout of `torch.save` before PyTorch 1.6, and with `_use_new_zipfile_serialization=False` since: pickles of a magic
-//! number, a version, facts about the machine, the object, and the keys of the storages in their order. Then each storage has
-//! its number of elements as 64 bits, and its elements.
+//! The layout of `torch.save` before PyTorch 1.6, and with `_use_new_zipfile_serialization=False` since. It begins with
+//! five pickles: a magic number, a version, facts about the machine, the object, and the keys of the storages in their
+//! order. Each storage follows as its number of elements in 64 bits, and its elements.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -64,7 +64,7 @@ pub(super) fn storages(
     length: u64,
     pickles: &Pickles<'_>,
 ) -> Result<HashMap<String, Storage>, String> {
-    // The width of a storage's elements, also of one that only an optimizer uses, says where the next begins.
+    // The type of every storage is needed, also if only an optimizer uses it: its width says where the next one begins.
     let types: HashMap<&str, Option<Dtype>> = state_dict::storages(&pickles.object).collect();
     let damaged = "the list of its storages is damaged";
     let Value::List(keys) = pickles.keys.root() else { return Err(damaged.into()) };

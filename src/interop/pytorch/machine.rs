@@ -31,7 +31,7 @@ impl<'a> Machine<'a> {
         (self.values, self.at)
     }
 
-    /// Does one instruction; the last gives the result.
+    /// Runs one instruction. The last one returns the result.
     pub(super) fn step(&mut self) -> Result<Option<Id>, PickleError> {
         let opcode = self.byte()?;
         match opcode {
@@ -178,7 +178,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Appends to a list. Of a set nothing is kept.
+    /// Appends to a list. The items of a set are dropped.
     fn append(&mut self, one: bool) -> Result<(), PickleError> {
         let items = if one { vec![self.pop()?] } else { self.since_mark()? };
         match self.top()? {
@@ -208,7 +208,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Stores the top of the stack, or pushes what was stored.
+    /// Stores the top of the stack in the memo, or pushes a stored value.
     fn memo(&mut self, opcode: u8) -> Result<(), PickleError> {
         let index = match opcode {
             0x94 => self.memo.len(),
@@ -253,7 +253,7 @@ impl<'a> Machine<'a> {
         let value = match callable {
             Global::Dict => Value::Dict(self.pairs(items)),
             Global::RebuildTensor => Value::Tensor(arguments),
-            // Its first argument is the tensor.
+            // The first argument is the tensor.
             Global::RebuildParameter => match items.first() {
                 Some(&tensor) => {
                     self.stack.push(tensor);
@@ -267,7 +267,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// The pairs in the arguments of a dict: Python 2 gives an `OrderedDict` its items so.
+    /// The pairs in the arguments of a dict, as Python 2 stores the items of an `OrderedDict`.
     fn pairs(&self, arguments: &[Id]) -> Vec<(Id, Id)> {
         let items = |id: Id| match &self.values[id as usize] {
             Value::List(items) | Value::Tuple(items) => items.as_slice(),

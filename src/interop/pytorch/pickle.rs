@@ -15,7 +15,7 @@ pub(super) struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads the pickle at the start of `bytes`, and gives its length in bytes.
+    /// Reads the pickle at the start of `bytes`, and returns it with its length in bytes.
     pub(super) fn read(bytes: &'a [u8]) -> Result<(Self, usize), PickleError> {
         let mut machine = Machine::new(bytes);
         for _ in 0..MOST_INSTRUCTIONS {
@@ -42,12 +42,12 @@ impl<'a> Pickle<'a> {
         self.values.iter()
     }
 
-    /// The text that a value is.
+    /// The text of a value; `None` for a value of another kind.
     pub(super) fn text(&self, id: Id) -> Option<&'a str> {
         if let Value::Text(text) = self.get(id) { Some(text) } else { None }
     }
 
-    /// The whole number from 0 that a value is.
+    /// The whole number of a value; `None` for a negative one and for a value of another kind.
     pub(super) fn size(&self, id: Id) -> Option<u64> {
         if let Value::Int(number) = self.get(id) { u64::try_from(*number).ok() } else { None }
     }
@@ -57,7 +57,7 @@ impl<'a> Pickle<'a> {
         if let Value::Tuple(items) | Value::List(items) = self.get(id) { Some(items) } else { None }
     }
 
-    /// The whole numbers from 0 of a tuple or list, such as a shape.
+    /// The sizes in a tuple or list, such as a shape.
     pub(super) fn sizes(&self, id: Id) -> Option<Vec<u64>> {
         self.items(id)?.iter().map(|id| self.size(*id)).collect()
     }

@@ -8,15 +8,15 @@ use super::globals::Global;
 use super::pickle::Pickle;
 use super::value::{Id, Value};
 
-/// Keys under which checkpoints hold the weights, the first that is there wins.
+/// Keys under which checkpoints hold the weights. The first that a file has wins.
 const CONTAINERS: [&str; 6] = ["state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "ema"];
 
-/// Most containers in one another.
+/// Deepest nesting of containers.
 const DEEPEST: usize = 3;
 
 /// A state dict.
 pub(super) struct StateDict<'a> {
-    /// The keys that lead to it from the whole, such as `state_dict`; empty when it is the whole.
+    /// The keys that lead to the state dict, such as `state_dict`; empty if the whole file is one.
     pub(super) path: Vec<&'a str>,
     /// Other keys of the file that hold weights.
     pub(super) others: Vec<&'a str>,
@@ -29,7 +29,7 @@ pub(super) struct StateDict<'a> {
 pub(super) struct TensorRef<'a> {
     /// Key of its storage.
     pub(super) key: &'a str,
-    /// Type of its elements, where safetensors has a name for it.
+    /// Type of its elements; `None` if safetensors has no name for it.
     pub(super) dtype: Option<Dtype>,
     /// Elements of the storage, or of the view into it, and where that view begins.
     pub(super) numel: u64,
@@ -41,7 +41,7 @@ pub(super) struct TensorRef<'a> {
 }
 
 impl<'a> StateDict<'a> {
-    /// The state dict in a pickle, or why there is none.
+    /// The state dict in a pickle, or why it has none.
     pub(super) fn find(pickle: &Pickle<'a>) -> Result<Self, String> {
         let (mut path, mut others) = (vec![], vec![]);
         let mut value = pickle.root();
@@ -77,7 +77,7 @@ fn entry(pickle: &Pickle<'_>, entries: &[(Id, Id)], key: &str) -> Option<Id> {
     entries.iter().find(|(name, _)| pickle.text(*name) == Some(key)).map(|(_, value)| *value)
 }
 
-/// The tensors of a dict; entries of another kind are left out.
+/// The tensors of a dict; other entries are left out.
 fn tensors<'a>(pickle: &Pickle<'a>, entries: &[(Id, Id)]) -> Result<Vec<(&'a str, TensorRef<'a>)>, String> {
     let mut seen = HashSet::new();
     let mut tensors = vec![];

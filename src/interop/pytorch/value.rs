@@ -1,5 +1,5 @@
-//! The values of a pickle. They lie in one list and refer to each other by number. So neither depth nor cycles cost stack memory,
-//! and a value that is used twice is stored once.
+//! The values of a pickle. They lie in one list and refer to each other by number. So neither nesting nor cycles take
+//! stack memory, and a value that is used twice is stored once.
 
 use super::globals::Global;
 
@@ -30,8 +30,8 @@ pub(super) enum Value<'a> {
 /// Why a pickle is not read.
 #[derive(Debug)]
 pub(super) enum PickleError {
-    /// It calls or names a global that is not on the list.
+    /// The pickle names a global that is not on the list.
     Global(String),
-    /// It is damaged, or holds what weights never do: the reason.
+    /// The pickle is damaged, or has an instruction that weights never need: the reason.
     Format(String),
 }

@@ -1,5 +1,5 @@
-//! The directory of a zip archive whose entries are stored uncompressed, with 64-bit sizes where it has them. That is all of the
-//! format that `torch.save` writes; anything else is refused. A zip crate would bring decompression and encryption along.
+//! The directory of a zip archive whose entries are stored uncompressed. Sizes may have 64 bits. `torch.save` uses no
+//! more of the format, and anything else is refused. A zip crate would bring decompression and encryption along.
 //!
 //! | record | begins with | content |
 //! |---|---|---|
@@ -82,12 +82,13 @@ fn entry(file: &File, length: u64, rest: &mut &[u8]) -> Result<(String, u64, Sto
     if bytes != stored || start.checked_add(bytes).is_none_or(|end| end > length) {
         return Err(outside());
     }
-    // PyTorch can leave checksums out, which is 0.
+    // PyTorch can omit checksums; the field is then 0.
     let checksum = Some(number(head, 16, 4) as u32).filter(|sum| *sum != 0);
     Ok((name, local, Storage { start, bytes, checksum }))
 }
 
-/// Replaces the sizes that stand in the 64-bit field of an entry, which has those alone, in this order.
+/// Replaces the sizes that the 64-bit field of an entry holds. The field has only those that equal [`WIDE`], in this
+/// order.
 fn widen(sizes: &mut [u64; 3], mut extra: &[u8]) -> Option<()> {
     while sizes.contains(&WIDE) {
         let (head, after) = extra.split_at_checked(4)?;
@@ -109,7 +110,7 @@ fn number(bytes: &[u8], at: usize, width: usize) -> u64 {
     bytes[at..at + width].iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
-/// Bytes of a file; `None` where it ends before.
+/// `count` bytes of a file from `start` on; `None` if the file is too short.
 pub(super) fn read(mut file: &File, start: u64, count: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0; count];
     file.seek(SeekFrom::Start(start)).ok()?;

@@ -13,7 +13,7 @@ pub struct Conv2d {
     pub channels: usize,
     /// Kernel size, stride, padding, dilation, groups.
     pub spec: ConvSpec,
-    /// Add a learned bias `[O]`.
+    /// Whether a learned bias `[O]` is added.
     pub bias: bool,
     /// Start of the weight.
     pub init: WeightInit,
@@ -63,7 +63,7 @@ impl Conv2d {
     /// Appends it under `name` (`name.weight`, `name.bias`): `[N,H,W,I]` to `[N,OH,OW,O]`.
     ///
     /// # Errors
-    /// When the window does not fit the image, or the channels are no multiple of the groups.
+    /// When the window does not fit the image, or the channels are not a multiple of the groups.
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [kh, kw] = self.spec.window.kernel_size;
@@ -101,8 +101,8 @@ impl ConvTranspose2d {
         ConvTranspose2d { channels, spec, output_padding: [0; 2], bias: true, init: WeightInit::default() }
     }
 
-    /// Bilinear enlargement by `factor` at first (Long et al. 2015). Its kernel is `2·factor` wide, one less where `factor` is
-    /// odd, so that it has a middle. Without bias.
+    /// A transposed convolution that starts as bilinear enlargement by `factor` (Long et al. 2015), without bias. Its
+    /// kernel is `2·factor` wide, and one less if `factor` is odd, so that it has a middle.
     pub fn bilinear(channels: usize, factor: usize) -> Self {
         let kernel_size = factor.saturating_mul(2) - factor % 2;
         let enlarged = Self::new(channels, kernel_size).stride(factor).padding(factor / 2);
@@ -152,7 +152,7 @@ impl ConvTranspose2d {
     /// `OH = (H − 1)·stride − 2·padding + dilation·(KH − 1) + 1 + output_padding`.
     ///
     /// # Errors
-    /// When the result has no pixel, or the channels are no multiple of the groups.
+    /// When the result has no pixel, or the channels are not a multiple of the groups.
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [kh, kw] = self.spec.window.kernel_size;

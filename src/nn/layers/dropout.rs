@@ -5,7 +5,7 @@ use crate::graph::{Graph, GraphError, Value};
 use crate::ops;
 use crate::shape::TensorType;
 
-/// Name of the input that all dropout of a graph shares, `[4]`: seed low, seed high, step low, step high, 16 bits each.
+/// Name of the input that all dropouts of a graph share, `[4]`: seed low, seed high, step low, step high, 16 bits each.
 pub(crate) const SEED: &str = "dropout_seed";
 
 /// Dropout (Srivastava et al. 2014): zeroes elements with probability `p` in training and scales the others by `1 / (1 − p)`.
@@ -23,12 +23,12 @@ impl Default for Dropout {
 }
 
 impl Dropout {
-    /// This probability of a zero, in `[0, 1)`.
+    /// Dropout with this probability of a zero, in `[0, 1)`.
     pub fn new(p: f32) -> Self {
         Dropout { p }
     }
 
-    /// Appends it in [`Mode::Train`]; else gives x.
+    /// Appends it in [`Mode::Train`]; in [`Mode::Eval`] returns x.
     ///
     /// # Errors
     /// When p is not in `[0, 1)`.

@@ -2,7 +2,8 @@
 
 use crate::graph::{GraphError, Init};
 
-/// How a weight starts. `fan_in` is the number of inputs of one result, `fan_out` that of the results of one input.
+/// How a weight starts. `fan_in` is the number of inputs that a result depends on, `fan_out` the number of results that
+/// an input affects.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub enum WeightInit {
     /// Uniform in `±1 / sqrt(fan_in)`: PyTorch's default for convolutions and linear layers.
@@ -12,11 +13,11 @@ pub enum WeightInit {
     He,
     /// Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot & Bengio 2010): for layers before tanh or a sigmoid.
     Xavier,
-    /// Normal with this standard deviation.
+    /// Normal with mean 0 and this standard deviation.
     Normal(f32),
     /// One value everywhere; 0 for the last layer of a residual branch.
     Constant(f32),
-    /// Bilinear interpolation (Long et al. 2015): for a transposed convolution whose numbers of input and output channels are equal.
+    /// Bilinear interpolation (Long et al. 2015): for a transposed convolution with as many input as output channels.
     Bilinear,
 }
 
@@ -26,9 +27,9 @@ pub(super) struct Fans {
     pub kernel_size: [usize; 2],
     /// The last two axes of the weight in memory order.
     pub channels: [usize; 2],
-    /// Channels of `fan_in`.
+    /// Channels that count for `fan_in`.
     pub inputs: usize,
-    /// Channels of `fan_out`.
+    /// Channels that count for `fan_out`.
     pub outputs: usize,
 }
 
@@ -49,7 +50,7 @@ impl WeightInit {
     /// The start of a weight.
     ///
     /// # Errors
-    /// When [`WeightInit::Bilinear`] is asked for with unequal channels.
+    /// When [`WeightInit::Bilinear`] is used with unequal numbers of channels.
     pub(super) fn start(self, fans: &Fans) -> Result<Init, GraphError> {
         let fan_out = fans.product(fans.outputs);
         let [a, b] = fans.channels;

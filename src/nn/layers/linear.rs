@@ -11,7 +11,7 @@ use crate::shape::TensorType;
 pub struct Linear {
     /// Output features O.
     pub features: usize,
-    /// Add a learned bias `[O]`.
+    /// Whether a learned bias `[O]` is added.
     pub bias: bool,
     /// Start of the weight.
     pub init: WeightInit,
@@ -33,7 +33,8 @@ impl Linear {
         Linear { init, ..self }
     }
 
-    /// Appends it under `name` (`name.weight`, `name.bias`): `[N,I]` to `[N,O]`. [`ops::flatten`] brings an image to `[N,I]`.
+    /// Appends it under `name` (`name.weight`, `name.bias`): `[N,I]` to `[N,O]`. [`ops::flatten`] turns a map into
+    /// `[N,I]`.
     ///
     /// # Errors
     /// When x is not of rank 2.

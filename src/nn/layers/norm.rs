@@ -38,12 +38,13 @@ impl BatchNorm2d {
         self
     }
 
-    /// Appends it under `name` (`weight`, `bias`, `running_mean`, `running_var`, each `[C]`): `[N,H,W,C]` to the same. With
-    /// statistics that the graph's states fix ([`StateTable::fixing_statistics`](crate::graph::StateTable::fixing_statistics)),
-    /// [`Mode::Train`] normalizes as [`Mode::Eval`].
+    /// Appends it under `name` (`weight`, `bias`, `running_mean`, `running_var`, each `[C]`): `[N,H,W,C]` to the same.
+    /// If the graph's states fix its statistics
+    /// ([`StateTable::fixing_statistics`](crate::graph::StateTable::fixing_statistics)), [`Mode::Train`] normalizes as
+    /// [`Mode::Eval`] does.
     ///
     /// # Errors
-    /// When a state of that name has another shape, or [`Mode::Train`] sees one value of each channel.
+    /// When a state of that name has another shape, or x has only one value per channel in [`Mode::Train`].
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value, mode: Mode) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [gamma, beta] = scale_and_shift(g, "batch_norm", x)?;
@@ -68,7 +69,7 @@ pub struct GroupNorm {
 }
 
 impl GroupNorm {
-    /// This many groups with PyTorch's ε = 1e-5.
+    /// GroupNorm with this number of groups and PyTorch's ε = 1e-5.
     pub fn new(groups: usize) -> Self {
         GroupNorm { groups, eps: 1e-5 }
     }
@@ -81,7 +82,7 @@ impl GroupNorm {
     /// Appends it under `name` (`weight`, `bias`, each `[C]`): `[N,H,W,C]` to the same.
     ///
     /// # Errors
-    /// When the channels are no multiple of the groups.
+    /// When the channels are not a multiple of the groups.
     pub fn apply(&self, g: &mut Graph, name: &str, x: Value) -> Result<Value, GraphError> {
         g.scope(name, |g| {
             let [gamma, beta] = scale_and_shift(g, "group_norm", x)?;

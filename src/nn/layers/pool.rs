@@ -23,7 +23,7 @@ impl MaxPool2d {
         self
     }
 
-    /// Sets the padding, which never is the largest value.
+    /// Sets the padding. It never counts as the largest value.
     pub fn padding(mut self, padding: impl Into<Pair>) -> Self {
         self.window.padding = padding.into().into();
         self
@@ -43,7 +43,7 @@ impl MaxPool2d {
 pub struct AvgPool2d {
     /// Kernel size, stride, padding, dilation.
     pub window: Window,
-    /// Padding counts as zeros.
+    /// Whether padding counts, as zeros.
     pub count_include_pad: bool,
 }
 

@@ -27,7 +27,7 @@ impl Upsample {
     /// Appends it: `[N,H,W,C]` to `[N,H·factor,W·factor,C]`.
     ///
     /// # Errors
-    /// When x is no image, or the factor is 0 or the result larger than 16,384 pixels a side.
+    /// When x is not of the shape `[N,H,W,C]`, the factor is 0, or a side of the result is larger than 16,384 pixels.
     pub fn apply(&self, g: &mut Graph, x: Value) -> Result<Value, GraphError> {
         let [_, h, w, _] = g.nhwc(x)?;
         let size = [h.saturating_mul(self.factor[0]), w.saturating_mul(self.factor[1])];

@@ -9,7 +9,7 @@ use super::evaluate::evaluate;
 use super::wire::{self, Model, Tensor};
 use crate::common::layout::transpose;
 
-/// The variable with the folder that models, inputs and expected outputs are written to, for
+/// The environment variable that names a folder. Models, inputs and expected outputs are written to it for
 /// `benches/peers/onnx_check.py`.
 const FOLDER: &str = "SHADEGRAD_ONNX_OUT";
 

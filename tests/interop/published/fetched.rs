@@ -22,7 +22,7 @@ pub fn content() -> Vec<u8> {
     (0..BYTES).map(|i| (i * i * 31 / 7 % 251) as u8).collect()
 }
 
-/// The table's line of a file at an address.
+/// The table's line for the invented file at an address.
 pub fn file(address: &str) -> PublishedFile<'_> {
     PublishedFile { name: "net.pth", place: Place::Url(address), bytes: BYTES as u64, slack: 0, sha256: SHA256 }
 }
@@ -33,7 +33,7 @@ pub fn weights<'a>(files: &'a [PublishedFile<'a>]) -> Published<'a> {
     Published { encoder: "net", name: "imagenet", title, license, mean, std, top1: 50.0, resize: 256, files }
 }
 
-/// Options of a test: folders below one, two retries, no pauses.
+/// Options of a test: folders below `folder`, two retries, no pauses.
 pub fn options(folder: &Path) -> Options {
     let folders = Folders {
         own: Some(folder.join("own")),
@@ -88,7 +88,7 @@ impl Fetched {
         self.folder.path().join("own").join(name)
     }
 
-    /// The file is there, whole, under its final name alone.
+    /// Requires the whole file, under its final name alone.
     pub fn is_whole(&self) -> &Self {
         let path = self.result.as_ref().unwrap_or_else(|error| panic!("{error}\n{:?}", self.events));
         assert_eq!(path, &self.own("net.pth"));
@@ -98,7 +98,7 @@ impl Fetched {
         self
     }
 
-    /// The refusal of the only address. Nothing has the final name.
+    /// The refusal of the only address. Requires that no file has the final name.
     pub fn refusal(&self) -> &Refusal {
         assert!(!self.own("net.pth").exists(), "nothing broken has the final name");
         match &self.result {
@@ -113,7 +113,7 @@ impl Fetched {
     }
 }
 
-/// The whole file, or its rest as asked.
+/// The whole file, or the requested rest of it.
 pub fn good(request: &Request) -> Answer {
     match request.range {
         Some(start) => Answer::part(&content(), start as usize),

@@ -107,7 +107,7 @@ impl Server {
                     seen.push(request.clone());
                     seen.len() - 1
                 };
-                // A client that hangs up is one that a test makes hang up.
+                // A client hangs up only where a test makes it.
                 let _ = answer(number, &request).send(&mut stream);
             }
         });

@@ -13,7 +13,7 @@ use crate::common::layout::transpose;
 /// Largest number of runs of a case. Smaller cases check the same.
 const MOST_RUNS: usize = 1200;
 
-/// Label of ignored rows. It is no class and no ignored label of the cases.
+/// Label of ignored rows. It is neither a class nor an ignored label of any case.
 const NOBODY: i32 = -77;
 
 /// A tensor as rows of the elements along an axis.

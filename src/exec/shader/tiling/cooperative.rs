@@ -79,8 +79,8 @@ var<workgroup> tile_c: array<{floats}, {c}>;
         let Gemm { tile, operands, .. } = *gemm;
         let matrix = self.0;
         let ([sx, _], size, last) = (tile.threads, matrix.size, subgroups(tile) - 1);
-        // A driver that makes smaller subgroups than it reports has more of them. Their sums are wrong, which the checks on the
-        // device see; they must not write beyond the tiles.
+        // A driver that makes smaller subgroups than it reports has more of them. Their sums are wrong, which the
+        // checks on the device find. They must not write beyond the tiles.
         let _ = writeln!(
             out,
             "        // The part of the tile of this subgroup.
@@ -117,7 +117,7 @@ var<workgroup> tile_c: array<{floats}, {c}>;
         results(out, gemm, matrix, &memory);
     }
 
-    /// Two vectors of each invocation, where the sums are stored.
+    /// A line needs room for two vectors of each invocation, in the memory through which the sums are stored.
     fn has_room_for_lines(&self, _: Tile, _: Operands) -> bool {
         let matrix = self.0;
         matrix.lines.unit() == LANES && matrix.size * matrix.size / LANES >= 2 * matrix.lanes

@@ -13,7 +13,7 @@ use crate::shape::LANES;
 /// Invocations in a subgroup, and in a workgroup, of [`Tiling::Subgroup`].
 pub const SUBGROUP: usize = 8;
 
-/// Sums of a column that each turn of [`in_turns`] deals with.
+/// Sums of a column in each turn of [`in_turns`].
 const AT_ONCE: usize = 4;
 
 /// See [`Tiling::Register`] and, with shuffles, [`Tiling::Subgroup`].
@@ -157,7 +157,7 @@ impl Registers {
         out.push_str("            p = next_pixel(p);\n        }\n");
     }
 
-    /// The sum over taps and their channels; what depends on the tap alone is computed once for each tap.
+    /// The sum over taps and their channels. Expressions that depend on the tap alone are computed once per tap.
     fn loop_over_taps(&self, out: &mut String, gemm: &Gemm<'_>) {
         out.push_str("        // The sum over taps.\n        for (var tap = 0u; tap < taps(batch); tap++) {\n");
         for i in 0..self.loaded(gemm.tile) {
@@ -222,9 +222,9 @@ fn gradient_sums(out: &mut String, tile: Tile, statistics: &Statistics<'_>) {
     });
 }
 
-/// A loop over the sums of an invocation, [`AT_ONCE`] in each turn: `each` writes what is done with the sums `vQ_J` of the
-/// rows `iQ`. That is several hundred instructions for a compiler of CPUs. `count.z` is 1, which the compiler does not know,
-/// so that it does not unroll the loop.
+/// A loop over the sums of an invocation, [`AT_ONCE`] in each turn. `each` writes the statements for the sums `vQ_J` of
+/// the rows `iQ`, which a software adapter compiles to several hundred instructions. `count.z` is 1, which its compiler
+/// does not know, so that it does not unroll the loop.
 fn in_turns(out: &mut String, tile: Tile, operands: Operands, each: impl Fn(&mut String, usize)) {
     let sums = accumulators(operands, tile.rows_each);
     assert!(sums.is_multiple_of(AT_ONCE), "{tile:?} would lose sums");

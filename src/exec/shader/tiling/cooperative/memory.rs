@@ -70,7 +70,7 @@ pub(super) fn at_once(tile: Tile, matrix: Matrix, memory: &TileMemory) -> usize 
     [4, 2].into_iter().find(fits).unwrap_or(1).min(sums_of(tile).count())
 }
 
-/// Rows and columns of a subgroup's matrices of sums; those of one tap after those of the other.
+/// Rows and columns of a subgroup's matrices of sums, tap after tap.
 pub(super) fn sums_of(tile: Tile) -> impl Iterator<Item = (usize, usize)> {
     pairs(tile.taps.iter().product::<usize>() * tile.rows_each, tile.columns_each)
 }

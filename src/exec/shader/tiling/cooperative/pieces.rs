@@ -105,10 +105,11 @@ fn vector(l: usize, slot: &str, stride: usize) -> Piece {
 /// Names of a vector's numbers.
 const LANE: [char; LANES] = ['x', 'y', 'z', 'w'];
 
-/// An operand whose vectors run across the sum. Blocks of a vector's 4 lines and 4 terms are transposed as they are stored;
-/// blocks have fewer terms where an invocation would have no block. Invocations lie along the sum, so that the numbers that they
-/// store at once lie side by side. For a piece, `load` gives the variable that follows the taps, if it needs one, and a
-/// function that writes the expression of a vector, by the step of the sum and the term.
+/// An operand whose vectors run across the sum. Blocks of a vector's 4 lines and 4 terms are transposed as they are
+/// stored. Blocks have fewer terms where some invocation would get no block otherwise. Invocations lie along the sum,
+/// so that the numbers that they store at once lie side by side. For a piece, `load` gives the variable that follows
+/// the taps, if the piece needs one, and a function that writes the expression of a vector, by the step of the sum and
+/// the term.
 fn blocks<L: Fn(&str, usize) -> String + 'static>(
     name: char,
     vectors: usize,
