@@ -51,7 +51,7 @@ impl NormGeometry {
     }
 
     /// Invocations that each normalize several rows of a vector of channels, so that they read its statistics once: 4
-    /// rows if at least [`ENOUGH`] invocations remain. With several samples each invocation normalizes one row.
+    /// or 2 rows if at least [`ENOUGH`] invocations remain. With several samples each invocation normalizes one row.
     pub(super) fn apply(&self) -> (Consts, Work) {
         let rows = self.samples * self.sample_rows;
         let vectors = rows * self.vectors;
