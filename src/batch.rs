@@ -1,6 +1,6 @@
 //! The samples of one training step.
 
-/// Samples of one step, one after another in each part.
+/// The samples of one step. Each field holds them one after another.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// Images `[N,H,W,C]`, normalized as the network expects them.
@@ -24,12 +24,12 @@ impl Batch {
         Batch::new(labels.len(), images).with_labels(labels)
     }
 
-    /// The same with these class indices, `[N]` or `[N,H,W]`.
+    /// Adds class indices, `[N]` or `[N,H,W]`.
     pub fn with_labels(self, labels: Vec<u32>) -> Self {
         Batch { labels, ..self }
     }
 
-    /// The same with these target values, `[N,H,W,C]` or `[N,C]`.
+    /// Adds target values, `[N,H,W,C]` or `[N,C]`.
     pub fn with_targets(self, targets: Vec<f32>) -> Self {
         Batch { targets, ..self }
     }

@@ -45,7 +45,7 @@ use crate::workflows::WorkflowError;
 /// Exit codes, below the help.
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted, with a checkpoint (Ctrl-C, SIGTERM, SIGHUP)";
 
-/// Position of the flags of all verbs in the help: after those of the verb.
+/// Position in the help of the flags that all verbs share: after the verb's own flags.
 const LAST: usize = 900;
 
 /// Train convolutional vision models on any GPU, or without one.
@@ -152,7 +152,7 @@ fn print(line: impl Display) -> Result<(), CliError> {
 /// The standard output of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Writable, or with errors that say why not.
+    /// Open when the process started.
     Open,
     /// Closed when the process started.
     Closed,
@@ -168,7 +168,7 @@ fn require_output() -> std::io::Result<()> {
     if CLOSED.load(Ordering::Relaxed) { Err(std::io::Error::other("it is closed")) } else { Ok(()) }
 }
 
-/// Prints help or version, which clap has as errors.
+/// Prints help or version. clap returns both as errors.
 fn print_help(help: &clap::Error) -> Result<ExitCode, CliError> {
     require_output()?;
     help.print()?;
@@ -176,8 +176,8 @@ fn print_help(help: &clap::Error) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Text for a terminal. Names from outside may hold escape sequences, or characters that reverse the text around them: these are
-/// escaped. The line breaks of the text stay.
+/// Text for a terminal. Escape sequences in file names, and characters that reverse the direction of text, are escaped.
+/// Line breaks stay.
 fn shown(text: impl Display) -> String {
     text.to_string().split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
@@ -199,7 +199,7 @@ fn complain_of_damage(run: &Path) {
     damage.into_iter().for_each(|line| complain(format_args!("warning: {line}")));
 }
 
-/// Exit code of a process that SIGPIPE ends, as shells report it: 128 and 13.
+/// Exit code of a process that SIGPIPE ends, as shells report it: 128 + 13.
 const BROKEN_PIPE: u8 = 141;
 
 /// Parses the arguments and runs the verb.
@@ -226,7 +226,7 @@ pub fn run(output: Output) -> ExitCode {
     ended(limits::make_threads().and_then(|()| dispatch(verb)))
 }
 
-/// The exit code of a verb, whose error is printed.
+/// The exit code for a verb's result. Prints the error, if any.
 fn ended(result: Result<ExitCode, CliError>) -> ExitCode {
     match result {
         Ok(ExitCode::SUCCESS) if LOST.load(Ordering::Relaxed) => {
@@ -253,7 +253,7 @@ fn ended(result: Result<ExitCode, CliError>) -> ExitCode {
     }
 }
 
-/// The error of a verb whose task is missing before its flags: `train --data photos`.
+/// The message for a verb with flags but without a task: `train --data photos`.
 fn without_task(words: &[String]) -> Option<String> {
     let [verb, flag, ..] = words else { return None };
     if !["train", "lr-find"].contains(&verb.as_str()) || !flag.starts_with('-') || HELP.contains(&flag.as_str()) {
@@ -269,7 +269,7 @@ fn without_task(words: &[String]) -> Option<String> {
     ))
 }
 
-/// The error of a data set without its flag, `train classify photos`, and of a flag that another task has.
+/// The message for a data set without its flag (`train classify photos`), or for a flag of another task.
 fn misplaced(error: &clap::Error, words: &[String]) -> Option<String> {
     let [verb, task, ..] = words else { return None };
     let tasks = crate::tasks::tasks();

@@ -42,7 +42,7 @@ impl Hyper {
         TensorType::channels([Hyper::LEN])
     }
 
-    /// The values in the form of [`crate::exec::Session::write`].
+    /// The values as [`crate::exec::Session::write`] takes them.
     pub fn values(self) -> [f32; Hyper::LEN] {
         let Hyper { lr, first_correction, second_correction, average_decay, keep } = self;
         [lr, first_correction, second_correction, average_decay, keep, 0.0, 0.0, 0.0]
@@ -59,8 +59,8 @@ impl<T: Copy> Hyper<T> {
     }
 }
 
-/// The learning rate of a span of neighboring parameters: a row of the input `rates`, which stands beside `hyper` where parts of
-/// a network have different rates. Spans follow each other from the first parameter to the last.
+/// The learning rate of a span of neighboring parameters: a row of the input `rates`. A graph has this second input if
+/// parts of a network have different rates. Spans follow each other from the first parameter to the last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SpanRate {
     /// End of the span in the flat buffer of all parameters, in blocks of [`STATE_ALIGN`](crate::graph::STATE_ALIGN) floats.

@@ -2,8 +2,8 @@
 //! Python.
 //!
 //! # A loop of your own
-//! A network is a function that appends layers to a graph, a loss too. [`Training`] makes the rest of it: gradients, fusion, and
-//! a plan for each batch size, compiled at its first batch.
+//! A network is a function that appends layers to a graph; so is a loss. [`Training`] adds gradients, fuses kernels,
+//! and makes a plan for each batch size, compiled at its first batch.
 //!
 //! ```
 //! use shadegrad::graph::{Graph, GraphError, Value};

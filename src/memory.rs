@@ -1,9 +1,9 @@
-//! Memory that this process can still allocate. Large amounts are compared with it first: most systems grant more memory
-//! than they have, and kill the process that uses it.
+//! Memory that this process can still allocate. Large allocations are compared with it first, because most systems
+//! grant more memory than they have and later kill the process.
 
 use std::fs;
 
-/// Bytes that the process can still allocate; `None` where no bound is known. On Linux, the least of:
+/// Bytes that the process can still allocate; `None` where no bound is known. On Linux, the minimum of:
 ///
 /// | bound | from |
 /// |---|---|

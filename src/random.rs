@@ -3,8 +3,8 @@
 //! No generator state is stored or shared, so a value does not depend on the thread or on earlier values. A run is
 //! repeatable with any number of loader threads, and a resumed run equals an uninterrupted one.
 //!
-//! The mixing function is the finaliser of SplitMix64 (Steele, Lea & Flood 2014), chained over the
-//! words of the key. It passes BigCrush as a counter generator; it is not for cryptography.
+//! The mixing function is the finalizer of SplitMix64 (Steele, Lea & Flood 2014), chained over the words of the key. It
+//! passes BigCrush as a counter generator; it is not for cryptography.
 
 /// Purpose of a random number. Two uses of one seed must never share an op.
 pub mod op {

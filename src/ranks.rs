@@ -53,7 +53,7 @@ pub trait Ranks: Debug + Send + Sync {
     /// Whether a message from a rank can be received without a wait.
     ///
     /// # Errors
-    /// When the ranks cannot be asked.
+    /// When the ranks have ended.
     fn ready(&self, from: usize) -> Result<bool, RankError>;
 
     /// Ends all ranks with an exit code.
@@ -76,7 +76,7 @@ pub enum RankError {
         size: usize,
         /// Ranks that did not answer.
         silent: Vec<usize>,
-        /// Time that it waited.
+        /// Seconds that it waited.
         seconds: u64,
     },
     /// Ranks would not train the same thing.
@@ -95,7 +95,7 @@ pub enum RankError {
         /// The remedy.
         advice: &'static str,
     },
-    /// Another number of shares than ranks.
+    /// The number of shares is not that of the ranks.
     #[error("{} shares ({}) for {ranks} {}: give each rank a share", shares.len(), list(shares), if *ranks == 1 { "rank" } else { "ranks" })]
     Shares {
         /// The shares.
@@ -129,7 +129,7 @@ pub enum RankError {
         /// Optimizer step, from 1.
         step: u64,
     },
-    /// The library of the ranks reported an error.
+    /// MPI reported an error.
     #[error("rank {rank}: {problem}")]
     Failed {
         /// The rank.
@@ -149,7 +149,7 @@ fn list(numbers: &[usize]) -> String {
     numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A process that trains alone: number of the process among those of its machine, which have other devices.
+/// A process that trains alone. Its number among the processes of its machine decides its device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alone(pub usize);
 
@@ -177,7 +177,7 @@ impl Ranks for Alone {
 /// Variables in which launchers of MPI programs give the number of processes: OpenMPI, MPICH and Intel MPI, MVAPICH.
 const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"];
 
-/// The number of processes that a launcher of MPI programs has started, where there are several.
+/// The number of processes that a launcher of MPI programs has started, if more than one.
 pub fn launched() -> Option<usize> {
     let size = |name: &&str| std::env::var(name).ok()?.parse().ok();
     SIZES.iter().find_map(size).filter(|&size| size > 1)

@@ -73,7 +73,7 @@ pub enum ReportError {
     },
 }
 
-/// A report in the making: sections in the order in which they are added.
+/// A report under construction, with sections in the order in which they are added.
 pub struct Report {
     title: String,
     /// Known tasks, for runs that do not describe theirs.
@@ -247,7 +247,7 @@ pub fn default_path(folders: &[PathBuf]) -> PathBuf {
     let folder = match folders {
         [one] => one.clone(),
         [first, ..] if first.file_name().is_some() => first.parent().map(Path::to_owned).unwrap_or_default(),
-        // The paths `.` and `..` have no parent by name.
+        // `.` and `..` have no file name, and their `parent` is not the folder above.
         [first, ..] => first.join(".."),
         [] => PathBuf::new(),
     };

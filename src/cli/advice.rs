@@ -1,4 +1,4 @@
-//! Errors of the library in the words of the command line. The library knows settings by their keys and no flags.
+//! Errors of the library in the words of the command line. The library knows the keys of settings, but no flags.
 
 use super::CliError;
 use crate::data::{DataError, MissingHint};
@@ -22,7 +22,7 @@ fn flag(key: &str) -> String {
     format!("--{}", key.replace('_', "-"))
 }
 
-/// The text of an error. It names flags where the error is about settings that flags gave.
+/// The text of an error. It names the flag of a setting that a flag gave.
 pub(super) fn message(error: &CliError) -> String {
     let text = match Kind::of(error) {
         Kind::Task(TaskError::ImageTooSmall { .. } | TaskError::NotSquare { .. })
@@ -36,7 +36,7 @@ pub(super) fn message(error: &CliError) -> String {
     text.unwrap_or_else(|| error.to_string())
 }
 
-/// Whether the same command may succeed later, since a rank or a device was lost.
+/// Whether the same command may succeed later: a rank or a device was lost.
 pub(super) fn may_pass(error: &CliError) -> bool {
     let Kind::Train(error) = Kind::of(error) else { return false };
     matches!(error, TrainError::Ranks(RankError::Silent { .. }) | TrainError::Exec(ExecError::DeviceLost { .. }))
@@ -168,7 +168,7 @@ fn of_resume(reason: &Unresumable) -> Option<String> {
     })
 }
 
-/// The error that others wrap.
+/// The innermost error, without the errors that wrap it.
 enum Kind<'a> {
     Workflow(&'a WorkflowError),
     Task(&'a TaskError),

@@ -51,7 +51,7 @@ pub(super) fn marked(line: &str) -> String {
     found.map_or_else(|| line.to_owned(), |(word, code)| format!("\x1b[{code}m{word}\x1b[0m{}", &line[word.len()..]))
 }
 
-/// A text of the standard output, in bold where it is colored.
+/// A heading for the standard output: bold if that is colored.
 pub(super) fn heading(text: &str) -> String {
     if colored(&std::io::stdout()) { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }

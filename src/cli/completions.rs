@@ -54,7 +54,8 @@ pub(super) fn man(args: &ManArgs, command: Command) -> Result<ExitCode, CliError
     Ok(ExitCode::SUCCESS)
 }
 
-/// The pages of a command and of its subcommands: `shadegrad-train-classify.1`. `above` are the words before it.
+/// The pages of a command and of its subcommands: `shadegrad-train-classify.1`. `above` holds the names of its parent
+/// commands.
 fn gather(above: &[&str], command: Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), CliError> {
     let command = command.disable_help_subcommand(true);
     let words = [above, &[command.get_name()]].concat();

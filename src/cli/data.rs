@@ -164,7 +164,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-/// The content of a corrected copy, and what it lacks, for people.
+/// The content of a corrected copy and its remaining faults, as text.
 fn copy_words(corrected: &Corrected, copy: &CheckReport, to: &Path) -> String {
     let parts: Vec<String> = corrected.parts.iter().map(|(name, images)| format!("{images} {name}")).collect();
     let mut lines = vec![format!("\ncopy: {}, with {} images", to.display(), parts.join(", "))];
@@ -175,7 +175,7 @@ fn copy_words(corrected: &Corrected, copy: &CheckReport, to: &Path) -> String {
     lines.join("\n")
 }
 
-/// The same for programs.
+/// The same as JSON.
 fn copy_json(corrected: &Corrected, copy: &CheckReport, to: &Path) -> Value {
     let parts: Map<String, Value> = corrected.parts.iter().map(|(name, n)| ((*name).to_string(), json!(n))).collect();
     let left_out = corrected.left_out.iter().map(|one| json!({ "path": one.image, "why": one.problem.to_string() }));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{CliError, print};
 use crate::exec::{Engine, cpu::CpuEngine, gpu};
 
-/// Lists adapters with the index and the names that `--device` takes, and what `auto` would pick.
+/// Lists adapters with the index and the names that `--device` takes, and the choice of `auto`.
 pub(super) fn run() -> Result<ExitCode, CliError> {
     let devices = gpu::list();
     for (index, device) in devices.iter().enumerate() {

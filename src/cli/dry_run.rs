@@ -44,7 +44,7 @@ pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result
     progress.end();
     let commands: Vec<String> = found.next.iter().map(|next| fitted_command(args.task, &fitted, next)).collect();
     if json {
-        // A struct of texts and numbers has a JSON form.
+        // `json!` cannot fail: the struct holds texts and numbers only.
         let mut json = serde_json::json!(found);
         json["next"] = serde_json::json!(commands);
         print(serde_json::to_string_pretty(&json).unwrap_or_default())?;
@@ -54,8 +54,8 @@ pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
-/// The command of a next step with the flags of this command. The settings of the step override them; data and device decide the others
-/// again.
+/// The command of a next step with the flags of this command. The settings of the step override them. The new command
+/// chooses settings from data and device again.
 pub(super) fn fitted_command(task: &dyn Task, fitted: &Fitted, next: &Next) -> String {
     let chooses = !matches!(next, Next::CheckData);
     command(task, &fitted.own, next) + if chooses { fitted.switch() } else { "" }
@@ -184,7 +184,7 @@ fn balance(classes: &[ClassShare]) -> Option<String> {
     Some(format!("{} ({unit})", texts.join(", ")))
 }
 
-/// The expected time and what it was measured from.
+/// The expected time, and the times of a batch and of the validation behind it.
 fn time(found: &DryRun) -> String {
     let time = found.time;
     let validation = match time.validation_seconds {

@@ -28,7 +28,7 @@ pub fn command(task: &dyn Task) -> Command {
     command.args(settings.into_iter().map(grouped)).after_help(groups::examples(task.name()))
 }
 
-/// The help of a setting of a training, in which data and device may decide the default.
+/// The help of a training's setting. It says whether data and device choose the default.
 fn with_choice(setting: &Setting) -> String {
     match auto::chooses(setting.key) {
         true => setting.help_text().replacen("[default: ", "[default: chosen with --data, else ", 1),
@@ -164,8 +164,8 @@ impl TaskArgs {
         given(self.task.settings(), &self.matches)
     }
 
-    /// The settings that the flags set, and those that data and device decide. Data and device decide none without a data set, with
-    /// `--auto false`, beside a run to resume, and beside a config file without `--auto`.
+    /// The settings that the flags set, and those that data and device decide. Data and device decide nothing without a
+    /// data set, with `--auto false`, with `--resume`, or with a config file without `--auto`.
     pub(super) fn fitted(&self, ranks: usize) -> Result<Fitted, CliError> {
         let own = self.given()?;
         let asked = self.matches.get_one::<bool>(AUTO).copied();
@@ -179,7 +179,7 @@ impl TaskArgs {
             Some(false) => vec![],
             Some(true) => auto::choose(self.task, &own, ranks)?,
             None if resumes || own.config.is_some() => vec![],
-            // The training refuses unreadable data. It checks its settings first.
+            // Data that cannot be read is an error of the training, which checks its settings first.
             None => auto::choose(self.task, &own, ranks).unwrap_or_default(),
         };
         let mut given = own.clone();
@@ -187,7 +187,7 @@ impl TaskArgs {
         Ok(Fitted { given, own, choices, asked })
     }
 
-    /// Whether a flag without a value is there.
+    /// Whether a flag without a value is given.
     pub(super) fn switch(&self, name: &str) -> bool {
         self.matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false)
     }
@@ -206,18 +206,18 @@ const AUTO: &str = "auto";
 
 /// Settings of a training, and who decided them.
 pub(super) struct Fitted {
-    /// All: those of the flags, and the choices.
+    /// All settings: those of the flags, and the choices.
     pub(super) given: Given,
     /// Those of the flags alone.
     pub(super) own: Given,
     /// Those that data and device decide.
     pub(super) choices: Vec<Chosen>,
-    /// The value of `--auto`, if it is there.
+    /// The value of `--auto`, if given.
     asked: Option<bool>,
 }
 
 impl Fitted {
-    /// `--auto` as the command has it, for the next command.
+    /// `--auto` as given, for the next command.
     pub(super) fn switch(&self) -> &'static str {
         match self.asked {
             None => "",

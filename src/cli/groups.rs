@@ -106,7 +106,7 @@ const MAIN: &[&str] = &[
     "resume",
 ];
 
-/// The group of a setting. A setting of a user's own task has none.
+/// The group of a setting. A setting of a user's own task has no group.
 pub(super) fn heading(key: &str) -> Option<&'static str> {
     GROUPS.iter().find(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name)
 }

@@ -1,4 +1,4 @@
-//! Flags that decide how a data set is read where its files leave it open, for verbs that take no settings of a task.
+//! Flags that decide how a data set is read where its files are ambiguous, for verbs without the settings of a task.
 
 use std::path::PathBuf;
 

@@ -7,15 +7,15 @@ use rayon::{ThreadBuilder, ThreadPoolBuilder};
 
 use super::{CliError, complain};
 
-/// Makes the threads that compute: one a core (or `RAYON_NUM_THREADS`), else as many as the system grants. The main thread
-/// computes where it grants none.
+/// Starts the threads that compute: one a core (or `RAYON_NUM_THREADS`), or fewer if the system refuses some. If it
+/// refuses all, the main thread computes.
 ///
 /// # Errors
-/// When not even that is possible.
+/// When not even the main thread can compute.
 pub(super) fn make_threads() -> Result<(), CliError> {
     let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse().ok()).filter(|&n| n > 0);
     let wanted = asked.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-    // rayon's pool can be made only once, so its threads are there before it is.
+    // rayon's pool can be built only once, so its threads are started first.
     let mut waiting: Vec<Sender<ThreadBuilder>> = vec![];
     let mut refused = None;
     while waiting.len() < wanted {
@@ -41,7 +41,7 @@ pub(super) fn make_threads() -> Result<(), CliError> {
         0 => pool.use_current_thread().build_global(),
         _ => pool
             .spawn_handler(move |thread| {
-                // As many wait as the pool asks for.
+                // One thread waits for each that the pool asks for.
                 let waiting = waiting.pop().ok_or(std::io::ErrorKind::WouldBlock)?;
                 waiting.send(thread).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
             })
@@ -50,14 +50,14 @@ pub(super) fn make_threads() -> Result<(), CliError> {
     built.map_err(|error| CliError::Usage(format!("no threads can be made: {error}")))
 }
 
-/// Makes an abort end the process with one line and exit code 2. The standard library aborts where memory is used up, and so do
-/// drivers.
+/// Makes an abort end the process with one line and exit code 2. The standard library and drivers abort when memory
+/// runs out.
 #[cfg(unix)]
 pub(super) fn catch_aborts() {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // Without the signal, a write beyond the file size limit (ulimit -f) returns an error.
-    // SAFETY: installs no function.
+    // If this signal is ignored, a write beyond the file size limit (ulimit -f) returns an error. SAFETY: installs no
+    // function.
     let _ = unsafe { sigaction(Signal::SIGXFSZ, &ignore) };
     extern "C" fn ended(_: nix::libc::c_int) {
         const LINE: &[u8] =

@@ -14,7 +14,7 @@ use crate::text::nearest;
 use crate::train::settings::MAX_BATCH_SIZE;
 use crate::train::step_spec::StepSpec;
 
-/// Image size of an architecture.
+/// Default image size of an architecture.
 const USUAL: ImageSize = ImageSize { height: 224, width: 224 };
 
 /// Largest number of classes.
@@ -34,7 +34,7 @@ pub(super) struct ModelArgs {
 enum Described {
     /// An architecture, built with the settings of the flags.
     Architecture(Architecture),
-    /// That of a trained run.
+    /// The network of a trained run.
     Trained(PathBuf),
 }
 
@@ -81,7 +81,7 @@ impl clap::Args for ModelArgs {
     }
 }
 
-/// The settings of all models. A key that several models have is one flag.
+/// The settings of all models. A key that several models share is one flag.
 fn settings() -> Vec<Setting> {
     let mut settings: Vec<Setting> = vec![];
     for setting in list::architectures().iter().flat_map(|model| model.settings) {

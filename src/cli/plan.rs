@@ -67,7 +67,7 @@ struct RankArgs {
     step_seconds: Option<f64>,
 }
 
-/// Efficiency for which a step's seconds are printed where none are given.
+/// Efficiency whose step time is printed if `--step-seconds` is missing.
 const GOOD: f64 = 0.9;
 
 impl RankArgs {

@@ -56,10 +56,10 @@ pub(super) struct Args {
     device: String,
 }
 
-/// The explanation that is asked for, if any.
+/// The requested explanation, if any.
 ///
 /// # Errors
-/// A flag of the other method.
+/// A flag of another method.
 fn explain(args: &Args) -> Result<Option<Explain>, CliError> {
     let Some(method) = args.explain else { return Ok(None) };
     let refuse = |flag: &str, other: &str| Err(CliError::Usage(format!("{flag}: needs --explain {other}")));
@@ -127,7 +127,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     for chunk in images.chunks(predictions.batch()) {
         let (found, missed) = predictions.predict(chunk)?;
         for one in missed {
-            // Without the advice of other verbs.
+            // The advice of `advice::flags` is for whole commands.
             complain(format_args!("error: {}", escaped(&one.to_string())));
             failed += 1;
         }

@@ -12,7 +12,7 @@ use crate::run::history::EpochRow;
 use crate::run::score::TRAIN_ACCURACY;
 use crate::train::{Fetching, Observer, StepProgress};
 
-/// Least time between two lines within an epoch, without a terminal.
+/// Minimum time between two lines within an epoch, without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Time between two updates of the display while waiting.
@@ -24,7 +24,7 @@ pub(super) static OPENING: AtomicBool = AtomicBool::new(true);
 /// Whether only results and errors are printed.
 pub(super) static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Whether a line is printed for each step, and each setting before the first.
+/// Whether every setting is printed before the first step, and a line for each step.
 pub(super) static VERBOSE: AtomicBool = AtomicBool::new(false);
 
 /// Prints progress.
@@ -72,7 +72,7 @@ impl Progress {
         }
     }
 
-    /// Whether a step gets a line, without a terminal.
+    /// Whether a step gets a line if there is no terminal.
     fn line_is_due(&self) -> bool {
         VERBOSE.load(Ordering::Relaxed) || lock(&self.last_line).elapsed() > PLAIN_EVERY
     }
@@ -103,7 +103,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints a line at once, unless only results are wanted. Failure to print does not stop the run, and shows in the exit code.
+/// Prints a line at once, unless only results are wanted. A failure to print does not stop the run; the exit code shows
+/// it.
 fn say(line: std::fmt::Arguments<'_>) {
     if QUIET.load(Ordering::Relaxed) {
         return;
@@ -114,7 +115,7 @@ fn say(line: std::fmt::Arguments<'_>) {
     }
 }
 
-/// Minutes and seconds, and hours if at least one.
+/// Minutes and seconds; from one hour on also hours.
 pub(super) fn clock(seconds: f64) -> String {
     let whole = seconds as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -214,7 +215,7 @@ impl Observer for Progress {
     }
 }
 
-/// A loss with four decimals; one that explodes has an exponent.
+/// A loss with four decimals; from 1e5 on with an exponent.
 fn loss_text(loss: f64) -> String {
     if loss.abs() < 1e5 { format!("{loss:.4}") } else { format!("{loss:.3e}") }
 }

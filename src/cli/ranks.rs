@@ -15,7 +15,7 @@ use crate::train::{Observer, StepProgress};
 const ERROR: u8 = 2;
 /// Exit code of an error after which the same command may succeed: EX_TEMPFAIL of sysexits.h.
 const AGAIN: u8 = 75;
-/// Time in which rank 0 prints an error that all ranks have.
+/// Time that other ranks give rank 0 to print an error that all ranks have.
 const FIRST: Duration = Duration::from_secs(2);
 
 /// The processes that train together.
@@ -41,7 +41,7 @@ fn start_mpi(size: usize) -> Result<Arc<dyn Ranks>, CliError> {
     )))
 }
 
-/// Ends all ranks where one has an error. Rank 0 speaks first: an error that all ranks have is printed once.
+/// Ends all ranks if one has an error. Rank 0 goes first, so that an error that all ranks have is printed once.
 pub(super) fn end_all(ranks: &dyn Ranks, result: Result<ExitCode, CliError>) -> Result<ExitCode, CliError> {
     let error = match result {
         Err(error) if ranks.size() > 1 => error,
@@ -57,7 +57,7 @@ pub(super) fn end_all(ranks: &dyn Ranks, result: Result<ExitCode, CliError>) -> 
     ranks.abort(if advice::may_pass(&error) { AGAIN } else { ERROR })
 }
 
-/// Reports of a rank that follows: it prints nothing.
+/// The observer of a rank that follows. It prints nothing.
 pub(super) struct Follower;
 
 impl Observer for Follower {

@@ -47,7 +47,7 @@ pub(super) struct Args {
     device: Option<String>,
 }
 
-/// The setting of `KEY=WORD`: a shell removes the quotes of a text, and TOML has no other reading of a word.
+/// `KEY=WORD` as a text setting: a shell removes the quotes of a text, and a bare word has no other meaning in TOML.
 fn of_word(setting: &str) -> Option<toml::Table> {
     let (key, word) = setting.split_once('=')?;
     let (key, word) = (key.trim(), word.trim());
@@ -120,7 +120,7 @@ fn run_on(args: &Args, ranks: &dyn Ranks) -> Result<ExitCode, CliError> {
     if let Some(factor) = args.scale_epochs {
         sweep.scale_epochs(factor).map_err(WorkflowError::from)?;
     }
-    // A device that is not there is refused before there is a folder.
+    // A missing device is refused before the folder is made.
     let own = args.device.as_deref().map(|device| device_of(device, ranks.local()));
     own.map_or(Ok(()), |device| crate::exec::open(&device).map(drop))?;
     let stop = stop_on_interrupt();

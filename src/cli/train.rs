@@ -120,7 +120,7 @@ mod signals {
         }
     }
 
-    /// Runs `install`, which also takes SIGHUP, and sets the flag `stop` at two more signals.
+    /// Runs `install`, which also handles SIGHUP. Then makes two more signals set the flag `stop`.
     ///
     /// | signal | sent by |
     /// |---|---|

@@ -14,7 +14,7 @@ pub fn all_gather(ranks: &dyn Ranks, own: &[u8]) -> Result<Vec<Vec<u8>>, RankErr
     Ok(messages)
 }
 
-/// The messages of all ranks on rank 0, by rank; none on the others. Their lengths may differ.
+/// On rank 0: the messages of all ranks, by rank. On the others: empty. Their lengths may differ.
 ///
 /// # Errors
 /// When a rank does not answer.

@@ -15,23 +15,23 @@ pub struct Network {
 /// A training step on equal ranks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// Bytes that a rank sends, the most of all ranks.
+    /// Bytes that the busiest rank sends.
     pub bytes: usize,
     /// Seconds of all messages.
     pub message_s: f64,
     /// Seconds of the messages that start when the backward pass has ended: those of the first layers' weights and of the values
     /// that belong to all layers.
     pub late_s: f64,
-    /// The largest part of the shards that a rank computes.
+    /// The largest fraction of the shards that one rank computes.
     pub part: f64,
     ranks: usize,
     shards: usize,
 }
 
-/// Exchanges of a step beside those of the sum: the order of rank 0, and the lengths and losses of all shards.
+/// Exchanges of a step besides those of the sum: the order of rank 0, and the lengths and losses of all shards.
 const EXCHANGES: usize = 3;
 
-/// The backward pass's part of a shard's time: a convolution has two products backward and one forward.
+/// The backward pass's fraction of a shard's time: a convolution has two products backward and one forward.
 const BACKWARD: f64 = 2.0 / 3.0;
 
 impl Forecast {
@@ -50,12 +50,13 @@ impl Forecast {
         Forecast { bytes, message_s, late_s, part: most as f64 / shards as f64, ranks, shards }
     }
 
-    /// The speed over that of `ranks` times one rank, whose step takes `step_s` seconds, if no message overlaps with computation.
+    /// The speedup divided by the number of ranks, if no message overlaps with computation. A step of one rank takes
+    /// `step_s` seconds.
     pub fn efficiency(&self, step_s: f64) -> f64 {
         self.efficiency_with(step_s, 0.0)
     }
 
-    /// The same, if messages overlap with the backward pass of a rank's last shard as far as they can.
+    /// [`Self::efficiency`], if messages overlap with the backward pass of a rank's last shard as far as possible.
     pub fn efficiency_overlapped(&self, step_s: f64) -> f64 {
         let backward_s = BACKWARD * step_s / self.shards as f64;
         self.efficiency_with(step_s, backward_s.min(self.message_s - self.late_s))
@@ -65,8 +66,8 @@ impl Forecast {
         step_s / self.ranks as f64 / (step_s * self.part + self.message_s - hidden_s)
     }
 
-    /// Seconds of a step of one rank above which the efficiency is higher than `efficiency`; `None` where the shards do not divide
-    /// equally enough.
+    /// The time in seconds of a step on one rank from which on the ranks reach `efficiency`; `None` if the shards are
+    /// too unequal for it.
     pub fn step_s(&self, efficiency: f64) -> Option<f64> {
         let gain = 1.0 / self.ranks as f64 - efficiency * self.part;
         (gain > 0.0).then(|| efficiency * self.message_s / gain)
@@ -89,8 +90,9 @@ mod tests {
         assert!((forecast.efficiency(2.0) - 1.0 / (1.0 + forecast.message_s)).abs() < 1e-12);
         let step_s = forecast.step_s(0.9).expect("shards divide equally");
         assert!((forecast.efficiency(step_s) - 0.9).abs() < 1e-12);
-        // The backward pass of a shard takes 2/3 · 2 s / 8 = 0.1667 s, in which messages travel. In a step of 8 s it takes longer than
-        // all messages but the late ones: a bucket of 11.68/12 million weights, 20,000 other values, and 3 exchanges.
+        // The backward pass of a shard takes 2/3 · 2 s / 8 = 0.1667 s, in which messages travel. In a step of 8 s, it
+        // takes longer than all messages except the late ones: a bucket of 11.68/12 million weights, 20,000 other
+        // values, and 3 exchanges.
         let late_s = 0.3744 * (11.68 / 12.0 + 0.02) / 11.7 + 3e-3;
         assert!((forecast.late_s - late_s).abs() < 1e-4, "{} and {late_s}", forecast.late_s);
         let left = 1.0 + forecast.message_s - 2.0 / 3.0 * 2.0 / 8.0;

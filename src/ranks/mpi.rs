@@ -1,5 +1,5 @@
 //! Ranks that an MPI launcher has started. One thread starts MPI and makes all calls (`MPI_THREAD_FUNNELED`): it sends and receives
-//! while other threads compute. Every message is waited for, and none is longer than 4 MiB.
+//! while other threads compute. The thread waits for every message, and no message is longer than 4 MiB.
 
 use std::env;
 use std::fmt;
@@ -23,17 +23,17 @@ use super::{RankError, Ranks, Wait};
 const MESSAGE: usize = 4 << 20;
 /// Tag of all messages.
 const TAG: i32 = 1;
-/// Longest sleep between two looks at the messages.
+/// Sleep between two polls of the messages.
 const SLEEP: Duration = Duration::from_micros(200);
-/// Looks at the messages before the first sleep.
+/// Polls of the messages before the first sleep.
 const LOOKS: usize = 200;
 /// Variable with the seconds after which a silent rank counts as dead.
 const TIMEOUT: &str = "SHADEGRAD_RANK_TIMEOUT";
-/// Seconds without the variable.
+/// Default of the variable.
 const DEFAULT_TIMEOUT: u64 = 600;
 /// Exit code of all ranks when one is silent: EX_TEMPFAIL of sysexits.h.
 pub const SILENT_EXIT_CODE: u8 = 75;
-/// No exit code: the job goes on.
+/// Not an exit code: the job goes on.
 const GOES_ON: i32 = -1;
 
 /// Work for the thread of MPI.
@@ -199,7 +199,7 @@ impl World {
         self.world.process_at_rank(from as i32).immediate_probe_with_tag(TAG).is_some()
     }
 
-    /// Waits for all requests. Ends all ranks where one is silent: its buffers may not be touched before it answers.
+    /// Waits for all requests. A silent rank ends all ranks, because its buffers must stay untouched until it answers.
     fn finish<'a, S: Scope<'a>>(&self, mut requests: Vec<(usize, Request<'a, [u8], S>)>, wait: Wait) {
         let (mut since, mut idle) = (Instant::now(), 0);
         while !requests.is_empty() {

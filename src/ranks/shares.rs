@@ -17,8 +17,8 @@ impl Shares {
     /// Shares by rank.
     ///
     /// # Errors
-    /// [`RankError::Shares`] for another number of shares than `ranks`; [`RankError::NoShard`] where a rank has none of `shards`
-    /// shards.
+    /// [`RankError::Shares`] if the number of shares is not `ranks`; [`RankError::NoShard`] if a rank would have no
+    /// shard of `shards`.
     pub fn new(shares: &[usize], ranks: usize, shards: usize) -> Result<Self, RankError> {
         if shares.len() != ranks {
             return Err(RankError::Shares { shares: shares.to_vec(), ranks });
@@ -30,8 +30,8 @@ impl Shares {
         }
     }
 
-    /// Shares of `shards` shards, at least as many as ranks, by the seconds that each rank takes for a shard: the shares whose
-    /// slowest rank ends first.
+    /// The shares whose slowest rank ends first. `seconds` holds the time that each rank takes for a shard; there are
+    /// at least as many shards as ranks.
     pub fn by_speed(seconds: &[f64], shards: usize) -> Self {
         let mut shares = vec![1; seconds.len()];
         for _ in seconds.len()..shards {
@@ -54,7 +54,7 @@ impl Shares {
         self.0.len()
     }
 
-    /// The items of `n` that a rank has: neighbors.
+    /// The items of `n` that a rank has.
     pub fn part(&self, rank: usize, n: usize) -> Range<usize> {
         let all: usize = self.0.iter().sum();
         let bound = |rank: usize| self.0[..rank].iter().sum::<usize>() * n / all;
@@ -79,7 +79,7 @@ impl Shares {
         self.0.iter().sum::<usize>() / common
     }
 
-    /// The rank that has item `number` of a sequence. Each round of it is divided by the shares.
+    /// The rank that has item `number` of a sequence. The shares divide each round of the sequence.
     pub fn owner(&self, number: usize) -> usize {
         let (round, all) = (self.round(), self.parts(self.round()));
         all.iter().position(|part| part.contains(&(number % round))).unwrap_or(0)

@@ -13,13 +13,13 @@ use super::{RankError, Ranks, Shares, Wait};
 
 /// Values to which segments are aligned.
 const ALIGN: usize = 64;
-/// Most values of a bucket: 4 MiB in 32 bits.
+/// Maximum number of values of a bucket: 4 MiB in 32 bits.
 const BUCKET: usize = 1 << 20;
 
 /// The buckets of vectors, in the order in which they travel.
 ///
-/// A backward pass ends with the first layers, so the last weights of a vector travel first. The rest (biases, scales, moves of
-/// running statistics) has values of all layers and travels last.
+/// A backward pass ends with the first layers, so the last weights of a vector travel first. The other values (biases,
+/// scales, changes of running statistics) belong to all layers and travel last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buckets {
     values: Vec<Range<usize>>,
@@ -27,7 +27,7 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// Equal buckets of up to 4 MiB for the first `weights` of `len` values, and for the rest.
+    /// Equal buckets of up to 4 MiB for the first `weights` of `len` values, and for the other values.
     pub fn new(weights: usize, len: usize) -> Self {
         let cut = |values: Range<usize>| {
             let bucket = values.len().div_ceil(values.len().div_ceil(BUCKET).max(1)).next_multiple_of(ALIGN).max(ALIGN);
@@ -51,8 +51,8 @@ impl Buckets {
         self.len
     }
 
-    /// The values and the number of the buckets that are complete only when the backward pass has ended: the first weights and the
-    /// rest.
+    /// Number of values and of buckets that are complete only after the backward pass: the first weights and the other
+    /// values.
     pub(super) fn late(&self) -> (usize, usize) {
         let early = self.values.iter().position(|bucket| bucket.start == 0).unwrap_or(0);
         (self.values[early..].iter().map(ExactSizeIterator::len).sum(), self.values.len() - early)
@@ -72,9 +72,9 @@ fn segment(bucket: &Range<usize>, ranks: usize, rank: usize) -> Range<usize> {
     bound(rank)..bound(rank + 1)
 }
 
-/// The sum over all shards along the tree, on every rank, in the allocation of `sum`. `own` takes the number of a bucket, waits for
-/// this rank's nodes of it and returns them; `None` ends the sum without a result. An `exact` sum has 32 bits on the wire, and
-/// includes the rounding errors of earlier messages.
+/// The sum over all shards along the tree, on every rank, in the allocation of `sum`. `own` waits for this rank's nodes
+/// of a bucket, given by number; if it returns `None`, the sum ends without a result. An `exact` sum has 32 bits on the
+/// wire, and includes the rounding errors of earlier messages.
 ///
 /// # Errors
 /// When a rank does not answer.
@@ -118,15 +118,15 @@ struct Sum<'a> {
     sum: Vec<f32>,
 }
 
-/// A bucket whose segments are added up, and the message with this rank's segment; `None` where the values of the sum are the
-/// message.
+/// A bucket whose segments are added up, and the message with this rank's segment; `None` if the message is the values
+/// themselves.
 type Added<'a> = (&'a Range<usize>, Option<Vec<u8>>);
 /// A rank, one of its nodes, and the message with it.
 type Received = (usize, Range<usize>, Incoming);
 
 impl Sum<'_> {
-    /// Exchanges the nodes of a bucket, of which this rank has `own`, and the sums of the bucket before it. Returns the message with
-    /// this rank's sum of the bucket.
+    /// Exchanges the nodes of a bucket and the sums of the previous bucket. `own` are this rank's nodes. Returns the
+    /// message with this rank's sum of the bucket.
     fn advance(
         &mut self,
         bucket: &Range<usize>,
@@ -159,14 +159,14 @@ impl Sum<'_> {
                 None
             }
             Cow::Owned(message) => {
-                // All ranks have the sum as it was sent.
+                // All ranks keep the sum as it was sent, after rounding.
                 wire::read(&message, &mut self.sum[values], self.wire);
                 Some(message)
             }
         })
     }
 
-    /// Exchanges nodes of a bucket, and the sums of the bucket before it.
+    /// Exchanges nodes of a bucket, and the sums of the previous bucket.
     fn exchange(
         &mut self,
         nodes: &[(usize, Cow<'_, [u8]>)],

@@ -1,8 +1,8 @@
-//! Sums over shards along a fixed binary tree. Floating-point addition is not associative: the tree fixes the order, whoever
-//! computes the shards.
+//! Sums over shards along a fixed binary tree. Floating-point addition is not associative. The tree fixes the order,
+//! whichever rank computes a shard.
 //!
-//! A node is a range of shards. The root is all of them; a node of more than one shard splits at the largest power of two below
-//! its length. The sum of a node is the sum of its left part plus the sum of its right part.
+//! A node is a range of shards. The root is the range of all shards; a node of more than one shard splits at the
+//! largest power of two below its length. The sum of a node is the sum of its left part plus the sum of its right part.
 //!
 //! ```text
 //!           0..6
@@ -43,10 +43,11 @@ fn are_parts(shards: usize, left: &Range<usize>, right: &Range<usize>) -> bool {
     false
 }
 
-/// Values that one thread adds up. Buckets have no more, so their sums do not wait for threads that compute a shard.
+/// Number of values that one thread adds up. A bucket has no more, so its sum does not wait for threads that compute a
+/// shard.
 const SPAN: usize = 1 << 20;
 
-/// The sum of two vectors, in the allocation of one that is owned.
+/// The sum of two vectors, in the allocation of an owned one.
 fn added<'a>(left: Cow<'a, [f32]>, right: Cow<'a, [f32]>) -> Cow<'a, [f32]> {
     // a + b and b + a have the same bits.
     let (mut sum, more) = match (left, right) {
@@ -65,7 +66,7 @@ fn added<'a>(left: Cow<'a, [f32]>, right: Cow<'a, [f32]>) -> Cow<'a, [f32]> {
 #[derive(Clone, Debug)]
 pub struct TreeSum<'a> {
     shards: usize,
-    /// Nodes whose sibling is not complete.
+    /// Nodes that wait for their sibling.
     nodes: Vec<(Range<usize>, Cow<'a, [f32]>)>,
 }
 
@@ -75,7 +76,7 @@ impl<'a> TreeSum<'a> {
         TreeSum { shards, nodes: vec![] }
     }
 
-    /// Adds the sum of a node, such as one shard. Nodes whose two parts are known are added up.
+    /// Adds the sum of a node, such as one shard. Two nodes with the same parent are added up.
     pub fn add(&mut self, mut node: Range<usize>, values: impl Into<Cow<'a, [f32]>>) {
         let mut values = values.into();
         while let Some((left, sum)) = self.nodes.pop_if(|(left, _)| are_parts(self.shards, left, &node)) {
@@ -85,18 +86,18 @@ impl<'a> TreeSum<'a> {
         self.nodes.push((node, values));
     }
 
-    /// The nodes so far, each with its values at positions `at`.
+    /// The sum so far, with the values of each node at positions `at`.
     pub fn at(&self, at: Range<usize>) -> TreeSum<'_> {
         let nodes = self.nodes.iter().map(|(node, values)| (node.clone(), Cow::Borrowed(&values[at.clone()])));
         TreeSum { shards: self.shards, nodes: nodes.collect() }
     }
 
-    /// The complete nodes so far, from left to right: one, where all shards are added.
+    /// The complete nodes, from left to right: a single one if all shards are added.
     pub fn into_nodes(self) -> Vec<Node> {
         self.nodes.into_iter().map(|(node, values)| (node, values.into_owned())).collect()
     }
 
-    /// The sum over all shards; none where no shard was added.
+    /// The sum over all shards; `None` if no shard was added.
     pub fn into_sum(self) -> Option<Vec<f32>> {
         self.nodes.into_iter().next().map(|(_, sum)| sum.into_owned())
     }
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn any_parts_give_the_bits_of_the_definition() {
-        // Thirds, which are rounded, so that another order gives other bits.
+        // Thirds are rounded, so another order gives other bits.
         let value = |i: usize| (i * i + 1) as f32 / 3.0;
         let mut order_matters = false;
         for shards in 1..=17usize {

@@ -1,8 +1,9 @@
 //! The values of messages in 32 or 16 bits.
 //!
 //! A message in 16 bits holds blocks of [`BLOCK`] values. Each block has a scale, a power of two that brings its largest value to
-//! between 2^14 and 2^15, since gradients are often below the range of 16 bits. What a value loses by rounding is added to the
-//! same value of the next message (error feedback: Seide et al. 2014, "1-bit stochastic gradient descent"; Karimireddy et al. 2019).
+//! between 2^14 and 2^15, since gradients are often below the range of 16 bits. The rounding error of a value is added
+//! to the same value of the next message (error feedback: Seide et al. 2014, "1-bit stochastic gradient descent";
+//! Karimireddy et al. 2019).
 
 use std::borrow::Cow;
 
@@ -34,7 +35,7 @@ pub(super) fn bytes(n: usize, wire: Wire) -> usize {
     }
 }
 
-/// The messages of one rank, and what rounding them has lost so far.
+/// The messages of one rank, and their rounding errors so far.
 #[derive(Clone, Debug)]
 pub struct Messages {
     wire: Wire,
@@ -43,7 +44,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Messages that have lost nothing.
+    /// Messages without rounding errors so far.
     pub fn new(wire: Wire) -> Self {
         Messages { wire, lost: vec![] }
     }
@@ -61,7 +62,7 @@ impl Messages {
         if exact { Wire::F32 } else { self.wire }
     }
 
-    /// Ends an exact sum: what a rank without a shard has lost is dropped.
+    /// Ends a sum. After an exact one, the rounding errors of a rank without a shard are dropped.
     pub(super) fn end(&mut self, wire: Wire) {
         if wire == Wire::F32 {
             self.lost.fill(0.0);
@@ -98,12 +99,12 @@ impl Incoming {
         Incoming { wire, values: vec![0.0; n], packed }
     }
 
-    /// Where its bytes go.
+    /// The buffer for its bytes.
     pub(super) fn bytes(&mut self) -> &mut [u8] {
         if self.wire == Wire::F16 { &mut self.packed } else { bytemuck::cast_slice_mut(&mut self.values) }
     }
 
-    /// Its values, once its bytes are there.
+    /// Its values, after its bytes have arrived.
     pub(super) fn into_values(mut self) -> Vec<f32> {
         if self.wire == Wire::F16 {
             read(&self.packed, &mut self.values, self.wire);
@@ -112,7 +113,7 @@ impl Incoming {
     }
 }
 
-/// Values in 16 bits, after adding what was lost.
+/// Values in 16 bits, after adding the rounding errors of earlier messages.
 fn halved(values: &[f32], lost: &mut [f32]) -> Vec<u8> {
     let mut message = Vec::with_capacity(bytes(values.len(), Wire::F16));
     let (mut scaled, mut half) = ([0f32; BLOCK], [f16::ZERO; BLOCK]);
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn what_rounding_loses_is_added_to_the_next_message() {
-        // Thirds from 1e-12 to 1e12 in blocks of all sizes: 16 bits alone hold none of the small and of the large ones.
+        // Thirds from 1e-12 to 1e12 in blocks of all sizes: 16 bits without a scale hold neither the small nor the
+        // large ones.
         let values: Vec<f32> = (0..3000).map(|i| (i % 7 - 3) as f32 / 3.0 * 10f32.powi(i / 125 - 12)).collect();
         let mut messages = Messages::new(Wire::F16);
         let wire = messages.begin(values.len(), false);

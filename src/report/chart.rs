@@ -21,7 +21,8 @@ pub(super) struct Chart {
     /// Color of the first line, of [`COLORS`].
     pub color: usize,
     pub lines: Vec<Line>,
-    /// The best epoch, which is marked and whose values the legend shows; without it, those of the last epoch.
+    /// The best epoch. It is marked, and the legend shows its values. If `None`, the legend shows those of the last
+    /// epoch.
     pub best: Option<u32>,
 }
 
@@ -37,7 +38,7 @@ const DOTS: usize = 60;
 /// Charts side by side across the width of the page. Charts without any line are left out.
 pub(super) fn charts(charts: &[Chart]) -> String {
     let drawn: Vec<String> = charts.iter().filter(|chart| !chart.lines.is_empty()).map(Chart::html).collect();
-    // Four charts stand in two rows of two: in rows of three the last one would be alone.
+    // Four charts form two rows of two. In rows of three, the last chart would be alone.
     let class = if drawn.len() == 4 { "charts pairs" } else { "charts" };
     if drawn.is_empty() { String::new() } else { format!("<div class=\"{class}\">\n{}</div>\n", drawn.concat()) }
 }

@@ -8,7 +8,7 @@ use crate::run::{FindingKind, Next, RunDir, Verdict, mistakes};
 use crate::text::word;
 use crate::train::settings::reasons;
 
-/// Most commands.
+/// Maximum number of commands.
 const MOST: usize = 3;
 
 /// A run for which commands are written.
@@ -21,17 +21,17 @@ pub(crate) struct Place<'a> {
     pub data: &'a str,
     /// Path of a validation image, if the images are files.
     pub example: Option<&'a str>,
-    /// Whether its settings name the folder. A repeat then needs another one.
+    /// Whether its settings name the folder. A repeat then needs another folder.
     pub named: bool,
 }
 
-/// Commands to paste after a verdict. The first applies the model, unless it is of no use.
+/// Commands to paste after a verdict. The first applies the model, unless the model is useless.
 pub(crate) fn commands(verdict: &Verdict, place: &Place<'_>) -> Vec<String> {
     let useless = [FindingKind::NoBetterThanBaseline, FindingKind::Diverged];
     let useless = verdict.findings.iter().any(|finding| useless.contains(&finding.kind));
     let steps = verdict.next.iter().filter(|step| **step != Next::Predict);
     let steps = (!useless).then_some(&Next::Predict).into_iter().chain(steps).take(MOST);
-    // Each command has a folder that no other takes, so that all can be pasted.
+    // Each command has a different folder, so that all can be pasted.
     let folder = beside(place.run);
     let mut free = free_beside(&folder);
     steps.map(|next| command(next, place, &mut free)).collect()
@@ -65,7 +65,7 @@ fn command(
             let out = out.map_or(String::new(), |out| format!(" --out {}", word(&out.to_string_lossy())));
             format!("shadegrad train {task} --config {config}{}{auto}{out}", flags.collect::<String>())
         }
-        // Runs of a sweep keep no state.
+        // Runs of a sweep keep no optimizer state.
         Next::Continue { epochs } if finished => format!("shadegrad train {task} --resume {run} --epochs {epochs}"),
         Next::Continue { epochs } => {
             let step = Next::Train(vec![("epochs".into(), epochs.to_string())]);
@@ -80,7 +80,8 @@ fn command(
     }
 }
 
-/// A picture to predict for: a validation image, else an error of the run. Built-in data and moved data have no file.
+/// An image for the prediction: a validation image, else one of the run's errors, because built-in and moved data have
+/// no file.
 fn picture(run: &Path, example: Option<&str>) -> Option<String> {
     let example = example.filter(|example| Path::new(example).is_file()).map(str::to_owned);
     let error = || {
@@ -91,12 +92,13 @@ fn picture(run: &Path, example: Option<&str>) -> Option<String> {
     example.or_else(error)
 }
 
-/// Whether data and device decided settings in a file.
+/// Whether a `config.toml` has settings that data and device decided.
 fn has_choices(config: &Path) -> bool {
     read_text(config, 1 << 20).is_ok_and(|text| reasons(&text).next().is_some())
 }
 
-/// The path beside which a repeat of a run goes: outside the folder of a sweep, which lists its own runs.
+/// The path beside which a repeat of a run goes. It is outside the folder of a sweep, because a sweep lists the runs in
+/// its folder.
 fn beside(run: &Path) -> PathBuf {
     let sweep = run.parent().filter(|parent| parent.join("sweep.csv").exists());
     sweep

@@ -53,7 +53,7 @@ pub(super) fn matrix(page: &mut Page, names: &[String], matrix: &ConfusionMatrix
     page.add("</tbody></table></div></div>\n");
 }
 
-/// Two classes in two sentences.
+/// Two sentences about a matrix of two classes.
 fn sentences(names: [&String; 2], matrix: &ConfusionMatrix, unit: &str) -> String {
     let mut html = String::new();
     for truth in [0, 1] {

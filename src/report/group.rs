@@ -46,10 +46,11 @@ fn column(values: &[Option<f64>], direction: f64, text: impl Fn(f64) -> String) 
     values.iter().map(cell).collect()
 }
 
-/// Largest number of runs that are columns of a table, which then fits a phone.
+/// Largest number of runs that are columns of a table, so that it fits a phone.
 const RUN_COLUMNS: usize = 4;
 
-/// A table of the runs' values: `head` names the runs and the values. Few runs are columns, others rows.
+/// A table of the runs' values: `head` names the runs and the values. Up to [`RUN_COLUMNS`] runs are columns; more are
+/// rows.
 fn by_run(caption: &str, head: Vec<String>, runs: &[Record], columns: &[Vec<Cell>]) -> String {
     if runs.len() <= RUN_COLUMNS {
         let row = |(name, cells): (&String, &Vec<Cell>)| {
@@ -79,7 +80,7 @@ fn scores(runs: &[Record]) -> String {
         columns.push(column(&of_best(&|row| row.score(&score)), score.direction(), |v| score.format(v)));
     }
     head.extend(["validation loss", "best epoch", "epochs", "images/s", "time", "device"].map(String::from));
-    // Values of two losses have no order.
+    // The values of different losses do not compare.
     let is_one_loss = runs.iter().all(|run| run.setting("loss") == runs[0].setting("loss"));
     let direction = if is_one_loss { -1.0 } else { 0.0 };
     columns.push(column(&of_best(&|row| Some(row.val_loss)), direction, |v| format!("{v:.4}")));
@@ -94,8 +95,8 @@ fn scores(runs: &[Record]) -> String {
     by_run("Best epoch of each run", head, runs, &columns)
 }
 
-/// A note on the runs whose score is within chance of the best: two standard errors of a difference. All must have the same validation
-/// images.
+/// A note on the runs whose score differs from the best by chance: by less than two standard errors of the difference.
+/// All runs must have the same validation images.
 fn chance(runs: &[Record]) -> Option<String> {
     let score = runs.first()?.decisive()?;
     let data = runs[0].data()?;

@@ -76,7 +76,7 @@ impl Row {
     }
 }
 
-/// Most columns whose heads fit a phone beside each other. Those of more columns are turned there.
+/// Largest number of columns whose heads fit a phone. With more columns, heads are rotated on a phone.
 const FEW_COLUMNS: usize = 6;
 
 /// A table in a box that scrolls on narrow pages. Columns of numbers are right-aligned.
@@ -112,8 +112,8 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
 
 /// A picture as wide as the page, or in its native size in a box that scrolls. `id` is unique on the page.
 ///
-/// A figure that names its photographs is drawn twice from one copy: as a whole, with a lightness that suits the page, and its
-/// photographs above it as they are.
+/// A figure that names its photographs is drawn twice from one copy: the whole with a lightness that suits the page,
+/// and above it the photographs as they are.
 pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String {
     let (uri, alt, caption) = (data_uri(png), escaped(alt), escaped(caption));
     let image = match photographs(png) {

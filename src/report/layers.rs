@@ -4,7 +4,7 @@ use super::html::{escaped, push};
 use crate::run::layers::LayerRow;
 use crate::text::number;
 
-/// Most epochs that are drawn; of more, every second, third, … is.
+/// Maximum number of epochs drawn. Of more epochs, every second, third, … is drawn.
 const COLUMNS: usize = 48;
 /// Width of the names, width of the cells, and height of a row, in units of the SVG. The longest names of ResNets,
 /// `layer2.0.downsample.0`, fit; the whole is as wide as a phone.
@@ -12,12 +12,12 @@ const NAMES: f64 = 148.0;
 const WIDTH: f64 = 212.0;
 const ROW: f64 = 13.0;
 
-/// A strip of cells: what they show.
+/// The content of a strip of cells.
 struct Strip<'a> {
     title: &'a str,
     /// Values of the faintest and of the strongest cell.
     ends: [String; 2],
-    /// The value of a row, and its shade from 0 to 1; `None` without a cell.
+    /// The value of a row, and its shade from 0 to 1; `None` if the row has no cell.
     cell: &'a dyn Fn(&LayerRow) -> Option<(String, f64)>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn strips(rows: &[LayerRow]) -> String {
         return String::new();
     }
     let (epochs, step) = (epochs(rows), epochs_per_column(rows));
-    // The last epoch is always there.
+    // The last epoch is always drawn.
     let shown: Vec<u32> = epochs.iter().rev().step_by(step).rev().copied().collect();
     let share = |row: &LayerRow| Some(row.gradient_norm / row.weight_norm).filter(|v| v.is_finite() && *v > 0.0);
     let (low, high) = range(rows.iter().filter_map(share).map(f64::log10));

@@ -1,4 +1,4 @@
-//! The page of runs under way: a table with the state of each run, above the report. A script fetches both again.
+//! The page of runs under way: a table with the state of each run, above the report. A script refreshes both.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,13 +101,13 @@ impl Watched {
         table("Where each run stands", &head, &rows)
     }
 
-    /// The whole page. Its script has a nonce of the page's content security policy.
+    /// The whole page. `nonce` is that of the page's content security policy.
     ///
     /// # Errors
     /// As [`Watched::new`].
     pub fn page(&self, nonce: &str) -> Result<String, ReportError> {
         let mut report = Report::new(format!("Watching {}", self.title), self.known.clone());
-        // A sweep has its table after its first run.
+        // A sweep has a table once its first run has ended.
         let folder = |path: &PathBuf| if path.join("sweep.csv").exists() { vec![path.clone()] } else { runs_of(path) };
         report.runs(&self.folders.iter().flat_map(folder).collect::<Vec<_>>())?;
         let now = format!("<section id=\"now\" aria-live=\"polite\">\n{}</section>\n", self.table());

@@ -1,4 +1,4 @@
-//! A page in the making: its body, and the headings of its table of contents.
+//! A page under construction: its body, and the headings of its table of contents.
 
 use std::fmt::Arguments;
 
@@ -7,7 +7,7 @@ use super::html::{escaped, picture, push};
 /// Style sheet of the page.
 const STYLE: &str = include_str!("style.css");
 
-/// A page in the making.
+/// A page under construction.
 #[derive(Default)]
 pub(super) struct Page {
     body: String,

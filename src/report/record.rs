@@ -43,7 +43,8 @@ pub(super) struct Record {
     /// Whether it can be resumed.
     pub unfinished: bool,
     pub confusion: Option<(Vec<String>, ConfusionMatrix)>,
-    /// The most confident errors, with the image and the image as the network sees it, as PNG; empty where there is none.
+    /// The most confident errors. Each has two PNG files: the image, and the image as the network sees it. A missing
+    /// one is empty.
     pub mistakes: Vec<(Mistake, [Vec<u8>; 2])>,
     /// Validation images with predictions, as PNG.
     pub samples: Option<Vec<u8>>,
@@ -71,7 +72,7 @@ impl Record {
             Ok::<_, ReportError>((mistake, pictures))
         };
         let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
-        // Damage is reported, and undamaged files are shown.
+        // Damage is reported, and the undamaged files are still shown.
         let mut damage = run.damage();
         let facts = run.read_facts().ok().flatten();
         let metrics = fs::read(run.metrics_path()).unwrap_or_default();
@@ -136,7 +137,7 @@ impl Record {
         self.scores().find(|score| !score.of_training())
     }
 
-    /// The epoch with the best such score; without a score, the one with the smallest validation loss.
+    /// The epoch with the best decisive score; without scores, the one with the smallest validation loss.
     pub fn best(&self) -> Option<&EpochRow> {
         let decisive = self.decisive();
         let value = |row: &EpochRow| {
@@ -204,7 +205,7 @@ fn names_folder(path: &Path) -> Result<bool, ReportError> {
     Ok(table.is_ok_and(|table| table.contains_key("out")))
 }
 
-/// The reasons in a file of settings, by key; none where it cannot be read.
+/// The reasons in a file of settings, by key; empty if it cannot be read.
 fn reasons_of(path: &Path) -> Vec<(String, String)> {
     let text = read_text(path, 1 << 20).unwrap_or_default();
     reasons(&text).map(|(key, reason)| (key.to_owned(), reason.to_owned())).collect()
@@ -224,14 +225,14 @@ fn defaults(task: &str, has_data: bool) -> Vec<(String, String)> {
 fn texts(table: toml::Table) -> Vec<(String, String)> {
     let value = |value: toml::Value| match value {
         toml::Value::String(text) => text,
-        // In the usual form: 1e-7, for which TOML has 0.0000001.
+        // Prints 1e-7, not TOML's 0.0000001.
         toml::Value::Float(number) => format!("{number:?}"),
         other => other.to_string(),
     };
     table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect()
 }
 
-/// Whether a name is that of a file in its folder, and no path out of it.
+/// Whether a name is a plain file name, without a path.
 fn is_plain(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| file == name)
 }

@@ -15,7 +15,7 @@ use crate::run::history::EpochRow;
 use crate::run::mistakes::Mistake;
 use crate::run::pictures::Scale;
 
-/// All of a run but its settings, below its heading, which has `level - 1`.
+/// All of a run except its settings, below its heading of `level - 1`.
 pub(super) fn section(page: &mut Page, run: &Record, level: usize) {
     if let Some(verdict) = run.facts.as_ref().and_then(|facts| facts.verdict.as_ref()) {
         verdict::section(page, run, verdict);
@@ -130,7 +130,7 @@ fn facts(page: &mut Page, run: &Record) {
     let mut list: Vec<(&str, String)> = vec![];
     if let Some((score, best)) = run.decisive().zip(run.best()) {
         let value = best.score(score).map_or("–".into(), |v| score.format(v));
-        // A unit stays beside its number.
+        // No line break between a number and its unit.
         let value = value.replace(' ', "\u{a0}");
         list.push(("best", format!("{} {value}, epoch\u{a0}{}", score.name, best.epoch)));
     }
@@ -212,7 +212,8 @@ fn curves(run: &Record) -> Vec<Chart> {
         if panel.lines.last().is_some_and(|(_, score)| there(score)) {
             let lines = || panel.lines.iter().filter(|(_, score)| there(score));
             let drawn = lines().map(|(name, score)| line(name, &|r| r.score(score))).collect();
-            // Training has the first color, validation the second. Panels with neither start at the third.
+            // Lines of training have the first color, those of validation the second. Panels without this pair start at
+            // the third.
             let trains = lines().any(|(_, score)| score.of_training());
             let color = if trains || lines().count() == 1 { usize::from(!trains) } else { 2 };
             let score = lines().next().map(|(_, score)| score.clone());
@@ -224,7 +225,7 @@ fn curves(run: &Record) -> Vec<Chart> {
     list
 }
 
-/// A note on settings that change the training loss and accuracy, and leave those of the validation as they are.
+/// A note on settings that change the loss and accuracy of the training, but not of the validation.
 fn softened(run: &Record) -> String {
     let kinds = [("mixup", "mixup"), ("cutmix", "CutMix"), ("label_smoothing", "label smoothing")];
     let on = |key: &str| run.setting(key).parse::<f64>().is_ok_and(|value| value > 0.0);
@@ -282,7 +283,7 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
             let more = run.mistakes.len() - OPEN;
             page.push(format_args!("</div>\n<details><summary>{more} more</summary>\n<div class=\"errors\">\n"));
         }
-        // Below the folder of the data, whose path is among the settings.
+        // The path below the folder of the data: the settings show the folder.
         let image = Path::new(image)
             .strip_prefix(run.setting("data"))
             .map_or(image.clone(), |below| below.display().to_string());
