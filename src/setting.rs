@@ -1,5 +1,5 @@
 //! Settings as data: key, help and kind of value. Models and tasks list their settings. The command line makes flags of
-//! the lists, config files make keys, and the floors below know neither.
+//! the lists, and config files make keys. The floors below know neither.
 
 /// A setting: a key of a config file and, with dashes, a flag of the command line.
 #[derive(Clone, Copy, Debug)]

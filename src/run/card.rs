@@ -25,7 +25,7 @@ pub struct ModelCard {
     pub palette: Vec<[u8; 3]>,
     /// Height and width of the training images, in pixels.
     pub image_size: [usize; 2],
-    /// Mean and deviation by which pixels are normalized.
+    /// Mean and standard deviation that normalize pixels.
     pub normalization: Normalization,
     /// Entries of the task itself, such as thresholds.
     pub own: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ const FOURTH: &str = "fourth";
 /// Metadata key: the epoch after which the checkpoint was written. A checkpoint written within an epoch lacks it.
 pub const EPOCH: &str = "epoch";
 
-/// Metadata key: the validation loss of that epoch, as `metrics.csv` has it. It shows that a checkpoint belongs to a run.
+/// Metadata key: the validation loss of that epoch, as `metrics.csv` has it. It identifies the run of a checkpoint.
 pub const VAL_LOSS: &str = "val_loss";
 
 /// Keys of the description, besides those of the model's settings.
@@ -56,18 +56,18 @@ impl ModelCard {
         written.filter(|bits| (1..=16).contains(bits)).unwrap_or(16)
     }
 
-    /// The same; `None` where the training had no 16-bit image.
+    /// [`Self::sample_bits`]; `None` if the training had no 16-bit image.
     pub(crate) fn known_sample_bits(&self) -> Option<u8> {
         self.own.contains_key(SAMPLE_BITS).then(|| self.sample_bits())
     }
 
-    /// Adds the entry for `bits` bits per sample of 16-bit images; `None` where there were none.
+    /// Adds the entry for `bits` bits per sample of 16-bit images; `None` adds nothing.
     pub fn with_sample_bits(mut self, bits: Option<u8>) -> Self {
         self.own.extend(bits.map(|bits| (SAMPLE_BITS.to_owned(), bits.to_string())));
         self
     }
 
-    /// Channels of the images: 1 for lightness, 3 for red, green and blue, 4 with a further one.
+    /// Channels of the images: 1 for lightness, 3 for red, green and blue, 4 with an additional channel.
     pub fn channels(&self) -> usize {
         let written = self.own.get(CHANNELS).and_then(|channels| channels.parse().ok());
         written.filter(|channels| [1, 4].contains(channels)).unwrap_or(3)
@@ -106,7 +106,8 @@ impl ModelCard {
         self
     }
 
-    /// Pixels that the shorter side of a picture is resized to before the center is cut; `None` for those of the center.
+    /// Length in pixels to which the shorter side of a picture is resized before the center is cut; `None` for the side
+    /// of the center.
     pub fn resize(&self) -> Option<usize> {
         let side: usize = self.own.get(RESIZE)?.parse().ok()?;
         (self.image_size[0]..=MAX_IMAGE_SIZE).contains(&side).then_some(side)
@@ -140,7 +141,7 @@ impl ModelCard {
         self.image_size[0] * self.image_size[1]
     }
 
-    /// As the metadata of a checkpoint.
+    /// The description as the metadata of a checkpoint.
     pub fn to_metadata(&self) -> BTreeMap<String, String> {
         let json = |v: Json| v.to_string();
         let mut entries = self.own.clone();
@@ -166,7 +167,7 @@ impl ModelCard {
         entries
     }
 
-    /// From the metadata of a checkpoint.
+    /// The description in the metadata of a checkpoint.
     ///
     /// # Errors
     /// When shadegrad's training did not write the file.

@@ -25,7 +25,7 @@ impl Checkpoint {
     /// Opens the best checkpoint of a run folder, or a checkpoint file.
     ///
     /// # Errors
-    /// When there is none, shadegrad's training did not write it, or it lies in the folder of another run.
+    /// When the checkpoint is missing, is not from shadegrad's training, or lies in the folder of another run.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let path = checkpoint_path(path)?;
         let file = TensorFile::read(&path)?;
@@ -54,7 +54,8 @@ pub(crate) struct EpochMark {
 }
 
 impl EpochMark {
-    /// From the metadata of a checkpoint. Files that were written within an epoch, or by earlier versions, have none.
+    /// The mark in the metadata of a checkpoint. A file that was written within an epoch, or by an earlier version, has
+    /// none.
     pub fn of(metadata: &BTreeMap<String, String>) -> Option<Self> {
         Some(Self { epoch: metadata.get(EPOCH)?.parse().ok()?, val_loss: metadata.get(VAL_LOSS)?.parse().ok()? })
     }
@@ -71,10 +72,10 @@ impl EpochMark {
     }
 }
 
-/// The best checkpoint of a run folder. A file is its own checkpoint.
+/// The path of the best checkpoint of a run folder. The path of a file is returned as it is.
 ///
 /// # Errors
-/// When there is none.
+/// When the path is neither a run folder nor a file.
 pub fn checkpoint_path(path: &Path) -> Result<PathBuf, RunError> {
     if path.is_file() {
         return Ok(path.to_owned());
@@ -90,7 +91,7 @@ const OF_OTHERS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 /// The file of weights at a path: the file itself, the best checkpoint of a run, or the weights in a folder of Hugging Face.
 ///
 /// # Errors
-/// When there is none.
+/// When the path has no file of weights.
 pub fn weights_path(path: &Path) -> Result<PathBuf, RunError> {
     let of_others = OF_OTHERS.map(|name| path.join(name)).into_iter().find(|file| file.is_file());
     of_others.map_or_else(|| checkpoint_path(path), Ok)

@@ -43,8 +43,8 @@ impl ClassScore {
 /// - recall of class c = n\[c\]\[c\] / Σₚ n\[c\]\[p\]
 /// - precision of class c = n\[c\]\[c\] / Σₜ n\[t\]\[c\]
 ///
-/// A ratio whose denominator is 0 (a class without images, or one never predicted) is `None`, not 0
-/// and not 1: it says nothing about the network.
+/// A ratio whose denominator is 0 (a class without images, or one never predicted) is `None`, neither 0 nor 1: it says
+/// nothing about the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     classes: usize,
@@ -97,7 +97,7 @@ impl ConfusionMatrix {
         self.counts[truth * self.classes + prediction]
     }
 
-    /// Images counted.
+    /// Number of counted images.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
@@ -133,8 +133,8 @@ impl ConfusionMatrix {
         ratio(2 * self.count(class, class), self.row_total(class) + self.column_total(class))
     }
 
-    /// Intersection over union, n\[c\]\[c\] / (Σₚ n\[c\]\[p\] + Σₜ n\[t\]\[c\] - n\[c\]\[c\]). A class that the truth lacks has
-    /// none: its false pixels lower the scores of the classes that they are taken from.
+    /// Intersection over union, n\[c\]\[c\] / (Σₚ n\[c\]\[p\] + Σₜ n\[t\]\[c\] - n\[c\]\[c\]). `None` for a class that
+    /// the truth lacks: its false pixels lower the scores of their true classes.
     pub fn iou(&self, class: usize) -> Option<f64> {
         let (both, truth) = (self.count(class, class), self.row_total(class));
         ratio(both, truth + self.column_total(class) - both).filter(|_| truth > 0)

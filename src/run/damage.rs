@@ -24,7 +24,7 @@ pub fn text_digest(text: &str) -> String {
 }
 
 impl RunDir {
-    /// The digests of the files of results that are there, by name.
+    /// The digests of the existing files of results, by name.
     pub(crate) fn result_digests(&self) -> BTreeMap<String, String> {
         let of = |name: &&str| {
             let bytes = fs::read(self.path().join(name)).ok()?;
@@ -33,7 +33,7 @@ impl RunDir {
         RESULTS.iter().filter_map(of).collect()
     }
 
-    /// The problem of names of outputs in `run.json` that are not those of a checkpoint beside it.
+    /// A problem if the names of outputs in `run.json` are not those of the checkpoint beside it.
     fn other_outputs(&self, facts: &RunFacts) -> Option<String> {
         let path = self.checkpoint()?;
         let entries = read_metadata(&path).ok()?;
@@ -100,7 +100,7 @@ impl RunDir {
                 }
             }
         }
-        // A live run may remove or write this file between two looks at it.
+        // A live run may write or remove this file in the meantime.
         if let Some(state) = state.filter(|state| kept_state.position.is_none() && state.exists()) {
             let name = state.file_name().unwrap_or_default().to_string_lossy();
             add(&name, "it holds no position of the run".into());
@@ -109,8 +109,8 @@ impl RunDir {
     }
 }
 
-/// The contradiction between a readable table of epochs and the last epoch of the checkpoints, the digest of the table, or the epochs in
-/// the state of the run.
+/// A contradiction between the table of epochs and the last epoch of the checkpoints, the digest of the table, or the
+/// epochs in the state of the run.
 fn contradiction(
     metrics: &[u8],
     (rows, last): (usize, Option<u32>),

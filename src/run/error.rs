@@ -146,7 +146,7 @@ pub enum Unresumable {
         /// Its weights.
         weights: PathBuf,
     },
-    /// Another order of the images in the middle of an epoch.
+    /// The order of the images changed in the middle of an epoch.
     #[error(
         "it stopped in the middle of epoch {epoch}, where {what} was {before} and now is {now}, so that images would be \
          skipped or come twice: keep {before} until an epoch has ended"
@@ -156,11 +156,11 @@ pub enum Unresumable {
         epoch: usize,
         /// The difference, in words.
         what: &'static str,
-        /// The setting that decides it, where one does.
+        /// The setting that decides it, if any.
         setting: Option<&'static str>,
         /// Value of the run.
         before: String,
-        /// Value asked for.
+        /// Requested value.
         now: String,
     },
     /// Data or settings that change the weights.

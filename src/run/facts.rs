@@ -38,7 +38,7 @@ pub struct RunFacts {
     pub training_images: usize,
     /// Number of validation images.
     pub validation_images: usize,
-    /// Fingerprint of the data, without single images. Runs of earlier versions lack it.
+    /// Fingerprint of the data, without those of single images. Runs of earlier versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataPrint>,
     /// Path of a validation image, if the images are files.
@@ -74,7 +74,7 @@ pub struct RunFacts {
 }
 
 impl RunFacts {
-    /// The scores that the run describes; none in runs of earlier versions.
+    /// The scores that the run describes; empty for runs of earlier versions.
     pub fn known_scores(&self) -> impl Iterator<Item = &Score> {
         self.shown.iter().flat_map(TaskCard::known_scores)
     }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Identity, Source, digest};
 
-/// Largest number of images with a fingerprint each, by which changed images can be named.
+/// Largest number of images that have a fingerprint each. These fingerprints name the changed images.
 const MAX_NAMED: usize = 50_000;
 /// Fingerprint of the training and validation images of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub struct PartPrint {
     /// versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub own: String,
-    /// Digest of each image with its mask at their own size, for as many images as `each` has.
+    /// Digest of each image with its mask at their own size, for the images of `each`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub each_own: Vec<String>,
     /// Fingerprint of each image; empty for more than 50,000 images.
@@ -82,7 +82,7 @@ impl DataPrint {
         DataPrint { classes: classes.to_vec(), training: part(training), validation: part(validation) }
     }
 
-    /// The same without single images, for `run.json`.
+    /// The fingerprint without those of single images, for `run.json`.
     pub fn summary(&self) -> Self {
         let part = |part: &PartPrint| PartPrint { each: vec![], each_own: vec![], ..part.clone() };
         DataPrint { classes: self.classes.clone(), training: part(&self.training), validation: part(&self.validation) }
@@ -178,7 +178,7 @@ impl PartPrint {
         self.images != now.images || !is_same || self.differs_at_own_size(now)
     }
 
-    /// Whether pixels differ at the images' own sizes, where both fingerprints know them.
+    /// Whether pixels differ at the images' own sizes. False if a fingerprint lacks their digest.
     fn differs_at_own_size(&self, now: &PartPrint) -> bool {
         !self.own.is_empty() && !now.own.is_empty() && self.own != now.own
     }
@@ -250,7 +250,7 @@ mod tests {
         assert!(!before.differs(&now("5 bytes", "names and lengths")));
         assert!(before.differs(&now("6 bytes", "other lengths")));
         assert_eq!(before.difference(&now("6 bytes", "other lengths")), ["not the same as before"]);
-        // Two digests of pixels differ, though the lengths of the files are equal.
+        // The digests of pixels differ, though the lengths of the files are equal.
         assert!(before.differs(&with("1011223344556677", "names and lengths", false)));
     }
 

@@ -58,9 +58,8 @@ pub struct RunDir {
 impl RunDir {
     /// Makes a new run folder and checks that it can be written to.
     ///
-    /// `out` is used as given: it must not exist yet, or be empty. Without it the folder is
-    /// `runs/STEM-001`, `-002` and so on, one above the highest there is. Two runs started at the same
-    /// moment never get the same folder.
+    /// `out` is used as given: it must be missing or empty. Without `out` the folder is `runs/STEM-001`, `-002` and so
+    /// on, one above the highest number so far. Two runs that start at the same moment never get the same folder.
     ///
     /// # Errors
     /// `out` is taken, or the folder cannot be made or written to.
@@ -84,8 +83,8 @@ impl RunDir {
         check_free(path)
     }
 
-    /// Creates the empty `metrics.csv`. Of two runs that found the same empty folder, only one can. A folder that cannot be written to
-    /// is refused before training.
+    /// Creates the empty `metrics.csv`. Of two runs that found the same empty folder, only one succeeds. A folder that
+    /// cannot be written to is refused before training.
     fn claimed(self) -> Result<Self, RunError> {
         let metrics = self.metrics_path();
         match OpenOptions::new().write(true).create_new(true).open(&metrics) {
@@ -193,7 +192,7 @@ impl RunDir {
         if self.is_unfinished() { self.resume_path() } else { self.finished_path() }
     }
 
-    /// Makes the state of the unfinished run that of a finished one.
+    /// Renames the state of the unfinished run: the run has finished.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -260,7 +259,7 @@ impl RunDir {
         self.write_file(TRUST, &(text + "\n"))
     }
 
-    /// Reads `trust.json`; `None` without a readable one.
+    /// Reads `trust.json`; `None` if it is missing or damaged.
     ///
     /// # Errors
     /// When it exists and cannot be read.
@@ -289,7 +288,7 @@ impl RunDir {
         self.write_file(FACTS, &serde_json::to_string_pretty(facts).map_err(bad)?)
     }
 
-    /// Contents of `run.json`. Runs of earlier versions have none.
+    /// Contents of `run.json`; `None` for runs of earlier versions.
     ///
     /// # Errors
     /// When it exists and cannot be read.

@@ -43,7 +43,7 @@ pub struct EpochRow {
     pub train_loss: f64,
     /// Mean validation loss.
     pub val_loss: f64,
-    /// Scores: first of the training images, then of the task, the decisive one first.
+    /// Scores: first those of the training images, then those of the task, of which the first decides.
     pub scores: Vec<(Score, f64)>,
     /// Learning rate at the epoch's last step.
     pub lr: f64,
@@ -148,10 +148,10 @@ impl EpochRow {
         (rows, problem)
     }
 
-    /// Reads rows from CSV with column names. A score that is not among the `known` ones is named by its key.
+    /// Reads rows from CSV with column names. A score that `known` lacks is named by its key.
     ///
     /// # Errors
-    /// When a column is missing or unknown, or a value is no number; the error names the line.
+    /// When a column is missing or unknown, or a value is not a number; the error names the line.
     pub fn read_csv(reader: impl Read, known: &[Score]) -> Result<Vec<Self>, csv::Error> {
         let mut csv = csv::Reader::from_reader(reader);
         let names = csv.headers()?.clone();

@@ -24,11 +24,11 @@ pub struct ImageSize {
 const EXPECTED: &str = "HEIGHTxWIDTH in pixels, such as 192x256, or one number for a square";
 /// How [`ImageSize::AUTO`] is written.
 const AUTO: &str = "auto";
-/// Sides are multiples of this, which every depth up to 4 halves evenly.
+/// Chosen sides are multiples of this, so that UNets of depth up to 4 halve them evenly.
 const STEP: f64 = 16.0;
 
 impl ImageSize {
-    /// No size: the data decides it, see [`Self::decided`].
+    /// Stands for the size that the data decides, see [`Self::decided`].
     pub const AUTO: Self = ImageSize { height: usize::MAX, width: usize::MAX };
     /// Size at which built-in street scenes are drawn by default.
     pub const STREETS: Self = ImageSize { height: 96, width: 128 };
@@ -53,7 +53,7 @@ impl ImageSize {
         }
     }
 
-    /// A size of about as many pixels that has the proportions of a picture of a height and width.
+    /// A size of about as many pixels with the proportions of a picture of this height and width.
     fn with_proportions(self, [height, width]: [usize; 2]) -> Self {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let scale = ((self.height * self.width) as f64 / (h * w)).sqrt();
@@ -74,7 +74,7 @@ impl ImageSize {
         Ok(ImageSize { height: number(height)?, width: number(width)? })
     }
 
-    /// Both sides are from `least` to `most`.
+    /// Whether both sides are from `least` to `most`.
     pub fn within(self, least: usize, most: usize) -> bool {
         [self.height, self.width].iter().all(|side| (least..=most).contains(side))
     }
@@ -87,7 +87,7 @@ pub enum Fit {
     Stretched,
     /// It is scaled to cover the size, and the excess is cut off.
     Cut,
-    /// As [`Fit::Cut`], and the size is a square whatever the pictures are.
+    /// As [`Fit::Cut`], for a size that must be square.
     Square,
 }
 

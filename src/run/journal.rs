@@ -54,7 +54,8 @@ impl RunDir {
         Some(text.lines().filter(|line| !line.starts_with("out = ")).map(|line| format!("{line}\n")).collect())
     }
 
-    /// Appends pictures of the best epoch to the event file, at the step of the last epoch. Files that are no PNG are left out.
+    /// Appends pictures of the best epoch to the event file, at the step of the last epoch. Files that are not PNG are
+    /// left out.
     ///
     /// # Errors
     /// If the file cannot be written.

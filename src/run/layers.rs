@@ -14,14 +14,14 @@ pub struct LayerRow {
     pub layer: String,
     /// L2 norm of its weights.
     pub weight_norm: f64,
-    /// L2 norm of their gradient, of the loss of one batch in training mode.
+    /// L2 norm of their gradient for one batch in training mode.
     pub gradient_norm: f64,
-    /// Share of its channels whose ReLU is 0 at every pixel of the batch; `None` where no ReLU follows.
+    /// Share of its channels whose ReLU is 0 at every pixel of the batch; `None` if no ReLU follows.
     pub dead: Option<f64>,
 }
 
 impl RunDir {
-    /// The rows of `layers.csv`; none where it is missing or damaged.
+    /// The rows of `layers.csv`; empty if it is missing or damaged.
     ///
     /// # Errors
     /// When it exists and cannot be read.

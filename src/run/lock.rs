@@ -43,7 +43,8 @@ impl FolderLock {
     /// folder is not locked; see [`FolderLock::note`].
     ///
     /// # Errors
-    /// [`RunError::Locked`] when another process holds it; when the folder cannot be written to.
+    /// [`RunError::Locked`] when another process holds the lock; [`RunError::File`] when the folder cannot be written
+    /// to.
     pub fn take(folder: &Path) -> Result<Self, RunError> {
         let path = folder.join(LOCK);
         let mut retries = 3;
@@ -95,14 +96,14 @@ impl Drop for FolderLock {
     }
 }
 
-/// Whether a process writes into a folder. The probe holds the lock for a moment where nobody does.
+/// Whether a process writes into a folder. If nobody holds the lock, the probe holds it for a moment.
 #[cfg(feature = "cli")]
 pub(crate) fn is_held(folder: &Path) -> bool {
     let file = File::open(folder.join(LOCK));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// The holder of a locked file, in words. Some systems do not let others read the file.
+/// The holder of a locked file, in words. Some systems do not let other processes read a locked file.
 fn holder(file: File) -> String {
     let mut text = String::new();
     let read = file.take(MAX_BYTES).read_to_string(&mut text);

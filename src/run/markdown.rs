@@ -3,8 +3,8 @@
 
 use crate::data::one_line;
 
-/// Text as it is, on one line, for a paragraph, an item of a list or a cell of a table. An underscore within a word marks nothing
-/// and stays.
+/// Plain text on one line, for a paragraph, an item of a list or a cell of a table. An underscore within a word is not
+/// markup and stays.
 pub fn escaped(text: &str) -> String {
     let line = one_line(text);
     let letters: Vec<char> = line.chars().collect();
@@ -23,7 +23,7 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// The same in bold; empty text stays empty.
+/// Plain text in bold; empty text stays empty.
 pub fn bold(text: &str) -> String {
     match escaped(text.trim()) {
         text if text.is_empty() => text,

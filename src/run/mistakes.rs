@@ -25,13 +25,13 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// The image as its file has it, and as the network sees it.
+    /// The image of the file, and the image as the network sees it.
     pub fn new(own: RgbImage, seen: RgbImage) -> Self {
         Pictures { own: reduced(own), seen: reduced(seen) }
     }
 }
 
-/// Name of the picture that the network sees, beside that of the image: `01-seen.png`.
+/// Name of the picture as the network sees it, beside that of the image: `01-seen.png`.
 pub fn seen(picture: &str) -> String {
     let bare = [".png", ".jpg"].iter().find_map(|end| picture.strip_suffix(end));
     format!("{}-seen.png", bare.unwrap_or(picture))

@@ -37,7 +37,7 @@ pub fn new_folder(out: Option<&Path>, stem: &str) -> Result<PathBuf, RunError> {
     Ok(path.to_owned())
 }
 
-/// The paths beside a folder that are free: `PATH-2` and higher numbers. None for a path without a name.
+/// Free paths beside a folder: `PATH-2` and higher numbers. Empty for a path without a name.
 pub(crate) fn free_beside(path: &Path) -> impl Iterator<Item = PathBuf> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let numbered = move |number| name.as_ref().map(|name| path.with_file_name(format!("{name}-{number}")));

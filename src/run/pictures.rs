@@ -1,7 +1,7 @@
 //! PNG pictures of a run: curves over epochs, the confusion matrix, sheets of images with captions.
 //!
-//! The bundled font has Latin, Greek and Cyrillic letters, and draws them alike on every machine. A letter of another script
-//! is drawn with a font of the system, or as its number where there is none.
+//! The bundled font has Latin, Greek and Cyrillic letters, and draws them alike on every machine. A letter of another
+//! script is drawn with a font of the system, or as its number if no font has it.
 
 mod axis;
 mod canvas;
@@ -64,7 +64,7 @@ pub enum PictureError {
     /// The mask cannot be encoded.
     #[error("cannot encode a mask as PNG: {0}")]
     EncodeMask(png::EncodingError),
-    /// A different number of names than of classes.
+    /// The number of names is not that of the classes.
     #[error("cannot draw the confusion matrix: {names} class names for {classes} classes")]
     ClassNames {
         /// Number of names.

@@ -21,7 +21,7 @@ pub struct Repairs {
     pub rows: Vec<EpochRow>,
     /// A line for each damaged file and its repair.
     pub notes: Vec<String>,
-    /// The best weights are lost and equal those of the last epoch.
+    /// Whether the best weights are lost, but equal those of the last epoch.
     best_is_last: bool,
 }
 
@@ -106,7 +106,7 @@ impl RunDir {
         let last_is_best = match written(&self.last_path()) {
             Ok(Written { mark: Some(mark), .. }) if mark.contradicts(rows) => false,
             Ok(Written { epoch: Some(epoch), .. }) => epoch == best,
-            // Files of earlier versions do not store it.
+            // Files of earlier versions do not store the epoch.
             Ok(Written { epoch: None, .. }) => kept.origin.epochs.is_none(),
             Err(_) => false,
         };
@@ -122,13 +122,13 @@ impl RunDir {
     }
 }
 
-/// When a checkpoint was written, as far as it is stored.
+/// The epoch after which a checkpoint was written, if stored.
 struct Written {
     epoch: Option<u32>,
     mark: Option<EpochMark>,
 }
 
-/// When the checkpoint `path` was written.
+/// The epoch after which the checkpoint `path` was written.
 fn written(path: &Path) -> Result<Written, RunError> {
     let file = TensorFile::read(path)?;
     ModelCard::from_metadata(&file, path)?;

@@ -66,14 +66,15 @@ pub struct ImageOrder {
 }
 
 impl Position {
-    /// Whether the score has not improved for `early_stop` epochs. Never with 0.
+    /// Whether the score has not improved for `early_stop` epochs. Always false for 0.
     pub fn stops_early(&self, early_stop: usize) -> bool {
         let waited = (self.epoch - 1) - self.best.map_or(0, |best| best as usize);
         early_stop > 0 && waited >= early_stop
     }
 
-    /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. All may be done
-    /// in an unfinished run that stopped between two epochs: it may lack its results alone. `path` is the run.
+    /// Refuses to resume if images of the current epoch would be skipped or repeated, or if all epochs are done. An
+    /// unfinished run that stopped between two epochs is accepted with all epochs done, because it may lack only its
+    /// results. `path` is the run.
     ///
     /// # Errors
     /// [`RunError::CannotResume`].
@@ -148,7 +149,7 @@ impl Sums {
         self.per_second(self.waited)
     }
 
-    /// 0 where the time is not known.
+    /// 0 if the time is not known.
     fn per_second(&self, sum: Exact) -> f64 {
         if self.seconds.0 > 0.0 { sum.0 / self.seconds.0 } else { 0.0 }
     }
@@ -197,7 +198,7 @@ impl std::ops::AddAssign<f64> for Exact {
     }
 }
 
-/// Data and settings of a run. They serve to repair damaged files and to detect changed data.
+/// Data and settings of a run. They repair damaged files and detect changed data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Origin {
     /// Fingerprint of the training data.
@@ -229,7 +230,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the metadata of a file alone. All entries are `None` where it cannot be read.
+    /// Reads only the metadata of a file. All entries are `None` if it cannot be read.
     pub fn read(path: &Path) -> Self {
         let entries = read_metadata(path).unwrap_or_default();
         Self { position: parsed(&entries, KEY), origin: Origin::of(&entries) }

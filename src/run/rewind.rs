@@ -15,7 +15,8 @@ const RESULTS: [&str; 8] =
 
 impl RunDir {
     /// Removes the norms of steps after `steps`, the rows of layers and the events of epochs from `epoch` on, and the results. Results are
-    /// written at the end of a run. If the resumed run were interrupted too, results of the first part would pass for its own.
+    /// written at the end of a run. If the resumed run were interrupted too, results of its first part would look like
+    /// those of the whole run.
     ///
     /// # Errors
     /// When a file cannot be read or the disk refuses.
@@ -26,7 +27,7 @@ impl RunDir {
         self.drop_results()
     }
 
-    /// Cuts a file, if it is there, to the length that `length` gives for its bytes.
+    /// Cuts a file, if it exists, to the length that `length` computes from its bytes.
     fn keep_start(&self, name: &str, length: impl FnOnce(&[u8]) -> usize) -> Result<(), RunError> {
         let path = self.path().join(name);
         let bytes = match fs::read(&path) {
@@ -36,10 +37,10 @@ impl RunDir {
         Ok(write_atomic(&path, |w| w.write_all(&bytes[..length(&bytes)]))?)
     }
 
-    /// Removes the results; in the folder of mistakes, only what [`mistakes::write`] wrote.
+    /// Removes the results; in the folder of mistakes, only the files of [`mistakes::write`].
     fn drop_results(&self) -> Result<(), RunError> {
         let errors = self.path().join("errors");
-        // A damaged table names no pictures, so they stay.
+        // A damaged table names no pictures, so the pictures stay.
         for mistake in mistakes::read(self).unwrap_or_default() {
             if let Some(name) = Path::new(&mistake.picture).file_name() {
                 remove_if_there(&errors.join(name))?;
@@ -69,7 +70,7 @@ fn norms_until(csv: &[u8], steps: u64) -> usize {
     lines_while(csv, 1, |step| step <= steps)
 }
 
-/// Length of the first line, and of those after it while a column has a number that is kept.
+/// Length of the first line and of the lines after it, up to the first whose number in a column is not kept.
 fn lines_while(csv: &[u8], column: usize, keeps: impl Fn(u64) -> bool) -> usize {
     let number = |line: &[u8]| std::str::from_utf8(line).ok()?.split(',').nth(column)?.parse::<u64>().ok();
     let lines = csv.split_inclusive(|&byte| byte == b'\n').enumerate();

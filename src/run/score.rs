@@ -91,12 +91,12 @@ impl Score {
         }
     }
 
-    /// The training images are scored, not the validation images.
+    /// Whether the training images are scored, not the validation images.
     pub fn of_training(&self) -> bool {
         self.key.starts_with("train_")
     }
 
-    /// 1 where higher is better, −1 where lower is, else 0.
+    /// 1 if higher is better, −1 if lower is better, else 0.
     pub fn direction(&self) -> f64 {
         match self.better {
             Better::Higher => 1.0,

@@ -34,21 +34,21 @@ pub(crate) struct SweepRowFacts {
     pub epochs: Vec<u32>,
     /// Names of the folders.
     pub runs: Vec<String>,
-    /// Largest standard error of a score by the validation images, where it is known.
+    /// Largest standard error of a run's score, if known.
     pub standard_error: Option<f64>,
 }
 
 /// Rows that differ from the first by less than two standard errors of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WithinChance {
-    /// Number of rows, with the first.
+    /// Number of rows, including the first.
     pub rows: usize,
     /// Two standard errors of a difference.
     pub difference: f64,
 }
 
 impl WithinChance {
-    /// The fact in words.
+    /// The rows within chance, in words.
     pub fn text(self, score: &Score) -> String {
         format!(
             "Rows 1 to {} differ by less than two standard errors of a difference ({}): their order may be chance.",

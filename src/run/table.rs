@@ -23,12 +23,13 @@ impl Table {
         self.lines(|text, bold| if bold { markdown::bold(text) } else { markdown::escaped(text) }, |text, _| text)
     }
 
-    /// The same for a terminal, with cells as they are. `bold` marks the cells of the row in bold.
+    /// As text for a terminal, without markup. `bold` formats the cells of the row in bold.
     pub fn text(&self, bold: impl Fn(String) -> String) -> String {
         self.lines(|text, _| one_line(text), |text, is_bold| if is_bold { bold(text) } else { text })
     }
 
-    /// The lines of the table. `cell` gives the text of a cell by which columns are aligned, `mark` its form after that.
+    /// The lines of the table. `cell` gives the text of a cell, which aligns the columns. `mark` then formats the
+    /// aligned text.
     fn lines(&self, cell: impl Fn(&str, bool) -> String, mark: impl Fn(String, bool) -> String) -> String {
         let head = cells(self.row, &self.columns, |text| cell(text, false));
         let is_bold = |at: usize| self.bold == Some(at);

@@ -52,7 +52,7 @@ impl TaskCard {
         self.scores.first()
     }
 
-    /// All scores, of training too, that a panel or the list of scores names.
+    /// All scores of the list and of the panels, including those of the training images.
     pub fn known_scores(&self) -> impl Iterator<Item = &Score> {
         self.scores.iter().chain(self.panels.iter().flat_map(|panel| panel.lines.iter().map(|(_, score)| score)))
     }

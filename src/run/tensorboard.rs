@@ -80,7 +80,7 @@ pub fn picture(tag: &str, png: &[u8], epoch: u32, at: SystemTime) -> Option<Vec<
 
 fn of_step(step: u32, summary: &[u8], at: SystemTime) -> Vec<u8> {
     let mut event = double(1, seconds(at));
-    // A protocol buffer leaves zeros out.
+    // A protocol buffer omits zeros.
     if step > 0 {
         key(&mut event, 2, 0);
         varint(&mut event, u64::from(step));
@@ -89,8 +89,8 @@ fn of_step(step: u32, summary: &[u8], at: SystemTime) -> Vec<u8> {
     record(&event)
 }
 
-/// Length of the part of a file that holds whole records of epochs before `epoch`, with its header. Pictures and what comes after
-/// them are cut: a resumed run writes its own.
+/// Length of the header and of the complete records of epochs before `epoch`. Pictures and the records after them are
+/// cut: a resumed run writes its own.
 pub fn length_before(file: &[u8], epoch: u64) -> usize {
     let mut length = 0;
     // 8 bytes of length and 4 of its checksum, the data, 4 of their checksum.

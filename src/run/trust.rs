@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::yardstick::binomial;
 
-/// Numbers of a whole set. What a task does not have is left out.
+/// Numbers of a whole set. Fields that a task does not have are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trust {
     /// Scores of each class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassTrust>,
-    /// Share of the images whose class is among the five most probable ones, with more than five classes.
+    /// Share of the images whose class is among the five most probable ones, if there are more than five classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top5: Option<f64>,
     /// Confidence compared with accuracy.
@@ -71,11 +71,12 @@ pub struct Bin {
 }
 
 impl Calibration {
-    /// From the confidence of each prediction and whether it is right. `None` without a prediction.
+    /// The calibration of predictions, each given as its confidence and whether it is right. `None` without a
+    /// prediction.
     pub fn of(predictions: impl Iterator<Item = (f64, bool)>) -> Option<Self> {
         let mut bins = vec![Bin::default(); BINS];
         for (confidence, right) in predictions {
-            // A confidence that is no number is in the first bin.
+            // NaN counts in the first bin.
             let place = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
             bins[place].count += 1;
             bins[place].confidence += confidence;
@@ -132,8 +133,8 @@ pub fn auroc(samples: impl Iterator<Item = (f32, bool)>) -> Option<f64> {
         .then(|| (ranks - positives * (positives + 1.0) / 2.0) / (positives * negatives))
 }
 
-/// Whether fewer than `k` classes are more probable than the true one. Of equal probabilities the first class counts as more
-/// probable.
+/// Whether fewer than `k` classes are more probable than the true one. Of classes with equal probabilities, the first
+/// counts as more probable.
 pub fn is_among(probabilities: &[f32], truth: usize, k: usize) -> bool {
     let own = probabilities.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
     let above = |(class, &p): (usize, &f32)| p > own || (p == own && class < truth);

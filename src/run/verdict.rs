@@ -33,7 +33,7 @@ pub struct Verdict {
     pub next: Vec<Next>,
 }
 
-/// The facts that a verdict is made of.
+/// The facts from which a verdict follows.
 #[derive(Clone, Copy)]
 pub struct Evidence<'a> {
     /// The description of the task.
@@ -56,13 +56,13 @@ pub struct Evidence<'a> {
     pub confusion: Option<&'a ConfusionMatrix>,
     /// Confidence compared with accuracy in the best epoch, if the task has it.
     pub calibration: Option<&'a Calibration>,
-    /// Training and validation images of each class, where images have classes.
+    /// Training and validation images of each class, if images have classes.
     pub class_counts: Option<&'a [[usize; 2]]>,
-    /// Pixels of both parts, where they were compared.
+    /// Pixels of both parts, if they were compared.
     pub pixels: Option<&'a PartPixels>,
     /// Whether the network has BatchNorm layers, whose running statistics normalize in validation.
     pub batch_norm: bool,
-    /// The loss grew far above that of the first batch.
+    /// Whether the loss grew far above that of the first batch.
     pub diverged: bool,
 }
 
@@ -97,18 +97,18 @@ impl Evidence<'_> {
         text
     }
 
-    /// Batches of all epochs; `None` where the settings do not say it.
+    /// Batches of all epochs; `None` if the settings have no batch size.
     fn batches(&self) -> Option<usize> {
         self.number("batch_size").map(|batch| self.groups(batch))
     }
 
-    /// Optimizer steps of all epochs; `None` where the settings do not say it.
+    /// Optimizer steps of all epochs; `None` if the settings have no batch size.
     fn steps(&self) -> Option<usize> {
         let batches = self.number("accumulate").unwrap_or(1).max(1);
         self.number("batch_size").map(|batch| self.groups(batch * batches))
     }
 
-    /// Groups of a number of training images in all epochs. The last group of an epoch may be smaller.
+    /// Number of groups of `images` training images in all epochs. The last group of an epoch may be smaller.
     fn groups(&self, images: usize) -> usize {
         self.rows.len() * self.training_images.div_ceil(images.max(1))
     }
@@ -146,7 +146,8 @@ impl Setup<'_> {
         ["init", "pretrained"].iter().all(|key| matches!(self.setting(key).as_str(), "" | "false"))
     }
 
-    /// Whether both parts have the same loss. Validation takes plain cross entropy where training takes focal or Dice loss.
+    /// Whether training and validation have the same loss. With focal or Dice loss in training, validation has plain
+    /// cross entropy.
     fn has_one_loss(&self) -> bool {
         !matches!(self.setting("loss").as_str(), "focal" | "dice")
     }

@@ -53,7 +53,7 @@ use crate::train::{Evaluation, Objective, Observer, Outcome, TrainError, Trainer
 /// Share of the validation images predicted correctly.
 pub const ACCURACY: Score = Score::new("val_accuracy", "accuracy", Unit::Percent, Better::Higher);
 
-/// Bytes of decoded training images that are kept for augmentation; others are decoded at each use.
+/// Limit on the bytes of decoded training images kept for augmentation; further images are decoded at each use.
 const ORIGINALS: u64 = 2 << 30;
 
 /// A mirrored digit or arrow may have another class. Colors do not decide the class.

@@ -133,7 +133,7 @@ impl Task for Colorize {
             decisions.notes.push(format!("{} training images have no color", train.grey().len()));
         }
         decisions.notes.extend(train.depth_note());
-        // Lightness and colors have their own ranges. Weights that expect others are noted.
+        // Lightness and colors have fixed ranges. A line names weights that expect other ranges.
         let (_, pixel_lines) = start::normalization(Normalize::None, start.as_ref(), || Normalization::NONE)?;
         let weights = match config.loss {
             ColorizeLoss::Classes => bin_weights(&count_bins(&train)?, config.rebalance),
@@ -198,7 +198,7 @@ impl Task for Colorize {
         Ok(correct_images(data, options, to)?)
     }
 
-    /// The outputs are color values or classes of colors, and the colored pictures are compared.
+    /// The outputs are colors, not classes of the data. Models with different outputs compare by their pictures.
     fn has_classes(&self) -> bool {
         false
     }
@@ -282,7 +282,7 @@ impl ImageSet for ColorImages {
 }
 
 impl ColorImages {
-    /// The lightness of an image, its colors under each model, and its true colors.
+    /// The lightness of an image, the colors of each model, and the true colors.
     fn row(&self, found: &[&ColorizeEvaluation], row: usize) -> Result<Vec<(RgbImage, String)>, TaskError> {
         let truth = truth(&self.0, found[0].shown[row].0)?;
         let mut cells = vec![(grey(&truth), String::new())];

@@ -35,7 +35,7 @@ choices! {
 /// Validation scenes of the built-in streets.
 pub(super) const STREETS_VAL: usize = 64;
 
-/// Source of images. Evaluation needs the split of the run, or training images count as validation images.
+/// Source of images. Evaluation needs the split of the run; with another split it would score training images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSource {
     /// Data set; built-in scenes for `None`.
@@ -52,7 +52,7 @@ pub struct DataSource {
     pub size: ImageSize,
     /// Hints for reading the data.
     pub hints: Hints,
-    /// Whether the images are for a trained model, which has the classes.
+    /// Whether the images are for a trained model, which decides the classes.
     pub for_model: bool,
     /// Whether a data set without parts stays whole.
     pub undivided: bool,
@@ -194,7 +194,8 @@ pub(super) fn on_demand_line<S: SampleSet>(parts: [&Prepared<S>; 2]) -> Option<S
     ))
 }
 
-/// The classes of the resumed run, in the order of the network's outputs. `None` for a new run, and for a run without a list.
+/// The classes of the resumed run, in the order of the network's outputs. `None` for a new run, and for a run without a
+/// list of classes.
 ///
 /// # Errors
 /// When the run's list of classes is damaged.
@@ -211,10 +212,10 @@ pub fn resumed_classes(settings: &TrainSettings) -> Result<Option<Vec<String>>, 
     }
 }
 
-/// Pictures that give the proportions of a data set.
+/// Number of pictures that decide the proportions of a data set.
 const LOOKED_AT: usize = 5;
 
-/// Height and width of the picture of median proportions, of [`LOOKED_AT`] that are spread over a set.
+/// Height and width of the picture with the median proportions, of [`LOOKED_AT`] pictures spread over a set.
 fn typical_picture(count: usize, picture: impl Fn(usize) -> Option<RgbImage>) -> Option<[usize; 2]> {
     let looked_at = LOOKED_AT.min(count);
     let pictures = (0..looked_at).filter_map(|k| picture(k * count / looked_at));
@@ -239,7 +240,7 @@ pub trait ImageSet {
     /// Number of images.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no images.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -304,12 +305,12 @@ impl Figure {
     }
 }
 
-/// The evaluations as the type of a task's evaluation. Those of other tasks are left out.
+/// Evaluations, cast to the type of a task's evaluation. Those of other tasks are left out.
 pub fn typed<E: Evaluation>(found: &[Box<dyn Evaluation>]) -> Vec<&E> {
     found.iter().filter_map(|evaluation| typed_one(&**evaluation)).collect()
 }
 
-/// An evaluation as the type of a task's evaluation; `None` for that of another task.
+/// An evaluation, cast to the type of a task's evaluation; `None` for that of another task.
 pub fn typed_one<E: Evaluation>(found: &dyn Evaluation) -> Option<&E> {
     (found as &dyn std::any::Any).downcast_ref::<E>()
 }

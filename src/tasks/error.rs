@@ -42,7 +42,7 @@ pub enum TaskError {
     OtherTask {
         /// Its task.
         task: String,
-        /// The task asked for, such as `classify`.
+        /// The expected task, such as `classify`.
         wanted: &'static str,
     },
     /// A checkpoint without an entry that the task needs.
@@ -56,17 +56,17 @@ pub enum TaskError {
     /// Images smaller than the network allows.
     #[error("image_size = {size}: the network needs at least {least} pixels")]
     ImageTooSmall {
-        /// Side asked for, in pixels.
+        /// Requested side, in pixels.
         size: usize,
-        /// Least side, in pixels.
+        /// Smallest side, in pixels.
         least: usize,
     },
     /// A rectangle, for a task of square images.
     #[error("image_size = {height}x{width}: expected one number, because the task takes square images")]
     NotSquare {
-        /// Height asked for, in pixels.
+        /// Requested height, in pixels.
         height: usize,
-        /// Width asked for, in pixels.
+        /// Requested width, in pixels.
         width: usize,
     },
     /// The data's classes are not the checkpoint's.
@@ -115,7 +115,7 @@ macro_rules! through_train_error {
 
 through_train_error!(ConfigError, DataError, ExecError, GraphError, RunError, crate::run::pictures::PictureError);
 
-/// Training knows tasks by their traits alone, so it boxes their errors.
+/// Training knows only the traits of tasks, so it boxes their errors.
 impl From<TaskError> for TrainError {
     fn from(e: TaskError) -> Self {
         match e {

@@ -142,7 +142,7 @@ fn picture(seen: RgbImage, map: &Map, class: &str, probability: f64) -> Result<D
     Sheet { title: String::new(), columns: 2, cell_size: SIDE, cells }.draw()
 }
 
-/// The place of a class.
+/// The index of a class.
 pub(super) fn place_of(card: &ModelCard, class: &str) -> Result<usize, ExplainError> {
     let unknown = || ExplainError::Class { class: class.to_owned(), classes: card.classes.clone() };
     card.classes.iter().position(|known| known == class).ok_or_else(unknown)

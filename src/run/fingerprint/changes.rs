@@ -8,7 +8,7 @@ use super::{ImagePrint, PartPrint, is_digest};
 const SHOWN: usize = 3;
 
 impl PartPrint {
-    /// The images whose pixels, or those of their masks, differ at their own size.
+    /// The images whose pixels or masks differ at their own size.
     fn others_at_own_size(&self, now: &PartPrint) -> BTreeSet<String> {
         let own = |part: &PartPrint| -> BTreeMap<String, String> {
             part.each.iter().map(|print| print.0.clone()).zip(part.each_own.iter().cloned()).collect()
@@ -123,7 +123,7 @@ mod tests {
         let words = "1 with other pixels, or another mask, at their own size: \"b\"";
         assert_eq!(before.difference(&with(["1", "3"])), [words]);
         assert_eq!(before.difference_in_any_size(&with(["1", "3"])), [words]);
-        // A run of an earlier version does not know them.
+        // A run of an earlier version has no such digests.
         let old = PartPrint { own: String::new(), each_own: vec![], ..before.clone() };
         assert!(!old.differs(&with(["1", "3"])) && !with(["1", "3"]).differs(&old));
         assert!(old.difference_in_any_size(&with(["1", "3"])).is_empty());
@@ -144,7 +144,8 @@ mod tests {
         assert_eq!(words(&many), "4 added: \"p\", \"q\", \"r\" and 1 more; 3 removed: \"a\", \"b\", \"c\"");
     }
 
-    /// A digest depends on the image size, so that other digests of all images say nothing. Lengths of files do not.
+    /// Digests depend on the image size, so differing digests of all images say nothing. Lengths of files do not depend
+    /// on it.
     #[test]
     fn changed_images_are_found_at_another_size_too() {
         let images = |digests: [&str; 2], set: &str| PartPrint {

@@ -1,4 +1,4 @@
-//! Doubts about the images of a run: the same pixels in both parts, or with two labels.
+//! Doubts about the images of a run: the same pixels in both parts, or with different labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::{DataPrint, ImagePrint, is_digest};
 use crate::text::count_of;
 
 impl DataPrint {
-    /// A remark on validation images that are training images too, by their pixels. Only images in memory are compared.
+    /// A remark on validation images whose pixels are those of a training image. Only images in memory are compared.
     pub fn shared_images(&self) -> Option<String> {
         let pixels = |print: &ImagePrint| is_digest(&print.2).then(|| print.2.clone());
         let trained: BTreeSet<String> = self.training.each.iter().filter_map(pixels).collect();

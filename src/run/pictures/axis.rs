@@ -97,7 +97,7 @@ impl Axis {
     }
 }
 
-/// A step of 1, 2 or 5 times a power of ten, of which `span` has about `count`.
+/// A step of 1, 2 or 5 times a power of ten, about `span` / `count`.
 fn nice_step(span: f64, count: u32) -> f64 {
     if !(span.is_finite() && span > 1e-9) {
         return 0.1;

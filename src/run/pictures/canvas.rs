@@ -156,8 +156,8 @@ impl Canvas {
         for letter in letters(text) {
             let (id, place) = pen.place(&letter, scale);
             let (font, along) = (letter.font, place - shift);
-            // Upright text runs upwards, along −y where level text runs along +x, so its glyphs are
-            // rasterized at the origin and turned pixel by pixel.
+            // Upright text runs upwards, along −y where level text runs along +x, so its glyphs are rasterized at the
+            // origin and rotated pixel by pixel.
             let origin = if style.upright { point(0.0, 0.0) } else { point(x + along, y + baseline) };
             let turned_to = ((x + baseline).round(), (y - along).round() - 1.0);
             if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, origin)) {
@@ -174,7 +174,7 @@ impl Canvas {
         }
     }
 
-    /// Notes a part whose colors have a meaning: they stay on a dark page.
+    /// Marks a part whose colors have a meaning: a dark page does not change them.
     pub fn keep(&mut self, place: Place) {
         self.photographs.push(place);
     }
@@ -215,16 +215,16 @@ pub(super) fn text_width(text: &str, size: f32) -> f32 {
     pen.at
 }
 
-/// Where the next letter of a text goes. Letters of one font are kerned.
+/// The position of the next letter of a text. Letters of one font are kerned.
 #[derive(Default)]
 struct Pen {
     at: f32,
-    /// Font and glyph of the letter before.
+    /// Font and glyph of the previous letter.
     before: Option<(usize, GlyphId)>,
 }
 
 impl Pen {
-    /// The glyph of a letter and its place; moves on by it.
+    /// The glyph of a letter and its position. Advances the pen.
     fn place(&mut self, Letter { letter, font, number }: &Letter, scale: PxScale) -> (GlyphId, f32) {
         let scaled = font.as_scaled(scale);
         let id = scaled.glyph_id(*letter);

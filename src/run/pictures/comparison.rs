@@ -135,7 +135,7 @@ fn fitted(picture: RgbImage) -> (RgbImage, u32) {
     (resize(&picture, width, height, FilterType::Triangle), 1)
 }
 
-/// Color of pixels without a class. Black is a class in Pascal VOC's color map.
+/// Color of pixels without a class. It is not black, which is a class in Pascal VOC's color map.
 pub const VOID: [u8; 3] = [255; 3];
 /// Share of a class's color in [`tinted`].
 const TINT: f32 = 0.6;
@@ -146,7 +146,7 @@ pub fn painted((height, width): (u32, u32), mask: &[u8], colors: &[[u8; 3]]) -> 
     RgbImage::from_raw(width, height, bytes).unwrap_or_default()
 }
 
-/// An image under the colors of its pixels' classes, through which it shows. Pixels without a class are white.
+/// An image mixed with the colors of its pixels' classes. Pixels without a class are white.
 pub fn tinted(image: &RgbImage, mask: &[u8], colors: &[[u8; 3]]) -> RgbImage {
     let mut tinted = image.clone();
     for (pixel, &class) in tinted.pixels_mut().zip(mask) {
@@ -165,7 +165,7 @@ pub fn faded(image: &RgbImage, kept: &[bool]) -> RgbImage {
     faded
 }
 
-/// An image in grey with the pixels of kind 1 in red and those of other kinds than 0 in white.
+/// An image in grey. Pixels of kind 1 are red, those of higher kinds white.
 pub fn marked(image: &RgbImage, kinds: &[u8]) -> RgbImage {
     let mut marked = image.clone();
     for (pixel, &kind) in marked.pixels_mut().zip(kinds) {

@@ -33,7 +33,7 @@ struct Plot<'a> {
     scale: Scale,
     /// Whether the horizontal axis has powers of 10 instead of epochs.
     powers: bool,
-    /// Place of the best epoch, which is marked and whose values the legend shows.
+    /// Index of the best epoch. It is marked, and the legend shows its values.
     best: Option<usize>,
     left: f32,
     width: f32,
@@ -69,8 +69,8 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
     Ok(canvas.finish())
 }
 
-/// Training and validation loss (left) and a panel of scores (right) over epochs. The epoch `best` is marked, and the legend has its
-/// values; without it, those of the last epoch.
+/// Training and validation loss (left) and a panel of scores (right) over epochs. The epoch `best` is marked, and the
+/// legend shows its values; if `None`, those of the last epoch.
 ///
 /// # Errors
 /// When there are no rows.
@@ -80,7 +80,7 @@ pub fn curves_picture(rows: &[EpochRow], panel: Option<&Panel>, best: Option<u32
     Ok(canvas.finish())
 }
 
-/// The same as SVG, light or dark as the page that shows it.
+/// [`curves_picture`] as SVG, light or dark like the page that shows it.
 ///
 /// # Errors
 /// When there are no rows.

@@ -27,7 +27,7 @@ pub struct Place {
 /// A figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drawn {
-    /// All of it.
+    /// The whole figure.
     pub picture: RgbImage,
     /// Its photographs, and other parts whose colors have a meaning.
     pub photographs: Vec<Place>,
@@ -76,8 +76,8 @@ impl Drawn {
     }
 }
 
-/// Width and height of a PNG, and the photographs that [`Drawn::png`] noted in it; none in other pictures. `None` for a file that is no
-/// PNG.
+/// Width and height of a PNG, and the photographs that [`Drawn::png`] noted in it; empty for other pictures. `None` for
+/// a file that is not PNG.
 pub fn photographs(png: &[u8]) -> Option<([u32; 2], Vec<Place>)> {
     let reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().ok()?;
     let info = reader.info();

@@ -1,4 +1,4 @@
-//! The font of each letter: those bundled, else one that is found in the system's folders of fonts, else none.
+//! The font of each letter: a bundled one, else one from the system's folders of fonts, else none.
 //!
 //! | letter | drawn with |
 //! |---|---|
@@ -16,11 +16,11 @@ use ab_glyph::{Font, FontArc, FontRef, FontVec};
 
 use super::script::in_drawing_order;
 
-/// Bytes of fonts that are read to find letters.
+/// Limit on the bytes of fonts that are read to find letters.
 const MOST_BYTES: u64 = 512 << 20;
-/// The font of blanks and of the numbers of letters.
+/// Index of the font that draws blanks and the numbers of letters.
 const BUNDLED: usize = 0;
-/// Folders within folders of fonts.
+/// Maximum depth below a folder of fonts.
 const MOST_DEPTH: usize = 4;
 
 /// Parts of the names of fonts that have letters of many scripts. These fonts are tried first.
@@ -45,11 +45,11 @@ const FIRST: [&str; 14] = [
 pub(super) struct Letter {
     pub letter: char,
     pub font: FontArc,
-    /// Number of the font: letters of one font are kerned.
+    /// Index of the font. Letters of one font are kerned.
     pub number: usize,
 }
 
-/// The fonts, shared by all pictures: a letter is looked for once.
+/// The fonts, shared by all pictures, so that each letter is searched for once.
 static FONTS: LazyLock<Mutex<Fonts>> = LazyLock::new(|| Mutex::new(Fonts::new(system_folders())));
 
 /// The letters of a text from left to right, each with its font.
@@ -57,7 +57,7 @@ pub(super) fn letters(text: &str) -> Vec<Letter> {
     FONTS.lock().unwrap_or_else(PoisonError::into_inner).letters(text)
 }
 
-/// A note of the letters that no font has, which pictures show as numbers. A second call omits them.
+/// A note on the letters that no font has, which pictures show as numbers. A second call omits them.
 pub fn take_missing() -> Option<String> {
     let missing = std::mem::take(&mut FONTS.lock().unwrap_or_else(PoisonError::into_inner).missing);
     if missing.is_empty() {
@@ -75,11 +75,11 @@ fn number(letter: char) -> String {
     format!("\\u{{{:x}}}", u32::from(letter))
 }
 
-/// Fonts and what is known of letters.
+/// Fonts, and the fonts of known letters.
 struct Fonts {
-    /// The bundled ones, then those that were read.
+    /// The bundled fonts, then those that were read.
     all: Vec<FontArc>,
-    /// The font of each letter that was asked for; `None` where no font has it.
+    /// The font of each letter so far; `None` if no font has it.
     known: HashMap<char, Option<usize>>,
     folders: Vec<PathBuf>,
     /// Files to read; `None` before the folders are listed.
@@ -161,8 +161,8 @@ fn has(font: &FontArc, letter: char) -> bool {
     glyph.0 != 0 && font.outline(glyph).is_some()
 }
 
-/// The font of a file, the first of a collection; `None` where it is damaged. The others of a collection have the same
-/// letters in another country's form.
+/// The font of a file, or the first of a collection; `None` if the file is damaged. The other fonts of a collection
+/// have the same letters in another country's form.
 fn face(path: &Path) -> Option<FontArc> {
     FontVec::try_from_vec_and_index(fs::read(path).ok()?, 0).ok().map(FontArc::from)
 }
@@ -193,7 +193,7 @@ fn rank(path: &Path) -> usize {
     2 * place + usize::from(is_odd)
 }
 
-/// The folders of fonts that systems have.
+/// The system's folders of fonts.
 fn system_folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = match std::env::consts::OS {
         "macos" => ["/System/Library/Fonts", "/Library/Fonts"].map(PathBuf::from).to_vec(),
@@ -223,8 +223,8 @@ mod tests {
         ('\u{100}'..'\u{ffff}').find(|letter| lacks(letter) && has(&hack, *letter)).unwrap()
     }
 
-    /// With a font on the system that has them, letters are drawn with it, whichever folder it lies in; without one their
-    /// numbers are, and a note names them.
+    /// A system font in any folder draws the letters that it has. Letters without a font are drawn as numbers, and a
+    /// note names them.
     #[test]
     fn letters_are_drawn_with_a_font_that_has_them() {
         let folder = tempfile::tempdir().unwrap();

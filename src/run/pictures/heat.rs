@@ -31,7 +31,8 @@ pub fn heat_overlay(picture: &RgbImage, map: &[f64], [h, w]: [usize; 2]) -> RgbI
     overlay
 }
 
-/// Values `[h,w]` as a picture of a pixel each, from violet at the least value to yellow at the largest. Equal values are violet.
+/// Values `[h,w]` as a picture of a pixel each, from violet at the smallest value to yellow at the largest. Equal
+/// values are violet.
 pub fn shaded(values: &[f64], [h, w]: [usize; 2]) -> RgbImage {
     let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
     let share = |v: f64| if high > low { (v - low) / (high - low) } else { 0.0 };

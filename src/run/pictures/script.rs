@@ -1,13 +1,14 @@
-//! Letters in the order and form in which they are drawn: Arabic letters join, and runs from right to left are turned.
+//! Letters in the order and form in which they are drawn: Arabic letters join, and runs from right to left are
+//! reversed.
 
 /// How a letter joins its neighbors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Join {
-    /// With neither.
+    /// With no neighbor.
     None,
-    /// With the letter before.
+    /// With the previous letter.
     Before,
-    /// With both.
+    /// With both neighbors.
     Both,
 }
 
@@ -72,12 +73,12 @@ fn is_right_to_left(letter: char) -> bool {
     matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
 }
 
-/// Marks that change how their neighbors look, and are nothing by themselves.
+/// Marks that change only the look of their neighbors.
 fn is_mark(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{64b}'..='\u{652}')
 }
 
-/// The letters of `text` from left to right. Texts without letters from right to left stay as they are, marks aside.
+/// The letters of `text` from left to right. A text without letters from right to left loses only its marks.
 pub(super) fn in_drawing_order(text: &str) -> Vec<char> {
     let letters: Vec<char> = text.chars().filter(|letter| !is_mark(*letter)).collect();
     if !letters.iter().any(|letter| is_right_to_left(*letter)) {
@@ -87,7 +88,7 @@ pub(super) fn in_drawing_order(text: &str) -> Vec<char> {
     for letter in joined(&letters) {
         let is_right = is_right_to_left(letter);
         match runs.last_mut() {
-            // A blank between words of a run belongs to it.
+            // A blank between two words of a run belongs to the run.
             Some((run_is_right, run)) if *run_is_right == is_right || (*run_is_right && letter == ' ') => {
                 run.push(letter);
             }

@@ -20,7 +20,7 @@ const TITLE: f32 = 34.0;
 pub struct Cell {
     /// Shown whole and centered. Small images are enlarged by whole factors, so that pixels stay sharp.
     pub image: RgbImage,
-    /// One or more lines under the image. A line that is too long is broken into two; a longer one ends in an ellipsis.
+    /// One or more lines under the image. A line that is too long is broken into two, and may end in an ellipsis.
     pub caption: String,
     /// Color of the caption's first line and of the bar under the image.
     pub caption_color: Color,
@@ -31,7 +31,7 @@ pub struct Cell {
 /// A grid of cells, filled row by row: predictions, or image | truth | model A | model B per row.
 #[derive(Debug, Clone)]
 pub struct Sheet {
-    /// Title above the grid; empty for none.
+    /// Title above the grid; may be empty.
     pub title: String,
     /// Cells per row, at least 1.
     pub columns: usize,
@@ -118,7 +118,7 @@ impl Cell {
     }
 }
 
-/// As many words of a line as fit into `width`, and the others. A first word that does not fit stands alone.
+/// As many words of a line as fit into `width`, and the remaining words. A first word that does not fit stands alone.
 fn halves(line: &str, width: f32) -> [&str; 2] {
     if text_width(line, CAPTION) <= width {
         return [line, ""];

@@ -1,4 +1,4 @@
-//! Plots as SVG, by the calls that draw them as pixels.
+//! Plots as SVG, drawn by the same calls as pixels.
 
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ impl Surface for Canvas {
     }
 }
 
-/// An SVG in the making.
+/// An SVG under construction.
 pub(super) struct Vector {
     body: String,
 }
@@ -99,7 +99,8 @@ impl Surface for Vector {
             Anchor::End => "end",
         };
         let turned = if upright { format!(" transform=\"rotate(-90 {x:.1} {y:.1})\"") } else { String::new() };
-        // The anchor is the middle of the capital letters. A page has other fonts: the text keeps the width that the plot counts on.
+        // The anchor is the middle of the capital letters. The page may have another font, so `textLength` keeps the
+        // width that the plot counts on.
         let width = self.text_width(text, size);
         let _ = writeln!(
             self.body,

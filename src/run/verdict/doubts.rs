@@ -23,11 +23,11 @@ pub struct Prospect<'a> {
     pub training_images: usize,
     /// Number of validation images.
     pub validation_images: usize,
-    /// Training and validation images of each class, where images have classes.
+    /// Training and validation images of each class, if images have classes.
     pub class_counts: Option<&'a [[usize; 2]]>,
-    /// Share of each class among the pixels of some training batches, where pixels have classes.
+    /// Share of each class among the pixels of some training batches, if pixels have classes.
     pub class_pixels: Option<&'a [f64]>,
-    /// Pixels of both parts, where they were compared.
+    /// Pixels of both parts, if they were compared.
     pub pixels: Option<&'a PartPixels>,
     /// Optimizer steps of the whole training.
     pub steps: usize,
@@ -42,11 +42,11 @@ pub struct Prospect<'a> {
 pub enum DoubtKind {
     /// A class lacks training or validation images.
     MissingClass,
-    /// Validation images have other pixels than training images.
+    /// Validation images differ from training images in brightness or contrast.
     PartsDiffer,
     /// The batch holds more images than the training set.
     LargeBatch,
-    /// Batches of one or two images, whose statistics BatchNorm normalizes by.
+    /// BatchNorm normalizes by the statistics of one or two images.
     SmallBatch,
     /// The learning rate is far from the usual ones of the optimizer.
     UnusualRate,
@@ -60,7 +60,7 @@ pub enum DoubtKind {
     FewImages,
     /// Classes have unequal numbers of images or pixels.
     UnequalClasses,
-    /// The validation set is too small for small differences.
+    /// The validation set is too small to show small differences.
     FewValidationImages,
 }
 
@@ -91,9 +91,9 @@ const RULES: [(DoubtKind, Rule); 11] = [
     (DoubtKind::FewValidationImages, few_validation_images),
 ];
 
-/// Most next steps.
+/// Maximum number of next steps.
 const MOST: usize = 3;
-/// Usual learning rates of SGD with momentum: at least this one, from random weights.
+/// Lowest usual learning rate of SGD with momentum from random weights.
 const SGD_LEAST: f64 = 0.003;
 
 impl Prospect<'_> {
@@ -102,7 +102,7 @@ impl Prospect<'_> {
         RULES.iter().filter_map(|&(kind, rule)| Some(Doubt { kind, text: rule(self)? })).collect()
     }
 
-    /// At most three steps that answer the doubts. One training has all settings that answer doubts.
+    /// At most three steps that answer the doubts. A single training has all settings that answer doubts.
     pub fn next(&self, doubts: &[Doubt]) -> Vec<Next> {
         let mut steps: Vec<Next> = vec![];
         for step in doubts.iter().flat_map(|doubt| self.answers(doubt.kind)) {
@@ -204,7 +204,7 @@ fn unusual_rate(run: &Prospect<'_>) -> Option<String> {
     }
 }
 
-/// Adam has a rate of 0.001 or more in all layers of trained weights.
+/// Adam trains all layers of trained weights at a rate of 0.001 or more.
 fn rate_for_random_weights(run: &Prospect<'_>) -> Option<String> {
     let lr = run.number("lr")?;
     let adam = run.setup().setting("optimizer").starts_with("adam");
@@ -246,8 +246,8 @@ fn unequal_classes(run: &Prospect<'_>) -> Option<String> {
     ))
 }
 
-/// A class has less than a fifth of the pixels of a mean class, and the loss counts all pixels alike. A class without a pixel in the first
-/// batches, which alone are counted, may have some in others.
+/// A class has less than a fifth of the pixels of a mean class, and the loss counts all pixels alike. Only the first
+/// batches are counted; a class without a pixel there may have pixels in others.
 fn rare_pixels(run: &Prospect<'_>) -> Option<String> {
     let shares = run.class_pixels?;
     let mean = 1.0 / shares.len() as f64;

@@ -17,7 +17,7 @@ pub enum Next {
     Train(Vec<(String, String)>),
     /// The same run with more epochs.
     Continue {
-        /// All epochs.
+        /// Number of all epochs.
         epochs: usize,
     },
     /// A learning rate range test.
@@ -34,7 +34,7 @@ const LEARNED: f64 = 0.8;
 const PERFECT: f64 = 0.995;
 /// Weight of rare colors that keeps most of the color and has a higher PSNR than the default (docs/results.md).
 const MUTED: f64 = 0.1;
-/// Most steps of a verdict.
+/// Maximum number of steps of a verdict.
 const MOST: usize = 3;
 
 /// Steps for the findings, each once: the first step of each finding, in their order, then the second ones, and so on.
@@ -62,10 +62,11 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
             if causes.into_iter().any(found) {
                 return vec![];
             }
-            // A run that still improves is not over. A network that has learned its training images has a good learning rate.
+            // A run that still improves needs more epochs. A network that has learned its training images has a good
+            // learning rate.
             let on = not_converged(run).map(|_| longer(run));
             let right = run.rows.last().and_then(|row| row.score(&TRAIN_ACCURACY));
-            // Of pixels a single class may have as many.
+            // In masks, a single class may have as large a share of the pixels.
             let learned = setup.classifies() && right.is_some_and(|right| right >= LEARNED);
             let rate = if learned { checked(setup) } else { Some(Next::FindRate) };
             [on, rate, checked(setup)].into_iter().flatten().collect()
@@ -108,7 +109,7 @@ pub(super) fn with(settings: &[(&str, &str)]) -> Next {
     Next::Train(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
 }
 
-/// A check of the data. Built-in data needs none.
+/// A check of the data; `None` for built-in data.
 pub(super) fn checked(run: Setup<'_>) -> Option<Next> {
     (!run.setting("data").is_empty()).then_some(Next::CheckData)
 }
@@ -136,7 +137,7 @@ pub(super) fn pretrained(run: Setup<'_>) -> Option<Next> {
     (scratch && resnet).then(|| with(&[("pretrained", "true"), ("finetune", "true")]))
 }
 
-/// An end before the network knows its images by heart.
+/// An early stop, with weight decay if there is none yet.
 pub(super) fn early(run: Setup<'_>) -> Next {
     match run.setting("weight_decay").parse::<f64>() {
         Ok(decay) if decay > 0.0 => with(&[("early_stop", "3")]),
@@ -144,8 +145,8 @@ pub(super) fn early(run: Setup<'_>) -> Next {
     }
 }
 
-/// Twice the epochs, and [`FEW_STEPS`] steps at least. A schedule that spans the run starts again, since its rate has fallen to 0. So does
-/// a run that the early stop has ended: it would end there again.
+/// Twice the epochs, and at least [`FEW_STEPS`] steps. A schedule that spans the run starts again, since its rate has
+/// fallen to 0. So does a run that the early stop has ended, because it would end there again.
 fn longer(run: &Evidence<'_>) -> Next {
     let trained = run.rows.len().max(1);
     let needed = run.steps().map_or(0, |steps| (FEW_STEPS * trained).div_ceil(steps.max(1)));
@@ -166,18 +167,19 @@ fn smoothed(run: Setup<'_>) -> Option<Next> {
     (plain && run.setting("loss") != "focal").then(|| with(&[("label_smoothing", "0.1")]))
 }
 
-/// A choice among colors instead of their mean.
+/// The loss that chooses among colors instead of predicting their mean.
 fn vivid(run: Setup<'_>) -> Option<Next> {
     (run.setting("loss") != "classes").then(|| with(&[("loss", "classes")]))
 }
 
-/// Less weight for rare colors, where they have much.
+/// Less weight for rare colors, if they have much.
 fn muted(run: Setup<'_>) -> Option<Next> {
     let much = run.setting("rebalance").parse::<f64>().is_ok_and(|share| share > MUTED);
     much.then(|| with(&[("rebalance", &MUTED.to_string())]))
 }
 
-/// The setting that gives rare classes more weight, and its value. Dice loss weighs all classes alike and takes no weights of classes.
+/// The setting that gives rare classes more weight, and its value. Dice loss weighs all classes alike and takes no
+/// class weights.
 fn balance(run: Setup<'_>) -> Option<(&'static str, &'static str)> {
     match &*run.task.task {
         "segment" if run.setting("loss") == "dice" => None,

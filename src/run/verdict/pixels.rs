@@ -20,11 +20,12 @@ pub struct Pixels {
     pub contrast: [f64; 2],
 }
 
-/// Standard deviations of the training images by which the mean validation image must differ.
+/// Minimum difference of the mean validation image, in standard deviations of the training images.
 const SHIFT: f64 = 1.0;
-/// Standard errors of that difference by which it must differ too.
+/// Minimum of that difference in its standard errors.
 const ERRORS: f64 = 4.0;
-/// Least deviation between images, as a share of their contrast. Drawn pictures may be so alike that any difference would count.
+/// Minimum deviation between images, as a share of their contrast. Without it, any difference between drawn pictures
+/// would count, because they are so alike.
 const LEAST: f64 = 0.1;
 
 impl Pixels {

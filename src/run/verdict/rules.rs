@@ -35,13 +35,14 @@ pub enum FindingKind {
     NotConverged,
     /// The training had few steps from random weights.
     FewSteps,
-    /// Validation images have other pixels than training images, or a loss far above theirs from the start.
+    /// Validation images differ from training images in brightness or contrast, or their loss is far higher from the
+    /// start.
     PartsDiffer,
     /// There are few training images.
     FewImages,
     /// Rare classes score far below the others.
     UnequalClasses,
-    /// Many samples of a class are taken for one other class.
+    /// Many samples of a class are predicted as one other class.
     Confuses,
     /// The probabilities are far above the accuracy.
     Overconfident,
@@ -51,11 +52,11 @@ pub enum FindingKind {
     PaleColors,
     /// Predicted pictures have color, which raises the squared error above that of grey.
     VividColors,
-    /// The best epoch is far above the epochs after it.
+    /// The score of the best epoch is far above those of the epochs after it.
     BestByChance,
-    /// The validation set is too small for small differences.
+    /// The validation set is too small to show small differences.
     FewValidationImages,
-    /// The score is above the baseline, and nothing above was found.
+    /// The score is above the baseline, and nothing speaks against the training.
     Learns,
 }
 
@@ -156,7 +157,7 @@ fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
         let (value, guess) = (score.format(value), score.format(baseline.value));
         return Some(format!("worse than a guess: {} {value}, where {} gives {guess}", score.name, baseline.name));
     }
-    // A single image has no standard error, so a guess may score exactly what the baseline does.
+    // A single image has no standard error, so a guess may have exactly the score of the baseline.
     (score.merit(value) <= score.merit(baseline.value) + errors).then(|| {
         let above = match sigma {
             Some(_) => format!("less than two standard errors ({}) above", deviation_text(score, errors)),
@@ -178,14 +179,16 @@ fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The training accuracy of images, where it is 20 points above the baseline. The baseline of masks is no accuracy.
+/// The training accuracy, if it is 20 points above the baseline. Only for classes of images: the baseline of masks is
+/// not an accuracy.
 fn learned_alone(run: &Evidence<'_>) -> Option<f64> {
     let right = run.rows.last()?.score(&TRAIN_ACCURACY).filter(|_| run.setup().classifies())?;
     let baseline = run.yardstick.baseline.as_ref()?;
     (right > baseline.value + 0.2).then_some(right)
 }
 
-/// One other class takes more than a twentieth of a class, and three samples at least. The text names the pair with most such samples.
+/// More than a twentieth of a class, and at least three samples, are predicted as one other class. The text names the
+/// pair with most such samples.
 fn confuses(run: &Evidence<'_>) -> Option<String> {
     let (matrix, card) = (run.confusion?, run.task.confusion.as_ref()?);
     let classes = 0..matrix.classes();
@@ -204,8 +207,8 @@ fn confuses(run: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// The predicted pictures have less than 70 % of the colorfulness of the true ones. The mean of the possible colors has the least distance
-/// from them, and it is grey (Zhang et al. 2016).
+/// The predicted pictures have less than 70 % of the colorfulness of the true ones. The mean of the possible colors has
+/// the smallest error, and it is grey (Zhang et al. 2016).
 fn pale_colors(run: &Evidence<'_>) -> Option<String> {
     let (truth, value) = colorfulness(run)?;
     (value < PALE * truth.value)
@@ -223,8 +226,8 @@ fn colorfulness<'a>(run: &Evidence<'a>) -> Option<(&'a Truth, f64)> {
 }
 
 /// A network that chooses among colors, and whose colors are vivid, has no PSNR above that of the grey picture. A wrong color is further
-/// from the true one than grey is: with s times the true deviation, random colors have 1 + s² times the squared error of grey. The
-/// PSNR is above theirs.
+/// from the true one than grey is: with s times the true deviation, random colors have 1 + s² times the squared error
+/// of grey. The PSNR of the run is above that of random colors.
 fn vivid_colors(run: &Evidence<'_>) -> Option<String> {
     let (score, value) = run.decisive().filter(|(score, _)| score.unit == Unit::Decibel)?;
     let (grey, errors) = (run.yardstick.baseline.as_ref()?, two_errors(run)?);

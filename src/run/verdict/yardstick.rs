@@ -11,7 +11,7 @@ pub struct Yardstick {
     pub sigma: Option<f64>,
     /// Score of a model that learned nothing.
     pub baseline: Option<Baseline>,
-    /// What a score is for the true outputs, where neither more nor less of it is better.
+    /// The value that the true outputs have in a score without a better direction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truth: Option<Truth>,
 }
@@ -32,17 +32,18 @@ pub struct Baseline {
     pub name: String,
     /// Its score.
     pub value: f64,
-    /// Standard error of the gain over it, image by image. Images differ more than models do, so that it is far below that of the score.
-    /// `None`: that of the score counts.
+    /// Standard error of the gain over the baseline, image by image. It is far below that of the score, because images
+    /// differ more than models. If `None`, the standard error of the score counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain_sigma: Option<f64>,
 }
 
-/// Resamples of a bootstrap.
+/// Number of resamples of a bootstrap.
 const RESAMPLES: u64 = 200;
 
 /// Standard error of a share, such as an accuracy: its posterior standard deviation given k of n images, with a uniform prior (Laplace),
-/// `sqrt(p (1 − p) / (n + 3))` with `p = (k + 1) / (n + 2)`. Unlike `sqrt(p (1 − p) / n)` it is not 0 where all images are right.
+/// `sqrt(p (1 − p) / (n + 3))` with `p = (k + 1) / (n + 2)`. Unlike `sqrt(p (1 − p) / n)` it is not 0 if all images are
+/// right.
 pub fn binomial(share: f64, count: u64) -> Option<f64> {
     let n = count as f64;
     let p = (share * n + 1.0) / (n + 2.0);

@@ -21,7 +21,7 @@ use crate::train::{Evaluation, TrainError};
 /// Number of mistakes that a run keeps.
 const MISTAKES: usize = 24;
 
-/// Places that top-5 accuracy counts.
+/// Number of most probable classes that top-5 accuracy counts.
 const TOP: usize = 5;
 /// Largest number of probabilities that are kept for AUROC; they take 128 MiB.
 const MOST_PROBABILITIES: usize = 1 << 25;
@@ -56,7 +56,7 @@ impl ClassifyEvaluation {
         self.confusion.accuracy().unwrap_or(0.0)
     }
 
-    /// Indices of the right and of the wrong predictions. The wrong ones have the most confident first.
+    /// Indices of the right and of the wrong predictions, the wrong ones from most to least confident.
     fn by_outcome(&self, images: &PreparedClasses) -> [Vec<usize>; 2] {
         let right = |&i: &usize| self.predictions[i].0 == images.label(i) as usize;
         let (right, mut wrong): (Vec<_>, Vec<_>) = (0..images.len()).partition(right);
@@ -170,7 +170,7 @@ impl Evaluation for ClassifyEvaluation {
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
         let matrix = || Ok(pictures::confusion_picture(&self.confusion, &self.classes, "images")?);
         results.picture("confusion.png", matrix);
-        // Not named among the results: the picture shows it.
+        // The list of results omits it, because the picture shows it.
         results.file("confusion.csv", |run| Ok(run.write_confusion(&self.confusion, &self.classes).map(|()| false)?));
         let Some(images) = &self.shown else { return Ok(()) };
         let cells = spread(images.len(), 24).map(|i| self.cell(images, i)).collect::<Result<_, _>>()?;

@@ -7,7 +7,7 @@ use crate::ops::{self, CrossEntropyOptions};
 use crate::shape::TensorType;
 use crate::train::step::{Optimizer, append_update, port};
 
-/// A network for classification: appends itself to a graph, from images to logits.
+/// A network for classification: a function that appends it to a graph, from images to logits.
 pub type Network<'a> = &'a dyn Fn(&mut Graph, Value, crate::nn::Mode) -> Result<Value, GraphError>;
 
 /// Options of a training graph besides the network.
@@ -21,7 +21,7 @@ pub struct StepOptions {
     pub optimizer: Optimizer,
     /// Largest norm of all gradients.
     pub clip: Option<f32>,
-    /// Rewrites.
+    /// The rewrites of fusing.
     pub fuse: FuseOptions,
 }
 

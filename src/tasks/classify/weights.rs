@@ -23,8 +23,8 @@ pub struct WeightsOptions {
     pub model: ResNetDepth,
     /// A file, a folder of Hugging Face, or the name of published weights such as `imagenet`.
     pub weights: PathBuf,
-    /// Data set with the classes of the weights. Class n is the n-th by name; ImageNet's folders have the names of WordNet, in
-    /// whose order torchvision's weights number the classes.
+    /// Data set with the classes of the weights. Class n is the n-th by name; ImageNet's folders are named by WordNet's
+    /// ids, and torchvision's weights number the classes in the order of these ids.
     pub data: PathBuf,
     /// Hints for reading the data.
     pub hints: Hints,
@@ -50,14 +50,14 @@ pub struct EvaluatedWeights {
     pub found: ClassifyEvaluation,
 }
 
-/// Shorter side in pixels where none was published.
+/// Shorter side in pixels if none was published.
 const RESIZE: u32 = 256;
 
 /// Evaluates weights. Of a data set with parts it takes the validation part, else all images.
 ///
 /// # Errors
-/// When the weights are missing or those of another network, the data set has another number of classes, or an image cannot
-/// be read.
+/// When the weights are missing or those of another network, the number of classes of the data set differs, or an image
+/// cannot be read.
 pub fn evaluate_weights(options: &WeightsOptions, observer: &dyn Observer) -> Result<EvaluatedWeights, TaskError> {
     // Refuses a name that is also a file, as training does.
     let init = Some(options.weights.clone());

@@ -19,7 +19,7 @@ use crate::train::{Evaluation, TrainError};
 
 /// Images whose predictions are shown.
 const SHOWN: usize = 6;
-/// Most images of the baseline.
+/// Maximum number of images of the baseline.
 const COUNTED: usize = 500;
 
 /// Scores of the colors predicted for a set of images.

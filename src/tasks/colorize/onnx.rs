@@ -110,7 +110,7 @@ fn to_f(b: &mut OnnxBuilder, t: &str) -> Named {
     above(b, t, 216.0 / 24389.0, [&root, &line])
 }
 
-/// Its inverse.
+/// The inverse of f.
 fn from_f(b: &mut OnnxBuilder, f: &str) -> Named {
     let squared = binary(b, "Mul", f, f)?;
     let cube = binary(b, "Mul", &squared, f)?;

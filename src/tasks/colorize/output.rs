@@ -75,7 +75,7 @@ pub fn bins_type() -> TensorType {
     TensorType::kernel([1, 1, COLOR_BINS, ColorSpace::Lab.channels()])
 }
 
-/// Values of that input: the centers, as scaled as predictions are.
+/// Values of that input: the centers, scaled like predictions.
 pub fn bin_values() -> Vec<f32> {
     centers().flatten().map(|v| v / AB_SCALE).collect()
 }

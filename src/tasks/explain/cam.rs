@@ -15,16 +15,16 @@ use crate::train::outputs::Outputs;
 use crate::train::step::port;
 use crate::training::grad_cam::{self, FEATURE_GRADIENT, FEATURES, FeatureMap, GradCam, OUTPUT_WEIGHTS, OUTPUTS};
 
-/// Least side of the feature map that Grad-CAM takes by default, in pixels.
+/// Smallest side of the feature map that Grad-CAM takes by default, in pixels.
 const LEAST: usize = 4;
 
 /// The plan of Grad-CAM for a batch.
 pub(crate) struct CamPlan {
     plan: PlanId,
     batch: usize,
-    /// Numbers of an image.
+    /// Values of an image.
     each: usize,
-    /// Numbers of the outputs for an image.
+    /// Outputs for an image.
     outputs: usize,
     layer: String,
     size: [usize; 3],
@@ -35,7 +35,7 @@ impl CamPlan {
     /// has at least [`LEAST`] pixels a side.
     ///
     /// # Errors
-    /// When memory runs out; inside, when there is no such map.
+    /// The outer error when memory runs out; the inner error when there is no such map.
     pub fn new(
         session: &mut Session<AnyEngine>,
         card: &ModelCard,
@@ -108,7 +108,7 @@ impl CamPlan {
         Ok(maps)
     }
 
-    /// Runs the plan for at most a batch. Weights that are not given are 0.
+    /// Runs the plan for at most a batch. Missing weights are 0.
     fn run(&self, session: &mut Session<AnyEngine>, pixels: &[f32], weights: &[f32]) -> Result<Outputs, ExecError> {
         session.write(self.plan, port::IMAGES, &filled(pixels, self.batch * self.each))?;
         session.write(self.plan, OUTPUT_WEIGHTS, &filled(weights, self.batch * self.outputs))?;
@@ -127,7 +127,7 @@ impl CamPlan {
     }
 }
 
-/// The place of the feature map to explain.
+/// The index of the feature map to explain.
 fn choose(maps: &[FeatureMap], network: &Network, layer: Option<&str>) -> Option<usize> {
     if let Some(layer) = layer {
         return maps.iter().rposition(|map| names(layer, &map.layer));

@@ -6,12 +6,12 @@ use crate::run::verdict::Setup;
 use crate::run::{Score, Unit};
 use crate::text::count_of;
 
-/// Fewest steps from random weights. A step of Adam moves a weight by about the learning rate. The random weights of a 3×3 convolution of
-/// 64 channels deviate by 0.06 (He et al. 2015): 59 steps of 0.001.
+/// Minimum number of steps from random weights. A step of Adam moves a weight by about the learning rate. The random
+/// weights of a 3×3 convolution of 64 channels deviate by 0.06 (He et al. 2015): 59 steps of 0.001.
 pub(in super::super) const FEW_STEPS: usize = 100;
-/// Least learning rate of Adam that moves random weights far enough.
+/// Lowest learning rate of Adam that moves random weights far enough.
 const ADAM_LEAST: f64 = 1e-5;
-/// Usual learning rates of Adam: at most this one.
+/// Highest usual learning rate of Adam.
 pub(in super::super) const ADAM_MOST: f64 = 0.01;
 
 pub(super) fn diverged(run: &Evidence<'_>) -> Option<String> {
@@ -21,8 +21,9 @@ pub(super) fn diverged(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The validation loss ends a tenth above its minimum, at least two epochs later, while the training loss falls. The network learned on,
-/// and only its probabilities became worse, where the score rose by two standard errors after the minimum.
+/// The validation loss ends a tenth above its minimum, at least two epochs later, while the training loss falls. No
+/// finding if the score rose by two standard errors after the minimum: the network still learned, and only its
+/// probabilities became worse.
 pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
     let lowest = run.rows.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss))?;
     let last = run.rows.last()?;
@@ -41,8 +42,8 @@ pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// Over the last quarter of the epochs the training accuracy is above the validation score of the same panel: at 90 % or more by ten
-/// points and three standard errors, else by ten points and five.
+/// Over the last quarter of the epochs the training accuracy is above the validation score of the same panel: by ten
+/// points and, at 90 % or more, three standard errors, else five.
 pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
     let Some(panel) = run.task.panels.iter().find(|panel| panel.lines.iter().any(|(_, s)| *s == TRAIN_ACCURACY)) else {
         return fits_alone(run);
@@ -102,8 +103,8 @@ fn epochs_text(rows: &[EpochRow]) -> String {
     }
 }
 
-/// The best epoch is two standard errors above the mean of the next ones, three at most: the largest of many noisy scores is too
-/// large by about `sqrt(2 ln N)` standard errors.
+/// The best epoch is two standard errors above the mean of the next epochs, at most three: the largest of many noisy
+/// scores is too large by about `sqrt(2 ln N)` standard errors.
 pub(super) fn best_by_chance(run: &Evidence<'_>) -> Option<String> {
     let (score, best) = run.decisive()?;
     let sigma = run.yardstick.sigma?;
@@ -154,7 +155,8 @@ pub(in super::super) fn high_rate(run: Setup<'_>) -> Option<String> {
         .then(|| format!("{lr} is above the usual rates of Adam, 0.0001 to 0.003"))
 }
 
-/// The training loss of epoch 1, where it is 1.5 times that of equal probabilities for all classes, and that loss.
+/// The training loss of epoch 1 and the loss of equal probabilities for all classes, if the first is more than 1.5
+/// times the second.
 fn starts_high(run: &Evidence<'_>) -> Option<(f64, f64)> {
     let setup = run.setup();
     let plain = ["loss", "class_weights"].iter().all(|key| matches!(setup.setting(key).as_str(), "" | "ce" | "none"));
@@ -186,8 +188,8 @@ fn learned(run: &Evidence<'_>) -> bool {
     right >= 0.9 && (run.setup().classifies() || no_better_than_baseline(run).is_none())
 }
 
-/// Whether the score is near its end: nine tenths of a share. A score of another unit, such as PSNR, has no end, and must be above the
-/// baseline.
+/// Whether the score is near its maximum: nine tenths of a share. A score of another unit, such as PSNR, has no
+/// maximum, and must be above the baseline.
 fn scores_well(run: &Evidence<'_>) -> bool {
     run.decisive().is_some_and(|(score, value)| match score.unit {
         Unit::Percent | Unit::Share | Unit::Index => value >= 0.9,
@@ -233,8 +235,8 @@ pub(in super::super) fn few_steps(run: &Evidence<'_>) -> Option<String> {
     (few && (!learned || rest.is_some())).then(|| too_few(steps, run.rows.len()) + &rest.unwrap_or_default())
 }
 
-/// Share of their initial values in BatchNorm's running statistics, where it is above 1 %: each batch replaces a tenth. `None` without
-/// BatchNorm.
+/// Share of the initial values in BatchNorm's running statistics, if above 1 %: each batch replaces a tenth. `None`
+/// without BatchNorm.
 pub(super) fn unsettled(run: &Evidence<'_>) -> Option<f64> {
     let rest = 0.9_f64.powi(run.batches()?.try_into().ok()?);
     (run.batch_norm && run.setup().starts_random() && rest > 0.01).then_some(rest)

@@ -7,8 +7,8 @@ use crate::run::verdict::{PartPixels, Setup};
 /// Training images of a class below which random weights are a poor start.
 const FEW: usize = 100;
 
-/// The validation images have other pixels. Or the validation loss is more than twice the training loss in the whole first half of the
-/// epochs, before the network knows its training images by heart.
+/// The validation images differ in brightness or contrast. Or the validation loss is more than twice the training loss
+/// in the whole first half of the epochs, before the network knows its training images by heart.
 pub(super) fn parts_differ(run: &Evidence<'_>) -> Option<String> {
     if let Some(text) = run.pixels.and_then(other_pixels) {
         return Some(text);
@@ -37,7 +37,8 @@ pub(super) fn few_images(run: &Evidence<'_>) -> Option<String> {
     few_training_images(run.setup(), run.training_images, run.outputs, run.class_counts)
 }
 
-/// A training from random weights has fewer than 100 images in a class, or in all where the outputs are no classes of images.
+/// A training from random weights has fewer than 100 images in a class, or in all classes if the outputs are not
+/// classes of images.
 pub(in super::super) fn few_training_images(
     run: Setup<'_>,
     images: usize,
