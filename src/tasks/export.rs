@@ -59,7 +59,7 @@ impl OnnxNetwork<'_> {
 }
 
 impl OnnxOutput {
-    /// The axes, the batch first, which has any size.
+    /// The axes; the first is the batch, of any size.
     pub fn dims(&self) -> Vec<Dim> {
         std::iter::once(Dim::Named("N")).chain(self.axes.iter().map(|&n| Dim::Fixed(n))).collect()
     }

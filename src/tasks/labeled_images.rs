@@ -44,7 +44,7 @@ pub(super) fn picture<S: SampleSet>(images: &Prepared<S>, index: usize) -> Resul
     Ok(RgbImage::from_raw(width, height, images.sample(index)?.into_owned()).unwrap_or_default())
 }
 
-/// Refuses columns and the folder of a table where no data is given.
+/// Refuses columns and the folder of a table if no data is given.
 pub(super) fn check_table(
     rule: Rule<'_>,
     has_data: bool,

@@ -1,4 +1,4 @@
-//! The list of tasks. Verbs and workflows use a task through its name and the trait [`Task`] alone.
+//! The list of tasks. Verbs and workflows use a task only through its name and the trait [`Task`].
 //!
 //! To add a task:
 //! 1. Make a folder `tasks/NAME/` with
@@ -41,7 +41,7 @@ pub fn cards() -> Vec<TaskCard> {
 /// The task with a name.
 ///
 /// # Errors
-/// When there is none.
+/// When there is no such task.
 pub fn task(name: &str) -> Result<&'static dyn Task, TaskError> {
     let known = tasks();
     let found = known.iter().find(|task| task.name() == name).copied();

@@ -33,10 +33,11 @@ fn p_text(p: f64) -> String {
 }
 
 /// Two-sided p of McNemar's exact test (McNemar 1947), for `only_a` images that only model a predicts correctly and `only_b` that
-/// only model b does. Under the null hypothesis, each image falls to either with probability 1/2. 1 without images.
+/// only model b does. Under the null hypothesis, each image falls to either with probability 1/2. The result is 1
+/// without images.
 pub(super) fn mcnemar(only_a: usize, only_b: usize) -> f64 {
     let (least, n) = (only_a.min(only_b), only_a + only_b);
-    // The logarithm of the binomial coefficient over 2^n: neither overflows.
+    // The logarithm of the binomial coefficient over 2^n does not overflow.
     let mut log = -(n as f64) * std::f64::consts::LN_2;
     let mut tail = log.exp();
     for k in 1..=least {

@@ -14,7 +14,7 @@ pub trait Predictor {
         1
     }
 
-    /// How pictures are taken and the memory that this needs, in words, where the network takes them at their own size.
+    /// How the network takes pictures at their own size and the memory for it, in words; `None` for resized pictures.
     fn note(&self) -> Option<String> {
         None
     }
@@ -49,7 +49,7 @@ pub trait Predictor {
         false
     }
 
-    /// [`Predictor::predict_bands`] with a picture of the parts of each image that decide about a class; none where
+    /// [`Predictor::predict_bands`] with a picture of the parts of each image that decide about a class; empty if
     /// [`Predictor::explains`] is false.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ use crate::train::settings::Resolved;
 use crate::train::start::{self, StartFile};
 use crate::train::{Observer, Outcome, TrainError, Trainer};
 
-/// Bytes of decoded training pictures that are kept for crops; others are decoded for each crop.
+/// Limit on the bytes of decoded training pictures kept for crops; further pictures are decoded for each crop.
 const ORIGINALS: u64 = 2 << 30;
 
 /// A mirrored photograph keeps its classes. An erased patch would hide classes that must be predicted.
@@ -276,7 +276,7 @@ fn crop_line(train: &PreparedPairs, crops: &Crops, channels: usize) -> String {
     )
 }
 
-/// The named data set, or the built-in street scenes; for a trained model with its classes.
+/// The named data set, or the built-in street scenes. For a trained model, the classes are those of the model.
 fn open_data(from: &DataSource, model_classes: &[String]) -> Result<SegmentationSplits, TrainError> {
     match &from.data {
         Some(path) => {

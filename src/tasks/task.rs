@@ -1,4 +1,4 @@
-//! The trait of a task. Verbs and workflows use a task of the [list](super::list) through it alone.
+//! The trait of a task. Verbs and workflows use a task of the [list](super::list) only through this trait.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub trait Task: Send + Sync {
     /// Its settings, including those of all tasks.
     fn settings(&self) -> &'static [Setting];
 
-    /// Its settings from given values, a config file or a table, validated.
+    /// Resolves and validates its settings from given values, a config file or a table.
     ///
     /// # Errors
     /// An unreadable file, an unknown key, a wrong type, or a value out of range.
@@ -62,8 +62,8 @@ pub trait Task: Send + Sync {
         false
     }
 
-    /// Whether models whose image sizes have other proportions can be compared: where each sees the whole picture, or where scores
-    /// are of images.
+    /// Whether models with image sizes of different proportions can be compared: each sees the whole picture, or scores
+    /// are of whole images.
     fn compares_proportions(&self) -> bool {
         false
     }
@@ -77,8 +77,8 @@ pub trait Task: Send + Sync {
         Err(self.unsupported("predict"))
     }
 
-    /// The values that flips at test time average over an image and its mirror image; `None` where mirroring changes the meaning of
-    /// an image.
+    /// The values that flips at test time average over an image and its mirror image; `None` if mirroring changes the
+    /// meaning of an image.
     fn averaged(&self, card: &ModelCard) -> Option<Averaged> {
         let _ = card;
         None
@@ -107,7 +107,7 @@ pub trait Task: Send + Sync {
         Err(self.unsupported("check data"))
     }
 
-    /// Writes a corrected copy of a data set into a folder that is new.
+    /// Writes a corrected copy of a data set into a new folder.
     ///
     /// # Errors
     /// When the set cannot be opened, the folder is not free, or a part has no good image.
@@ -116,7 +116,7 @@ pub trait Task: Send + Sync {
         Err(self.unsupported("correct data"))
     }
 
-    /// Whether the outputs of a model are classes of its data. Models of other classes are not compared.
+    /// Whether the outputs of a model are classes of its data. Models with different classes are not compared.
     fn has_classes(&self) -> bool {
         true
     }

@@ -17,7 +17,7 @@ use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
 
-/// Images whose predictions are shown.
+/// Number of images whose predictions are shown.
 const SHOWN: usize = 6;
 /// Maximum number of images of the baseline.
 const COUNTED: usize = 500;

@@ -18,7 +18,7 @@ use crate::train::TrainError;
 use crate::train::step::port;
 use crate::training::grad_cam::{FeatureMap, feature_maps};
 
-/// Most channels of a layer that are drawn.
+/// Maximum number of channels drawn of a layer.
 const SHOWN: usize = 16;
 /// Pixels between two tiles of a mosaic.
 const GAP: u32 = 2;
@@ -41,7 +41,7 @@ impl FeaturePlan {
     /// maps' size.
     ///
     /// # Errors
-    /// When memory runs out; inside, when there is no such layer.
+    /// The outer error when memory runs out; the inner error when there is no such layer.
     pub fn new(
         session: &mut Session<AnyEngine>,
         card: &ModelCard,
@@ -118,7 +118,7 @@ impl Features<'_> {
         self.channel(channel).map(|v| (v - mean).powi(2)).sum::<f64>() / pixels
     }
 
-    /// The channels that vary most over the image, the first one most.
+    /// The channels that vary most over the image, in descending order.
     fn shown(&self) -> Vec<usize> {
         let variances: Vec<f64> = (0..self.layer.size[2]).map(|channel| self.variance(channel)).collect();
         let mut channels: Vec<usize> = (0..variances.len()).collect();
@@ -127,7 +127,7 @@ impl Features<'_> {
         channels
     }
 
-    /// Channels that are 0 at every pixel.
+    /// Number of channels that are 0 at every pixel.
     fn silent(&self) -> usize {
         (0..self.layer.size[2]).filter(|&channel| self.channel(channel).all(|v| v == 0.0)).count()
     }

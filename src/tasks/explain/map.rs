@@ -13,7 +13,7 @@ pub(super) struct Map {
     pub json: Json,
 }
 
-/// A picture enlarged by the largest whole factor within a square.
+/// A picture enlarged by the largest whole factor that fits a square of `side` pixels.
 pub(in crate::tasks) fn enlarged(picture: RgbImage, side: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let factor = side / width.max(height).max(1);

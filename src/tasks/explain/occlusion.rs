@@ -39,7 +39,7 @@ impl Patch {
         Ok(Patch { side, stride, size })
     }
 
-    /// Places of the patch along an axis, the last at its end.
+    /// Positions of the patch along an axis, the last at the end of the axis.
     fn places(&self, axis: usize) -> Vec<usize> {
         let last = self.size[axis] - self.side;
         let mut places: Vec<usize> = (0..last).step_by(self.stride).collect();

@@ -10,7 +10,7 @@ use crate::train::TrainError;
 
 /// An image of a validation set whose prediction a run explains.
 pub(in crate::tasks) struct Shown {
-    /// Its place in the set.
+    /// Its index in the set.
     pub index: usize,
     /// The class that is explained.
     pub class: usize,
@@ -18,14 +18,14 @@ pub(in crate::tasks) struct Shown {
     pub cell: Cell,
 }
 
-/// Most wrong predictions on a run's sheet, and most right ones.
+/// Maximum number of wrong predictions on a run's sheet, and of right ones.
 pub(in crate::tasks) const SHOWN: usize = 6;
 
 /// Side of the pictures on that sheet, in pixels.
 const CELL: u32 = 192;
 
-/// The sheet of Grad-CAM of validation images: each image beside the map of its class. `batch` images run at once. `None` where
-/// nothing is shown, or every feature map has one pixel.
+/// The sheet of Grad-CAM of validation images: each image beside the map of its class. `batch` images run at once.
+/// `None` if nothing is shown, or if every feature map has one pixel.
 ///
 /// # Errors
 /// When an image cannot be read, or the device is lost.

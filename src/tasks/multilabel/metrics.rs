@@ -1,4 +1,4 @@
-//! Scores of several labels an image: how well probabilities rank the images of a class (average precision), and how
+//! Scores of several labels per image: how well probabilities rank the images of a class (average precision), and how
 //! good the decisions at a threshold are (F1).
 //!
 //! | score | per class | macro | micro |
@@ -37,17 +37,17 @@ impl Decisions {
         self.true_positives + self.false_negatives
     }
 
-    /// TP / (TP + FP); `None` where nothing is at or above the threshold.
+    /// TP / (TP + FP); `None` if no image is at or above the threshold.
     pub fn precision(&self) -> Option<f64> {
         ratio(self.true_positives, self.true_positives + self.false_positives)
     }
 
-    /// TP / (TP + FN); `None` where the class has no image.
+    /// TP / (TP + FN); `None` if the class has no image.
     pub fn recall(&self) -> Option<f64> {
         ratio(self.true_positives, self.positives())
     }
 
-    /// 2 TP / (2 TP + FP + FN); `None` where the class has no image.
+    /// 2 TP / (2 TP + FP + FN); `None` if the class has no image.
     pub fn f1(&self) -> Option<f64> {
         let twice = 2 * self.true_positives;
         ratio(twice, twice + self.false_positives + self.false_negatives).filter(|_| self.positives() > 0)
@@ -94,7 +94,7 @@ fn cuts(pairs: impl Iterator<Item = (f32, bool)>) -> Vec<Cut> {
     cuts
 }
 
-/// Average precision over cuts; `None` where there is no positive.
+/// Average precision over cuts; `None` without a positive image.
 fn average_precision(cuts: &[Cut]) -> Option<f64> {
     let (mut sum, mut recall) = (0.0, 0.0);
     for cut in cuts {
@@ -153,7 +153,7 @@ impl Scored {
         self.of_class(class).filter(|(_, truth)| *truth).count()
     }
 
-    /// Average precision of a class; `None` where no image has it.
+    /// Average precision of a class; `None` if no image has it.
     pub fn average_precision(&self, class: usize) -> Option<f64> {
         average_precision(&cuts(self.of_class(class)))
     }
@@ -174,7 +174,7 @@ impl Scored {
         mean(shares.filter(|&share| share > 0.0))
     }
 
-    /// The threshold of a class with the largest F1; the highest of several. It is the midpoint between the lowest
+    /// The threshold with the largest F1 of a class; of several, the highest. It is the midpoint between the lowest
     /// probability above it and the highest below it, or 0. `None` if no image has the class.
     pub fn best_threshold(&self, class: usize) -> Option<f32> {
         let mut best: Option<(f64, Cut)> = None;
@@ -192,7 +192,7 @@ impl Scored {
         })
     }
 
-    /// [`Scored::best_threshold`] of each class; [`DEFAULT_THRESHOLD`] where there is none.
+    /// [`Scored::best_threshold`] of each class; [`DEFAULT_THRESHOLD`] if no image has the class.
     pub fn best_thresholds(&self) -> Vec<f32> {
         (0..self.classes).map(|class| self.best_threshold(class).unwrap_or(DEFAULT_THRESHOLD)).collect()
     }

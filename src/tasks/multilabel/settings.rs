@@ -22,7 +22,7 @@ impl PositiveWeights {
     /// The weight of each class, given its number of images among all; `None` where all are 1.
     pub fn weights(self, positives: &[usize], images: usize) -> Option<Vec<f32>> {
         let balanced = |&with: &usize| match (with, images - with) {
-            // A label of every image cannot be balanced.
+            // A label that every image or no image has cannot be balanced.
             (0, _) | (_, 0) => 1.0,
             (with, without) => without as f32 / with as f32,
         };

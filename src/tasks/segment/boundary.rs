@@ -1,8 +1,9 @@
 //! Boundary F1 (Csurka et al. 2013, "What is a good evaluation measure for semantic segmentation?"): how well the outlines of
 //! the classes agree, where IoU counts areas.
 //!
-//! A boundary pixel of a class has a neighbor above, below, left or right of another class. Precision is the share of the predicted
-//! boundary within the tolerance of the true one, recall the share of the true boundary within the tolerance of the predicted one.
+//! A boundary pixel of a class has a neighbor of another class above, below, left or right. Precision is the share of
+//! the predicted boundary within the tolerance of the true one, recall the share of the true boundary within the
+//! tolerance of the predicted one.
 
 use crate::label::IGNORED_BYTE;
 
@@ -14,12 +15,12 @@ pub const TOLERANCE: f64 = 0.0075;
 pub struct BoundaryScores {
     /// Sum of F1 and number of images, of each class.
     classes: Vec<(f64, u64)>,
-    /// The same of each image's mean over its classes.
+    /// Sum and number of each image's mean F1 over its classes.
     images: (f64, u64),
 }
 
 impl BoundaryScores {
-    /// No image yet.
+    /// The sums of no image.
     pub fn new(classes: usize) -> Self {
         BoundaryScores { classes: vec![(0.0, 0); classes], images: (0.0, 0) }
     }
@@ -100,7 +101,7 @@ fn disc(radius: f64) -> Vec<[isize; 2]> {
     let reach = radius.floor() as isize;
     let offsets = (-reach..=reach).flat_map(|y| (-reach..=reach).map(move |x| [y, x]));
     let mut disc: Vec<_> = offsets.filter(|[y, x]| ((y * y + x * x) as f64) <= radius * radius).collect();
-    // The nearest first: most boundaries agree nearly.
+    // The nearest first, because most boundaries nearly agree.
     disc.sort_by_key(|[y, x]| y * y + x * x);
     disc
 }

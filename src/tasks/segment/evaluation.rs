@@ -25,7 +25,7 @@ use crate::train::outputs::{Outputs, Totals};
 use crate::train::step::port;
 use crate::train::{Evaluation, TrainError};
 
-/// Images whose predictions are shown.
+/// Number of images whose predictions are shown.
 const SHOWN: usize = 6;
 
 /// Predictions for the pixels of a set of images.
@@ -39,10 +39,10 @@ pub struct SegmentEvaluation {
     totals: Totals,
     /// Counts of truth and prediction at the size of the images that the network sees, over all pixels that are not ignored.
     pub confusion: ConfusionMatrix,
-    /// The same counts at the masks' own sizes, where one differs.
+    /// The same counts at the masks' own sizes, if one differs.
     pub own_confusion: Option<ConfusionMatrix>,
     own_masks: Option<Arc<OwnMasks>>,
-    /// Whether the network sees pictures at their own sizes, which then are the sizes of the main scores.
+    /// Whether the network sees pictures at their own sizes. The main scores then are at these sizes.
     sees_own_pixels: bool,
     /// Pixels per class of each image, at the size of the main scores.
     counted: Vec<ClassCounts>,
@@ -154,7 +154,7 @@ impl SegmentEvaluation {
         self.own_confusion.as_ref().filter(|_| self.sees_own_pixels).unwrap_or(&self.confusion)
     }
 
-    /// The counts at the masks' own sizes where those are not the main ones.
+    /// The counts at the masks' own sizes, if they are not the main ones.
     fn beside(&self) -> Option<&ConfusionMatrix> {
         self.own_confusion.as_ref().filter(|_| !self.sees_own_pixels)
     }
@@ -169,7 +169,7 @@ impl SegmentEvaluation {
         SegmentationScores::of(self.own_confusion.as_ref().unwrap_or(&self.confusion))
     }
 
-    /// `iou.csv`: class, pixels, IoU (empty where the truth lacks the class); then pixels and IoU at the masks' own sizes.
+    /// `iou.csv`: class, pixels, IoU (empty if the truth lacks the class); then pixels and IoU at the masks' own sizes.
     fn iou_table(&self) -> String {
         let mut csv = csv::Writer::from_writer(vec![]);
         let counts: Vec<_> = std::iter::once(self.main()).chain(self.beside()).collect();
@@ -312,7 +312,7 @@ impl Evaluation for SegmentEvaluation {
     }
 
     fn write(&self, results: &mut Results<'_>, epoch: u32) -> Result<(), TrainError> {
-        // Not named among the results: the picture shows it.
+        // The list of results omits it, because the picture shows it.
         results.file("confusion.csv", |run| Ok(run.write_confusion(self.main(), &self.classes).map(|()| false)?));
         if let Some(pairs) = &self.pairs {
             results.picture("samples.png", || Ok(self.figure(pairs, epoch)?.draw()?));

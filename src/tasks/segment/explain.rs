@@ -1,8 +1,8 @@
 //! Seg-Grad-CAM (Vinogradova et al. 2020, "Towards Interpretable Semantic Segmentation via Gradient-Weighted Class Activation
 //! Mapping"): the parts of an image that raise a class at a set M of pixels.
 //!
-//! It is the map of [`grad_cam`](crate::training::grad_cam) for y = Σ over M of the logit of the class. M are the pixels that the
-//! network gives to the class; all pixels where it gives none.
+//! It is the map of [`grad_cam`](crate::training::grad_cam) for y = Σ over M of the logit of the class. M is the set of
+//! pixels that the network assigns to the class, or of all pixels if it assigns none.
 
 use image::RgbImage;
 use serde_json::json;
@@ -70,7 +70,8 @@ fn title(plan: &CamPlan) -> String {
     format!("Seg-Grad-CAM of {} ({h} × {w}): yellow raises the class of the explained pixels most", plan.layer())
 }
 
-/// The map of an image for the asked class, else for the one with most pixels, as a picture and JSON beside its prediction.
+/// The map of an image for the requested class, else for the class with the most pixels, as a picture and JSON beside
+/// its prediction.
 pub(super) fn explain(
     (session, plans): (&mut Session<AnyEngine>, &mut Plans),
     card: &ModelCard,
@@ -109,8 +110,8 @@ pub(super) fn explain(
     Ok(prediction)
 }
 
-/// Maps of the images `shown`, which `read` reads. Each explains the largest class among those shown least so far. `None` where every
-/// feature map has one pixel.
+/// Maps of the images `shown`, which `read` reads. Each explains the largest class among those shown least so far.
+/// `None` if every feature map has one pixel.
 ///
 /// # Errors
 /// When an image cannot be read, or the device is lost.

@@ -3,7 +3,7 @@
 //! ```text
 //! sides:    a multiple of the network's stride, at most 8 sizes an octave, so that few plans serve pictures of any size
 //! starts:   multiples of the stride, so that a tile sees what the whole picture would
-//! overlap:  a quarter of the tile at least
+//! overlap:  at least a quarter of the tile
 //! weight of position i of a tile of n: min(1, (min(i, n − 1 − i) + 1/2) / overlap)
 //! ```
 
@@ -27,7 +27,7 @@ fn up(value: usize, step: usize) -> usize {
     value.div_ceil(step) * step
 }
 
-/// The side of a plan that holds `length` pixels: of at most 8 sizes an octave.
+/// The side of the plan that holds `length` pixels, one of at most 8 sizes an octave.
 pub(super) fn padded(length: usize, stride: usize) -> usize {
     let octave = length.max(1).next_power_of_two() / 2;
     up(length, up((octave / 8).max(1), stride))

@@ -126,7 +126,7 @@ impl ClassCounts {
         counts
     }
 
-    /// The sum of both.
+    /// The sum of two counts.
     pub fn plus(mut self, other: &Self) -> Self {
         for (sum, counts) in self.0.iter_mut().zip(&other.0) {
             sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn scores_follow_their_formulas() {
-        // Class 2 is predicted but never there; class 3 neither. Both are left out of the mean.
+        // Class 2 is predicted but not in the truth; class 3 is in neither. Both are left out of the mean.
         let scores = SegmentationScores::of(&matrix(&[&[50, 3, 7, 0], &[10, 20, 0, 0], &[0; 4], &[0; 4]]));
         assert_eq!(scores.iou, [Some(50.0 / 70.0), Some(20.0 / 33.0), None, None]);
         let mean = (50.0 / 70.0 + 20.0 / 33.0) / 2.0;

@@ -49,7 +49,7 @@ pub struct Segmentation {
     training: Option<Training>,
     /// Pairs whose predictions are shown.
     shown: Option<Arc<PreparedPairs>>,
-    /// Their masks at their own sizes, where one differs from the images that the network sees.
+    /// Their masks at their own sizes, if one differs from the images that the network sees.
     own_masks: Option<Arc<OwnMasks>>,
 }
 

@@ -7,7 +7,7 @@ use image::GrayImage;
 use crate::data::{DataError, Kept, PreparedPairs};
 use crate::run::card::ModelCard;
 
-/// Bytes of masks that are kept; further ones are decoded at each use.
+/// Limit on the bytes of kept masks; further masks are decoded at each use.
 const BUDGET: u64 = 512 << 20;
 
 /// Masks of a prepared set at their own size.
@@ -17,8 +17,8 @@ pub(super) struct OwnMasks {
 }
 
 impl OwnMasks {
-    /// The masks of `pairs`, where scores at their own sizes differ: the model sees pictures at their own sizes, a picture has another
-    /// size than the model sees, or not all sizes are known.
+    /// The masks of `pairs`, if scores at their own sizes differ: the model sees pictures at their own sizes, a picture
+    /// has another size than the model sees, or not all sizes are known.
     pub fn beside(pairs: &Arc<PreparedPairs>, card: &ModelCard) -> Option<Arc<Self>> {
         let seen = (card.image_size[0] as u32, card.image_size[1] as u32);
         let differ = || pairs.own_sizes().iter().any(|size| *size != seen);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::setting::{Kind, SettingValue};
 
-/// Least and largest factor by which a picture is scaled before it is cropped.
+/// Smallest and largest factor by which a picture is scaled before it is cropped.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ScaleRange(pub [f64; 2]);
@@ -15,7 +15,7 @@ pub struct ScaleRange(pub [f64; 2]);
 const EXPECTED: &str = "MIN..MAX with 0.1 <= MIN <= MAX <= 10, such as 0.5..2";
 
 impl ScaleRange {
-    /// Pictures as they are.
+    /// No scaling.
     pub const ONE: Self = ScaleRange([1.0; 2]);
 }
 

@@ -82,7 +82,7 @@ impl ImageSet for SegmentedImages {
 }
 
 impl SegmentedImages {
-    /// An image, its true mask, and the mask under each model.
+    /// An image, its true mask, and the mask of each model.
     fn row(
         &self,
         card: &ModelCard,

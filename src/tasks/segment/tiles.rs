@@ -1,5 +1,5 @@
-//! Logits of pictures at their own size: of the whole picture where it fits into memory, else of overlapping tiles with blended
-//! borders ([`grid`](super::grid)).
+//! Logits of pictures at their own size: of the whole picture if it fits into memory, else of overlapping tiles with
+//! blended borders ([`grid`](super::grid)).
 //!
 //! Tiles are computed row by row. Their weighted logits are summed in a band as high as a tile; rows that no later tile covers are
 //! passed on, divided by the sum of the weights. Memory: the plan of a tile, three copies of its logits, and the band. It does not
@@ -17,7 +17,7 @@ use crate::plan::{Plan, PlanOptions};
 use crate::train::step::port;
 use crate::train::{Objective, SizedPlans, TrainError};
 
-/// Bytes that a tile and its band may take, beside the weights and the picture.
+/// Bytes that a tile and its band may take, besides the weights and the picture.
 pub(super) const TILE_MEMORY: u64 = 512 << 20;
 /// Sides in pixels of the automatic tiles of a picture that does not fit, the largest first.
 const SIDES: [usize; 10] = [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 64];
@@ -140,8 +140,8 @@ impl Tiles {
         Ok(Grid { rows, columns, bytes: plan + 4 * numbers as u64 })
     }
 
-    /// Runs the network over a picture. `take` gets the first row and the logits `[rows,W,classes]` of consecutive rows, which
-    /// together are the picture.
+    /// Runs the network over a picture. `take` gets the number of the first row and the logits `[rows,W,classes]` of
+    /// consecutive rows. All calls together cover the picture.
     ///
     /// # Errors
     /// When the network does not take the size of the tiles, or the device fails.
@@ -293,7 +293,7 @@ mod tests {
         assert!(compared > 2000, "{compared}");
     }
 
-    /// Sizes that are no multiple of the stride are padded and cut.
+    /// Sizes that are not multiples of the stride are padded and cut.
     #[test]
     fn any_size_has_logits() {
         for (width, height) in [(1, 1), (5, 31), (33, 17)] {

@@ -32,7 +32,7 @@ fn neighbors(inputs: usize, outputs: usize) -> Vec<Between> {
 /// Writes the class of each pixel of a picture of `(height, width)` into `classes`, from logits `[h,w,c]`.
 ///
 /// # Panics
-/// Where a size does not fit, or a side or the number of channels is 0; both are defects of the caller.
+/// If a size does not fit, or a side or the number of channels is 0; both are defects of the caller.
 pub(super) fn classes_at(logits: &[f32], [h, w, c]: [usize; 3], (height, width): (usize, usize), classes: &mut [u8]) {
     assert_eq!((logits.len(), classes.len()), (h * w * c, height * width), "logits and pixels");
     let (rows, columns) = (neighbors(h, height), neighbors(w, width));
