@@ -3,7 +3,7 @@
 #[cfg(feature = "tasks")]
 use std::borrow::Borrow;
 
-/// Text with control characters escaped, as `\\n` or `\\u{1b}`. A file name then cannot break a line or control a
+/// Text with control characters escaped, as `\n` or `\u{1b}`. A file name then cannot break a line or control a
 /// terminal.
 #[cfg(feature = "tasks")]
 pub fn escaped(text: &str) -> String {
@@ -39,7 +39,7 @@ pub(crate) fn number(value: f64) -> String {
     if plain.len() > 12 && scientific.len() < plain.len() { scientific } else { plain }
 }
 
-/// A word of a shell: quoted unless it is plain.
+/// A word for a shell, quoted unless it is plain.
 #[cfg(feature = "tasks")]
 pub(crate) fn word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
@@ -49,7 +49,7 @@ pub(crate) fn word(text: &str) -> String {
     }
 }
 
-/// The name most like `word`, if any is like it at all.
+/// The known name most similar to `word`, if any is similar.
 #[cfg(feature = "data")]
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();

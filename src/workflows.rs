@@ -1,5 +1,5 @@
 //! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the
-//! doctor. They know a task by its trait alone.
+//! doctor. They know only the trait of a task.
 
 #[cfg(feature = "cli")]
 pub(crate) mod auto;

@@ -19,7 +19,8 @@ struct Identity {
     data: DataPrint,
 }
 
-/// Refuses ranks that differ in their program, settings or data. Rank 0 finds the differences, and the others are refused without them.
+/// Refuses ranks that differ in their program, settings or data. Rank 0 finds the differences. The error of the other
+/// ranks does not list them.
 ///
 /// # Errors
 /// [`RankError::Differ`].

@@ -1,4 +1,5 @@
-//! Descriptions of weights in files beside them, as timm and transformers write them. They may be those of other weights.
+//! Descriptions of weights in files beside them, as timm and transformers write them. Such a file may belong to other
+//! weights.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,11 @@ use crate::interop::torchvision::mismatch;
 use crate::nn::Network;
 use crate::text::escaped;
 
-/// Most bytes of a description beside weights.
+/// Maximum number of bytes of a description beside weights.
 const MOST_BYTES: u64 = 1 << 20;
 /// Types of transformers that hold a ResNet, or any network of timm.
 const OF_RESNETS: [&str; 3] = ["resnet", "timm_wrapper", "timm_backbone"];
-/// The remedy where a description contradicts its weights.
+/// The remedy if a description contradicts its weights.
 const REMEDY: &str = "correct or remove that file, which may be of other weights";
 
 /// The descriptions beside a file of weights, by the names of their files.
@@ -27,7 +28,7 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// The descriptions beside the weights at `path`. Files of these names that are none are left out.
+    /// The descriptions beside the weights at `path`. Files of these names that are not descriptions are left out.
     pub fn of(path: &Path) -> Self {
         let read = |name: &'static str| {
             let text = read_text(&path.with_file_name(name), MOST_BYTES).ok()?;
@@ -41,10 +42,11 @@ impl Beside {
         mismatch(&self.weights, vec![problem], REMEDY).into()
     }
 
-    /// The normalization of the pixels, and its source in words, by the file of weights itself (`own`) or a description.
+    /// The normalization of the pixels, and its source in words, from the file of weights itself (`own`) or a
+    /// description.
     ///
     /// # Errors
-    /// Where two of them say different ones.
+    /// When two of them differ.
     pub fn normalization(&self, own: Option<Normalization>) -> Result<Option<(Normalization, String)>, TrainError> {
         let of =
             |(name, description): &(&'static str, Description)| Some((description.clone().normalization()?, *name));
@@ -68,7 +70,7 @@ impl Beside {
     /// Refuses a description of another network.
     ///
     /// # Errors
-    /// Where the architecture of `config.json` is another one.
+    /// When `config.json` names another architecture.
     pub fn require_network(&self, network: &Network) -> Result<(), TrainError> {
         let own = network.architecture().encoder_name.unwrap_or(network.name());
         for (name, description) in &self.files {
@@ -88,10 +90,10 @@ impl Beside {
         Ok(())
     }
 
-    /// The names of the outputs, by the file of weights itself (`own`) or a description.
+    /// The names of the outputs, from the file of weights itself (`own`) or a description.
     ///
     /// # Errors
-    /// Where both name them, and differ.
+    /// When both have names, and these differ.
     pub fn classes(&self, own: Option<Vec<String>>) -> Result<Option<Vec<String>>, TrainError> {
         let said = self.files.iter().find_map(|(name, description)| Some((*name, description.classes()?)));
         match (own, said) {
@@ -132,7 +134,7 @@ struct Description {
 }
 
 impl Description {
-    /// The entries of the kinds that are known.
+    /// The known entries of a description.
     fn of(json: &Json) -> Self {
         fn entry<T: DeserializeOwned>(json: &Json, key: &str) -> Option<T> {
             serde_json::from_value(json.get(key)?.clone()).ok()

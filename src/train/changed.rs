@@ -1,5 +1,5 @@
 //! Differences between a run and the command that resumes it. A change of data or settings that changes the weights needs the setting
-//! `allow_changed_data`. Of other changes, those that matter are noted.
+//! `allow_changed_data`. Other changes are noted if they matter.
 
 use std::path::Path;
 
@@ -52,7 +52,8 @@ fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
     changes
 }
 
-/// A command that resumes a run: its settings, also as `config.toml`, its data, and their order and number of steps.
+/// A command that resumes a run: its settings, also as `config.toml`, its data, the order of the images and the steps
+/// of an epoch.
 pub(super) struct Resumption<'a> {
     pub settings: &'a TrainSettings,
     pub toml: &'a str,
@@ -65,7 +66,7 @@ pub(super) struct Resumption<'a> {
 /// damaged files. Writes nothing.
 ///
 /// # Errors
-/// [`RunError::CannotResume`] where the run is another one, or its files are beyond repair.
+/// [`RunError::CannotResume`] when the run does not match the command, or its files cannot be repaired.
 pub(super) fn examine(
     kept: &Kept,
     model: &mut LoadedModel,
@@ -91,7 +92,7 @@ pub(super) fn examine(
     Ok((notes, repairs))
 }
 
-/// Refuses other data or settings than the run had, unless they are allowed; then returns a note on each.
+/// Refuses changed data or settings, unless changes are allowed. Then returns a note on each change.
 ///
 /// # Errors
 /// [`RunError::CannotResume`] with what changed.
@@ -109,7 +110,7 @@ fn check(
     Ok(changes.into_iter().map(|change| format!("note:    continues with a change: {change}")).collect())
 }
 
-/// A note where a run of this number of epochs from the start would have had other learning rates so far.
+/// A note if the learning rates so far would differ in a run that had this number of epochs from the start.
 fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoch: usize) -> Option<String> {
     let text = kept.origin.settings.clone().or_else(|| std::fs::read_to_string(run.config_path()).ok())?;
     let before = toml::from_str::<toml::Table>(&text).ok()?.get("epochs")?.as_integer()?;
@@ -134,7 +135,7 @@ fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoc
     })
 }
 
-/// A note where `config.toml` cannot be read, or lacks settings that the run had.
+/// A note if `config.toml` cannot be read, or lacks settings of the run.
 fn damaged_settings(run: &RunDir, kept: &Kept) -> Option<String> {
     let before: toml::Table = toml::from_str(kept.origin.settings.as_deref()?).ok()?;
     let found =

@@ -1,4 +1,4 @@
-//! Search for the first layer or parameter that is not finite, after a loss that is not.
+//! Search for the first layer or parameter that is not finite, after a loss that is not finite.
 
 use super::TrainError;
 use super::model::LoadedModel;
@@ -80,7 +80,7 @@ pub(super) fn bad_state(
 }
 
 impl Failure<'_> {
-    /// The error: `what` is not finite, its value, and the first layer that is not.
+    /// The error that `what` is not finite, with its value and the first layer that is not finite.
     pub(super) fn error(&self, what: &'static str, loss: f32, layer: String) -> TrainError {
         let kept = match self.run.checkpoint() {
             Some(_) => {

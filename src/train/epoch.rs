@@ -28,7 +28,7 @@ struct Started {
     images: usize,
     /// Step of the epoch, from 1.
     step: usize,
-    /// Optimizer step and its learning rate, where this batch ends one.
+    /// Optimizer step and its learning rate, if this batch ends one.
     update: Option<(u64, f64)>,
 }
 
@@ -41,7 +41,8 @@ enum Running {
 }
 
 impl Trainer {
-    /// One pass over the training images, or over those after the position. A step's loss is read while the next step runs.
+    /// One pass over the training images, or over those after the position of a resumed run. A step's loss is read
+    /// while the next step runs.
     pub(super) fn epoch(&mut self, epoch: usize, observer: &dyn Observer, stop: &AtomicBool) -> Result<(), TrainError> {
         let (start, steps, first) = (Instant::now(), self.loaders.batches(), self.position.batch);
         let before = self.position.sums.images.0;
@@ -117,7 +118,8 @@ impl Trainer {
         Ok(Started { running, batch, images, step: index + 1, update })
     }
 
-    /// Runs the shards of a batch that this rank has, and the update. `stop` asks all ranks to end after this batch.
+    /// Runs the shards of a batch that this rank has, and the update. `stop` requests that all ranks end after this
+    /// batch.
     pub(super) fn run_shards(&mut self, order: &StepOrder, own: &Batch, stop: bool) -> Result<Reduced, TrainError> {
         let &StepOrder { index, lr, step, more, last } = order;
         let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
@@ -143,8 +145,9 @@ impl Trainer {
         Some(self.failure(index + 1, epoch).error("loss", reduced.results.loss, layer))
     }
 
-    /// The values that change from step to step. The decay of the average is at most (1 + t) / (10 + t), as in TensorFlow. So the average
-    /// follows the weights closely at first, and the random start does not hold a short run back.
+    /// The values that change from step to step. The decay of the average is at most (1 + t) / (10 + t), as in
+    /// TensorFlow. So the average follows the weights closely at first, and the random start does not dominate it in a
+    /// short run.
     pub(super) fn inputs(&self, lr: f64, step: u64, more: bool) -> StepInputs {
         let t = step as f64;
         let hyper = Hyper {

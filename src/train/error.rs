@@ -34,7 +34,7 @@ pub enum TrainError {
     /// The run folder, a checkpoint or a picture.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// Published weights that are not there.
+    /// Published weights are missing.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),
     /// Ranks that cannot go on together.

@@ -65,7 +65,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Runs with the moving average instead of the parameters, where one is kept.
+    /// Calls `run` with the moving average instead of the parameters, if there is an average.
     pub(super) fn with_average<R>(
         &mut self,
         run: impl FnOnce(&mut Self) -> Result<R, TrainError>,
@@ -88,7 +88,7 @@ impl Trainer {
         Ok(file.write_atomic(path)?)
     }
 
-    /// Writes weights and position after the steps of an epoch, or some of them, before its validation.
+    /// Writes weights and position after all or some steps of an epoch, before its validation.
     pub(super) fn save_unvalidated(&mut self, epoch: usize) -> Result<(), TrainError> {
         self.require_finite(epoch)?;
         self.with_average(|trainer| trainer.save(&trainer.run.last_path(), None))?;
@@ -157,7 +157,7 @@ impl Trainer {
         let panel = self.objective.task_card().panels.first();
         let mut results = Results::new(&self.run);
         results.picture("curves.png", || Ok(pictures::curves_picture(self.log.rows(), panel, Some(epoch))?));
-        // Not named among the results: it shows what the picture shows.
+        // The list of results omits it, because it shows the same as the picture.
         let svg = || Ok::<_, TrainError>(pictures::curves_svg(self.log.rows(), panel, Some(epoch))?);
         results.file("curves.svg", |run| Ok(run.write_file("curves.svg", &svg()?).map(|()| false)?));
         let mut results = results.until(watch.stop);

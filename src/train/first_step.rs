@@ -23,7 +23,7 @@ pub(crate) struct FirstStep {
 }
 
 impl Trainer {
-    /// The first step of the run, at a learning rate of 0.001. Where several batches make a step, it is the last of them.
+    /// The first step of the run, at a learning rate of 0.001. If several batches make a step, the last of them.
     ///
     /// # Errors
     /// When its images cannot be read.

@@ -16,7 +16,7 @@ pub const STEP: &str = "unet:2x16x16:base=32:depth=1";
 /// the 32-bit step to 11 bits gives 3 %, since ReLUs open and close. A broken kernel gives about 100 %.
 const TOLERANCE: f64 = 0.15;
 
-/// The precision that a run gets, and a line that says why where it is not 32 bits.
+/// The precision of a run, and a line about it if 16 bits are requested.
 pub(crate) fn choose(asked: Precision, device: &str, engine: &AnyEngine) -> (Precision, Option<String>) {
     if asked == Precision::F32 {
         return (asked, None);

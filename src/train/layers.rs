@@ -22,7 +22,8 @@ use crate::run::pictures::spread;
 const IMAGES: usize = 8;
 
 impl Trainer {
-    /// Adds a row for each layer to `layers.csv`. After a failure the run goes on without them: they decide nothing.
+    /// Adds a row for each layer to `layers.csv`. After a failure the run goes on without these rows, because nothing
+    /// depends on them.
     pub(super) fn record_layers(&mut self, epoch: usize) {
         if self.layers_left_out.is_some() {
             return;

@@ -13,9 +13,9 @@ pub(super) struct Loaders {
     pub train: Loader,
     /// Validation images.
     pub val: Loader,
-    /// The last batch of an epoch is dropped: it is a single image, on which BatchNorm cannot be trained.
+    /// Whether the last batch of an epoch is dropped: a single image, on which BatchNorm cannot be trained.
     without_last: bool,
-    /// The shares of the classes, where draws are balanced over them.
+    /// The shares of the classes, if draws are balanced over them.
     line: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Loaders {
         Ok(Loader::new(source, LoaderOptions { shuffle: false, threads: settings.loader_threads, ..usual })?)
     }
 
-    /// What decides the order of the training images.
+    /// The settings that decide the order of the training images.
     pub fn order(&self, settings: &TrainSettings) -> ImageOrder {
         ImageOrder {
             batch_size: settings.batch_size,
@@ -93,7 +93,7 @@ impl Loaders {
         self.train.batches() - usize::from(self.without_last)
     }
 
-    /// A line with the shares of the classes, where draws are balanced over them.
+    /// A line with the shares of the classes, if draws are balanced over them.
     pub fn line(&self) -> Option<&str> {
         self.line.as_deref()
     }

@@ -4,7 +4,7 @@ use super::objective::Evaluation;
 use crate::run::Score;
 use crate::run::history::{EpochRow, NormRow};
 
-/// The best epoch, with its evaluation unless that was before the run was resumed.
+/// The best epoch, with its evaluation unless the run was resumed since.
 struct Best {
     row: EpochRow,
     found: Option<Box<dyn Evaluation>>,
@@ -31,8 +31,8 @@ impl Log {
         self.rows = rows;
     }
 
-    /// Whether an epoch is better than the best so far, by the score that decides; by the validation loss without one. Any number is
-    /// better than a score that is none.
+    /// Whether an epoch is better than the best so far, by the decisive score, else by the validation loss. Any number
+    /// is better than NaN.
     pub fn is_better(&self, row: &EpochRow, decisive: Option<&Score>) -> bool {
         let merit = |row: &EpochRow| {
             decisive.and_then(|score| row.score(score).map(|value| score.merit(value))).unwrap_or(-row.val_loss)
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::run::{Better, Unit};
 
-    /// A score without a number would stay the best for all epochs, since none is above it.
+    /// NaN would stay the best score for all epochs, since no number is above it.
     #[test]
     fn a_score_is_better_than_none() {
         const SCORE: Score = Score::new("val_x", "x", Unit::Share, Better::Higher);

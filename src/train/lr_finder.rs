@@ -79,7 +79,7 @@ impl LrCurve {
         let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / before.len().max(1) as f64;
         let first = mean(&mut before.iter().map(|(_, loss)| *loss));
         let spread = mean(&mut before.iter().map(|(_, loss)| (loss - first).powi(2))).sqrt();
-        // Of a loss that does not fall, the lowest of these means is 2 to 3 of their deviations below the mean.
+        // If the loss does not fall, the lowest of these means is 2 to 3 of their standard deviations below their mean.
         let noise = NOISE * spread / ((2 * reach + 1) as f64).sqrt();
         let fallen = lowest.map(|l| first - points[l].smoothed).filter(|fall| *fall > noise);
         let above = |i: usize, fall: f64| points[i].smoothed > first - FALLEN * fall;

@@ -127,7 +127,7 @@ impl LoadedModel {
     /// # Errors
     /// When memory runs out or a kernel is refused.
     pub(super) fn update_plan(&mut self, update: &Update, phase: Phase) -> Result<PlanId, TrainError> {
-        // It has no images.
+        // An update has no images.
         let key = (0, phase);
         if let Some((_, id)) = self.plans.iter().find(|(known, _)| *known == key) {
             return Ok(*id);
@@ -138,7 +138,7 @@ impl LoadedModel {
         Ok(id)
     }
 
-    /// Prepares the evaluation plan for a batch of `n` images (kept for later calls) and gives the size of its batch.
+    /// Prepares the evaluation plan for a batch of `n` images (kept for later calls) and returns the size of its batch.
     ///
     /// # Errors
     /// When memory runs out or a kernel is refused.
@@ -229,7 +229,7 @@ impl LoadedModel {
         self.session.states().of(Group::Statistics).next().is_some()
     }
 
-    /// Starts the moving average at the present parameters.
+    /// Starts the moving average at the current parameters.
     ///
     /// # Errors
     /// When the device is lost.

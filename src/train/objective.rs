@@ -108,7 +108,7 @@ pub trait Evaluation: Any + Send {
         Ok(Yardstick::default())
     }
 
-    /// Scores of each class and calibration, where the task has them.
+    /// Scores of each class and calibration, if the task has them.
     fn trust(&self) -> Option<Trust> {
         None
     }
@@ -127,7 +127,7 @@ pub trait Evaluation: Any + Send {
         Ok(())
     }
 
-    /// Loss and scores in words, of the whole set and, where the task has them, of each class.
+    /// Loss and scores in words, of the whole set and, if the task has them, of each class.
     fn summary(&self) -> String {
         let scores = self.scores().into_iter().map(|(score, value)| format!("{} {}", score.name, score.format(value)));
         std::iter::once(format!("loss {:.4}", self.loss())).chain(scores).collect::<Vec<_>>().join(", ")

@@ -16,7 +16,7 @@ pub trait Observer: Sync {
     fn fetching(&self, _progress: &Fetching<'_>) {}
     /// The run begins; the lines describe it.
     fn begins(&self, lines: &[String]);
-    /// The first step is next. It takes up to a minute where the device compiles kernels for the first time.
+    /// The first step is next. It takes up to a minute if the device compiles its kernels for the first time.
     fn first_step(&self) {}
     /// A step is done.
     fn step(&self, progress: &StepProgress);
@@ -54,7 +54,7 @@ impl Watch<'_> {
     /// Reports images of an evaluation.
     ///
     /// # Errors
-    /// [`TrainError::Interrupted`] where images are left and the flag is set.
+    /// [`TrainError::Interrupted`] when images remain and the flag is set.
     pub fn evaluated(&self, done: usize, total: usize) -> Result<(), TrainError> {
         self.observer.evaluating(done, total);
         if self.stops() && done < total { Err(TrainError::Interrupted) } else { Ok(()) }
@@ -72,7 +72,7 @@ pub struct StepProgress {
     pub steps: usize,
     /// Mean loss so far, once the first step has ended.
     pub loss: Option<f64>,
-    /// Share of right predictions so far, where the task counts them.
+    /// Share of right predictions so far, if the task counts them.
     pub accuracy: Option<f64>,
     /// Images per second so far.
     pub images_per_s: f64,
@@ -101,12 +101,13 @@ pub struct Outcome {
     pub example: Option<String>,
     /// Pictures in the run folder.
     pub pictures: Vec<&'static str>,
-    /// The loss grew far above that of the first batch, so the weights are useless.
+    /// Whether the loss grew far above that of the first batch: the weights are then useless.
     pub diverged: bool,
     /// Pictures and tables that could not be drawn or written, with the reason.
     pub left_out: Vec<String>,
-    /// The run was interrupted, or paused: it ended before its last epoch or before its results, and can be resumed.
+    /// Whether the run was interrupted or paused: it ended before its last epoch or before its results, and can be
+    /// resumed.
     pub interrupted: bool,
-    /// The run ended before its last epoch, since the score had not improved for `early_stop` epochs.
+    /// Whether the run ended before its last epoch, because the score had not improved for `early_stop` epochs.
     pub ended_early: bool,
 }

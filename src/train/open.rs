@@ -115,7 +115,7 @@ fn claim(settings: &TrainSettings) -> Result<(Option<FolderLock>, Option<Kept>),
     };
     RunDir::to_resume(path)?;
     let lock = FolderLock::take(path)?;
-    // Checked once the lock is held: the run may have ended since.
+    // Read after the lock is taken, because the run may have ended until then.
     Ok((Some(lock), Some(resume::read(&RunDir::to_resume(path)?.state_path())?)))
 }
 
@@ -138,7 +138,8 @@ fn with_data(toml: String, settings: &TrainSettings, card: &ModelCard) -> String
     with_normalization(toml, settings.init.is_some() || settings.pretrained, &card.normalization)
 }
 
-/// The device of process `local` of a machine: its device of a list, or for `auto` and `gpu` the machine's GPUs in turn.
+/// The device of process `local` of a machine: one of a list, or one of the machine's GPUs for `auto` and `gpu`, in
+/// turn.
 pub(crate) fn device_of(devices: &str, local: usize) -> String {
     let names: Vec<&str> = devices.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     let name = names.get(local % names.len().max(1)).map_or_else(|| devices.to_owned(), |name| (*name).to_owned());
@@ -148,7 +149,7 @@ pub(crate) fn device_of(devices: &str, local: usize) -> String {
     gpu::choose_in_turn(local, &gpu::list()).map_or(name, |index| index.to_string())
 }
 
-/// Shards of a run on several ranks whose settings give none: the largest divisor of the batch size up to this number.
+/// Without the setting, a run on several ranks has the largest divisor of the batch size up to this number of shards.
 const SHARDS: usize = 8;
 
 /// The shards of a run, and its settings with them.
@@ -190,7 +191,7 @@ fn setting(size: ImageSize) -> String {
 }
 
 /// Creates the run's folder and takes its lock, or opens the folder of the resumed run, whose lock is held already.
-/// Ranks that follow have none.
+/// Ranks that follow have no folder.
 fn make_run(
     settings: &TrainSettings,
     toml: &str,

@@ -39,13 +39,13 @@ pub(super) struct StepOrder {
     pub lr: f64,
     /// Optimizer step, from 1.
     pub step: u64,
-    /// Gradients of earlier batches are added.
+    /// Whether gradients of earlier batches are added.
     pub more: bool,
-    /// It ends an optimizer step.
+    /// Whether it ends an optimizer step.
     pub last: bool,
 }
 
-/// Words of an order.
+/// Number of words in the message of an order.
 pub(super) const WORDS: usize = 6;
 
 impl Order {
@@ -75,7 +75,7 @@ impl Order {
     }
 }
 
-/// Gives an order to the other ranks.
+/// Sends an order to the other ranks.
 ///
 /// # Errors
 /// When a rank does not answer.

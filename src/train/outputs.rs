@@ -25,12 +25,12 @@ impl Outputs {
         &self.0
     }
 
-    /// The values of an output; none where the plan has no output of this name.
+    /// The values of an output; empty if the plan has no output of this name.
     pub fn get(&self, name: &str) -> &[f32] {
         self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)
     }
 
-    /// Takes the values of an output, which has none afterwards.
+    /// Moves the values out of an output, which is empty afterwards.
     pub(super) fn take(&mut self, name: &str) -> Vec<f32> {
         self.0.iter_mut().find(|(known, _)| known == name).map(|(_, values)| std::mem::take(values)).unwrap_or_default()
     }
@@ -86,7 +86,7 @@ impl StepResults {
         }
     }
 
-    /// Adds the step to an epoch's sums. A batch has the sum of its weights as weight in the epoch's mean loss.
+    /// Adds the step to an epoch's sums. A batch counts in the epoch's mean loss with the sum of its weights.
     pub fn add_to(&self, sums: &mut Sums, images: usize) {
         sums.loss += f64::from(self.loss) * self.totals.weight;
         sums.weight += self.totals.weight;

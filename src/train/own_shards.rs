@@ -32,7 +32,7 @@ pub(super) struct OwnShards<'a> {
     pub statistics: &'a [f32],
     /// Number of values of all gradients.
     pub parameters: usize,
-    /// Buckets of gradients and moves of the running statistics.
+    /// Buckets of gradients and changes of the running statistics.
     pub buckets: Buckets,
 }
 
@@ -44,7 +44,7 @@ struct Started {
     pending: Pending,
 }
 
-/// The weight of a shard's gradients, and its moves of the running statistics.
+/// The weight of a shard's gradients, and its changes of the running statistics.
 struct Weighted {
     weight: f32,
     moves: Vec<f32>,
@@ -62,7 +62,7 @@ impl OwnShards<'_> {
         tracer: &mut Tracer,
         finished: &Sender<Finished>,
     ) -> Result<(), TrainError> {
-        // The receiver ends early only where another rank has a fault.
+        // The receiver ends early only if another rank has a fault.
         let hand_out = |what: Finished| drop(finished.send(what));
         let mut sum = TreeSum::new(self.shards);
         let mut reports = vec![];
@@ -114,7 +114,7 @@ impl OwnShards<'_> {
         Ok(Started { shard: *shard, images: images.len(), plan, pending })
     }
 
-    /// Waits for a shard and adds its weighted gradients and moves of the running statistics to the sum.
+    /// Waits for a shard and adds its weighted gradients and changes of the running statistics to the sum.
     fn collect(&self, model: &mut LoadedModel, started: Started, sum: &mut TreeSum<'_>) -> Result<Report, TrainError> {
         let Started { shard, images, plan, pending } = started;
         let values = pending.take(&mut model.session, plan)?;
@@ -131,7 +131,7 @@ impl OwnShards<'_> {
         self.buckets.values().iter().map(|bucket| inside(bucket.start)..inside(bucket.end)).collect()
     }
 
-    /// The report of a shard, and the weight and moves of its vector.
+    /// The report of a shard, and the weight and changes of its vector.
     fn weighted(&self, outputs: &Outputs, images: usize) -> (Report, Weighted) {
         let StepResults { loss, totals, .. } = StepResults::of(outputs);
         let images = images as f32;
@@ -141,7 +141,7 @@ impl OwnShards<'_> {
         (report, Weighted { weight: totals.weight as f32, moves })
     }
 
-    /// The vector at positions `at`, of which `gradients` are the gradients: these weighted, and moves of the running statistics.
+    /// The vector of a shard at positions `at`: the weighted `gradients`, then changes of the running statistics.
     fn vector(&self, at: Range<usize>, weighted: &Weighted, mut gradients: Vec<f32>) -> Vec<f32> {
         let inside = |at: usize| at.saturating_sub(self.parameters);
         gradients.par_iter_mut().for_each(|gradient| *gradient *= weighted.weight);

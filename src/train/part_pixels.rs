@@ -4,11 +4,11 @@ use super::trainer::Trainer;
 use crate::data::{Batch, Source};
 use crate::run::{PartPixels, Pixels};
 
-/// Images of each part, evenly spaced.
+/// Maximum number of images of each part, evenly spaced.
 const IMAGES: usize = 100;
 
 impl Trainer {
-    /// Pixels of both parts; `None` where pictures differ in size, or one cannot be read.
+    /// Pixels of both parts; `None` if pictures differ in size, or one cannot be read.
     pub(super) fn part_pixels(&self) -> Option<PartPixels> {
         if self.objective.card().sees_own_pixels() {
             return None;

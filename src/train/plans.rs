@@ -9,7 +9,7 @@ use super::step::Phase;
 use crate::graph::GraphError;
 use crate::plan::PlanOptions;
 
-/// Whether a last batch gives some BatchNorm one value a channel. Its plan is then refused.
+/// Whether a last batch gives some BatchNorm one value a channel, so that its plan is refused.
 fn without_one_value<T>(plan: Result<T, TrainError>) -> Result<bool, TrainError> {
     match plan {
         Err(TrainError::Graph(GraphError::OneValue { .. })) => Ok(true),
@@ -17,8 +17,8 @@ fn without_one_value<T>(plan: Result<T, TrainError>) -> Result<bool, TrainError>
     }
 }
 
-/// Prepares all plans of a run over these numbers of training and validation images. Returns true where the last, smaller
-/// training batch is dropped: it is a single image, of which some BatchNorm would see one value a channel.
+/// Prepares all plans of a run over these numbers of training and validation images. Returns true if the last, smaller
+/// training batch is dropped: a single image, of which some BatchNorm would see one value a channel.
 ///
 /// # Errors
 /// When memory runs out or a kernel is refused.

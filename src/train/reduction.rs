@@ -22,9 +22,9 @@ pub(super) enum Finished {
 pub(super) struct Reduction {
     /// The reports of all shards, in order.
     pub reports: Vec<Report>,
-    /// Whether a rank asks all ranks to end.
+    /// Whether some rank requests a stop.
     pub stop: bool,
-    /// The sum over all shards; `None` where a loss is not finite.
+    /// The sum over all shards; `None` if a loss is not finite.
     pub sum: Option<Vec<f32>>,
 }
 
@@ -39,12 +39,12 @@ pub(super) struct Reducer<'a> {
     pub exact: bool,
     /// Memory for the sum.
     pub sum: Vec<f32>,
-    /// Whether this rank asks all ranks to end.
+    /// Whether this rank requests a stop.
     pub stop: bool,
 }
 
 impl Reducer<'_> {
-    /// Adds up the shards of all ranks. `None` where this rank fails before its last bucket.
+    /// Adds up the shards of all ranks. `None` if this rank fails before its last bucket.
     ///
     /// # Errors
     /// When a rank does not answer.
@@ -70,7 +70,7 @@ impl Reducer<'_> {
         Ok(sum.map(|sum| Reduction { reports, stop, sum: Some(sum) }))
     }
 
-    /// The reports of all shards, in order, and whether a rank asks all ranks to end.
+    /// The reports of all shards, in order, and whether some rank requests a stop.
     fn gather(&self, reports: Vec<Report>) -> Result<(Vec<Report>, bool), RankError> {
         if self.ranks.size() == 1 {
             return Ok((reports, false));

@@ -31,13 +31,13 @@ pub(crate) struct Rehearsal {
     pub batch_norm: bool,
     /// The settings, with those that data, weights and device decide.
     pub settings: toml::Table,
-    /// Training and validation images of each class, where images have classes.
+    /// Training and validation images of each class, if images have classes.
     pub class_counts: Option<Vec<[usize; 2]>>,
-    /// Pixels of both parts, where they can be compared.
+    /// Pixels of both parts, if they can be compared.
     pub pixels: Option<PartPixels>,
-    /// Shares of the classes among the pixels of the timed batches, where labels are of pixels.
+    /// Shares of the classes among the pixels of the timed batches, if labels are of pixels.
     pub pixel_shares: Option<Vec<f64>>,
-    /// The ranks, where there are several.
+    /// The ranks; empty if there is only one.
     pub ranks: Vec<RankWork>,
     /// Memory of the plan of a training step, in bytes.
     pub memory: MemoryUse,
@@ -51,7 +51,7 @@ pub(crate) struct Rehearsal {
     pub speed: Speed,
 }
 
-/// The part of a rank in a full batch.
+/// The share of a rank in a full batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RankWork {
     /// Name of its device.
@@ -67,9 +67,9 @@ pub struct RankWork {
 pub(crate) struct Speed {
     /// Timed training batches.
     pub timed: usize,
-    /// Mean seconds of a training batch, with the wait for its images.
+    /// Mean seconds of a training batch, including the wait for its images.
     pub batch: f64,
-    /// Seconds of the validation after an epoch; `None` where pictures differ in size.
+    /// Seconds of the validation after an epoch; `None` if pictures differ in size.
     pub validation: Option<f64>,
 }
 
@@ -115,8 +115,8 @@ impl Trainer {
         })
     }
 
-    /// Number and mean seconds of timed training batches. The first batch is not timed, unless it is the only one. Counts the
-    /// classes of their pixels.
+    /// Number and mean seconds of timed training batches. The first batch is not timed, unless it is the only one. Also
+    /// counts the classes of their pixels.
     fn time_batches(&mut self, pixels: &mut [u64]) -> Result<(usize, f64), TrainError> {
         let of_pixels = self.objective.task_card().confusion.as_ref().is_some_and(|card| card.unit == "pixels");
         order(&*self.ranks, Order::Epoch { epoch: 1, first: 0 })?;
@@ -151,7 +151,7 @@ impl Trainer {
         Ok((timed.len(), timed.iter().sum::<f64>() / timed.len().max(1) as f64))
     }
 
-    /// The part of each rank in a batch of `shards` shards.
+    /// The share of each rank in a batch of `shards` shards.
     fn rank_work(&self, shards: usize) -> Vec<RankWork> {
         let Some((sharded, facts)) = self.sharded.as_ref().zip(self.rank_facts.as_ref()) else { return vec![] };
         let of_ranks = sharded.work(self.model.session.states(), shards).into_iter().zip(&facts.devices);

@@ -24,8 +24,8 @@ pub(super) fn share_states(ranks: &dyn Ranks, model: &mut LoadedModel) -> Result
     Ok(())
 }
 
-/// Compares the weights and running statistics of all ranks where their devices are equal. Unlike devices compute other bits: they take
-/// the states of rank 0.
+/// Compares the weights and running statistics of all ranks if their devices are equal. Different devices compute
+/// different bits, so they take the states of rank 0.
 ///
 /// # Errors
 /// [`RankError::Diverged`] with the rank.

@@ -1,4 +1,4 @@
-//! Pictures and tables at the end of a run. A failure is noted with its reason, and the others are still written.
+//! Pictures and tables at the end of a run. A failure is noted with its reason, and the other files are still written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,24 +11,24 @@ pub struct Results<'a> {
     run: &'a RunDir,
     /// The only file to write, if not all are.
     only: Option<&'static str>,
-    /// Ends them once it is set.
+    /// Ends the writing once it is set.
     stop: Option<&'a AtomicBool>,
     written: Vec<&'static str>,
     left_out: Vec<String>,
 }
 
 impl<'a> Results<'a> {
-    /// Results without an entry.
+    /// No results yet.
     pub fn new(run: &'a RunDir) -> Self {
         Results { run, only: None, stop: None, written: vec![], left_out: vec![] }
     }
 
-    /// Results of which one file alone is written.
+    /// Results of which only one file is written.
     pub fn only(run: &'a RunDir, name: &'static str) -> Self {
         Results { only: Some(name), ..Results::new(run) }
     }
 
-    /// The same until `stop` is set: later files are not written.
+    /// Writes no further file once `stop` is set.
     pub(super) fn until(self, stop: &'a AtomicBool) -> Self {
         Results { stop: Some(stop), ..self }
     }
@@ -67,7 +67,7 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// Notes a failure. Returns true where there was none.
+    /// Notes a failure. Returns true if there was none.
     pub fn done(&mut self, name: &str, outcome: Result<(), TrainError>) -> bool {
         self.left_out.extend(outcome.as_ref().err().map(|error| format!("{name} is left out: {error}")));
         outcome.is_ok()

@@ -27,7 +27,7 @@ choices! {
 
 /// Exponent of [`Schedule::Polynomial`].
 const POWER: f64 = 0.9;
-/// A score must rise, or a validation loss fall, by this share to count, for [`Schedule::Plateau`].
+/// Share by which a score must rise, or a validation loss fall, to count as progress for [`Schedule::Plateau`].
 const THRESHOLD: f64 = 1e-4;
 
 /// Settings of a schedule.
@@ -65,7 +65,7 @@ pub struct LrSchedule {
 }
 
 impl LrSchedule {
-    /// For `epochs` epochs of `steps_per_epoch` steps.
+    /// A schedule for `epochs` epochs of `steps_per_epoch` steps.
     pub fn new(options: ScheduleOptions, steps_per_epoch: usize, epochs: usize) -> Self {
         let (steps_per_epoch, epochs) = (steps_per_epoch.max(1) as u64, epochs as u64);
         let steps = steps_per_epoch * epochs;
@@ -102,13 +102,13 @@ impl LrSchedule {
         self.plateau = plateau;
     }
 
-    /// Notes an epoch's validation: the task's first score, else the loss. What is no number counts as no progress. The loss is always the plain cross
-    /// entropy in segmentation, which can rise while training by another one makes the score better.
+    /// Records an epoch's validation: the task's first score, else the loss. NaN counts as no progress. In segmentation
+    /// the loss is always the plain cross entropy, which can rise while training with another loss improves the score.
     pub fn epoch_done(&mut self, score: Option<f64>, val_loss: f64) {
         let plateau = &mut self.plateau;
         let better = match score {
             Some(score) if score.is_nan() => false,
-            // An earlier version may have stored a best that is no number.
+            // An earlier version may have stored NaN as the best.
             Some(score) => {
                 plateau.score.is_none_or(|Exact(best)| best.is_nan() || score > best + THRESHOLD * best.abs())
             }
@@ -194,7 +194,7 @@ mod tests {
         close(&rates([1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.8, 0.85, 0.85, 0.85].map(|loss| (None, loss))), &expected);
         let scores = [0.1, 0.2, 0.2, 0.20001, 0.2, 0.2, 0.3, 0.25, 0.25, 0.25];
         close(&rates(std::array::from_fn(|i| (Some(scores[i]), 1.0 + i as f64))), &expected);
-        // Epochs without a number are no progress.
+        // NaN counts as no progress.
         let nan = f64::NAN;
         let expected = [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25];
         close(&rates([nan, 0.1, nan, nan, 0.2, 0.3, nan, nan, 0.4, 0.5].map(|score| (Some(score), 1.0))), &expected);

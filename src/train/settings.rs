@@ -33,7 +33,7 @@ use crate::setting::SettingValue;
 /// Name of the published weights that `pretrained` stands for.
 const PRETRAINED: &str = "imagenet";
 
-/// Most images in a batch; no device holds more, and products of sizes stay far from overflowing.
+/// Maximum number of images in a batch. No device holds more, and products of sizes stay far from overflowing.
 pub const MAX_BATCH_SIZE: usize = 1_000_000;
 
 /// γ of focal loss unless a setting gives it: that of Lin et al. 2017.
@@ -188,7 +188,7 @@ impl TrainSettings {
         }
     }
 
-    /// The same for a network, with its stages where they have different learning rates.
+    /// [`Self::update`] for a network, with its stages if they have different learning rates.
     pub fn update_of(&self, network: &Network) -> Update {
         let by_stage = self.head_epochs > 0.0 || self.lr_decay_layers < 1.0;
         Update { stages: if by_stage { network.architecture().stages } else { &[] }, ..self.update() }
@@ -241,7 +241,7 @@ impl TrainSettings {
         rule.range("init", &path.display(), !(published && path.exists()), expected)
     }
 
-    /// Refuses learning rates out of range, and those of a schedule.
+    /// Refuses learning rates and values of the schedule out of range.
     fn check_rates(&self, rule: Rule<'_>) -> Result<(), ConfigError> {
         let lr = self.lr > 0.0 && self.lr <= f64::from(f32::MAX);
         rule.range("lr", &self.lr, lr, "a finite number above 0, such as 0.001")?;
@@ -307,7 +307,7 @@ impl TrainSettings {
     }
 }
 
-/// Whether a number is finite, as f32 too, and not negative. NaN fails, as it does all comparisons of these checks.
+/// Whether a number is finite, also as f32, and not negative. NaN fails all comparisons of these checks.
 fn at_least_0(x: f64) -> bool {
     x >= 0.0 && x <= f64::from(f32::MAX)
 }

@@ -29,11 +29,12 @@ use crate::graph::{Group, StateLayout, StateTable};
 use crate::plan::PlanOptions;
 use crate::ranks::{Buckets, Messages, RankError, Ranks, Shares, traffic};
 
-/// Timed shards, and the time after which no further shard is timed.
+/// Maximum number of timed shards, and the time after which no further shard is timed.
 const TIMED: (usize, Duration) = (3, Duration::from_secs(5));
 
-/// The images of each shard of a batch of `images`, where a shard of a full batch has `size`. A smaller batch has as many shards as
-/// it fills, of equal sizes or one image more. No shard of a larger batch is a single image, unless all are.
+/// The images of each shard of a batch of `images`, where a shard of a full batch has `size`. A smaller batch has as
+/// many shards as it fills; their sizes differ by at most one image. No shard is a single image, unless `size` or
+/// `images` is 1.
 pub(super) fn cut(images: usize, size: usize) -> Vec<Range<usize>> {
     let filled = images.div_ceil(size);
     let shards = if size > 1 && images / filled.max(1) < 2 { images / size } else { filled }.max(1);
@@ -48,7 +49,7 @@ fn own_images(cuts: &[Range<usize>], rank: usize, shares: &Shares) -> Range<usiz
     start(own.start)..start(own.end)
 }
 
-/// The buckets of all gradients and of the moves of the running statistics.
+/// The buckets of all gradients and of the changes of the running statistics.
 fn buckets(layout: &StateLayout) -> Buckets {
     let values = [Group::Parameters, Group::Statistics].map(|group| layout.group_len[group as usize]);
     Buckets::new(layout.decay_end, values.iter().sum())
@@ -66,37 +67,37 @@ pub(super) struct Sharded {
     sum: Vec<f32>,
 }
 
-/// A batch of which this rank has its part.
+/// A batch, and this rank's part of it.
 pub(super) struct ShardedBatch<'a> {
     /// The images of this rank's shards.
     pub own: &'a Batch,
     /// Images of all ranks.
     pub images: usize,
-    /// Whether this batch ends a step, or its gradients are accumulated.
+    /// Whether this batch ends a step; else its gradients are accumulated.
     pub last: bool,
     /// Whether the head alone is trained.
     pub head_alone: bool,
-    /// Whether this rank asks all ranks to end after the batch.
+    /// Whether this rank requests a stop after the batch.
     pub stop: bool,
-    /// Whether messages have 32 bits, and all that earlier ones have lost: the last batch of an epoch. A batch after which the
-    /// ranks end is exact too.
+    /// Whether messages have 32 bits and include the rounding errors of earlier ones: true for the last batch of an
+    /// epoch. A batch after which the ranks stop is exact too.
     pub exact: bool,
 }
 
 /// The results of a batch.
 #[derive(Default)]
 pub(super) struct Reduced {
-    /// Those of all ranks together.
+    /// The results of all ranks together.
     pub results: StepResults,
-    /// Whether a rank asks all ranks to end.
+    /// Whether some rank requests a stop.
     pub stop: bool,
-    /// The first shard whose loss is not finite, and its images within this rank's part, if they are there. Such a step changes
-    /// nothing but running statistics.
+    /// The first shard whose loss is not finite, and its images within this rank's part, if this rank has the shard.
+    /// Such a step changes nothing but running statistics.
     pub bad: Option<(usize, Option<Range<usize>>)>,
 }
 
 impl Sharded {
-    /// The steps of a run; none where batches are not cut.
+    /// The steps of a run; `None` if batches are not cut.
     pub fn of(settings: &TrainSettings, objective: &dyn Objective, ranks: &Arc<dyn Ranks>) -> Option<Self> {
         let shards = settings.shards();
         (shards > 1).then(|| Sharded {
@@ -114,7 +115,7 @@ impl Sharded {
         cut(images, self.size)
     }
 
-    /// Gives the ranks their shares. Returns the samples of a batch that this rank reads.
+    /// Sets the shares of the ranks. Returns the samples of a batch that this rank reads.
     pub fn share(&mut self, shares: Shares) -> Part {
         self.shares = shares.clone();
         let (size, rank) = (self.size, self.ranks.rank());
@@ -127,7 +128,7 @@ impl Sharded {
         self.shares.parts(shards).iter().map(ExactSizeIterator::len).zip(bytes).collect()
     }
 
-    /// Seconds of a shard of a batch of `images` from a source, the least of some. The states stay as they are.
+    /// Seconds of a shard of a batch of `images` from a source: the minimum of several runs. The states do not change.
     ///
     /// # Errors
     /// When an image cannot be read or the device is lost.
@@ -296,7 +297,7 @@ fn combined(reports: &[Report]) -> StepResults {
     StepResults { loss: loss as f32, totals, gradient_norm: None, weight_norm: None }
 }
 
-/// Divides a sum by its weight; a weight of 0 counts as 1, as where every label is ignored.
+/// Divides a sum by its weight; a weight of 0, as when every label is ignored, counts as 1.
 fn divide(sum: &mut [f32], weight: f32) {
     let weight = if weight == 0.0 { 1.0 } else { weight };
     sum.par_iter_mut().for_each(|value| *value /= weight);
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(lens(5, 4), [2, 3]);
         assert_eq!(lens(3, 4), [3]);
         assert_eq!(lens(1, 4), [1]);
-        // No single image beside others.
+        // No shard is a single image beside larger shards.
         assert_eq!(lens(5, 2), [2, 3]);
         assert_eq!(lens(1, 2), [1]);
         assert_eq!(lens(3, 1), [1; 3]);

@@ -128,7 +128,7 @@ fn write_floats(message: &mut Vec<u8>, values: &[f32]) {
     }
 }
 
-/// The rest of a message.
+/// The unread part of a message.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

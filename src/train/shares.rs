@@ -1,4 +1,5 @@
-//! The work of the ranks. Their shares are equal for equal devices, else as given, as the resumed run had them, or by measured speed.
+//! The work of the ranks. Their shares are as given, else equal for equal devices, else those of the resumed run, else
+//! by measured speed.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::run::facts::RankFacts;
 /// The shares of a run, and lines about them.
 pub(super) struct Chosen {
     pub shares: Shares,
-    /// The ranks, where there are several.
+    /// The ranks, if there are several.
     pub facts: Option<RankFacts>,
     pub line: Option<String>,
 }
@@ -93,7 +94,7 @@ fn choose(
     Ok(Chosen { shares, facts, line })
 }
 
-/// The shares that rank 0 knows, if it does.
+/// The shares that rank 0 knows, on all ranks; `None` if it knows none.
 fn agreed(ranks: &dyn Ranks, known: Option<Shares>) -> Result<Option<Shares>, TrainError> {
     let mut words: Vec<u64> = match known {
         Some(shares) => shares.shares().iter().map(|&share| share as u64).collect(),

@@ -12,7 +12,7 @@ pub struct SizedPlans<'a> {
     pub session: &'a mut Session<AnyEngine>,
     /// The plans so far, by height and width.
     pub(super) plans: &'a mut Vec<([usize; 2], PlanId)>,
-    /// Who watches an evaluation of the pictures.
+    /// Observer and stop flag of an evaluation of the pictures.
     pub watch: Watch<'a>,
 }
 

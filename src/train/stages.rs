@@ -24,7 +24,7 @@ impl StepInputs {
         StepInputs { hyper: Hyper::default(), rates: vec![] }
     }
 
-    /// Writes them into the plan of a step.
+    /// Writes the values into the plan of a step.
     ///
     /// # Errors
     /// When the device is lost.
@@ -54,10 +54,10 @@ pub struct StageRates {
 }
 
 impl StageRates {
-    /// The rates of a run; `None` where all parameters have one rate.
+    /// The rates of a run; `None` if all parameters have one rate.
     ///
     /// # Errors
-    /// [`TrainError::NoStages`] where a setting needs the stages of a network that has none.
+    /// [`TrainError::NoStages`] when a setting needs the stages of a network that has none.
     pub fn of(
         settings: &TrainSettings,
         network: &Network,
@@ -84,7 +84,7 @@ impl StageRates {
         }))
     }
 
-    /// The same with all layers from the first step on.
+    /// The same rates, training all layers from the first step on.
     pub fn of_all_layers(self) -> Self {
         StageRates { head_steps: 0, ..self }
     }

@@ -24,7 +24,7 @@ pub struct StartFile {
 }
 
 impl StartFile {
-    /// The file that settings name; published weights are fetched where no folder has them. `None` for random weights.
+    /// The file that settings name; published weights are fetched if no folder has them. `None` for random weights.
     ///
     /// # Errors
     /// When there is no file, or nobody published weights of the network's encoder.
@@ -66,7 +66,7 @@ impl StartFile {
         Ok(StartFile { path, published: Some(weights) })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -102,8 +102,9 @@ impl StartFile {
     }
 }
 
-/// The normalization of a run, and lines about it. A run that starts from weights normalizes as they were trained, unless a
-/// setting says otherwise; then a line names the difference. `of_data` measures the training images.
+/// The normalization of a run, and lines about it. A run that starts from weights has the normalization with which
+/// these were trained, unless a setting says otherwise; then a line names the difference. `of_data` measures the
+/// training images.
 ///
 /// # Errors
 /// When the weights cannot be read.

@@ -14,8 +14,8 @@ use crate::precision::{self, Precision};
 use crate::random;
 use crate::shape::TensorType;
 
-/// A training step: `MODEL:NxHxW` with `:classes=…` and settings of the model, such as `:base=…`; or `MODEL` alone, whose size
-/// the list of models has.
+/// A training step: `MODEL:NxHxW` with `:classes=…` and settings of the model, such as `:base=…`; or `MODEL` alone,
+/// with its size in the list of models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSpec {
     /// As it was written, with its size.

@@ -22,7 +22,7 @@ pub type AppendLoss = fn(&mut Graph, Value, Value) -> Result<Value, GraphError>;
 pub struct Supervised {
     /// The model.
     pub card: ModelCard,
-    /// The task's runs.
+    /// The description of the task's runs.
     pub task_card: TaskCard,
     /// Channels of the images.
     pub channels: usize,

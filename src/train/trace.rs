@@ -13,7 +13,7 @@ use crate::interop::files::{FileError, write_atomic};
 use crate::plan::Plan;
 use crate::run::RunDir;
 
-/// Steps that are traced; a few megabytes at most.
+/// Number of traced steps. Their trace takes a few megabytes at most.
 const STEPS: usize = 50;
 /// The step, from 1, whose kernels are timed one by one: caches are warm by then.
 const PROFILED: usize = 5;
@@ -74,7 +74,7 @@ impl Trace {
         Trace { start: Instant::now(), step: 1, events }
     }
 
-    /// Counts a step that has ended; true when it was the last that is traced.
+    /// Counts a finished step. Returns true after the last traced step.
     pub(crate) fn step_done(&mut self) -> bool {
         self.step += 1;
         self.step > STEPS
@@ -139,12 +139,12 @@ impl Trace {
     }
 }
 
-/// The trace of a run, where it has one that is not written yet.
+/// The trace of a run, until it is written.
 #[derive(Default)]
 pub(super) struct Tracer(Option<Trace>);
 
 impl Tracer {
-    /// A tracer that traces where it is asked to.
+    /// A tracer, which traces if `on`.
     pub(super) fn new(on: bool) -> Self {
         Tracer(on.then(Trace::new))
     }
@@ -187,7 +187,7 @@ impl Tracer {
         }
     }
 
-    /// Counts a step that has ended; the trace is written after the last step that is traced.
+    /// Counts a finished step. Writes the trace after the last traced step.
     pub(super) fn step_done(&mut self, run: &RunDir) -> Result<(), TrainError> {
         if self.0.as_mut().is_some_and(Trace::step_done) { self.write(run) } else { Ok(()) }
     }

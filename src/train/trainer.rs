@@ -40,7 +40,7 @@ use crate::run::{FolderLock, RunDir};
 
 /// A run whose best validation loss is this many times the loss of its first batch has diverged.
 const DIVERGED: f64 = 50.0;
-/// A first loss below this one, as of a run that starts from trained weights, counts as this.
+/// Lower bound of the first loss in this rule: a run that starts from trained weights may begin with a tiny loss.
 const LEAST_LOSS: f64 = 0.1;
 
 /// A run under way.
@@ -62,13 +62,13 @@ pub struct Trainer {
     /// Entries of the last evaluation for a checkpoint's metadata.
     pub(super) entries: BTreeMap<String, String>,
     pub(super) schedule: LrSchedule,
-    /// Rates of the stages, where they differ.
+    /// Rates of the stages, if they differ.
     pub(super) stages: Option<StageRates>,
-    /// Steps of batches that are cut into shards, where they are.
+    /// Steps of batches that are cut into shards, if they are cut.
     pub(super) sharded: Option<Sharded>,
-    /// Evaluations, where several ranks share them.
+    /// Evaluations, if several ranks share them.
     shared_evaluation: Option<SharedEvaluation>,
-    /// The ranks, where there are several.
+    /// The ranks, if there are several.
     pub(super) rank_facts: Option<RankFacts>,
     /// The processes that train it. Ranks other than 0 follow, and write nothing.
     pub(super) ranks: Arc<dyn Ranks>,
@@ -121,7 +121,7 @@ impl Trainer {
         let (network, states) = (&objective.card().network, model.session.states());
         let stages = StageRates::of(&settings, network, states, steps_per_epoch)?;
         let toml = stages.iter().fold(toml, |toml, stages| stages.noted(toml, settings.lr));
-        // Before anything is written: a refused run stays as it is.
+        // This comes before any write, so that a refused run does not change.
         let (mut notes, repairs) = match &resumed {
             Some(kept) => {
                 let now = Resumption { settings: &settings, toml: &toml, data: &data, order, steps_per_epoch };
@@ -189,7 +189,7 @@ impl Trainer {
         &self.model
     }
 
-    /// A line, where the last batch of each epoch is dropped.
+    /// A line if the last batch of each epoch is dropped.
     pub fn left_out(&self) -> Option<String> {
         self.loaders.without_last().then(|| {
             "note:    the last batch of an epoch would be a single image, on which BatchNorm cannot be trained: it is left out"
@@ -197,7 +197,7 @@ impl Trainer {
         })
     }
 
-    /// A line with the learning rates of the stages, where they differ, and whether statistics are fixed.
+    /// A line with the learning rates of the stages, if they differ, and whether statistics are fixed.
     pub fn rates(&self) -> Option<String> {
         let line = self.stages.as_ref().map(|stages| format!("rates:   {}", stages.line(self.settings.lr)));
         let fixed = "statistics of the encoder's BatchNorm stay as they are";
@@ -208,7 +208,7 @@ impl Trainer {
         }
     }
 
-    /// A line with the shares of the classes, where draws are balanced over them.
+    /// A line with the shares of the classes, if draws are balanced over them.
     pub fn shares(&self) -> Option<String> {
         self.loaders.line().map(str::to_owned)
     }
@@ -218,8 +218,8 @@ impl Trainer {
         &self.notes
     }
 
-    /// Trains to the end, or until `stop`. The loop then finishes its step and writes a checkpoint. An evaluation and the results end
-    /// at once, and a resumed run begins with them.
+    /// Trains to the end, or until `stop`. The loop then finishes its step and writes a checkpoint. A stop ends an
+    /// evaluation and the results at once, and a resumed run begins with them.
     ///
     /// # Errors
     /// See [`TrainError`]. Files that are written stay.
@@ -247,7 +247,7 @@ impl Trainer {
                 break;
             }
         }
-        // The state is saved: results may replace the weights by those of the best epoch.
+        // The state is saved by now, so results may replace the weights by those of the best epoch.
         let has_ended = self.position.epoch > self.settings.epochs || ended_early;
         let (pictures, mut left_out) = self.write_results(watch)?;
         let interrupted = !has_ended || watch.stops();
@@ -274,7 +274,7 @@ impl Trainer {
     /// Evaluates, and writes metrics and checkpoints. True if training is to end early.
     ///
     /// # Errors
-    /// [`TrainError::Interrupted`] where the evaluation was ended; then nothing is written, and the position stays.
+    /// [`TrainError::Interrupted`] when the evaluation was stopped; then nothing is written, and the position stays.
     fn validate(&mut self, epoch: usize, watch: Watch<'_>) -> Result<bool, TrainError> {
         self.compare_ranks(epoch)?;
         let found = self.evaluate_epoch(watch)?;
@@ -365,7 +365,7 @@ impl Trainer {
     }
 }
 
-/// Decisions with the doubts about the pixels of the data, and lines of these.
+/// Decisions with the doubts about the pixels of the data, and a line for each doubt.
 fn with_doubts(mut decisions: Decisions, data: &DataPrint) -> (Decisions, Vec<String>) {
     let doubts = [data.shared_images(), data.contradictions()].into_iter().flatten();
     decisions.notes.extend(doubts.clone());

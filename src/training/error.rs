@@ -58,7 +58,7 @@ pub enum TrainingError {
     Freeze {
         /// The pattern.
         pattern: String,
-        /// The fault, and the layers that there are.
+        /// The fault, and the existing layers.
         reason: String,
     },
     /// Gradients to apply that are not those of the parameters.

@@ -66,8 +66,9 @@ pub struct GradCam {
 }
 
 impl GradCam {
-    /// The graph for images `[N,H,W,C]`, over the states of a trained network, with BatchNorm's running statistics. `choose`
-    /// gets the feature maps and returns the place of one of them; `None` gives `None`.
+    /// The graph for images `[N,H,W,C]`, over the states of a trained network, with BatchNorm's running statistics.
+    /// `choose` gets the feature maps and returns the index of one of them; if it returns `None`, so does this
+    /// function.
     ///
     /// # Errors
     /// When the network does not fit the images, its output does not depend on the map, or an op between them has no gradient.
@@ -95,9 +96,9 @@ impl GradCam {
     }
 }
 
-/// The weights of Seg-Grad-CAM: 1 for the logit of a class at the pixels that the network gives to it, and at all pixels where it gives
-/// none. `logits` are `[pixels,classes]`, and the first of the largest ones decides. `choose` gets the number of pixels of each class
-/// and returns the class.
+/// The weights of Seg-Grad-CAM: 1 for the logit of a class at the pixels that the network assigns to it, or at all
+/// pixels if it assigns none. `logits` are `[pixels,classes]`; the first of the largest ones decides. `choose` gets the
+/// number of pixels of each class and returns the class.
 pub fn class_pixels<T: Copy + PartialOrd>(
     logits: &[T],
     classes: usize,
@@ -123,7 +124,7 @@ pub struct PixelWeights {
     pub class: usize,
     /// The class of each pixel.
     pub predicted: Vec<usize>,
-    /// Share of the pixels that the network gives to the class.
+    /// Share of the pixels that the network assigns to the class.
     pub share: f64,
     /// The weights `[pixels,classes]`.
     pub weights: Vec<f32>,

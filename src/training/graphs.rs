@@ -31,13 +31,13 @@ pub(super) struct Parts<O: Outputs> {
     pub options: TrainingOptions,
 }
 
-/// Prefixes of outputs that the user has named.
+/// Prefix of outputs that the user has named.
 pub(super) const NAMED: &str = "measured.";
-/// Prefix of outputs that are gradients, and of inputs that are.
+/// Prefix of outputs and inputs that are gradients.
 pub(super) const GRADIENT: &str = "gradient.";
 
 impl<O: Outputs> Parts<O> {
-    /// A graph, and what it takes from a batch.
+    /// A graph, and the inputs that it takes from a batch.
     pub fn graph(&self, states: StateTable, kind: Kind, images: [usize; 4]) -> Result<(Graph, Taken), GraphError> {
         let mut g = Graph::with_states(states);
         let x = g.input(port::IMAGES, TensorType::channels(images));

@@ -41,7 +41,7 @@ where
     }
 }
 
-/// Weighted terms of a loss, each of one element, and what else a step measures.
+/// Weighted terms of a loss, each of one element, and further measured numbers of a step.
 #[derive(Clone, Debug, Default)]
 pub struct Losses {
     pub(super) terms: Vec<(String, f32, Value)>,
@@ -61,14 +61,15 @@ impl Losses {
         self
     }
 
-    /// With a number to measure that is no part of the loss, of one element.
+    /// With a measured number of one element that is not part of the loss.
     pub fn metric(mut self, name: &str, value: Value) -> Self {
         self.metrics.push((name.into(), value));
         self
     }
 
     /// With the totals `[4]` that an op of [`crate::ops`] gives with its loss: sum of the loss, sum of the weights, correct
-    /// rows, counted rows. They make the loss of an evaluation exact where samples differ in weight, and give its accuracy.
+    /// rows, counted rows. They make the loss of an evaluation exact if samples differ in weight, and give its
+    /// accuracy.
     pub fn totals(self, totals: Value) -> Self {
         Losses { totals: Some(totals), ..self }
     }

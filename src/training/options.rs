@@ -63,7 +63,7 @@ impl TrainingOptions {
         Self::new(Optimizer::Sgd(SgdOptions::default()), learning_rate)
     }
 
-    /// The use that the graph of a step makes of the gradients.
+    /// How the graph of a step uses the gradients.
     pub(super) fn update(&self) -> Update {
         Update {
             optimizer: self.optimizer,

@@ -9,7 +9,7 @@ pub const IMAGES: &str = "images";
 pub const LABELS: &str = "labels";
 /// Input: what changes from step to step, see [`Hyper`](crate::ops::Hyper).
 pub const HYPER: &str = "hyper";
-/// Input: a [`SpanRate`](crate::ops::SpanRate) per row, where stages of the network have different learning rates.
+/// Input: a [`SpanRate`](crate::ops::SpanRate) per row, if stages of the network have different learning rates.
 pub const RATES: &str = "rates";
 /// Output `[1]`.
 pub const LOSS: &str = "loss";

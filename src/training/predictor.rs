@@ -38,7 +38,7 @@ impl<O: Outputs> Predictor<O> {
         Ok(predictor)
     }
 
-    /// The network for images `[H,W,C]` with start values; [`Predictor::set_tensor`] gives it others.
+    /// The network for images `[H,W,C]` with start values; [`Predictor::set_tensor`] changes them.
     ///
     /// # Errors
     /// When the images do not fit the network, or memory runs out.
@@ -56,7 +56,7 @@ impl<O: Outputs> Predictor<O> {
     /// is compiled at its first use and kept.
     ///
     /// # Errors
-    /// When the numbers are no whole images, memory runs out, or the device is lost.
+    /// When the numbers are not whole images, memory runs out, or the device is lost.
     pub fn predict(&mut self, images: &[f32]) -> Result<O::Tensors, TrainingError> {
         self.forward.predict(&mut self.session, self.network.as_ref(), self.image, images)
     }
@@ -69,7 +69,7 @@ impl<O: Outputs> Predictor<O> {
     /// A parameter or running statistic by its name.
     ///
     /// # Errors
-    /// When there is none of this name (the message lists similar ones), or the device is lost.
+    /// When no tensor has this name (the message lists similar names), or the device is lost.
     pub fn tensor(&mut self, name: &str) -> Result<Tensor, TrainingError> {
         Ok(self.session.tensor(name)?)
     }
@@ -77,7 +77,7 @@ impl<O: Outputs> Predictor<O> {
     /// Sets a parameter or running statistic.
     ///
     /// # Errors
-    /// When there is none of this name, it has another shape, or the device is lost.
+    /// When no tensor has this name, it has another shape, or the device is lost.
     pub fn set_tensor(&mut self, name: &str, tensor: &Tensor) -> Result<(), TrainingError> {
         Ok(self.session.set_tensor(name, tensor)?)
     }

@@ -18,7 +18,7 @@ pub(super) struct Measured {
 pub struct Step {
     /// Number of the step, counted from 1.
     pub number: u64,
-    /// Loss of the batch before the update. Where it is not finite, no parameter has changed.
+    /// Loss of the batch before the update. If it is not finite, no parameter has changed.
     pub loss: f32,
     pub(super) measured: Measured,
 }
@@ -29,7 +29,7 @@ impl Step {
         self.measured.named.iter().find(|(known, _)| known == name).map(|&(_, value)| value)
     }
 
-    /// Share of rows (images or pixels) whose largest logit is that of their label, where the loss counts them.
+    /// Share of rows (images or pixels) whose largest logit is that of their label, if the loss counts them.
     pub fn accuracy(&self) -> Option<f64> {
         self.measured.totals.and_then(accuracy)
     }
@@ -45,7 +45,7 @@ fn accuracy([_, _, correct, counted]: [f64; 4]) -> Option<f64> {
     (counted > 0.0).then_some(correct / counted)
 }
 
-/// Means over batches. It does not depend on how the samples are cut into batches, but for rounding.
+/// Means over batches. Except for rounding, they do not depend on how the samples are cut into batches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     samples: usize,
@@ -80,7 +80,7 @@ impl Evaluation {
         self.samples
     }
 
-    /// Mean loss: over the weights of all rows where the loss is an op's that counts them, else over the samples.
+    /// Mean loss: over the weights of all rows if the loss has totals, else over the samples.
     pub fn loss(&self) -> f64 {
         match self.totals {
             Some([sum, weight, ..]) if weight > 0.0 => sum / weight,
@@ -93,7 +93,7 @@ impl Evaluation {
         self.named.iter().find(|(known, _)| known == name).map(|&(_, sum)| sum / self.samples as f64)
     }
 
-    /// Share of rows (images or pixels) whose largest logit is that of their label, where the loss counts them.
+    /// Share of rows (images or pixels) whose largest logit is that of their label, if the loss counts them.
     pub fn accuracy(&self) -> Option<f64> {
         self.totals.and_then(accuracy)
     }

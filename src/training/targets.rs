@@ -8,7 +8,7 @@ use crate::label;
 use crate::nn::Mode;
 use crate::shape::{Shape, TensorType};
 
-/// The inputs that a [`Loss`](super::Loss) can ask for. Each is made once, however often it is asked for.
+/// The inputs that a [`Loss`](super::Loss) can request. Each is made once, at its first request.
 #[derive(Debug)]
 pub struct Targets {
     images: Value,
@@ -52,7 +52,7 @@ impl Targets {
     /// [`crate::ops`] take them. Their `ignore_index` is −1.
     ///
     /// # Errors
-    /// When labels were asked for with another shape.
+    /// When labels were requested with another shape before.
     pub fn labels(&mut self, g: &mut Graph, logits: Value) -> Result<Value, GraphError> {
         let shape = g.known("labels", logits)?.shape.clone();
         let (rows, classes) = (shape.rows(), shape.channels());
@@ -72,7 +72,7 @@ impl Targets {
     /// of classes.
     ///
     /// # Errors
-    /// When targets were asked for with another shape.
+    /// When targets were requested with another shape before.
     pub fn targets(&mut self, g: &mut Graph, output: Value) -> Result<Value, GraphError> {
         let shape = g.known("targets", output)?.shape.clone();
         let target = Shape(shape.0[1..].to_vec());

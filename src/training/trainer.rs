@@ -31,7 +31,7 @@ pub struct Training<O: Outputs = Value> {
     pub(super) steps: u64,
 }
 
-/// A step that the device is at; [`Training::finish`] waits for it.
+/// A step that the device computes; [`Training::finish`] waits for it.
 #[derive(Debug)]
 #[must_use = "Training::finish gives the loss"]
 pub struct Pending {
@@ -74,7 +74,7 @@ impl<O: Outputs> Training<O> {
     /// Trains on a batch of any size: forward, gradients, update. Waits for the loss.
     ///
     /// # Errors
-    /// When the batch has the wrong lengths or a label that is no class, memory runs out, or the device is lost.
+    /// When the batch has the wrong lengths or a label that is not a class, memory runs out, or the device is lost.
     pub fn step(&mut self, batch: &Batch) -> Result<Step, TrainingError> {
         let pending = self.start(batch)?;
         self.finish(pending)
@@ -94,10 +94,11 @@ impl<O: Outputs> Training<O> {
         Ok(Pending { plan, ticket, number: self.steps })
     }
 
-    /// Waits for a step, and gives what it measured. At most [`MAX_TICKETS`](crate::exec::MAX_TICKETS) steps can wait.
+    /// Waits for a step, and returns its measured numbers. At most [`MAX_TICKETS`](crate::exec::MAX_TICKETS) steps can
+    /// wait.
     ///
     /// # Errors
-    /// When the device is lost, or more steps than that were started since.
+    /// When the device is lost, or more steps than this were started since.
     pub fn finish(&mut self, pending: Pending) -> Result<Step, TrainingError> {
         let outputs = self.session.take(pending.plan, pending.ticket)?;
         let measured = self.measured(pending.plan, outputs);
@@ -108,7 +109,7 @@ impl<O: Outputs> Training<O> {
     /// changing anything.
     ///
     /// # Errors
-    /// When a batch cannot be read or does not fit, there is none, memory runs out, or the device is lost.
+    /// When a batch cannot be read or does not fit, no batch has a sample, memory runs out, or the device is lost.
     pub fn evaluate<E>(
         &mut self,
         batches: impl IntoIterator<Item = Result<Batch, E>>,
@@ -130,7 +131,7 @@ impl<O: Outputs> Training<O> {
     /// dropout.
     ///
     /// # Errors
-    /// When the numbers are no whole images, memory runs out, or the device is lost.
+    /// When the numbers are not whole images, memory runs out, or the device is lost.
     pub fn predict(&mut self, images: &[f32]) -> Result<O::Tensors, TrainingError> {
         self.forward.predict(&mut self.session, self.parts.network.as_ref(), self.image, images)
     }
@@ -155,7 +156,7 @@ impl<O: Outputs> Training<O> {
     }
 
     /// Makes a step with gradients of your own, one for each parameter: clips them, and updates parameters, moments and average.
-    /// Parameters stay as they are where a gradient is not finite.
+    /// If a gradient is not finite, the parameters do not change.
     ///
     /// # Errors
     /// When a gradient is missing, has another shape, or belongs to no parameter, memory runs out, or the device is lost.
@@ -207,7 +208,7 @@ impl<O: Outputs> Training<O> {
         (self.image[0], self.image[1]) = (height, width);
     }
 
-    /// Runs `run` with the moving average in place of the parameters: to evaluate, predict or save it. Without
+    /// Calls `run` with the moving average instead of the parameters: to evaluate, predict or save it. Without
     /// [`TrainingOptions::average`] the parameters stay.
     ///
     /// # Errors
@@ -228,7 +229,7 @@ impl<O: Outputs> Training<O> {
     /// `optimizer.exp_avg.conv1.weight`; [`Session::tensor_names`] lists them. Weights have the axes KH KW I O.
     ///
     /// # Errors
-    /// When there is none of this name, or the device is lost.
+    /// When no tensor has this name, or the device is lost.
     pub fn tensor(&mut self, name: &str) -> Result<Tensor, TrainingError> {
         Ok(self.session.tensor(name)?)
     }
@@ -236,7 +237,7 @@ impl<O: Outputs> Training<O> {
     /// Sets a parameter, running statistic or moment.
     ///
     /// # Errors
-    /// When there is none of this name, it has another shape, or the device is lost.
+    /// When no tensor has this name, it has another shape, or the device is lost.
     pub fn set_tensor(&mut self, name: &str, tensor: &Tensor) -> Result<(), TrainingError> {
         Ok(self.session.set_tensor(name, tensor)?)
     }
@@ -246,7 +247,7 @@ impl<O: Outputs> Training<O> {
         &mut self.session
     }
 
-    /// Starts the moving average at the parameters as they are.
+    /// Starts the moving average at the current parameters.
     pub(super) fn restart_average(&mut self) -> Result<(), TrainingError> {
         if self.parts.options.average.is_some() {
             let parameters = self.session.read_group(Group::Parameters)?;
@@ -255,7 +256,7 @@ impl<O: Outputs> Training<O> {
         Ok(())
     }
 
-    /// The masks of the next step, where the network has dropout.
+    /// Seeds the masks of the next step, if the network has dropout.
     fn seed_dropout(&mut self, plan: PlanId) -> Result<(), TrainingError> {
         if self.session.plan(plan).input(DROPOUT_SEED).is_none() {
             return Ok(());
@@ -313,7 +314,7 @@ impl<O: Outputs> Training<O> {
     }
 }
 
-/// A pattern must match a parameter, and something must be left to train.
+/// Each pattern must match a parameter, and some parameter must remain to train.
 fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainingError> {
     let frozen = |pattern: &String| states.of(Group::Frozen).any(|(_, spec)| graph::names(pattern, &spec.name));
     let layers = || {

@@ -38,11 +38,11 @@ pub struct Update {
     pub optimizer: Optimizer,
     /// Largest L2 norm of all gradients together.
     pub clip: Option<f32>,
-    /// Gradients of several batches make one step.
+    /// Whether gradients of several batches make one step.
     pub accumulate: bool,
-    /// Keep a moving average of the parameters.
+    /// Whether to keep a moving average of the parameters.
     pub average: bool,
-    /// Output the norms of gradients and parameters.
+    /// Whether to output the norms of gradients and parameters.
     pub norms: bool,
     /// Width of activations and their gradients; with 16 bits the loss is scaled.
     pub precision: Precision,
@@ -59,13 +59,13 @@ impl Update {
     }
 }
 
-/// The use that a training graph makes of the gradients of its batch.
+/// How a training graph uses the gradients of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "tasks"), expect(dead_code, reason = "the loop over tasks makes the other phases"))]
 pub enum Phase {
-    /// It adds them to those of the batches before.
+    /// Adds them to those of earlier batches.
     Accumulate,
-    /// With those of the batches before, it changes the parameters.
+    /// Updates the parameters with them and those of earlier batches.
     Update,
     /// As [`Phase::Accumulate`], with gradients of the head alone; those of the stages are 0.
     HeadAccumulate,
@@ -85,7 +85,7 @@ impl Phase {
         if is_last { Phase::Update } else { Phase::Accumulate }
     }
 
-    /// The same phase with gradients of the head alone, where it is `head_alone` that trains.
+    /// The same phase, with gradients of the head alone if `head_alone`.
     #[cfg(feature = "tasks")]
     pub fn where_head_alone(self, head_alone: bool) -> Phase {
         match self {
@@ -121,7 +121,8 @@ pub fn append_update(g: &mut Graph, loss: Value, optimizer: Optimizer, clip: Opt
     append_training(g, [loss, loss], &Update::plain(optimizer, clip), Phase::Update)
 }
 
-/// Appends the gradients of all parameters and the whole of an [`Update`]; the second value are the totals of the loss.
+/// Appends the gradients of all parameters and the whole of an [`Update`]. The second value holds the totals of the
+/// loss.
 ///
 /// # Errors
 /// When a parameter does not reach the loss, or an op on the way has no gradient.
@@ -168,7 +169,7 @@ pub fn update_graph(states: StateTable, update: &Update, phase: Phase) -> Result
     Ok(g)
 }
 
-/// Appends accumulation, and what follows it in a phase that updates.
+/// Appends accumulation and, in a phase that updates, the update.
 fn append_rest(
     g: &mut Graph,
     mut gradients: Gradients,
@@ -215,11 +216,12 @@ pub(super) struct Gradients {
     pub packed: Value,
     /// Factor of the loss.
     pub scale: Option<Value>,
-    /// No parameter changes where its first number is not finite; without one, where the norm of the gradients is not.
+    /// No parameter changes if its first number is not finite; without a guard, if the norm of the gradients is not
+    /// finite.
     pub guard: Option<Value>,
 }
 
-/// Appends what follows the gradients.
+/// Appends the ops after the gradients: clipping, the optimizer, the moving average.
 pub(super) fn append_update_of(g: &mut Graph, gradients: Gradients, update: &Update) -> Result<(), GraphError> {
     let Gradients { packed, scale, guard } = gradients;
     let hyper = hyper(g);
@@ -230,7 +232,8 @@ pub(super) fn append_update_of(g: &mut Graph, gradients: Gradients, update: &Upd
             g.output(name, norm);
         }
     }
-    // Scaled gradients can overflow where the loss does not. Their norm shows it, and a loss that is not finite too.
+    // Scaled gradients can overflow although the loss does not. Their norm shows this, and a loss that is not finite
+    // too.
     let guard = guard.filter(|_| scale.is_none());
     let max_norm = update.clip.or(guard.is_none().then_some(f32::MAX));
     let factor = max_norm.map(|max_norm| ops::clip_scale(g, packed, scale, max_norm)).transpose()?;

@@ -23,7 +23,7 @@ pub struct Chosen {
     pub of_device: bool,
 }
 
-/// Samples that decide about all.
+/// Number of samples that stand for all.
 const LOOKED_AT: usize = 16;
 /// A class is rare with less than this share of the pixels of a mean class.
 const RARE: f64 = 0.2;
@@ -46,8 +46,9 @@ struct Facts {
     processor: bool,
 }
 
-/// The settings that fit the training images of `given`, without those that are given. None without a data set: the defaults were
-/// chosen for the built-in scenes. With several `ranks`, which may have other devices, the device decides nothing.
+/// The settings that fit the training images of `given`, without those that are given. Empty without a data set,
+/// because the defaults fit the built-in scenes. With several `ranks`, which may have other devices, the device decides
+/// nothing.
 ///
 /// # Errors
 /// When the settings are refused or the data cannot be read.
@@ -89,7 +90,7 @@ pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen
     Ok(choices)
 }
 
-/// Keys that the settings of an earlier run hold because data and device decided them, and that are not given beside its file.
+/// Keys in the settings of an earlier run that data and device decided, and that are not given beside its file.
 fn chosen_before(given: &Given) -> Vec<String> {
     let text = given.config.as_deref().and_then(|path| read_text(path, 1 << 20).ok()).unwrap_or_default();
     let keys = reasons(&text).map(|(key, _)| key.to_owned());
@@ -134,7 +135,7 @@ fn are_photographs(samples: &[Sample]) -> bool {
     2 * samples.iter().filter(|sample| is_photograph(sample)).count() > samples.len()
 }
 
-/// Number of classes that have pixels in the masks of some samples, and few of them.
+/// Number of classes that have few pixels, but some, in the masks of samples.
 fn rare_classes(samples: &[Sample], classes: usize) -> usize {
     let mut counts = vec![0usize; classes];
     for &class in samples.iter().flat_map(|sample| &sample.mask).filter(|&&class| class != IGNORED_BYTE) {

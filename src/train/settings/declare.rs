@@ -1,4 +1,4 @@
-//! The declaration of a task's settings, once: from the list come the resolved settings, the defaults, the known keys and the
+//! The declaration of a task's settings. One list gives the resolved settings, the defaults, the known keys and the
 //! flags of the command line.
 
 use std::path::Path;
@@ -17,7 +17,7 @@ pub struct Resolved {
     pub table: toml::Table,
     /// All settings as the `config.toml` of a run.
     pub toml: String,
-    /// The processes that train together; one, unless it is replaced.
+    /// The processes that train together; by default only this one.
     pub ranks: Arc<dyn Ranks>,
 }
 
@@ -43,8 +43,8 @@ impl Resolved {
 }
 
 /// Declares the settings of a task: its own, which must include `scenes`, `epochs`, `batch_size` and `lr`, and those that all
-/// tasks share. Settings without a default stand under `optional`. The ranges of the task's own settings are checked by a method that the
-/// type writes: `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>`.
+/// tasks share. Settings without a default stand under `optional`. The type checks the ranges of the task's own
+/// settings in a method: `fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError>`.
 ///
 /// The doc comment of a setting is its help on the command line, and ends with the default; `#[value("DIR")]` names its value
 /// there. The macro makes a type with a field for each setting; it implements

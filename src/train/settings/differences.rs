@@ -4,7 +4,7 @@
 pub(crate) struct Difference {
     /// Its key.
     pub key: String,
-    /// Its value in the first table: `not set` where it has none.
+    /// Its value in the first table: `not set` if it has none.
     pub before: String,
     /// Its value in the second.
     pub now: String,

@@ -33,7 +33,7 @@ pub enum ConfigError {
         /// Line, column and what was expected there.
         source: Box<toml::de::Error>,
     },
-    /// The config file has a key that no setting has.
+    /// The config file has a key that is not a setting.
     #[error("{}: unknown key `{key}`{} Known keys: {}",
         path.display(), did_you_mean(*nearest), keys.join(", "))]
     UnknownKey {
@@ -41,7 +41,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// The key as written.
         key: String,
-        /// The known key most like it, when one is.
+        /// The most similar known key, if any is similar.
         nearest: Option<&'static str>,
         /// All known keys.
         keys: &'static [&'static str],
@@ -88,7 +88,7 @@ pub enum ConfigError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// The setting that decides.
+        /// The condition for an effect.
         needs: Needs,
     },
     /// A setting that a resumed run ignores, because it has its own.
@@ -139,8 +139,8 @@ pub(crate) fn in_words(error: &toml::de::Error) -> String {
     }
 }
 
-/// The name that was meant, in a message of a name that a choice or a table does not have: "unknown variant `adamm`, expected one
-/// of `adam`, `sgd`".
+/// The name that was probably meant, from a message about a name that a choice or a table lacks: "unknown variant
+/// `adamm`, expected one of `adam`, `sgd`".
 fn slip(message: &str) -> Option<&str> {
     let names = ["unknown variant ", "unknown field "].iter().find_map(|start| message.split_once(start))?.1;
     let mut names = names.split('`').skip(1).step_by(2);

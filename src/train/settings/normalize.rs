@@ -13,8 +13,8 @@ use crate::text::meant;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Normalize {
-    /// Those that the weights were trained with where a run starts from weights, else those of the training images. The
-    /// `config.toml` of a run has what was chosen.
+    /// Those that the weights were trained with if a run starts from weights, else those of the training images. The
+    /// `config.toml` of a run has the chosen values.
     #[default]
     Auto,
     /// Measured on the training images.
@@ -40,7 +40,7 @@ impl Normalize {
         }
     }
 
-    /// The values where they are known without the images.
+    /// The values, if they are known without the images.
     pub fn known(self) -> Option<Normalization> {
         match self {
             Normalize::Auto | Normalize::Dataset => None,

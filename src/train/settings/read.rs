@@ -1,4 +1,5 @@
-//! The settings of a task as a trait, and how they are read: settings given directly over a file over defaults.
+//! The settings of a task as a trait, and how they are read: given settings override a file, and a file overrides
+//! defaults.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ impl Given {
         Given { config: Some(path.to_owned()), ..Given::default() }
     }
 
-    /// Where the value of a setting comes from. A file that cannot be read has none.
+    /// Where the value of a setting comes from. A file that cannot be read has no settings.
     pub fn origin(&self, key: &str) -> Origin {
         if self.settings.contains_key(key) {
             return Origin::Given;
@@ -75,13 +76,13 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
     /// The first value that is out of range.
     fn check_values(&self, rule: Rule<'_>) -> Result<(), ConfigError>;
 
-    /// The settings with those defaults written out that depend on other settings.
+    /// The settings, with the defaults that depend on other settings written out.
     fn with_defaults(self) -> Self;
 
     /// The settings without the run to resume, as a run keeps them.
     fn without_resume(self) -> Self;
 
-    /// The settings given directly over the config file over the defaults, validated.
+    /// The validated settings: those given directly, else those of the config file, else the defaults.
     ///
     /// # Errors
     /// An unreadable file, an unknown key, a wrong type, or a value out of range.
@@ -122,7 +123,8 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
     }
 }
 
-/// The settings given directly over those of the config file over the defaults, validated. A resumed run has its own file.
+/// The validated settings: those given directly, else those of the config file, else the defaults. A resumed run has
+/// its own file.
 pub(super) fn resolve<S: TaskSettings>(given: &Given) -> Result<S, ConfigError> {
     if let Some((table, path)) = &given.table {
         return from_table(table, path);
@@ -163,7 +165,7 @@ fn from_table<S: TaskSettings>(table: &toml::Table, path: &Path) -> Result<S, Co
     Ok(config)
 }
 
-/// Checks values: the first that is refused is an error.
+/// Checks values. The first refused value is an error.
 #[derive(Clone, Copy)]
 pub struct Rule<'a> {
     origin: &'a dyn Fn(&str) -> Origin,
@@ -192,8 +194,8 @@ impl Rule<'_> {
         }
     }
 
-    /// Refuses a setting that changes nothing beside the others, where it is given directly. Config files and sweeps give
-    /// settings to models of several kinds, so it passes there.
+    /// Refuses a setting without an effect if it is given directly. In config files and sweeps it passes, because these
+    /// hold settings for several kinds of models.
     ///
     /// # Errors
     /// [`ConfigError::NoEffect`] unless it `holds`.
@@ -252,8 +254,8 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
     Ok(table)
 }
 
-/// The settings of a resumed run: its file, over the settings that its state has. The state replaces what a damaged file lacks: one that
-/// is cut off, or is no TOML.
+/// The settings of a resumed run: its file, over the settings that its state has. The state replaces the settings that
+/// a damaged file lacks: a file that is cut off, or is not TOML.
 fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table, ConfigError> {
     if let Some(task) =
         read_text(path, MAX_CONFIG_BYTES).ok().and_then(|text| task_in(&text)).filter(|task| task != S::TASK)
@@ -276,7 +278,7 @@ fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table,
     Ok(settings)
 }
 
-/// The value of a type in a table.
+/// A table as a value of a type.
 pub(super) fn read_table<T: DeserializeOwned>(table: &toml::Table, path: &Path) -> Result<T, ConfigError> {
     let bad_toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
     table.clone().try_into().map_err(bad_toml)
@@ -301,10 +303,10 @@ fn check_keys(table: &toml::Table, path: &Path, keys: &'static [&'static str]) -
     Err(ConfigError::UnknownKey { path, key, nearest, keys })
 }
 
-/// The known key most like `key`, if any is like it at all.
+/// The known key most similar to `key`, if any is similar.
 fn nearest_key(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let written = key.to_lowercase().replace('-', "_");
-    // The common long names that no likeness of letters leads to a setting.
+    // Common long names whose letters are not similar to those of the setting.
     match written.as_str() {
         "learning_rate" => return Some("lr"),
         "workers" | "num_workers" | "threads" => return Some("loader_threads"),
