@@ -18,8 +18,9 @@ use super::listing::{relative, stem_of};
 use super::lists::ListFile;
 use super::parts::{Part, part_of_list};
 
-/// Refuses lists of the set at `root` that put an image into another part than the set does. Lists that agree are left out.
-/// `parts` gives the images with their parts. It is called only if there are lists other than those that divided the set.
+/// Refuses lists of the set at `root` that put an image into another part than the set does. Lists that agree are left
+/// out. `parts` gives the images with their parts. It is called only if there are lists other than those that divided
+/// the set.
 ///
 /// # Errors
 /// The first such line.

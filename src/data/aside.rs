@@ -10,7 +10,7 @@ use super::listing::Walk;
 use super::segmentation::folders;
 use super::segmentation::mask::MaskSource;
 
-/// Number of masks whose pixels are looked at.
+/// Number of masks whose pixels are read.
 const SAMPLE: usize = 4;
 impl Walk {
     /// The image files below a folder without masks. A mask has the name of an image, as segmentation pairs them

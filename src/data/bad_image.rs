@@ -35,7 +35,7 @@ pub enum ImageProblem {
     /// An empty file.
     #[error("file is empty (0 bytes)")]
     Empty,
-    /// Content that is no image of a known kind.
+    /// Content that is not an image of a known kind.
     #[error("not an image: its content is none of {SUPPORTED}")]
     NotAnImage,
     /// An image of a kind without decoder.

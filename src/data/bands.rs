@@ -54,8 +54,8 @@ pub(crate) fn greyed(mut image: RgbImage) -> RgbImage {
 /// Images on which the statistics of the fourth channel are measured.
 const MEASURED: usize = 500;
 
-/// Mean and standard deviation of the fourth channel for values from 0 to 1, over at most 500 images that are spread over
-/// `count`. A constant channel has deviation 1.
+/// Mean and standard deviation of the fourth channel for values from 0 to 1, over at most 500 images that are spread
+/// over `count`. A constant channel has deviation 1.
 ///
 /// # Errors
 /// When an image can no longer be read.

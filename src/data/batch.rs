@@ -70,8 +70,8 @@ pub trait Source: Send + Sync {
     /// Sizes of a sample, the same for all samples at all times.
     fn layout(&self) -> SampleLayout;
 
-    /// Identity of sample `index` before augmentation. A resumed run names the samples whose identity changed. With `None`
-    /// it compares the number of samples alone.
+    /// Identity of sample `index` before augmentation. A resumed run names the samples whose identity changed. With
+    /// `None` it compares the number of samples alone.
     fn identity(&self, index: usize) -> Option<Identity> {
         let _ = index;
         None

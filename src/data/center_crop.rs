@@ -1,5 +1,6 @@
 //! Images as the published evaluations of ImageNet's classifiers see them: sizes and positions are whole pixels, as in
-//! torchvision. [`cover_with_margin_into`](super::resize::cover_with_margin_into) cuts the same area to fractions of a pixel.
+//! torchvision. [`cover_with_margin_into`](super::resize::cover_with_margin_into) cuts the same area to fractions of a
+//! pixel.
 
 use std::sync::Arc;
 
@@ -20,8 +21,9 @@ pub struct CenterCrop {
 }
 
 impl CenterCrop {
-    /// Scales and crops as torchvision's `ImageClassification` preset does for Pillow's images: the longer side is rounded
-    /// down, the filter is bilinear and widened when shrinking, and an odd rest of an even number of pixels goes to the end.
+    /// Scales and crops as torchvision's `ImageClassification` preset does for Pillow's images: the longer side is
+    /// rounded down, the filter is bilinear and widened when shrinking, and an odd rest of an even number of pixels
+    /// goes to the end.
     ///
     /// # Panics
     /// When `crop` is larger than `resize`, or one is 0; both are defects of the caller.

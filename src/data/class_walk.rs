@@ -34,7 +34,8 @@ impl ClassWalk {
     /// Walks the class folders in `root`. `decisions` gets what is left out.
     ///
     /// # Errors
-    /// Without class folders or without the images that are `needed`, and where other folders than these can be the classes.
+    /// Without class folders or without the images that are `needed`; also if the folders inside of the class folders
+    /// may be the classes.
     pub fn of(root: &Path, needed: Needed, decisions: &mut Decisions) -> Result<Self, DataError> {
         let folders = subfolders(root)?;
         if folders.is_empty() {
@@ -68,8 +69,8 @@ impl ClassWalk {
     }
 }
 
-/// Refuses class folders whose inner folders may be the classes as well. A note says that the outer ones are the classes where
-/// some hold several folders. `inner` are the folders inside of each class that hold images.
+/// Refuses class folders whose inner folders may be the classes as well. If some class folders hold several folders, a
+/// note says that the outer ones are the classes. `inner` has the folders with images inside of each class.
 fn require_one_level(
     root: &Path,
     classes: &[(String, PathBuf)],
@@ -102,8 +103,8 @@ fn contents(entries: &[PathBuf]) -> String {
     }
 }
 
-/// Entries of `root` that are left out beside parts or class folders: images (for the reason `image`), folders of images,
-/// and tables, which class folders replace.
+/// Entries of `root` that are left out beside parts or class folders: images (for the reason `image`), folders of
+/// images, and tables, which class folders replace.
 pub(super) fn beside(root: &Path, others: &[PathBuf], image: &Why) -> Result<Vec<LeftOut>, DataError> {
     let mut found = Vec::new();
     for path in entries(root)? {
@@ -170,8 +171,8 @@ pub(super) fn folder_of_classes(root: &Path, folders: &[PathBuf]) -> Result<Path
     Ok(home(root, folders)?.unwrap_or_else(|| root.to_path_buf()))
 }
 
-/// Refuses folders that are named as parts (`train_images`, `test_images`), because the parts would become the classes. It
-/// suffices that one is named after training and another after validation or test.
+/// Refuses folders that are named as parts (`train_images`, `test_images`), because the parts would become the classes.
+/// One folder named after training and another after validation or test are enough.
 fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
     let mut named = Vec::new();
     for folder in folders {

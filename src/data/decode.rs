@@ -9,8 +9,7 @@
 //! | 16 bits a sample | 8 bits, rounded; samples of sets that use 10, 12 or 14 bits are scaled by those ([`SampleDepth`]) |
 //! | 32-bit floats | 0 to 1 becomes 0 to 255; a file with other values is refused |
 //! | a palette | the colors of the palette |
-//! | alpha | composited on **white**. Dropping alpha would show the colors beneath transparent pixels. In TIFF's
-//! associated alpha, the colors are already multiplied by alpha |
+//! | alpha | composited on **white**. Dropping alpha would show the colors beneath transparent pixels. In TIFF's associated alpha, the colors are already multiplied by it |
 //! | CMYK, with Adobe's inverted values or without | RGB, as the decoder converts it |
 //! | an EXIF orientation | turned upright, as viewers show it |
 //! | a color profile (ICC) | ignored, as in torchvision and Pillow |

@@ -153,8 +153,8 @@ impl SampleDepth {
         }
     }
 
-    /// Counts facts of a file for the note: several pages or frames, of which the first is read, and the name of a color profile,
-    /// which is not applied. Only the first reading of a set counts.
+    /// Counts facts of a file for the note: whether it has several pages or frames, of which the first is read, and the
+    /// name of a color profile, which is not applied. Only the first reading of a set counts.
     pub(crate) fn look(&self, seen: impl FnOnce() -> (bool, Option<String>)) {
         if self.settled.load(Ordering::Relaxed) == 1 {
             return;
@@ -182,7 +182,8 @@ impl SampleDepth {
         self.bits.swap(bits, Ordering::Relaxed) != bits
     }
 
-    /// Refuses a 16-bit image that would have changed the choice if the sample had held it, or that a model would see as white.
+    /// Refuses a 16-bit image that would have changed the choice if the sample had held it, or with values that a model
+    /// would clip to white.
     ///
     /// # Errors
     /// [`ImageProblem::OtherDepth`], [`ImageProblem::DeeperThanModel`] and [`ImageProblem::DarkForModel`].

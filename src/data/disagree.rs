@@ -11,8 +11,8 @@ use super::names::{composed, shortened};
 /// Folder, label and place of an image.
 pub(crate) type Labeled = (String, String, String);
 
-/// Two places that contradict each other: a folder with two labels, or a label in two folders. Labels may differ from the names
-/// of the folders, as numbers do.
+/// Two places that contradict each other: a folder with two labels, or a label in two folders. Labels may differ from
+/// the names of the folders, for example as numbers.
 pub(crate) fn disagreement(images: &[Labeled]) -> Option<String> {
     let first = |key: fn(&Labeled) -> &String| -> HashMap<&String, &Labeled> {
         images.iter().rev().map(|image| (key(image), image)).collect()
@@ -29,9 +29,9 @@ pub(crate) fn disagreement(images: &[Labeled]) -> Option<String> {
     })
 }
 
-/// Compares the text after the names in lists with the labels of the set at `root`, whose source has a name and a number of classes.
-/// If there are more different texts than classes, the texts are not labels and are not compared. `label` gives the
-/// label and the path of an image. Returns a note.
+/// Compares the text after the names in lists (`second`) with the labels of the set at `root`. `source` is the name of
+/// what gives these labels, and `classes` their number. If there are more different texts than classes, the texts are
+/// not labels and are not compared. `label` gives the label and the path of an image. Returns a note.
 ///
 /// # Errors
 /// Two labels in the lists for one of the set, or one for two.

@@ -2,10 +2,9 @@
 //!
 //! | file | reading |
 //! |---|---|
-//! | `split.json`: `{"train": ["a.png"], "val": ["b.png"]}` | the names of each part; of an entry in brackets, the
-//! first value is the name |
+//! | `split.json`: `{"train": ["a.png"], "val": ["b.png"]}` | the names of each part; of an entry in brackets, the first value is the name |
 //! | `split.json`: `{"a.png": "train", "b.png": "val"}` | the part of each name |
-//! | `split.yaml` | likewise |
+//! | `split.yaml` | as `split.json` |
 //! | `split.csv`: a column of names, a column of `train`, `val` and `test` | the part of each row |
 //! | `split.jsonl`: `{"file": "a.png", "split": "train"}` in each line | the part of each line |
 //!
@@ -189,8 +188,7 @@ type Row = (Part, usize, String);
 const CLASS_LISTS: [&str; 4] = ["classes", "class_names", "labels", "names"];
 
 /// The rows of an object that maps parts to lists of names, or names to parts. Other entries of an object with lists
-/// are
-/// remarks. A key that occurs twice keeps both values, so that a contradiction is found.
+/// are remarks. A key that occurs twice keeps both values, so that a contradiction is found.
 fn rows_of_entries(Entries(entries): Entries) -> Option<Vec<Row>> {
     let has_lists = entries.iter().any(|(key, value)| value.is_array() && part_in_name(key).is_some());
     let mut rows = Vec::new();
@@ -225,8 +223,7 @@ fn first_of(fields: &[Value]) -> Option<Value> {
 }
 
 /// The rows of a table with a column that names images, possibly one of their masks, and one of parts. `None` if the
-/// table
-/// has none or several of these columns, such as columns that name different images.
+/// table has none or several of these columns, such as columns that name different images.
 fn rows_of_table(path: &Path, text: &str, named: Named<'_>) -> Result<Option<Vec<Row>>, DataError> {
     let index = named.index;
     let records = TableText::new(path, text).records()?;

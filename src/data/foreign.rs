@@ -1,5 +1,5 @@
-//! Files of data sets that are not read: archives, containers of arrays, and annotations of other tools. One table of kinds, with
-//! what converts each.
+//! Files of data sets that are not read: archives, containers of arrays, and annotations of other tools. One table
+//! lists the kinds, with a program that converts each.
 
 use std::io::Read;
 use std::path::Path;

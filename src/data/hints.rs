@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Hints {
     /// Column of a table that names the image files: its name in the first line, or its number from 1.
     pub path_column: Option<String>,
-    /// Column of a table that holds the labels, named likewise.
+    /// Column of a table that holds the labels: its name or its number.
     pub label_column: Option<String>,
     /// Folder that the paths of a table are relative to; the table's own folder when not given.
     pub image_root: Option<PathBuf>,

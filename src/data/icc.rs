@@ -5,7 +5,8 @@ const HEADER: usize = 132;
 /// Bytes of an entry in the list of tags: name, place, length.
 const ENTRY: usize = 12;
 
-/// The description of an RGB profile that is not sRGB; `None` for sRGB, for grey and CMYK, and for what is no profile.
+/// The description of an RGB profile that is not sRGB; `None` for sRGB, for grey and CMYK, and for bytes that are not a
+/// profile.
 pub(crate) fn other_than_srgb(profile: &[u8]) -> Option<String> {
     if profile.get(36..40)? != b"acsp" || profile.get(16..20)? != b"RGB " {
         return None;

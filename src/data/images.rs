@@ -105,7 +105,7 @@ impl ImageDataset for ImageFiles {
 
 /// Opens every image below `path`, at any depth. Folders `train/`, `val/` and `test/` directly in it (or their usual
 /// other names) are the parts. Without them all images are one set, class folders or not. Lists (`train.txt`,
-/// `val.txt`) divide it, else the seed.
+/// `val.txt`) divide it; without lists, the seed does.
 ///
 /// # Errors
 /// Where there are fewer than two images, a part has none, or a list names a file that does not exist.
@@ -234,7 +234,8 @@ fn divided(
     hold_out(images, options)
 }
 
-/// Divides images by lists of their names. Without a list of validation or test images the listed ones are divided by seed.
+/// Divides images by lists of their names. Without a list of validation or test images the listed ones are divided by
+/// seed.
 fn by_lists(
     root: &Path,
     images: Vec<PathBuf>,

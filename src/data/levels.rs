@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::names;
 
-/// The problem of folders that all hold folders, if two hold a folder of the same name, such as folds, magnifications or
-/// cameras: either level may be the classes. The same holds if labeled images lie beside unlabeled ones. A single
+/// The problem of folders that all hold folders, if two hold a folder of the same name, such as folds, magnifications
+/// or cameras: either level may be the classes. The same holds if labeled images lie beside unlabeled ones. A single
 /// folder in each is not a second level.
 pub(super) fn two_levels(outer: &[&str], inner: &[BTreeSet<String>]) -> Option<String> {
     let is_unlabeled = |name: &&str| matches!(&*name.to_lowercase(), "unlabeled" | "unlabelled" | "unsup");

@@ -170,9 +170,9 @@ impl Index {
     }
 
     /// The file with the longest ending of a path or an address of another machine, such as `images/x.jpg` for
-    /// `/label-studio/data/upload/1/x.jpg` or `s3://bucket/x.jpg?sig=1`. A file in another part than that of the path is no match. The
-    /// name alone is no match in a folder that is named neither after images nor after a part: such folders may hold different files
-    /// of the same name.
+    /// `/label-studio/data/upload/1/x.jpg` or `s3://bucket/x.jpg?sig=1`. A file in another part than that of the path
+    /// does not match. In a folder that is named neither after images nor after a part, the file name alone does not
+    /// match, because such folders may hold different files of one name.
     pub fn find_of_other_machine(&self, listed: &str) -> Match {
         let listed = listed.trim().replace('\\', "/");
         let is_address = listed.contains("://");
@@ -203,7 +203,7 @@ impl Index {
             rest = line[front.len()..].trim_start_matches([' ', '\t', ',', ';']);
             found = self.find(name);
         }
-        // `pic 7.png` is no line about `pic.png`.
+        // `pic 7.png` is not a line about `pic.png`.
         let is_other_file = !is_image(Path::new(name)) && is_image(Path::new(rest)) && self.find(rest) == Match::None;
         if found == Match::None || is_other_file { (whole, "") } else { (found, rest) }
     }

@@ -98,9 +98,10 @@ pub(crate) fn tables_of_files(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(named.into_iter().map(|(_, path)| path).collect())
 }
 
-/// The part of each of the `images` that a table names, by the lists in its folder `root`, else by the folders that the images lie in;
-/// `None` without either. An image that no list names has no part. Tables named after a part are lists only where they name files
-/// alone. Text after the names in lists is compared with `labels`, one for each image, where they are given.
+/// The part of each of the `images` that a table names: by the lists in its folder `root`, or else by the folders that
+/// the images lie in. `None` if neither gives parts. An image that no list names has no part. Tables named after a part
+/// are lists only where they name files alone. Text after the names in lists is compared with `labels`, one for each
+/// image, where they are given.
 ///
 /// # Errors
 /// Those of [`find`], [`lists::deal`] and [`disagree::of_lists`].
@@ -129,7 +130,8 @@ pub(crate) fn deal_beside_table(
     Ok(Some(dealt.parts))
 }
 
-/// The part of each image by its folder, such as `train/`, if all have one, and some are for training and others are not.
+/// The part of each image by its folder, such as `train/`, if all have one, and some are for training and others are
+/// not.
 fn by_folders(root: &Path, images: &[&Path], decisions: &mut Decisions) -> Option<Vec<Option<Part>>> {
     let part = |path: &&Path| {
         let folders = path.strip_prefix(root).unwrap_or(path).parent()?;

@@ -103,8 +103,7 @@ pub(crate) fn files_named(folder: &Path, names: &[&str]) -> Result<Vec<PathBuf>,
 }
 
 /// [`entries`] with the types that the listing itself has, so that a million files need no `stat` each. The type is
-/// `None`
-/// for links, and on file systems that store no types.
+/// `None` for links, and on file systems that store no types.
 fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     let mut entries = all_entries(folder)?;
     entries.retain(|(path, _)| !is_of_system(path));
@@ -115,8 +114,7 @@ fn typed_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
 fn all_entries(folder: &Path) -> Result<Vec<Typed>, DataError> {
     let mut found = unsorted_entries(folder)?.collect::<Result<Vec<_>, _>>()?;
     // Only the last component differs, so the order of the texts is that of the names. Comparing paths would split both
-    // into
-    // components.
+    // into components.
     found.sort_unstable_by(|(a, _), (b, _)| a.as_os_str().cmp(b.as_os_str()));
     Ok(found)
 }
@@ -193,8 +191,8 @@ const OWN_FILES: [&[&str]; 7] = [
     &["sweep.csv", "sweep.md"],
 ];
 
-/// Whether a folder is output of shadegrad: a run, a sweep, a comparison, predictions, a folder for a hub, a corrected copy, or a
-/// folder of such folders without images.
+/// Whether a folder is output of shadegrad: a run, a sweep, a comparison, predictions, a folder for a hub, a corrected
+/// copy, or a folder of such folders without images.
 pub(crate) fn is_own_output(folder: &Path) -> bool {
     own_output(folder, 0)
 }

@@ -68,8 +68,8 @@ pub(super) fn is_place(root: &Path, folder: &Path) -> bool {
     FOLDERS.iter().any(|name| root.join(name) == *folder)
 }
 
-/// The lists of the set at `root`: text files named after a part (`train.txt`, `val_list.txt`), in the root, else in a
-/// folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
+/// The lists of the set at `root`: text files named after a part (`train.txt`, `val_list.txt`) in the root, or else in
+/// a folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
 ///
 /// # Errors
 /// Where a list cannot be read, or a part has two lists.
@@ -103,7 +103,8 @@ fn folders(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     all.filter(|folder| folder.is_dir())
 }
 
-/// The lists of the CUB birds: `images.txt` numbers the images, and `train_test_split.txt` gives 1 to those for training.
+/// The lists of the CUB birds: `images.txt` numbers the images, and `train_test_split.txt` gives 1 to those for
+/// training.
 fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
     let [images, split] = ["images.txt", "train_test_split.txt"].map(|name| root.join(name));
     if !images.is_file() || !split.is_file() {
@@ -269,9 +270,9 @@ impl Dealt {
     }
 }
 
-/// The part of each of `count` images by the lists. `files` are the files below `root`, each with the index of its image. A line
-/// is the name of a file, with or without other columns after it. Without a list of training images, images that no list names
-/// are for training. `decisions` gets the lists and the remarks on them.
+/// The part of each of `count` images by the lists. `files` are the files below `root`, each with the index of its
+/// image. A line starts with the name of a file; other columns may follow. Without a list of training images, all
+/// unlisted images are for training. `decisions` gets the lists and the remarks on them.
 ///
 /// # Errors
 /// [`DataError::BadImages`] with every line that names no image or several.

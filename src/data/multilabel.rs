@@ -112,8 +112,8 @@ impl MultiLabelSet {
         self.images.depth()
     }
 
-    /// The same images, with labels as indices into `classes`. The set may lack some of these. Names are compared in composed
-    /// Unicode form.
+    /// The same images, with labels as indices into `classes`. The set may lack some of the classes. Names are compared
+    /// in composed Unicode form.
     ///
     /// # Errors
     /// [`DataError::UnknownClasses`] if the set has a class that is not in `classes`.

@@ -13,7 +13,7 @@ pub(crate) fn composed(name: &str) -> String {
 
 /// The order of class names: by value if both are numbers, else by name.
 ///
-/// It is no total order on a list of numbers and other names; see [`sort`].
+/// It is not a total order on a list of numbers and other names; see [`sort`].
 fn by_value(a: &str, b: &str) -> Ordering {
     match (value(a), value(b)) {
         (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
@@ -29,7 +29,8 @@ pub(crate) fn value(name: &str) -> Option<f64> {
     if is_number { name.parse().ok() } else { None }
 }
 
-/// Two names of one value in two notations: `1` and `01`, `2` and `2.0`, `1e0`, `1,000` and `1000`, `True` and `true` or `1`.
+/// Two names of one value in two notations: `1` and `01`, `2` and `2.0`, `1e0`, `1,000` and `1000`, `True` and `true`
+/// or `1`.
 pub(crate) fn same_value(names: &[String]) -> Option<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     let keys = names.iter().filter_map(|name| Some((canonical(name)?, name)));
@@ -68,7 +69,7 @@ fn without_thousands(text: &str) -> Option<String> {
 }
 
 /// Pairs of names that differ in case, width, outer blanks or invisible characters alone, such as `Cat ` and `cat`.
-/// Names of one letter, such as `A` and `a`, are no pair.
+/// Names of one letter, such as `A` and `a`, are not such a pair.
 pub(crate) fn case_twins(names: &[String]) -> Vec<(&str, &str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     names.iter().filter_map(|name| known.insert(visible(name), name).map(|first| (first, name.as_str()))).collect()

@@ -43,8 +43,8 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
     Ok(splits)
 }
 
-/// Opens the multi-label data set at `path`, in the format that [`formats()`](super::formats()) recognizes there. The path
-/// may also be that of a table.
+/// Opens the multi-label data set at `path`, in the format that [`formats()`](super::formats()) recognizes there. The
+/// path may also be that of a table.
 ///
 /// | format | how labels are written |
 /// |---|---|
@@ -54,9 +54,9 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
 /// | class folders | `train/CLASS/*.png` with `val/` or `test/` beside it, or `CLASS/*.png` split by seed; an image is in the folder of each of its classes, as a link or as a copy of the same name |
 ///
 /// A folder has one table, or one for each part: `train.csv` and `val.csv`, or a table in `train/` and one in `val/`.
-/// Paths in a table are those of [`open_classification`]. A table may have a column `split` of `train`, `val` and `test`.
-/// Class names are sorted (numbers by value), or have the order of the 0/1 columns, or that of a `classes.txt` beside the
-/// table. All parts share the class list. Each class needs a training image.
+/// Paths in a table are those of [`open_classification`]. A table may have a column `split` of `train`, `val` and
+/// `test`. Class names are sorted (numbers by value), or have the order of the 0/1 columns, or that of a `classes.txt`
+/// beside the table. All parts share the class list. Each class needs a training image.
 ///
 /// # Errors
 /// The message names the path, its content and the expectation. Ambiguous data is refused with both readings.

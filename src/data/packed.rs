@@ -73,7 +73,7 @@ impl ClassificationDataset for PackedDataset {
     }
 }
 
-/// The two parts as stored, or the training part split by seed if there is no other.
+/// The two parts as stored, or the training part split by seed if there is no test part.
 pub(crate) fn into_splits(
     train: PackedDataset,
     test: Option<PackedDataset>,

@@ -6,7 +6,8 @@
 //! | the folders of the files | names files in `masks/`, `labels/`, … |
 //! | the pixels | names files of few colors, and the other column names pictures |
 //!
-//! Names and folders that contradict each other are refused. Numbers of rows, which some programs write before each row, name no files.
+//! Names and folders that contradict each other are refused. Row numbers, which some programs write before each row, do
+//! not name files.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use super::names::shortened;
 use super::reading::{self, Role};
 use super::records::PATH_NAMES;
 
-/// Number of files of a column whose pixels are looked at.
+/// Number of files of a column whose pixels are read.
 const SAMPLE: usize = 4;
 
 /// The files that a table may name.

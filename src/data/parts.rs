@@ -125,10 +125,11 @@ pub(crate) struct PartFolders {
 impl PartFolders {
     /// Finds the part of each folder in `root` by its name, without regard to case.
     ///
-    /// Where no folder is named `train`, names with other words count too (`seg_train`, `X_train`, `test-jpg`, `val2017`): if
-    /// there is one training folder, which `accept` accepts, and one of another part.
+    /// Where no folder is named `train`, names with other words count too (`seg_train`, `X_train`, `test-jpg`,
+    /// `val2017`): if there is one training folder, which `accept` accepts, and one of another part.
     ///
-    /// Of a part whose only entry is a folder of the same name, as archives are often unpacked, that folder is the part.
+    /// Of a part whose only entry is a folder of the same name, as archives are often unpacked, that folder is the
+    /// part.
     ///
     /// # Errors
     /// Where two folders are the same part. Choosing one would leave the other out silently.

@@ -41,15 +41,13 @@ pub struct PrepareOptions {
     /// Width of the resized samples, in pixels; at least 1.
     pub width: u32,
     /// An image without a mask is scaled to cover the sample's size times this factor (at least 1), and cropped to the
-    /// center.
-    /// 256 / 224 is torchvision's `Resize(256)` before `CenterCrop(224)`. Of several parts, the first (training) has
-    /// the
-    /// factor 1.
+    /// center. 256 / 224 is torchvision's `Resize(256)` before `CenterCrop(224)`. Of several parts, the first
+    /// (training) has the factor 1.
     pub margin: f64,
     /// Leave out samples that cannot be read, instead of an error.
     pub skip_bad: bool,
-    /// Bytes of resized samples that may be kept in memory, over all data sets prepared together. Sets that do not fit are
-    /// read on demand; see [`prepare`].
+    /// Bytes of resized samples that may be kept in memory, over all data sets prepared together. Sets that do not fit
+    /// are read on demand; see [`prepare`].
     pub memory_budget: u64,
 }
 
@@ -111,7 +109,7 @@ pub trait SampleSet: Clone + Send + Sync {
     /// [`DataError::BadImage`] if its file cannot be read.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// The same image with its four channels as stored.
+    /// The image of sample `index` with its four channels as stored.
     ///
     /// # Errors
     /// [`DataError::BadImage`], also for an image that has no four channels.
@@ -120,8 +118,7 @@ pub trait SampleSet: Clone + Send + Sync {
     }
 
     /// Writes sample `index`, resized to (height, width), into `out`: the image is scaled to cover the size times the
-    /// margin,
-    /// and cropped to the center. Returns size and digest of the pixels before resizing.
+    /// margin, and cropped to the center. Returns size and digest of the pixels before resizing.
     ///
     /// # Errors
     /// [`DataError::BadImage`] if one of its files cannot be read.
@@ -174,21 +171,19 @@ pub struct Prepared<S: SampleSet> {
     facts: S::Facts,
 }
 
-/// Prepares the parts of a data set together, with one memory budget, one progress and one list of bad samples. The training
-/// part comes first.
+/// Prepares the parts of a data set together, with one memory budget, one progress and one list of bad samples. The
+/// training part comes first.
 ///
 /// | all resized samples | unreadable samples | read now | in memory |
 /// |---|---|---|---|
 /// | fit the budget | an error, or left out | all | all |
 /// | exceed the budget | left out (`skip_bad`) | all | each from its first use, while the budget lasts |
-/// | exceed the budget | an error, at the latest at their first use | [`SAMPLED`] of each part, by a fixed seed | each
-/// from its first use, while the budget lasts |
+/// | exceed the budget | an error, at the latest at their first use | [`SAMPLED`] of each part, by a fixed seed | each from its first use, while the budget lasts |
 ///
 /// The facts are counts over the samples that were read.
 ///
 /// It uses all cores of rayon's pool. The result does not depend on their number. All parts are read again if their
-/// 16-bit
-/// samples use fewer bits.
+/// 16-bit samples use fewer bits.
 ///
 /// # Errors
 /// | error | cause |
@@ -293,8 +288,8 @@ impl<S: SampleSet> Prepared<S> {
         &self.own_sizes
     }
 
-    /// Whether only a sample of the images was read. The others are read when they are needed, and the facts are those of
-    /// the sample.
+    /// Whether only a sample of the images was read. The others are read when they are needed, and the facts are those
+    /// of the sample.
     pub fn is_sampled(&self) -> bool {
         self.is_sampled
     }
@@ -403,5 +398,5 @@ impl<S: SampleSet> Prepared<S> {
     }
 }
 
-/// The augmentation of a source, if any.
+/// The augmentation of a source; `None` without augmentation.
 type Augmenting = Option<Arc<Augmentation>>;

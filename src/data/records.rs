@@ -109,11 +109,11 @@ impl<'a> TableText<'a> {
         first.iter().flatten().map(String::from).collect()
     }
 
-    /// The records by the first of the possible delimiters that gives all rows of a sample the same number of fields, else by the
-    /// first.
+    /// The records, cut at the first possible delimiter that gives all rows of a sample the same number of fields;
+    /// without such a delimiter, at the first possible one.
     ///
     /// # Errors
-    /// As of [`TableText::records_by`].
+    /// Those of [`TableText::records_by`].
     pub fn records(&self) -> Result<Vec<StringRecord>, DataError> {
         self.records_by(self.delimiter())
     }

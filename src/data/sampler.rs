@@ -11,13 +11,14 @@ choices! {
     pub enum Sampler default All {
         /// Each sample once
         All = "all",
-        /// As many draws as there are samples, with equal shares of all classes: a class at random, then one of its samples
+        /// As many draws as there are samples, with equal shares of all classes: a class at random, then one of its
+        /// samples
         Balanced = "balanced",
     }
 }
 
-/// The samples of a source by class, for draws that are balanced over the classes. A sample of several classes belongs to each.
-/// Samples without a class are one more class.
+/// The samples of a source by class, for draws that are balanced over the classes. A sample of several classes belongs
+/// to each. Samples without a class are one more class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
     /// Samples of each class that has any, by class; those without a class last.

@@ -117,7 +117,8 @@ fn class_files_in_folders(root: &Path, found: &Found) -> Result<Vec<String>, Dat
     name_lists::in_folders(root, found.home.as_deref(), files.map(PathBuf::as_path))
 }
 
-/// The coding of the masks: by the files beside the set, by its format, by a threshold, by a list of names, or by the masks.
+/// The coding of the masks: by the files beside the set, by its format, by a threshold, by a list of names, or by the
+/// masks.
 fn coding_of(
     path: &Path,
     found: &mut Found,

@@ -75,8 +75,8 @@ impl Store {
         Ok((store, results))
     }
 
-    /// Keeps samples `0..count`, and reads those at `places` on all cores, as [`Self::read`]. Each sample comes into memory at
-    /// its first use, while `budget` bytes last.
+    /// Keeps samples `0..count`, and reads those at `places` on all cores, as [`Self::read`]. Each sample comes into
+    /// memory at its first use, while `budget` bytes last.
     ///
     /// # Errors
     /// As [`Self::read`].

@@ -28,8 +28,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
 
 /// Refuses a file that may not be read.
 ///
-/// [`DataError::Io`] if the permission is missing.
-/// As the sentence says.
+/// [`DataError::Io`] if the permission is missing. As the sentence says.
 pub(crate) fn require_right(path: &Path) -> Result<(), DataError> {
     match File::open(path) {
         Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {

@@ -7,7 +7,8 @@ const MOST: usize = 10_000;
 pub(crate) const PHOTOMETRIC: u64 = 262;
 /// Tag of the compression.
 pub(crate) const COMPRESSION: u64 = 259;
-/// Tag of the meaning of samples beyond the colors: 1 for an alpha that the colors are multiplied by, 2 for one that they are not.
+/// Tag of the meaning of samples beyond the colors: 1 for an alpha that the colors are multiplied by, 2 for one that
+/// they are not.
 pub(crate) const EXTRA_SAMPLES: u64 = 338;
 /// Tag of the number of samples of a pixel.
 pub(crate) const SAMPLES: u64 = 277;

@@ -11,17 +11,18 @@ use super::text::{decode, read_file};
 
 /// Extensions of files that may be lists.
 const EXTENSIONS: [&str; 7] = ["txt", "lst", "csv", "tsv", "json", "jsonl", "ndjson"];
-/// Largest file that is looked at, in bytes.
+/// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
-/// Largest number of files that are looked at.
+/// Largest number of files that are read.
 const MAX_FILES: usize = 60;
 /// Number of names in a file that are looked up.
 const MAX_NAMES: usize = 20_000;
 /// Names of files that list classes.
 const CLASS_LISTS: [&str; 6] = ["classes", "labels", "codes", "class_names", "names", "obj"];
 
-/// Records the unused lists of a set that was divided by seed as left out. Such a list is a text file in the folder of the set,
-/// or in a folder there, that names at least two images and does not belong to one, as `a.txt` to `a.png`. `used` are the tables of labels.
+/// Records the unused lists of a set that was divided by seed as left out. An unused list is a text file in the folder
+/// of the set, or in a folder there, that names at least two images. A file that belongs to one image, as `a.txt` to
+/// `a.png`, is not a list. `used` are the tables of labels.
 pub(crate) fn report<'a>(
     root: &Path,
     used: &[PathBuf],
@@ -44,7 +45,7 @@ pub(crate) fn report<'a>(
     decisions.left_out.extend(unused.map(|path| LeftOut::new(path, Why::UnusedList)));
 }
 
-/// The first text file of a set without labels that names two of its images or more, as the rest of a sentence.
+/// The first text file of a set without labels that names at least two of its images, as the rest of a sentence.
 pub(crate) fn clue(root: &Path) -> Option<String> {
     let images = Walk::below(root).ok()?.images;
     let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();

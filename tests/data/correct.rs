@@ -1,5 +1,5 @@
-//! A check's JSON has the same keys whatever was found. A corrected copy holds what training is given, without faults, and
-//! is never made in place.
+//! A check's JSON has the same keys whatever was found. A corrected copy holds what training is given, without faults,
+//! and is never made in place.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -199,7 +199,8 @@ fn are_halves(splits: &SegmentationSplits) {
     }
 }
 
-/// Brightness makes two classes, whatever stores it: greys, samples of 1 bit and of 16, a palette of black and white, JPEG.
+/// Brightness makes two classes, whatever stores it: greys, samples of 1 bit and of 16, a palette of black and white,
+/// JPEG.
 #[test]
 fn a_threshold_makes_two_classes() {
     let dir = temp();
@@ -235,8 +236,8 @@ fn one_bit(path: &Path, is_indexed: bool) {
     encoder.write_header().unwrap().write_image_data(&row).unwrap();
 }
 
-/// The threshold decides where values can be read in two ways, takes the names of a list of two, and is refused beside other
-/// classes.
+/// The threshold decides where values can be read in two ways, takes the names of a list of two, and is refused beside
+/// other classes.
 #[test]
 fn a_threshold_decides_between_two_readings() {
     let dir = temp();

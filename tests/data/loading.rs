@@ -155,8 +155,8 @@ fn a_panic_outside_of_a_sample_ends_no_thread() {
     }
 }
 
-/// 700 files of 8x8 in class folders: 600 training and 100 validation images. `replace` changes a training image that is not
-/// in the sample of those that are read before training.
+/// 700 files of 8x8 in class folders: 600 training and 100 validation images. `replace` changes a training image that
+/// is not in the sample of those that are read before training.
 fn many(replace: impl Fn(&Path)) -> (TempDir, Splits) {
     let dir = crate::temp();
     for number in 0..700u32 {

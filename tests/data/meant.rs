@@ -1,5 +1,5 @@
-//! Ambiguous data is read in the intended way, or refused with both readings and the setting that decides. Each case was
-//! once misread silently.
+//! Ambiguous data is read in the intended way, or refused with both readings and the setting that decides. Each case
+//! was once misread silently.
 
 mod annotations;
 mod cells;

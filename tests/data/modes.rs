@@ -12,8 +12,8 @@ use shadegrad::data::{
 
 use crate::temp;
 
-/// `Image.new('CMYK', (8, 8), (200, 40, 10, 30)).save(b, 'JPEG', quality=95, optimize=True)` in Pillow, which inverts the
-/// values and says so in Adobe's marker.
+/// `Image.new('CMYK', (8, 8), (200, 40, 10, 30)).save(b, 'JPEG', quality=95, optimize=True)` in Pillow, which inverts
+/// the values and says so in Adobe's marker.
 const CMYK: &str = "ffd8ffee000e41646f626500640000000000ffdb004300020101010101020101010202020202040302020202050404030406 \
                     0506060605060606070908060709070606080b08090a0a0a0a0a06080b0c0b0a0c090a0a0affc00014080008000804431100 \
                     4d11005911004b1100ffc40014000100000000000000000000000000000009ffc40014100100000000000000000000000000 \

@@ -105,7 +105,8 @@ fn a_split_column_makes_the_parts() {
     refused(table(&text.replace("bus;car", "bike").replace(",test", ",val"), None), &["'bike'", "no training image"]);
 }
 
-/// `train.csv` and `val.csv`, or a table in each of `train/` and `val/`, are the parts of one set. Columns may have another order.
+/// `train.csv` and `val.csv`, or a table in each of `train/` and `val/`, are the parts of one set. Columns may have
+/// another order.
 #[test]
 fn tables_of_the_parts_are_one_set() {
     let dir = temp();

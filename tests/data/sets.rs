@@ -99,8 +99,8 @@ pub fn pairs<'a>(root: &Path, names: impl IntoIterator<Item = &'a str>, mask: im
     }
 }
 
-/// A set of YOLO: `images/NAME.jpg` of each name, with the rectangle of a class in `labels/NAME.txt` or without that file, and other
-/// files with their content.
+/// A set of YOLO: `images/NAME.jpg` of each name, with the rectangle of a class in `labels/NAME.txt` or without that
+/// file, and other files with their content.
 pub fn yolo<N: AsRef<str>>(images: impl IntoIterator<Item = (N, Option<u8>)>, files: &[(&str, &str)]) -> TempDir {
     let dir = temp();
     for (tone, (name, class)) in images.into_iter().enumerate() {
@@ -128,7 +128,8 @@ pub fn coco_file(names: &[&str]) -> Value {
     })
 }
 
-/// A set of COCO: `images/NAME` of each name without its folders, and their file, changed by `edit`, as `annotations.json`.
+/// A set of COCO: `images/NAME` of each name without its folders, and their file, changed by `edit`, as
+/// `annotations.json`.
 pub fn coco(names: &[&str], edit: impl FnOnce(&mut Value)) -> TempDir {
     let dir = temp();
     for (tone, name) in names.iter().enumerate() {

@@ -39,8 +39,8 @@ impl Map {
         Map([a, b, c, d, e, f])
     }
 
-    /// The points that row `y` of a picture of size `to` shows of one of size `from`, in units of 2^-32 pixels from the center
-    /// of the first pixel.
+    /// The points that row `y` of a picture of size `to` shows of one of size `from`, in units of 2^-32 pixels from the
+    /// center of the first pixel.
     fn row(&self, from: Size, to: Size, y: usize) -> Row {
         let [a, b, c, d, e, f] = self.0;
         let middle = |side: usize| (side as f64 - 1.0) / 2.0;

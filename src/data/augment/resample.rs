@@ -44,7 +44,8 @@ pub(super) fn image(
     warp_image_to((&shrunk, small_size), &Map([a * x, b * x, c, d * y, e * y, f]), outside, (to, to_size));
 }
 
-/// Left, top, width and height of what a map without rotation shows; `None` for others, and where it shows pixels outside.
+/// Left, top, width and height of what a map without rotation shows; `None` for others, and where it shows pixels
+/// outside.
 fn rectangle(map: &Map, size: Size, to_size: Size) -> Option<[f64; 4]> {
     let [a, b, c, d, e, f] = map.0;
     if b != 0.0 || d != 0.0 {

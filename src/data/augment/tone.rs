@@ -1,12 +1,12 @@
-//! Tone changes that are not an affine map of a pixel's color: sharpness, posterize, solarize, autocontrast, equalize. Each
-//! equals torchvision's function of that name on bytes, except that sharpness and autocontrast round where torchvision
-//! truncates.
+//! Tone changes that are not an affine map of a pixel's color: sharpness, posterize, solarize, autocontrast, equalize.
+//! Each equals torchvision's function of that name on bytes, except that sharpness and autocontrast round where
+//! torchvision truncates.
 
 /// A tone change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tone {
-    /// `smooth + factor (pixel − smooth)`, where `smooth` is the mean of the pixel, weighted 5, and its 8 neighbors, weighted 1.
-    /// The outermost pixels stay unchanged. Factor 0 smooths, 1 changes nothing, 2 sharpens.
+    /// `smooth + factor (pixel − smooth)`, where `smooth` is the mean of the pixel, weighted 5, and its 8 neighbors,
+    /// weighted 1. The outermost pixels stay unchanged. Factor 0 smooths, 1 changes nothing, 2 sharpens.
     Sharpness(f32),
     /// Keeps the upper 1 to 8 bits of each value, and clears the others.
     Posterize(u32),

@@ -1,5 +1,5 @@
-//! The part of a picture that a sample shows, and its size in pixels. A view is a map like those of the operations, so that a
-//! sample is resampled once, from the original picture.
+//! The part of a picture that a sample shows, and its size in pixels. A view is a map like those of the operations, so
+//! that a sample is resampled once, from the original picture.
 
 use super::drawn::part;
 use super::geometry::{Map, Size};
@@ -12,8 +12,8 @@ pub struct View {
     pub size: (usize, usize),
     /// Maps a pixel of the sample, from its center, to a point of the picture, from the picture's center.
     pub map: Map,
-    /// Whether a resized crop is cut from the whole picture instead of the view. Its ratio is then width over height in pixels of
-    /// the picture, as in torchvision.
+    /// Whether a resized crop is cut from the whole picture instead of the view. Its ratio is then width over height in
+    /// pixels of the picture, as in torchvision.
     pub whole: bool,
     /// Whether operations on colors apply. Without them, another channel of the picture follows the same map.
     pub colors: bool,
@@ -25,8 +25,8 @@ impl View {
         View { size, map: Map::IDENTITY, whole: false, colors: true }
     }
 
-    /// The center of a picture of size `original`, in the proportions of `size`. `margin` is at least 1: the picture is scaled
-    /// to cover `size` times `margin`, and `size` is cut from its center.
+    /// The center of a picture of size `original`, in the proportions of `size`. `margin` is at least 1: the picture is
+    /// scaled to cover `size` times `margin`, and `size` is cut from its center.
     pub fn center(original: Size, size: Size, margin: f64) -> Self {
         let side = |of: usize, to: usize| of as f64 / (to as f64 * margin);
         // Pixels of the picture for a pixel of the sample.
@@ -45,8 +45,9 @@ impl View {
         View { colors: false, ..self }
     }
 
-    /// A crop of `size` from a picture of size `original` that is scaled by `scale`. `at` (y, x) places it: 0 at one end, 1 at
-    /// the other. An axis on which the scaled picture is smaller than the crop has it at that place in the crop.
+    /// A crop of `size` from a picture of size `original` that is scaled by `scale`. `at` (y, x) places it: 0 at one
+    /// end, 1 at the other. An axis on which the scaled picture is smaller than the crop has it at that place in the
+    /// crop.
     pub fn crop(original: Size, size: Size, scale: f64, at: (f64, f64)) -> Self {
         // The middle of the crop minus that of the picture, in pixels of the picture.
         let place = |of: usize, to: usize, at: f64| (of as f64 - to as f64 / scale) * (at - 0.5);
@@ -56,7 +57,8 @@ impl View {
 
     /// The same view, moved by less than half a pixel so that an unscaled crop copies pixels.
     pub fn on_pixels(mut self, original: Size) -> Self {
-        // The first pixel of the crop lies on a pixel where the middles differ by a whole number, or a half for odd sums.
+        // The first pixel of the crop lies on a pixel where the middles differ by a whole number, or a half for odd
+        // sums.
         let snap = |at: f64, of: usize, to: usize| {
             let half = if (of + to).is_multiple_of(2) { 0.0 } else { 0.5 };
             (at - half).round() + half
@@ -69,7 +71,8 @@ impl View {
         self
     }
 
-    /// Moves the view to a random rectangle, given the range of its share of the picture's area and of its width over height.
+    /// Moves the view to a random rectangle. `area` is the range of its share of the picture's area, `ratio` of its
+    /// width over height.
     pub(super) fn cut(&mut self, original: Size, (area, ratio): ([f32; 2], [f32; 2]), random: &mut Random) {
         let (height, width) = (original.0 as f64, original.1 as f64);
         // `part` takes the ratio relative to the picture's.

@@ -110,8 +110,8 @@ pub fn correct_classification(path: &Path, options: &CheckOptions<'_>, to: &Path
     Ok(Corrected { parts, lost_classes, left_out })
 }
 
-/// Writes a corrected copy of the multi-label set at `path` into the folder `to`: `images/` and `labels.csv` with a column
-/// of 0 and 1 for each class.
+/// Writes a corrected copy of the multi-label set at `path` into the folder `to`: `images/` and `labels.csv` with a
+/// column of 0 and 1 for each class.
 ///
 /// # Errors
 /// As [`correct_classification`].
@@ -155,8 +155,8 @@ pub fn correct_images(path: &Path, options: &CheckOptions<'_>, to: &Path) -> Res
     Ok(Corrected { parts, lost_classes: vec![], left_out })
 }
 
-/// Writes a corrected copy of the segmentation set at `path` into the folder `to`: `images/`, `masks/` of class numbers,
-/// `classes.toml` and a list for each part.
+/// Writes a corrected copy of the segmentation set at `path` into the folder `to`: `images/`, `masks/` of class
+/// numbers, `classes.toml` and a list for each part.
 ///
 /// # Errors
 /// As [`correct_classification`]; where the masks can be read in two ways; where fewer than two classes have training

@@ -68,7 +68,7 @@ impl Raw<'_> {
             self.sample().iter().all(is_bit)
         };
         let flags: Vec<usize> = others.iter().filter(is_flag).copied().collect();
-        // Numbers beside columns of 0 and 1 that hardly repeat, such as an age, are no labels.
+        // Beside columns of 0 and 1, numbers that hardly repeat, such as an age, are not labels.
         let are_numbers = |column: &usize| {
             let values = self.values(*column);
             let distinct = values.iter().collect::<BTreeSet<_>>().len();

@@ -14,14 +14,14 @@ use crate::data::records::{TableText, is_one};
 use crate::data::text::read_text;
 use crate::data::{DataError, Hints};
 
-/// Number of rows that are looked at.
+/// Largest number of rows that are compared.
 const SAMPLE: usize = 100_000;
 
-/// The evidence that a table labels the images of class folders in another way than the folders do: a folder with two labels, or a
-/// label in two folders. Labels may differ from the names of the folders, as numbers do.
+/// Evidence that a table labels the images of class folders in another way than the folders do: a folder with two
+/// labels, or a label in two folders. Labels may differ from the names of the folders, for example as numbers.
 ///
-/// A table labels images if it is named after a part or `labels`, if a column is named as one of labels, or if it has columns
-/// of 0 and 1.
+/// A table labels images if it is named after a part or `labels`, if a column has the name of a column of labels, or if
+/// it has columns of 0 and 1.
 pub(super) fn contradiction(root: &Path, table: &Path) -> Result<Option<String>, DataError> {
     let text = read_text(table)?;
     let Ok(records) = TableText::new(table, &text).even_records() else { return Ok(None) };

@@ -94,8 +94,8 @@ pub(in crate::data) enum ClassesOfRow<'a> {
 }
 
 impl Raw<'_> {
-    /// The columns of parts: those with such a name, those named after a part whose values are truth values, else one whose
-    /// values are all names of parts.
+    /// The columns of parts: those with the name of such a column, those named after a part that hold truth values, or
+    /// else one whose values are all names of parts.
     ///
     /// # Errors
     /// Where two columns of parts differ, or one may be a class.

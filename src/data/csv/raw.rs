@@ -31,7 +31,7 @@ pub(in crate::data) struct Found {
 pub(in crate::data) struct Raw<'a> {
     path: &'a Path,
     pub(super) records: &'a [StringRecord],
-    /// The rows that are looked at. The first line is not among them, unless it is the only one.
+    /// The rows by which columns are recognized. The first line is not among them, unless it is the only one.
     sample: &'a [StringRecord],
     hints: &'a Hints,
 }
@@ -202,8 +202,8 @@ impl<'a> Raw<'a> {
         Ok(is_header)
     }
 
-    /// The columns of 0 and 1 of which exactly one is 1 in each row: all of `flags`, or the only such choice among them. Each
-    /// has a 1 in some row.
+    /// The columns of 0 and 1 of which exactly one is 1 in each row: all of `flags`, or the only such choice among
+    /// them. Each of these columns has a 1 in some row.
     pub(super) fn one_hot(&self, flags: &[usize]) -> Option<Vec<usize>> {
         const MOST: usize = 16;
         let set = |record: &StringRecord| {

@@ -5,7 +5,8 @@ use super::raw::Raw;
 use crate::data::{DataError, names};
 
 impl Raw<'_> {
-    /// Refuses a used column whose name another column has too, with other values. The first line must name the columns.
+    /// Refuses a used column whose name another column has too, with other values. The first line must name the
+    /// columns.
     ///
     /// # Errors
     /// [`DataError::Columns`] for such a column.

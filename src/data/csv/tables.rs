@@ -167,8 +167,8 @@ pub(in crate::data) fn class_list(folder: &Path) -> Result<Option<Vec<String>>, 
     Ok(Some(names))
 }
 
-/// Text files in a folder whose lines are the name of an image there and a label: those of the parts (`train.txt`, `val.txt`), or
-/// `labels.txt`.
+/// Text files in a folder whose lines are the name of an image there and a label: those of the parts (`train.txt`,
+/// `val.txt`), or `labels.txt`.
 pub(super) fn labeled_lists(root: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
     let mut named = lists::named_after_parts(root, &records::LIST_EXTENSIONS)?;
     let labels = root.join("labels.txt");

@@ -153,7 +153,8 @@ struct File {
     bytes: Option<u64>,
 }
 
-/// Identity of a file's content: (length, hash), or (`None`, index of the file) for a file that is compared with no other.
+/// Identity of a file's content: (length, hash), or (`None`, index of the file) for a file that is compared with no
+/// other.
 type Content = (Option<u64>, u64);
 
 /// Class folders that were read.

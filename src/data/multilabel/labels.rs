@@ -111,7 +111,7 @@ fn no_names(lists: &[Vec<&str>]) -> Option<String> {
     let are_bits = |word: &&str| word.bytes().all(|digit| matches!(digit, b'0' | b'1'));
     let is_of_one_length = lists.iter().all(|list| list.len() == first.len());
     let is_list = first.len() > 1 && is_of_one_length && words().all(|word| matches!(*word, "0" | "1"));
-    // `011` and `100` are no numbers.
+    // `011` and `100` are marks, not numbers.
     let is_word = first.len() == 1
         && is_of_one_length
         && first[0].len() > 1

@@ -15,7 +15,8 @@ pub(super) enum Separator {
     Mark(char),
     /// One or more spaces.
     Space,
-    /// Commas within brackets, as Python, JSON and Postgres write lists and sets, or blanks between quoted labels, as NumPy does.
+    /// Commas within brackets, as Python, JSON and Postgres write lists and sets, or blanks between quoted labels, as
+    /// NumPy does.
     Brackets,
 }
 

@@ -240,7 +240,7 @@ impl Table {
         format!("files in column {}, {labels}{unused}", name(self.image))
     }
 
-    /// The columns of parts in words, if any.
+    /// The columns of parts in words; `None` without such columns.
     pub fn split_words(&self) -> Option<String> {
         let parts = self.parts.as_ref()?;
         let several = if parts.columns().len() > 1 { "s" } else { "" };

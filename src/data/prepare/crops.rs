@@ -61,8 +61,9 @@ impl Original {
     }
 }
 
-/// Crops of prepared pairs at their own size: the normalized image (H, W, 3), and labels (H, W) with 255 for ignored pixels and
-/// for pixels outside of the picture. Crop, scale and augmentation are one resampling; the mask takes the nearest pixel.
+/// Crops of prepared pairs at their own size: the normalized image (H, W, 3), and labels (H, W) with 255 for ignored
+/// pixels and for pixels outside of the picture. Crop, scale and augmentation are one resampling; the mask takes the
+/// nearest pixel.
 ///
 /// Factor and place are `f(seed, epoch, sample)`. Decoded pictures are kept in memory while `budget` bytes last.
 pub struct CropSource {

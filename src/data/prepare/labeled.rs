@@ -27,8 +27,8 @@ pub type MultiLabelSource = LabeledSource<MultiLabelSet>;
 
 /// A set in which whole images have classes.
 pub trait Labeled: SampleSet<Facts = PixelSums> {
-    /// Whether each image has exactly one class. The class is then a label of the batch, and a target only if images are
-    /// mixed.
+    /// Whether each image has exactly one class. The class is then a label of the batch, and a target only if images
+    /// are mixed.
     const ONE_CLASS: bool;
 
     /// Names of the classes.
@@ -160,8 +160,8 @@ impl<S: Labeled> Prepared<S> {
         counts
     }
 
-    /// Refuses a set in which all images of a class are unreadable. A class without images is no fault here: the
-    /// opening of the set noted it.
+    /// Refuses a set in which all images of a class are unreadable. A class without images is not a fault here, because
+    /// opening the set noted it.
     fn require_every_class(&self) -> Result<(), DataError> {
         let (listed, read) = (self.images_of_classes(0..self.set.len()), self.positives());
         match listed.iter().zip(&read).position(|(&listed, &read)| listed > 0 && read == 0) {
@@ -231,8 +231,8 @@ impl<S: Labeled> LabeledSource<S> {
         if from_originals { this.from_originals(0) } else { this }
     }
 
-    /// The same, augmented from the original images: each sample is resampled once, from the image at its own size. Decoded
-    /// images are kept while `budget` bytes last.
+    /// The same, augmented from the original images: each sample is resampled once, from the image at its own size.
+    /// Decoded images are kept while `budget` bytes last.
     pub fn from_originals(self, budget: u64) -> Self {
         Self { originals: Some(Kept::new(self.prepared.len(), budget)), ..self }
     }

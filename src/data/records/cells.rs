@@ -2,7 +2,8 @@
 
 use crate::data::parts::{Part, part_of};
 
-/// The part in a cell of the column `name`. A column such as `is_valid`, `is_test`, `is_train` or `train` has truth values.
+/// The part in a cell of the column `name`. A column such as `is_valid`, `is_test`, `is_train` or `train` may hold
+/// truth values.
 pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
     match (flagged_part(name), truth(value)) {
         (Some(part), Some(true)) => Some(part),

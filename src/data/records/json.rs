@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// The entries of an object in their order, also those with the key of an earlier one. A map would keep the last of them silently.
+/// The entries of an object in their order, with repeated keys. A map would silently keep the last entry of a key.
 pub(in crate::data) struct Entries(pub Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -31,7 +31,7 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
-/// A key, and how many equal ones stand before it in its object.
+/// A key, and the number of equal keys before it in its object.
 type Key = (String, usize);
 
 impl Entries {
@@ -52,8 +52,8 @@ pub(in crate::data) fn lines_of_array(text: &str) -> Option<String> {
     lines.map(|lines| lines.join("\n")).filter(|lines| !lines.is_empty())
 }
 
-/// The lines of a JSON Lines file as a table: a column for each key of any line, without those whose values are objects. A key that
-/// stands in a line twice has two columns. `None` for text of another form.
+/// The lines of a JSON Lines file as a table: a column for each key of any line, without those whose values are
+/// objects. A key that stands in a line twice has two columns. `None` for text of another form.
 pub(super) fn table_of_lines(text: &str) -> Option<String> {
     let rows: Result<Vec<Entries>, _> =
         text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str).collect();

@@ -1,4 +1,5 @@
-//! The number of fields of a table's rows. A comma in a path or label that is not in quotation marks shifts the columns of its row.
+//! The number of fields of a table's rows. A comma in a path or label that is not in quotation marks shifts the columns
+//! of its row.
 //!
 //! | row | reading |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Lists and tables of pairs: each line has the path of an image and the path of its mask. SegNet's version of CamVid has this
-//! format, with ids 0 to 10 and 11 for void. The original CamVid is folders of images and color masks with a
+//! Lists and tables of pairs: each line has the path of an image and the path of its mask. SegNet's version of CamVid
+//! has this format, with ids 0 to 10 and 11 for void. The original CamVid is folders of images and color masks with a
 //! `label_colors.txt`.
 
 use std::path::Path;
@@ -150,8 +150,8 @@ fn exchange_by_pixels(found: &mut Found) -> Option<String> {
     Some("the lists name the masks before the images: the files that stand first have few colors".into())
 }
 
-/// Whether the names of most images are those of CamVid's videos: `0001TP_006690`, `0006R0_f00930`, `0016E5_07959`, `Seq05VD_f00000`.
-/// Other sets have its folders too. The published lists name it: `/SegNet/CamVid/train/x.png`.
+/// Whether the names of most images are those of CamVid's videos: `0001TP_006690`, `0006R0_f00930`, `0016E5_07959`,
+/// `Seq05VD_f00000`. Other sets have its folders too.
 fn proves_classes(found: &Found) -> bool {
     const VIDEOS: [&str; 4] = ["0001TP_", "0006R0_", "0016E5_", "Seq05VD_"];
     let is_own = |pair: &&Pair| VIDEOS.iter().any(|video| stem_of(&pair.image).starts_with(video));

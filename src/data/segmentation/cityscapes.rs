@@ -84,7 +84,7 @@ fn folders(root: &Path) -> Option<(PathBuf, PathBuf)> {
     images.is_dir().then_some((images, masks))
 }
 
-/// Refuses files named as label ids that hold train ids: values below 19 and 255, which is no label id.
+/// Refuses files named as label ids that hold train ids: values below 19 and 255, which is not a label id.
 fn require_label_ids(root: &Path, found: &Found) -> Result<(), DataError> {
     let values = listed::values_in(&found.parts()).present();
     let is_train_id = |value: &u8| *value == IGNORED || usize::from(*value) < CLASSES.len();

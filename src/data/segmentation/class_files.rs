@@ -265,7 +265,7 @@ fn of_lines(
     Ok(Some(Written { ignore_color, coding: Some(WrittenCoding::Color), ..Written::of(classes) }))
 }
 
-/// ADE20K's table of 150 classes: a header with `Idx` and `Name`, then rows with tabs. Value 0 is no class.
+/// ADE20K's table of 150 classes: a header with `Idx` and `Name`, then rows with tabs. Value 0 is not a class.
 fn from_object_info(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
     let mut rows = text.lines().map(|line| line.split('\t').map(str::trim).collect::<Vec<_>>());

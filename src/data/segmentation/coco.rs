@@ -1,7 +1,8 @@
 //! COCO's JSON: one file with polygons and run lengths of many images.
 //!
 //! Pixels without annotation are background. Annotations are drawn in the order of the file; later ones cover earlier
-//! ones. Crowd regions (`iscrowd`) have their class and lie below the other annotations. Categories are aligned by name.
+//! ones. Crowd regions (`iscrowd`) have their class and lie below the other annotations. Categories are aligned by
+//! name.
 
 mod written;
 
@@ -116,7 +117,7 @@ fn files(root: &Path) -> Result<Vec<(Option<Part>, PathBuf)>, DataError> {
             }
         }
     }
-    // A file alone is that of the whole set, whatever word its name has.
+    // A lone file is that of the whole set, even if its name has the word of a part.
     if let [(part, _)] = found.as_mut_slice() {
         *part = None;
     }
@@ -151,7 +152,7 @@ struct Classes {
 }
 
 /// Names of the classes, and the train id of each category. Categories of one name are one class. A category without
-/// annotations, such as the root of a tree of categories, is no class.
+/// annotations, such as the root of a tree of categories, is not a class.
 fn classes(root: &Path, read: &[Read]) -> Result<Classes, DataError> {
     let mut notes = Vec::new();
     let mut used: BTreeMap<(&Id, &str), &Path> = BTreeMap::new();

@@ -38,7 +38,8 @@ impl Coding {
         Self { assumes_ignored: true, ..Self::by_values(classes, &values, &[]) }
     }
 
-    /// `values` are those of the classes in their order; `ignored` and [`IGNORED`] are ignored; colors are those of the palette.
+    /// `values` are those of the classes in their order; `ignored` and [`IGNORED`] are ignored; colors are those of the
+    /// palette.
     pub fn by_values(classes: ClassList, values: &[u8], ignored: &[u8]) -> Self {
         let mut table: Box<ValueTable> = Box::new([None; 256]);
         ignored.iter().chain([&IGNORED]).for_each(|&value| table[usize::from(value)] = Some(IGNORED));

@@ -75,7 +75,8 @@ impl Colors {
         all.iter().enumerate().flat_map(|one| -> Vec<[[u8; 3]; 2]> { after(one) }).collect()
     }
 
-    /// Colors that hardly differ and never stand in one file: one color, written by two programs, or two classes. The rarer one is first.
+    /// Two colors that hardly differ and never share a file: one color written by two programs, or two classes. The
+    /// rarer one is first.
     fn twins(&self) -> Option<[[u8; 3]; 2]> {
         let pair = self.near_pairs().into_iter().find(|pair| !self.together.contains(pair))?;
         let [a, b] = pair;
@@ -120,8 +121,8 @@ impl Colors {
         colors.iter().filter_map(|color| self.counts.get(color)).all(|count| 100 * count.pixels < total)
     }
 
-    /// Colors that are likely blends: on the line between two others, and not in Pascal VOC's map. They have less than 1 % of the
-    /// pixels between frequent ones, or no areas between ones with areas.
+    /// Colors that are likely blends: on the line between two others, and not in Pascal VOC's map. They have less than
+    /// 1 % of the pixels between frequent ones, or no areas between ones with areas.
     fn blends(&self) -> Vec<[u8; 3]> {
         let total = self.total();
         let is_frequent = |count: &Count| 100 * count.pixels >= total;

@@ -97,7 +97,8 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
     Ok(found)
 }
 
-/// Divides pairs into the parts: by folders if there is one of training and another, else by lists if there are any.
+/// Divides pairs into the parts: by folders if there is a training part and another one, else by lists if the set has
+/// any.
 ///
 /// # Errors
 /// Where a list cannot be read.

@@ -89,8 +89,8 @@ impl<'a> Gathered<'a> {
         self.pairs.push((part, Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)))));
     }
 
-    /// Adds the pair of image `at` and the drawing of its regions: the train id and the area of each. Regions without an area are
-    /// counted for [`Self::note_without_area`]. A damaged one is a fault of the annotation `name`.
+    /// Adds the pair of image `at` and the drawing of its regions, each a train id and an area. Regions without an area
+    /// are counted for [`Self::note_without_area`]. A damaged region is a fault of the annotation `name`.
     pub fn draw(
         &mut self,
         at: usize,
@@ -109,7 +109,8 @@ impl<'a> Gathered<'a> {
         self.add(at, part, Drawing { name, size, shapes });
     }
 
-    /// Notes the number of regions without an area, if there are any. `kinds` are their kinds, such as `points or lines`.
+    /// Notes the number of regions without an area, unless it is 0. `kinds` names their kinds, such as `points or
+    /// lines`.
     pub fn note_without_area(&mut self, kinds: &str) {
         if self.without_area > 0 {
             let note = format!("{} {kinds} have no area and are left out", self.without_area);
@@ -117,7 +118,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Records in the list of classes that `count` areas are ignored, if there are any.
+    /// Records in the list of classes that `count` areas are ignored, unless `count` is 0.
     pub fn ignore(&mut self, count: usize, what: &str) {
         if let Some(coding) = self.found.known.as_mut().filter(|_| count > 0) {
             Arc::make_mut(&mut coding.classes).ignored = format!("{count} {what}");

@@ -1,5 +1,5 @@
-//! Images and masks without a partner of the same name. They may be pairs by their folder or by names with constant ends, or
-//! images that need no mask.
+//! Images and masks without a partner of the same name. They may be pairs by their folder or by names with constant
+//! ends. Some images need no mask.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ impl Leftovers {
         Ok(self)
     }
 
-    /// `ID/images/x.png` with `ID/masks/*.png`: the only image of a folder and the masks beside it, if every folder is like that.
+    /// `ID/images/x.png` with `ID/masks/*.png`: the only image of a folder and the masks beside it, if every folder is
+    /// like that.
     fn by_folder(mut self, found: &mut Found) -> Self {
         let mut folders: BTreeMap<(Option<Part>, &str), (usize, usize)> = BTreeMap::new();
         self.images.iter().for_each(|half| folders.entry(half.folder()).or_default().0 += 1);
@@ -59,8 +60,8 @@ impl Leftovers {
         Self { images: lone, ..self }
     }
 
-    /// `21_training.tif` with `21_manual1.gif`: names that are equal without the end or the start that all images or all masks
-    /// share.
+    /// `21_training.tif` with `21_manual1.gif`: names that are equal without the end or the start that all images or
+    /// all masks share.
     fn by_ends(mut self, root: &Path, found: &mut Found) -> Self {
         for part in [None, Some(Part::Train), Some(Part::Val), Some(Part::Test)] {
             let is_paired = self.pairs.iter().any(|(of_pair, _)| *of_pair == part);

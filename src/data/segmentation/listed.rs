@@ -1,4 +1,5 @@
-//! Compares listed classes with the masks: whether their values or their colors are the listed ones, and what 255 means.
+//! Compares listed classes with the masks: whether their values or their colors are the listed ones, and what 255
+//! means.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

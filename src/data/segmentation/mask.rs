@@ -264,7 +264,8 @@ fn webp_is_lossy(bytes: &[u8]) -> bool {
     false
 }
 
-/// Refuses an alpha channel that differs among pixels of one value or color. Any other alpha channel adds nothing to the values.
+/// Refuses an alpha channel that differs among pixels of one value or color. Any other alpha channel adds nothing to
+/// the values.
 fn require_alpha_of_value<T: Copy + Eq + std::hash::Hash>(
     pixels: impl Iterator<Item = ([T; 3], T)>,
 ) -> Result<(), ImageProblem> {

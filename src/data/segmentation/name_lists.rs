@@ -1,5 +1,5 @@
-//! Lists of class names without a fixed form: `classes.txt` and `labels.txt`. They are read where the value of each name is
-//! certain. A note names other files that seem to list classes.
+//! Lists of class names without a fixed form: `classes.txt` and `labels.txt`. A list is read if the value of each name
+//! is certain. A note names other files that seem to list classes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Values and the colors that they show: whether all masks of a set agree on both.
 //!
-//! A palette gives each value a color, and a sample of 1, 2 or 4 bits is a grey of 0 to 255. Programs that make files smaller keep
-//! the colors and change the values. In a set where one color has two values, or one value two colors, either values or
-//! colors are the classes.
+//! A palette gives each value a color, and a sample of 1, 2 or 4 bits is a grey of 0 to 255. Programs that make files
+//! smaller keep the colors and change the values. In a set where one color has two values, or one value two colors,
+//! either values or colors are the classes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,8 +54,9 @@ impl Links {
         are_grey.map(|((_, color, _), file)| (*color, file.as_path()))
     }
 
-    /// Two files in which a color has two values, or a value two colors. Value 255 mostly is ignored, and may have any color in a
-    /// palette. A value of a palette and of a grey file may differ in color: the palette is for viewing.
+    /// Two files in which a color has two values, or a value two colors. Value 255 is mostly ignored, so it may have
+    /// any color in a palette. A value may have different colors in a palette and in a grey file, because the palette
+    /// is for viewing.
     pub fn clash(&self) -> Option<Clash> {
         self.color_of_two_values().or_else(|| self.value_of_two_colors()).map(|words| Clash { words })
     }

@@ -41,8 +41,8 @@ fn with_number(line: &str) -> Option<(u8, String)> {
     Some((number, name.to_string())).filter(|_| rest.starts_with(AFTER) && !is_fraction && !name.is_empty())
 }
 
-/// The values and the names of lines that all begin with a number, or all end with one after names that differ. A name that
-/// differs in its number alone, such as `grade 1`, has no value.
+/// The values and the names of lines that all begin with a number, or all end with one after names that differ. A name
+/// that differs in its number alone, such as `grade 1`, has no value.
 ///
 /// # Errors
 /// Where the lines end in colors, or where numbers that are part of a word count the lines in another order.

@@ -59,8 +59,8 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// The image and the mask of a line. The line is cut where both halves name a file, because names may contain blanks.
-    /// The folders of the files can say that the mask stands first.
+    /// The image and the mask of a line. The line is cut where both halves name a file, because names may contain
+    /// blanks. The folders of the files can say that the mask stands first.
     fn pair(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
         if line.len() > 2 * LONGEST_PATH + 1 {
             return None;

@@ -7,8 +7,8 @@ use super::found::Pair;
 use super::values::single_class;
 use crate::data::DataError;
 
-/// Refuses training masks of a single class. A network learns nothing from them: the loss is 0 and every score perfect from the
-/// start. Reads masks until two classes are found. Faults of masks are reported when the set is prepared.
+/// Refuses training masks of a single class. A network learns nothing from them: the loss is 0 and every score perfect
+/// from the start. Reads masks until two classes are found. Faults of masks are reported when the set is prepared.
 ///
 /// # Errors
 /// Where the masks hold one class, or ignored pixels alone.

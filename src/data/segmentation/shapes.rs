@@ -29,8 +29,8 @@ pub(super) fn coding(names: &[String], source: &str, file: &Path) -> Result<Codi
     Ok(Coding::by_position(ClassList::of(&colors, "nothing", source)))
 }
 
-/// Refuses boxes: the pixels of an object that has a box alone would be background. `noun` names the annotations, of which `boxes`
-/// of `all` are boxes.
+/// Refuses boxes: the pixels of an object that has a box alone would be background. `noun` names the annotations, of
+/// which `boxes` of `all` are boxes.
 pub(super) fn require_no_boxes(
     file: &Path,
     noun: &str,

@@ -157,8 +157,8 @@ impl Objects {
     }
 }
 
-/// The background and the names, each once, and the pairs with the numbers of these classes. Objects of a class named as the
-/// background are background.
+/// The background and the names, each once, and the pairs with the numbers of these classes. Objects of a class with
+/// the name of the background become background.
 fn in_one_class_each(
     names: Vec<String>,
     mut pairs: Vec<(usize, Pair)>,

@@ -73,7 +73,8 @@ fn a_data_file_divides_its_set() {
         segmentation(dir.path()),
         &["train.txt, line 1", "images/x/3.jpg into train, which is in val by data.yaml"],
     );
-    // The same images for both, as in Ultralytics' examples; an entry that leads nowhere; a test part that is not there.
+    // The same images for both, as in Ultralytics' examples; an entry that leads nowhere; a test part that is not
+    // there.
     let dir = yolo(&["x"], &[("data.yaml", "train: images/x\nval: images/x\ntest: images/t\nnames: [cat, dog]\n")]);
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!((lens(&splits), splits.by_seed), ((3, 1), true));

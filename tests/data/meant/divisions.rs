@@ -255,7 +255,8 @@ fn divisions_that_contradict_each_other_are_refused() {
     refused(segmentation(dir.path()), &["puts val/images/im 4.png into train", "by the folders"]);
 }
 
-/// Lists divide a lone folder of training images, a format without parts, and a table whose images lie in folders of parts.
+/// Lists divide a lone folder of training images, a format without parts, and a table whose images lie in folders of
+/// parts.
 #[test]
 fn divisions_are_used_wherever_nothing_else_divides() {
     let dir = temp();

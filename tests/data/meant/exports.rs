@@ -71,7 +71,8 @@ fn folders_named_as_parts_are_no_classes() {
     assert_eq!((splits.train.class_names(), splits.train.len() + splits.val.len()), (&["0".into(), "1".into()][..], 6));
 }
 
-/// A table beside class folders either has their classes, under any names, or is refused with a row that says otherwise.
+/// A table beside class folders either has their classes, under any names, or is refused with a row that says
+/// otherwise.
 #[test]
 fn a_table_that_contradicts_class_folders_is_refused() {
     let dir = temp();
@@ -295,7 +296,8 @@ fn palettes_that_differ_are_refused() {
     let classes = "classes = [\"a\", \"b\", \"c\"]\npalette = [[0, 0, 0], [255, 0, 0], [0, 255, 0]]\n";
     assert_eq!(list(&format!("{classes}coding = \"value\"\n")).iter().sum::<u8>(), 8, "all are value 2");
     assert_eq!(list(&format!("{classes}coding = \"color\"\n")).iter().sum::<u8>(), 6, "half are red");
-    // Other colors at all values, such as those of a tool's random palette, or of palettes made from the colors of each file.
+    // Other colors at all values, such as those of a tool's random palette, or of palettes made from the colors of each
+    // file.
     let dir = set([[black, red, green], [black, [9, 9, 9], [7, 0, 7]]]);
     refused(segmentation(dir.path()), &["value 1 is", "#090909", "#ff0000", "classes.toml"]);
     write(&dir.path().join("classes.toml"), "coding = \"value\"\n");

@@ -98,7 +98,8 @@ fn a_folder_of_two_formats_is_refused() {
     }
 }
 
-/// The folder of a run holds pictures and tables, and lists of pairs hold two names a line. Neither is a set of classes.
+/// The folder of a run holds pictures and tables, and lists of pairs hold two names a line. Neither is a set of
+/// classes.
 #[test]
 fn a_run_and_lists_of_pairs_are_no_classes() {
     let dir = temp();

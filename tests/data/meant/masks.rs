@@ -219,7 +219,8 @@ fn the_layout_alone_does_not_make_pascal_vocs_classes() {
 #[test]
 fn areas_of_255_beside_listed_classes_are_a_class_or_refused() {
     let two = [0, 255];
-    // The file with the list, its text, the values of the masks, and the ids of their stripes or the words of the error.
+    // The file with the list, its text, the values of the masks, and the ids of their stripes or the words of the
+    // error.
     for (file, text, values, expected) in [
         ("codes.txt", "bg\nfg\n", &two[..], Ok([0, 1].as_slice())),
         ("class_names.txt", "bg\nfg\n", &two, Ok(&[0, 1])),

@@ -44,7 +44,8 @@ fn turned_pictures_keep_their_masks() {
         let (mw, mh) = mask.dimensions();
         save_turned(&dir.join(format!("masks/{name}.png")), mask.as_raw(), (mw, mh), ExtendedColorType::L8, of_mask);
     };
-    // Sizes decide: one mask fits the stored pixels, one the upright picture. In one pair both files have an orientation.
+    // Sizes decide: one mask fits the stored pixels, one the upright picture. In one pair both files have an
+    // orientation.
     let dir = temp();
     let upright = image::imageops::rotate90(&mask(12, 8));
     set(dir.path(), "stored", (12, 8), 6, &mask(12, 8), 1);

@@ -36,8 +36,8 @@ struct Entry<'a> {
     place: Place,
 }
 
-/// The parts of `images` by the entries `train`, `val` and `test` of a data file; `None` where it has no such entries, or
-/// none of them leads to a folder or a list of the set.
+/// The parts of `images` by the entries `train`, `val` and `test` of a data file; `None` where it has no such entries,
+/// or none of them leads to a folder or a list of the set.
 ///
 /// # Errors
 /// Where an entry leads nowhere and another does not, a list names no image, an image is in two parts, or a list of the
@@ -85,8 +85,8 @@ pub(super) fn of(root: &Path, file: &DataFile, images: &[PathBuf]) -> Result<Opt
     Ok(Some(division))
 }
 
-/// The entries that lead to a folder or a list, and notes on test entries that do not; `None` where no entry of training or
-/// validation leads anywhere.
+/// The entries that lead to a folder or a list, and notes on test entries that do not; `None` where no entry of
+/// training or validation leads anywhere.
 ///
 /// # Errors
 /// Where only some of the entries of training and validation lead to a folder or a list.
