@@ -72,9 +72,9 @@ pub fn centers() -> impl Iterator<Item = [f32; 2]> {
     (0..).zip(ROWS).flat_map(row)
 }
 
-/// A weight for each square, from the number of pixels in it: `w = 1 / (r p + (1 − r) / Q)`, scaled so that `Σ p w =
-/// 1`. p is the share of pixels, smoothed over neighbors; Q is the number of squares. `rebalance` r = 0 gives 1 to all,
-/// 0.5 is published.
+/// A weight for each square, from the number of pixels in it: `w = 1 / (r p + (1 − r) / Q)`, scaled so that
+/// `Σ p w = 1`. p is the share of pixels, smoothed over neighbors; Q is the number of squares. `rebalance` r = 0 gives
+/// 1 to all, 0.5 is published.
 pub fn bin_weights(pixels: &[u64], rebalance: f64) -> Vec<f32> {
     let centers: Vec<[f32; 2]> = centers().collect();
     let near = |p: &[f32; 2], q: &[f32; 2]| {

@@ -144,7 +144,7 @@ const KINDS: [Kind; 22] = [
     ),
 ];
 
-/// Extensions of kinds that have no first bytes of their kind.
+/// Extensions of kinds of files that their first bytes do not identify.
 const NAMES: [(&str, &str); 12] = [
     ("tfrecord", "is a TFRecord file"),
     ("tfrecords", "is a TFRecord file"),

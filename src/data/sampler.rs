@@ -11,8 +11,7 @@ choices! {
     pub enum Sampler default All {
         /// Each sample once
         All = "all",
-        /// As many draws as there are samples, with equal shares of all classes: a class at random, then one of its
-        /// samples
+        /// As many draws as there are samples, with equal shares of all classes: a class at random, then one of its samples
         Balanced = "balanced",
     }
 }

@@ -26,9 +26,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
     decode(&read_file(path, MAX_BYTES)?).map_err(|problem| DataError::malformed(path, problem))
 }
 
-/// Refuses a file that may not be read.
+/// Refuses a file that the user may not read.
 ///
-/// [`DataError::Io`] if the permission is missing. As the sentence says.
+/// # Errors
+/// [`DataError::Io`] if the permission is missing.
 pub(crate) fn require_right(path: &Path) -> Result<(), DataError> {
     match File::open(path) {
         Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {

@@ -297,8 +297,8 @@ fn is_remark(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-/// One name per line, with its place from 0 as the value, or a value and a name per line. `Void` is ignored. Lines `#
-/// text` are remarks.
+/// One name per line, with its place from 0 as the value, or a value and a name per line. `Void` is ignored. Lines that
+/// start with `#` are remarks.
 fn from_names(path: &Path) -> Result<Option<Written>, DataError> {
     let text = read_text(path)?;
     let names = text.trim_end().lines().enumerate().filter(|(_, line)| !is_remark(line));

@@ -109,8 +109,8 @@ impl<'a> Gathered<'a> {
         self.add(at, part, Drawing { name, size, shapes });
     }
 
-    /// Notes the number of regions without an area, unless it is 0. `kinds` names their kinds, such as `points or
-    /// lines`.
+    /// Notes the number of regions without an area, unless it is 0. `kinds` names their kinds, such as
+    /// `points or lines`.
     pub fn note_without_area(&mut self, kinds: &str) {
         if self.without_area > 0 {
             let note = format!("{} {kinds} have no area and are left out", self.without_area);
