@@ -5,7 +5,7 @@
 //! | folders | lists, tables of parts, the file of all parts |
 //! | lists in one place | those in other places and of other forms |
 //! | a column of its table, its annotation files | all of them |
-//! | seed | nothing: lists that are there divide the set |
+//! | seed | nothing: if there were lists, they would divide the set |
 
 use std::path::{Path, PathBuf};
 

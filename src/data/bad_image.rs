@@ -167,7 +167,7 @@ pub enum ImageProblem {
         /// Width and height of the mask.
         mask_size: (u32, u32),
     },
-    /// Annotations for a picture of another size than that of their image.
+    /// Annotations that were made on a picture of another size than their image.
     #[error(
         "is for a picture of {}x{} pixels, but its image {image} is {}x{}; annotate this picture, or correct the size in the \
          annotations",
@@ -204,7 +204,7 @@ pub enum ImageProblem {
     },
 }
 
-/// `value 37 (12 pixels), value 40 (1 pixel)`; of many values the most frequent.
+/// `value 37 (12 pixels), value 40 (1 pixel)`; of many values, only the most frequent.
 fn outside_words(outside: &[(String, u64)]) -> String {
     const SHOWN: usize = 8;
     let mut sorted: Vec<_> = outside.iter().collect();

@@ -8,9 +8,9 @@ pub use crate::batch::Batch;
 pub struct SampleLayout {
     /// `f32` values of the input: height x width x channels.
     pub image: usize,
-    /// `u32` labels: 1 for a class, height x width for a mask, 0 for none.
+    /// `u32` labels: 1 for a class, height x width for a mask, 0 without labels.
     pub labels: usize,
-    /// `f32` values of a target that is a picture (colors to predict); 0 for none.
+    /// `f32` values of a target that is a picture (colors to predict); 0 without a target.
     pub targets: usize,
 }
 

@@ -69,7 +69,7 @@ struct Sample {
 }
 
 impl Sample {
-    /// An image with its label or none. A fault of the file is recorded.
+    /// An image with its label, if it has one. A fault of the file is recorded.
     ///
     /// # Errors
     /// Errors that are not about the image.
@@ -87,7 +87,7 @@ trait Checked: Sync {
     fn sample(&self, index: usize) -> Result<Sample, DataError>;
 }
 
-/// The parts of a data set that are there, with their samples, and the report so far.
+/// The existing parts of a data set with their samples, and the report so far.
 struct Parts<S> {
     sets: Vec<S>,
     read: Vec<PartRead>,

@@ -30,7 +30,7 @@ struct Class<'a> {
 /// Compares the classes of a training part that has 16-bit images. Returns a note.
 ///
 /// # Errors
-/// Where the values of two classes lie apart.
+/// Where each image of one class is brighter than the bits of another class hold.
 pub(super) fn compare(set: &dyn ClassificationDataset) -> Result<Option<String>, DataError> {
     let mut of_class: Vec<Vec<&Path>> = vec![vec![]; set.class_names().len()];
     for index in 0..set.len() {

@@ -158,7 +158,7 @@ fn plain(name: &str) -> String {
 /// Number of the samples of each part that are kept.
 ///
 /// # Errors
-/// Where the training or validation part has none.
+/// Where the training or validation part has no such sample.
 fn counts(set: &dyn Samples, kept: &[Kept], root: &Path) -> Result<Vec<(&'static str, usize)>, DataError> {
     let count = |part: usize| kept.iter().filter(|one| one.part == part).count();
     let counts: Vec<_> = set.parts().into_iter().enumerate().map(|(part, (name, _))| (name, count(part))).collect();

@@ -190,7 +190,7 @@ fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &Ope
     Ok(Splits { train, val: Arc::new(val), test, by_seed: false, format: Table.name(), decisions })
 }
 
-/// The rows with the parts that lists beside the table give them, where the table gives none.
+/// The rows with the parts from lists beside the table, if the table has no parts.
 fn by_lists(table: &Path, mut rows: Vec<Row>, decisions: &mut Decisions) -> Result<Vec<Row>, DataError> {
     if rows.iter().any(|row| row.part.is_some()) {
         return Ok(rows);

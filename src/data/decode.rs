@@ -62,7 +62,7 @@ pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
     decode_file_at(path, &SampleDepth::default())
 }
 
-/// [`decode_file`] with 16-bit samples read at `depth`, that of a data set or of a trained model.
+/// [`decode_file`] with 16-bit samples read at `depth`, which comes from a data set or a trained model.
 ///
 /// # Errors
 /// As [`decode_file`].

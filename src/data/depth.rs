@@ -77,7 +77,7 @@ impl Default for SampleDepth {
 }
 
 impl SampleDepth {
-    /// A fixed number of bits, that of a trained model.
+    /// A fixed number of bits, as of a trained model.
     pub fn fixed(bits: u8) -> Self {
         let depth = Self::default();
         depth.fix(bits);

@@ -69,7 +69,7 @@ pub(crate) enum Sought {
     NamedOrWithColumn,
 }
 
-/// The lists of the parts in the file that divides the set at `root`; none without such a file.
+/// The lists of the parts in the file that divides the set at `root`; empty without such a file.
 ///
 /// # Errors
 /// Where there are several, or one has a form that is not read.

@@ -121,7 +121,7 @@ fn parts(
     Ok(Splits { train, val, test, by_seed: false, format: ClassFolders.name(), decisions })
 }
 
-/// Refuses a single part among folders of images. The part may be a class, so none of the folders is left out silently.
+/// Refuses a single part among folders of images. The part may be a class, so no folder is left out silently.
 fn require_no_class_beside(part: &Path, others: &[PathBuf], root: &Path) -> Result<(), DataError> {
     for other in others {
         if holds_image(other)? {

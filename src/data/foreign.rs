@@ -20,7 +20,7 @@ pub(crate) enum Wanted {
     Images,
 }
 
-/// The mark of a kind of text. Of several alternatives one is enough; all words of an alternative must be there.
+/// The mark of a kind of text: alternatives, of which one must occur with all its words.
 enum Mark {
     /// Keys of JSON.
     Json(&'static [&'static [&'static str]]),

@@ -40,7 +40,7 @@ fn gif_frames(bytes: &[u8], most: usize) -> usize {
     frames
 }
 
-/// The place after blocks, each of which states its length; one of length 0 ends them.
+/// The place after a run of blocks. Each block states its length; a block of length 0 ends the run.
 fn after_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let length = usize::from(*bytes.get(at)?);

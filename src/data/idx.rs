@@ -73,7 +73,7 @@ fn home(root: &Path) -> Result<PathBuf, DataError> {
     Ok(found.unwrap_or_else(|| root.to_path_buf()))
 }
 
-/// An error that names sets of which one must be chosen.
+/// An error that names several sets, of which the user must choose one.
 fn several(root: &Path, sets: &[String]) -> DataError {
     let sets = quoted(sets);
     DataError::malformed(root, format!("holds several sets of idx files ({sets}); give a folder with the files of one"))

@@ -108,7 +108,7 @@ impl ImageDataset for ImageFiles {
 /// `val.txt`) divide it; without lists, the seed does.
 ///
 /// # Errors
-/// Where there are fewer than two images, a part has none, or a list names a file that does not exist.
+/// Where there are fewer than two images, a part has no image, or a list names a file that does not exist.
 pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
     options.checked_val_split()?;
     super::require_folder(path, Wanted::Images)?;

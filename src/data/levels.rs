@@ -1,4 +1,4 @@
-//! Folders at two levels, either of which may be that of the classes.
+//! Folders at two levels: either level may be the classes.
 
 use std::collections::BTreeSet;
 

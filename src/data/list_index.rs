@@ -23,7 +23,7 @@ pub(crate) enum Match {
     One(usize),
     /// No item.
     None,
-    /// Several items, of which these are two.
+    /// Several items; two of them.
     Several(usize, usize),
 }
 
@@ -191,7 +191,7 @@ impl Index {
         if is_plain && !contradicts { Match::One(number) } else { Match::None }
     }
 
-    /// Looks up the name at the start of a line, and returns what stands after it.
+    /// Looks up the name at the start of a line, and returns the match and the rest of the line.
     pub fn find_first<'a>(&self, line: &'a str) -> (Match, &'a str) {
         let (mut name, mut rest) = (line, "");
         let whole = self.find(line);
@@ -208,7 +208,7 @@ impl Index {
         if found == Match::None || is_other_file { (whole, "") } else { (found, rest) }
     }
 
-    /// Whether a text has the names of two images or more.
+    /// Whether a text names at least two images.
     pub fn is_used_by(&self, text: &str) -> bool {
         let fields = text.split(['"', ',', ';', '|', ':', '\t', '\n', '\r', '[', ']', '{', '}']).map(str::trim);
         let fields = fields.filter(|field| !field.is_empty());

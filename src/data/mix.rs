@@ -44,7 +44,8 @@ impl Mix {
         if !cut {
             return Mixed { other, share: share as f32, part: None };
         }
-        // As in the paper, the center may lie anywhere and the rectangle is clipped. The share is that of the pixels.
+        // As in the paper, the center may lie anywhere and the rectangle is clipped. `share` is the sample's share of
+        // the pixels.
         let mut range = |side: usize| {
             let half = (1.0 - share).sqrt() * side as f64 / 2.0;
             let middle = f64::from(random.unit()) * side as f64;

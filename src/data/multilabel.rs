@@ -77,7 +77,7 @@ impl MultiLabelSet {
         &self.classes
     }
 
-    /// Classes of image `index`, ascending; empty if the image shows none of them.
+    /// Classes of image `index`, ascending; empty if the image shows no class.
     pub fn labels(&self, index: usize) -> &[u32] {
         &self.items[index].labels
     }

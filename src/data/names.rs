@@ -151,7 +151,7 @@ pub(crate) fn percent_decoded(text: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|_| text.to_string())
 }
 
-/// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many names the first.
+/// `'a'`, `'a' and 'b'`, `'a', 'b' and 'c'`; of many names, only the first.
 pub(crate) fn quoted(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 6;
     let words: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{}'", name.as_ref())).collect();

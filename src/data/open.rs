@@ -43,8 +43,8 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
     Ok(splits)
 }
 
-/// Opens the multi-label data set at `path`, in the format that [`formats()`](super::formats()) recognizes there. The
-/// path may also be that of a table.
+/// Opens the multi-label data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
+/// `path` may also be a table.
 ///
 /// | format | how labels are written |
 /// |---|---|

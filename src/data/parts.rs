@@ -14,7 +14,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// The part in words.
+    /// The usual name of the part.
     pub fn word(self) -> &'static str {
         match self {
             Part::Train => "train",
@@ -65,7 +65,7 @@ pub(crate) fn part_of(word: &str) -> Option<Part> {
     }
 }
 
-/// Whether a name is that of a part or of its list: `train`, `test_images`, `val_list`.
+/// Whether a name is that of a part or of a list: `train`, `test_images`, `val_list`.
 pub(super) fn is_part_name(stem: &str) -> bool {
     part_of_list(stem).is_some()
 }
@@ -128,7 +128,7 @@ impl PartFolders {
     /// Where no folder is named `train`, names with other words count too (`seg_train`, `X_train`, `test-jpg`,
     /// `val2017`): if there is one training folder, which `accept` accepts, and one of another part.
     ///
-    /// Of a part whose only entry is a folder of the same name, as archives are often unpacked, that folder is the
+    /// If the only entry of a part is a folder of the same name, as unpacked archives often have it, that folder is the
     /// part.
     ///
     /// # Errors

@@ -78,7 +78,7 @@ fn names_images(path: &Path, index: &Index) -> bool {
     let mut named = BTreeSet::new();
     for line in text.lines() {
         let fields = line.split(['"', '\'', ',', ';', '|', '\t', '[', ']', '{', '}']).map(str::trim);
-        // Names may hold blanks, or stand between them.
+        // Names may contain blanks, or be separated by them.
         let words =
             fields.flat_map(|field| std::iter::once(field).chain(field.split(' ').filter(move |word| *word != field)));
         for word in words.filter(|word| !word.is_empty()).take(MAX_NAMES) {

@@ -225,7 +225,7 @@ fn csv_tables_open_with_and_without_header() {
     let test = splits.test.unwrap();
     assert_eq!((test.len(), test.label(0)), (1, 1));
     assert!(test.path(0).unwrap().ends_with("img/y/2.png"));
-    // Test rows without known labels are no test part. An unknown class among known ones is an error.
+    // Test rows without known labels are not a test part. An unknown class among known ones is an error.
     fs::write(&table, text.replace("test;dog", "test;?")).unwrap();
     assert!(open(&table).unwrap().test.is_none());
     fs::write(&table, text.to_string() + "test;emu;img/y/3.png\n").unwrap();

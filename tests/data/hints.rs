@@ -80,7 +80,7 @@ fn columns_are_found_or_named() {
 fn numbers_of_columns_need_no_header() {
     let (dir, bare) = table("u,a/0.png,cat,1\nu,a/1.png,cat,2\nv,b/0.png,dog,3\nv,b/1.png,dog,4\n");
     assert_eq!(labels(&open(&bare, columns(Some("2"), Some("3"))).unwrap()), ALL);
-    // A first row whose image is gone is no header either.
+    // A first row whose image is missing is not a header either.
     let lost = dir.path().join("lost.csv");
     fs::write(&lost, "a/9.png,cat\na/0.png,cat\na/1.png,cat\nb/0.png,dog\nb/1.png,dog\n").unwrap();
     let splits = open(&lost, Hints::default()).unwrap();

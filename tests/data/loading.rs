@@ -199,7 +199,7 @@ fn a_set_beyond_the_budget_is_read_on_demand() {
             (0..whole.len()).for_each(|i| assert_eq!(whole.sample(i).unwrap(), part.sample(i).unwrap()));
         }
     }
-    // Images that are left out have to be known before.
+    // With `skip_bad`, all images are read first, because bad ones are left out.
     let skipping = PrepareOptions { skip_bad: true, ..on_demand };
     assert_eq!(prepare(&sets, &skipping, &|_, _| ()).unwrap()[0].facts(), whole[0].facts());
 }

@@ -120,7 +120,7 @@ fn tables_of_the_parts_are_one_set() {
         assert_eq!(content(&[&splits.train]), expected(&[("a.png", &["car", "tree"]), ("b.png", &["bus"])]));
         assert_eq!(content(&[&splits.val]), expected(&[("c.png", &["tree"])]));
     };
-    // The separator is decided from all tables together: the list of val.csv alone has none.
+    // The separator is decided from all tables together: the list in val.csv alone has no separator.
     write("train.csv", "file,tags\na.png,car;tree\nb.png,bus\n");
     write("val.csv", "tags,file\ntree,c.png\n");
     write("test.csv", "file\nd.png\n");

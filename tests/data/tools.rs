@@ -131,7 +131,7 @@ fn label_studio_regions_become_masks() {
     let dir = export([&boxed; 3]);
     refused(segmentation(dir.path()), &["3 regions are boxes"]);
     refused(segmentation(export([&polygon, &boxed, &polygon]).path()), &["1 of its 3 regions are boxes"]);
-    // A shape without label, or of a kind that is not read, is no background.
+    // A shape without label, or of a kind that is not read, does not become background.
     let bare = region("polygon", json!({"points": [[12.5, 15.6], [62.5, 15.6], [62.5, 46.8]]}));
     refused(
         segmentation(export([&polygon, &bare, &polygon]).path()),

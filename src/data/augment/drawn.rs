@@ -12,7 +12,7 @@ pub struct Drawn {
     pub map: Map,
     /// Map of the colors.
     pub colors: ColorMap,
-    /// Standard deviation of the blur in pixels; 0 for none.
+    /// Standard deviation of the blur in pixels; 0 without blur.
     pub sigma: f32,
     /// The erased rectangle.
     pub erased: Option<Rect>,

@@ -76,7 +76,7 @@ pub struct CheckReport {
     pub parts: Vec<PartCount>,
     /// Unit of `classes`: `images` or `pixels`.
     pub unit: &'static str,
-    /// Its classes; none for colorization.
+    /// Its classes; empty for colorization.
     pub classes: Vec<ClassCount>,
     /// Faults that prevent training.
     pub faults: Vec<Fault>,

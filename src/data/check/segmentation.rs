@@ -28,7 +28,7 @@ pub fn check_segmentation(path: &Path, options: &CheckOptions<'_>) -> Result<Che
         Ok(splits) => splits,
         Err(reason) => {
             let mut report = unopened(path, "segment", reason, options)?;
-            // The causes stand before their consequence.
+            // The causes are reported before their consequence.
             report.faults.splice(0..0, faults.iter().map(Fault::from));
             return Ok(report);
         }

@@ -2,7 +2,7 @@
 //!
 //! | column | found by |
 //! |---|---|
-//! | path | the hint; else its name in the first line, or its values, of which most name files |
+//! | path | the hint; else its name in the first line; else most of its values name files |
 //! | label | the hint; else its name; else it is the only other column, or several columns of 0 and 1 hold a single 1 a row |
 //! | part | its name; else its values are `train`, `val` and `test` |
 

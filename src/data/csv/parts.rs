@@ -5,7 +5,7 @@
 //! | a name such as `split`, or values that are all `train`, `val` and `test` | the part of each row |
 //! | `dataset`, `phase` or `part`, and some value is `train`, `val` or `test` | the part of each row |
 //! | `is_val`, `is_test`, `train`: truth values | the part whose value is true |
-//! | `train` beside columns of 0 and 1 | a class where each row has a single 1 with it |
+//! | `train` beside columns of 0 and 1 | a class, if with it each row has a single 1 |
 
 use std::collections::BTreeSet;
 

@@ -126,7 +126,7 @@ impl<'a> Raw<'a> {
         (0..self.width()).filter(is_named).collect()
     }
 
-    /// The column that a hint names, and whether its name stands in the first line.
+    /// The column that a hint names, and whether the first line has its name.
     fn hinted(&self, hint: Option<&String>) -> Result<Option<(usize, bool)>, DataError> {
         let Some(hint) = hint else { return Ok(None) };
         let first = self.first();

@@ -21,7 +21,8 @@ impl Raw<'_> {
         }
     }
 
-    /// Refuses two columns among `named`, those whose names say files, that name different files of the set.
+    /// Refuses two columns that name different files of the set. `named` are the columns whose names are those of
+    /// files.
     ///
     /// # Errors
     /// [`DataError::Columns`] for such columns; also where a folder cannot be listed.

@@ -108,7 +108,7 @@ pub(in crate::data) fn of_labels(set: &Path) -> Vec<PathBuf> {
 /// The only table of a folder.
 ///
 /// # Errors
-/// Where the folder has none, or several.
+/// Where the folder has no table, or several.
 pub(in crate::data) fn only_table(root: &Path) -> Result<PathBuf, DataError> {
     let mut tables = tables(root)?;
     match (tables.pop(), tables.is_empty()) {

@@ -38,7 +38,7 @@ pub(super) struct Decided {
     pub why: Option<String>,
 }
 
-/// Lists that have two readings, or none.
+/// Lists with two readings, or without one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unclear {
     /// Index of a list with the fault.

@@ -17,7 +17,7 @@ use crate::data::{DataError, Decisions, Hints, names};
 
 /// A table with known columns, or the joined tables of several parts. Rows count from 0, without the headers.
 pub(super) struct Table {
-    /// The table, or the folder of several.
+    /// The table, or the folder of several tables.
     pub path: PathBuf,
     /// Names of the columns; empty if the table has no header.
     header: Vec<String>,
@@ -225,7 +225,7 @@ impl Table {
         self.sources.iter().find_map(|source| source.files.note())
     }
 
-    /// The column of files, those of labels and those of neither, in words.
+    /// The column of files, the columns of labels and the unused columns, in words.
     pub fn words(&self, labels: &[usize], unused: &[usize]) -> String {
         let name = |column: usize| match self.header.get(column) {
             Some(name) => format!("'{}'", names::shortened(name)),
@@ -277,7 +277,7 @@ impl Table {
     }
 }
 
-/// The records, the column of files and that of parts. The delimiter is the one that gives a column of files.
+/// The records, the column of files and the columns of parts. The delimiter is one that gives a column of files.
 fn columns(
     path: &Path,
     files: &mut Files,
@@ -295,7 +295,7 @@ fn columns(
             };
             let parts = match found.header {
                 Some(_) => raw.part_columns(&found, ClassesOfRow::Several(listed.as_deref()))?,
-                // The third, unless a hint says that it holds something else.
+                // The third column, unless a hint gives it another meaning.
                 None => {
                     (records[0].len() > 2 && found.path != 2 && found.label != Some(2)).then(|| PartColumns::one(2, ""))
                 }

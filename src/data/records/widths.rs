@@ -25,7 +25,7 @@ fn filled(record: &StringRecord) -> usize {
     (0..record.len()).rev().find(|&at| !record[at].is_empty()).map_or(0, |last| last + 1)
 }
 
-/// The number of fields of most records. Of two numbers that are equally frequent, that of the first line.
+/// The number of fields of most records. Of two equally frequent numbers, that of the first line.
 fn usual(records: &[StringRecord]) -> usize {
     let first = records.first().map_or(0, StringRecord::len);
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();

@@ -131,8 +131,8 @@ fn lists_it(found: &Found, root: &Path, path: &Path) -> bool {
     found.decisions.lists.contains(&relative(root, path))
 }
 
-/// Exchanges images and masks if the lists name the masks first, and returns a note. Then the files that stand first
-/// have few colors, and the others are pictures.
+/// Exchanges images and masks if the lists name the masks first, and returns a note. In such lists, the files named
+/// first have few colors, and the others are pictures.
 fn exchange_by_pixels(found: &mut Found) -> Option<String> {
     const SAMPLE: usize = 4;
     let step = found.train.len().div_ceil(SAMPLE).max(1);

@@ -88,7 +88,7 @@ impl Wishes {
     }
 }
 
-/// What the files beside a set say about its classes.
+/// Content of the files about classes beside a set.
 pub(super) struct Said {
     pub written: Option<(Written, PathBuf)>,
     pub orientation: Option<Posture>,

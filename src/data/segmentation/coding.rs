@@ -95,7 +95,7 @@ impl Coding {
     /// This coding, changed as `classes.toml` asks.
     ///
     /// # Errors
-    /// Where fewer than 2 classes are left, or classes have no colors.
+    /// Where fewer than 2 classes remain, or classes have no colors.
     pub(super) fn wished(self, wishes: &Wishes) -> Result<Self, String> {
         let mut coding = self.ignoring(wishes)?;
         match wishes.coding {

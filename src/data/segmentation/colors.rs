@@ -19,7 +19,7 @@ const NEAR: u8 = 2;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Colors {
     counts: BTreeMap<[u8; 3], Count>,
-    /// Colors that hardly differ and stand in one file.
+    /// Pairs of colors that hardly differ and share a file.
     together: BTreeSet<[[u8; 3]; 2]>,
 }
 

@@ -130,7 +130,7 @@ fn two_notations(root: &Path, seen: &Seen, known: &dyn Fn(&[u8; 3]) -> bool) -> 
     }
 }
 
-/// The error for masks of which some files store values, and others colors.
+/// The error for masks if some files store values, and others colors.
 fn notations(root: &Path, seen: &Seen, of_values: Option<&Path>) -> DataError {
     let name = |path: Option<&Path>| path.map(|path| path.display().to_string()).unwrap_or_default();
     let problem = format!(

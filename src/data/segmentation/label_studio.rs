@@ -114,7 +114,7 @@ fn tasks(root: &Path) -> Result<Vec<(PathBuf, Task)>, DataError> {
 /// The labels of the regions, sorted.
 ///
 /// # Errors
-/// Where regions are boxes, or none has a label.
+/// Where regions are boxes, or no region has a label.
 fn labels(root: &Path, tasks: &[(PathBuf, Task)]) -> Result<BTreeSet<String>, DataError> {
     let regions = || tasks.iter().flat_map(|(_, task)| task.regions());
     let boxes = regions().filter(|region| region.kind == "rectanglelabels").count();

@@ -154,8 +154,8 @@ fn classes(root: &Path, read: &[(&PathBuf, Written)]) -> Result<Vec<String>, Dat
     }
 }
 
-/// The index of the image of a file: the image of the same name, or the one at its `imagePath`. If both are there, the
-/// one that has the size in the file.
+/// The index of the image of a file: the image of the same name, or the one at its `imagePath`. If both exist, the one
+/// with the size in the file.
 ///
 /// # Errors
 /// Where there is no image, or both fit.

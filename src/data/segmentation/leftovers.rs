@@ -20,7 +20,7 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Finds partners for these files, and leaves out those that need none.
+    /// Finds partners for these files, and leaves out files that need no partner.
     ///
     /// # Errors
     /// Where two folders hold masks of the same images.
@@ -118,7 +118,7 @@ impl Leftovers {
         Ok(())
     }
 
-    /// Leaves out a test part without any mask, and pictures that belong to another one.
+    /// Leaves out a test part without masks, and pictures that belong to another picture.
     fn leave_out(&mut self, found: &mut Found) {
         let has_test = self.pairs.iter().any(|(part, _)| *part == Some(Part::Test))
             || self.masks.iter().any(|half| half.reading.part == Some(Part::Test));

@@ -96,7 +96,7 @@ fn joined(paths: &[PathBuf], posture: Posture, samples: Samples) -> Result<RawMa
     whole.ok_or(ImageProblem::Missing)
 }
 
-/// Lays a further part, that of the file at `path`, over a mask. 0 and black are empty.
+/// Lays a further part, from the file at `path`, over a mask. 0 and black are empty.
 ///
 /// # Errors
 /// Where the part gives a pixel another class.

@@ -1,4 +1,4 @@
-//! Masks read for a trained model: its classes say what their values or colors are.
+//! Masks read for a trained model, whose class names may give the values or the colors of masks.
 
 use super::class_list::{ClassList, voc_color};
 use super::coding::Coding;

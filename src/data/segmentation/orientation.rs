@@ -48,7 +48,7 @@ impl Fit {
 
 /// Decides for each pair, and records it in the decisions. Undecided pairs become faults.
 ///
-/// `setting` is that of `classes.toml`.
+/// `setting` is the orientation in `classes.toml`.
 pub(super) fn decide(found: &mut Found, setting: Option<Posture>) {
     let parts = [&mut found.train, &mut found.val, &mut found.test];
     let fits: Vec<Vec<Fit>> = parts.iter().map(|part| part.par_iter().map(Fit::of).collect()).collect();

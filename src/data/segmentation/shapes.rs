@@ -64,7 +64,7 @@ pub(super) fn with_background(names: impl IntoIterator<Item = String>) -> Vec<St
     std::iter::once(BACKGROUND.to_string()).chain(others).collect()
 }
 
-/// Train id of the class `name`; that of the background if it is unknown.
+/// Train id of the class `name`; 0, the background, if the class is unknown.
 pub(super) fn id_of(names: &[String], name: &str) -> u8 {
     names.iter().position(|known| known == name).unwrap_or(0) as u8
 }

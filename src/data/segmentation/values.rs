@@ -12,8 +12,8 @@
 //! | a value of a few pixels, in one file alone | refused: it may be a fault, or a class |
 //! | 0 to k and one or two values from 240 on | refused: these may be ignored, or classes |
 //!
-//! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made
-//! by scaling or JPEG, have none.
+//! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made by
+//! scaling or JPEG, have no areas.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -117,7 +117,7 @@ impl Format for Voc {
 /// The folder of the set (`root`, `root/VOC*` or `root/VOCdevkit/VOC*`) and its folder of masks.
 ///
 /// # Errors
-/// Where there are several, such as those of two years.
+/// Where there are several such folders, for example of two years.
 fn home(root: &Path) -> Result<Option<(PathBuf, PathBuf)>, DataError> {
     let mut candidates = vec![root.to_path_buf()];
     for outer in [root.to_path_buf(), root.join("VOCdevkit")] {

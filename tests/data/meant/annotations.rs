@@ -91,7 +91,7 @@ fn a_data_file_divides_its_set() {
     refused(segmentation(dir.path()), &["images/x/3.jpg into train and into val"]);
 }
 
-/// `classes.txt` names the classes where there is no data.yaml, and is no label file.
+/// Without a data.yaml, `classes.txt` names the classes. It is not a label file.
 #[test]
 fn yolos_classes_come_from_each_of_its_lists() {
     for name in ["classes.txt", "labels/train/classes.txt", "obj.names"] {

@@ -197,7 +197,7 @@ fn the_names_of_a_division_are_those_of_images() {
     assert_eq!(set(&bare, &files).unwrap().1, ["1"]);
 }
 
-/// Whatever divides a set, everything else that divides it must say the same.
+/// Everything that divides a set must agree.
 #[test]
 fn divisions_that_contradict_each_other_are_refused() {
     let right = r#"{"train": ["a/0", "a/1", "b/0", "b/1"], "val": ["a/3", "b/3"]}"#;

@@ -55,7 +55,7 @@ fn tables_of_the_parts_are_one_set() {
     assert_eq!(splits.decisions.split, "by the tables train/labels.csv, val/labels.csv");
 }
 
-/// `train_images/` and `test_images/` are no classes: the table beside them has the labels.
+/// `train_images/` and `test_images/` are not classes: the table beside them has the labels.
 #[test]
 fn folders_named_as_parts_are_no_classes() {
     let dir = temp();

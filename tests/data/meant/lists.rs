@@ -116,7 +116,7 @@ fn lists_that_contradict_each_other_are_refused() {
     refused(open(dir.path()).map(|_| ()), &["val.txt, line 1", "a/2.png", "train.txt, line 3"]);
     write(&dir.path().join("train.txt"), names(0..2));
     open(dir.path()).unwrap();
-    // Lists of another folder must say the same.
+    // Lists in another folder must agree.
     write(&dir.path().join("splits/train.txt"), names(2..4));
     write(&dir.path().join("splits/val.txt"), names(0..2));
     refused(

@@ -272,7 +272,7 @@ fn annotations_that_are_not_read_are_named() {
         write(&dir.path().join(file), text);
         refused(segmentation(dir.path()), &[file, parts[0], parts[1]]);
     }
-    // The cause stands before its consequence.
+    // The cause is reported before its consequence.
     let dir = temp();
     image(&dir.path().join("images/0.jpg"), 1);
     write(&dir.path().join("labels/0.txt"), "0 0.1 0.1 0.9 0.1 0.9 0.9 0.5\n");

@@ -51,7 +51,7 @@ fn train_ids_of_cityscapes_are_no_label_ids() {
     assert!(set("labelIds", &[7, 11, 26, 0]).is_ok());
 }
 
-/// Greys at edges between two classes are no classes, and beside them 255 may be ignored or a class.
+/// Greys at edges between two classes are not classes. Beside such greys, 255 may be ignored or a class.
 #[test]
 fn ambiguous_masks_are_refused_with_the_setting_that_decides() {
     let smooth = |high: u8| {

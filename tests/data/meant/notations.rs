@@ -102,7 +102,7 @@ fn black_and_white_are_two_classes_in_every_notation() {
         write(&dir.path().join("codes.txt"), "soil\nroot\n");
         assert_eq!(both(&named(&dir).unwrap(), [2, 2]), [[0, 1], [0, 1]]);
     }
-    // A palette that gives each value its own grey says nothing.
+    // A palette that gives each value its own grey is the same as no palette.
     let ramp: Vec<[u8; 3]> = (0..=255).map(|v| [v; 3]).collect();
     refused(named(&set((&[0, 1], Bits(8)), (&[0, 255], Palette(&ramp)))), &["two notations", "0 and 1 in 4 files"]);
     refused(named(&set((&[0, 1], BW), (&[0, 1], WB))), &["#000000 is value", "im 0.png", "coding"]);

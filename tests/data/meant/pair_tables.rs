@@ -1,4 +1,4 @@
-//! Tables of images and masks: which column is which, and what stands beside them.
+//! Tables of images and masks: the meaning of their columns, and other files beside them.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Regions, names and joined masks that say one thing twice, or nothing.
+//! Regions, names and joined masks that repeat or contradict each other, or have no meaning.
 
 use std::fs;
 

@@ -117,7 +117,7 @@ fn entries<'a>(root: &Path, file: &'a DataFile) -> Result<Option<(Vec<Entry<'a>>
 /// The images that a list names.
 ///
 /// # Errors
-/// Where a line is the name of no image, or of several.
+/// Where a line does not name exactly one image.
 fn listed(list: &Path, part: Part, index: &Index) -> Result<Vec<usize>, DataError> {
     let image = |(number, line): (usize, String)| match index.find(line.trim_start_matches("../")) {
         Match::One(at) => Ok(at),
