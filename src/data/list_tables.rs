@@ -58,7 +58,8 @@ pub(crate) fn is_folder_of_lists(root: &Path, folder: &Path) -> bool {
     lists::is_place(root, folder) && !holds_image(folder).unwrap_or(true) && has_lists()
 }
 
-/// The lists of the set at `root` that are certainly no tables of labels: of text, or in the file that divides it.
+/// The lists of the set at `root` that are certainly not tables of labels: text lists, else those in the file that
+/// divides the set, else those in [`tables_of_files`].
 ///
 /// # Errors
 /// Those of [`find`].
@@ -73,7 +74,8 @@ pub(crate) fn find_but_tables(root: &Path) -> Result<Vec<ListFile>, DataError> {
     Ok(lists)
 }
 
-/// The tables named after a part whose only column names files. Exactly one other table must be there, with the labels.
+/// The tables named after a part, if each has a single column, of files, and exactly one other table exists, with the
+/// labels.
 ///
 /// # Errors
 /// Where a part has two tables, or a table cannot be read.
