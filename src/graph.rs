@@ -273,7 +273,7 @@ impl Graph {
         self.push_value(TensorType::flat(len), Source::Group(group))
     }
 
-    /// The final layout of a group. A further state would move the states without decay, so none is accepted
+    /// The final layout of a group. A further state would move the states without decay, so the group accepts no state
     /// afterwards.
     pub(crate) fn completed(&mut self, group: Group) -> StateLayout {
         self.complete.push(group);

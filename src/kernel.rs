@@ -111,7 +111,7 @@ pub enum Work {
 /// lowering, and a slice of a planned buffer afterwards.
 #[derive(Clone, Debug)]
 pub struct KernelCall<B> {
-    /// Name in the registry: that of `shaders/NAME.wgsl` and of its twin in `exec/cpu`.
+    /// Name in the registry, of `shaders/NAME.wgsl` and of the twin in `exec/cpu`.
     pub kernel: &'static str,
     /// Constants and geometry of this call.
     pub parameters: Parameters,

@@ -169,7 +169,7 @@ impl TensorType {
         let inputs = self.shape.0.iter().rev().nth(1);
         self.layout == Layout::Kernel && inputs.is_some_and(|inputs| !inputs.is_multiple_of(LANES))
     }
-    /// Whether there is no element.
+    /// Whether the tensor has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

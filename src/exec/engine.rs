@@ -136,7 +136,7 @@ impl<T: Copy + Default> Rows<'_, T> {
 /// An engine with f32 data, on any device.
 pub type AnyEngine = dyn Engine<Scalar = f32>;
 
-/// Number of calls up to the last one that uses a slice; 0 if none does.
+/// Number of calls up to the last one that uses a slice; 0 if no call uses it.
 pub(super) fn last_use<S: Iterator<Item = Slice>>(
     calls: impl ExactSizeIterator<Item = S> + DoubleEndedIterator,
     slice: &Slice,

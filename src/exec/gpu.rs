@@ -162,7 +162,7 @@ impl GpuEngine {
         self.gpu.destroy();
     }
 
-    /// A range of a plan's buffers. States can be reached before any plan is there.
+    /// A range of a plan's buffers. A range of a state needs no loaded plan.
     fn range(&self, plan: usize, slice: Slice) -> Result<Range, ExecError> {
         let fixed = match slice.buffer {
             Buffer::State(_) => &[],

@@ -197,9 +197,14 @@ pub enum KernelError {
 
 /// Adds a kernel for all engines of this process.
 ///
-/// The shader is WGSL with the entry point `main` and the bindings of the call, all of them, in group 0. Before it stand the
-/// call's constants, `alias Ti = f32;` (or `f16`) for each binding, and the head that its [`Work`](crate::kernel::Work)
-/// implies: `ITEMS`, `WORKGROUP` and `item(…)` for items, `reduce(block, invocation)` to be defined for groups.
+/// The shader is WGSL. Its bindings are those of the call, all of them, in group 0. The engine puts the call's constants,
+/// `alias Ti = f32;` (or `f16`) for each binding, and a head before it. The head depends on the call's
+/// [`Work`](crate::kernel::Work):
+///
+/// | work | head | the shader defines |
+/// |---|---|---|
+/// | items | `ITEMS`, `WORKGROUP`, `item(…)` | the entry point `main` |
+/// | groups | `ITEMS`, `WORKGROUP`, the entry point `main` | `reduce(block, invocation)` |
 ///
 /// # Errors
 /// When the name is taken.

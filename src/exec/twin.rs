@@ -111,7 +111,7 @@ pub trait Real:
         self.to_usize().filter(|&k| k < classes && Self::of(k as f64) == self)
     }
 
-    /// The slices if this type is f32, for code that exists for f32 alone.
+    /// The slices if this type is f32, for code that exists only for f32.
     fn floats<const N: usize>(_: [&[Self]; N]) -> Option<[&[f32]; N]> {
         None
     }

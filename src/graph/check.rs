@@ -11,7 +11,7 @@ pub(crate) fn check_type(ty: &TensorType) -> Result<(), String> {
     check(ty, "lower the batch or image size")
 }
 
-/// [`check_type`] of a state, whose size depends on the network alone.
+/// [`check_type`] of a state, whose size depends only on the network.
 pub(super) fn check_state(ty: &TensorType) -> Result<(), String> {
     check(ty, "make the network smaller")
 }

@@ -60,7 +60,7 @@ pub trait Op: Any + Debug + Send + Sync {
     /// first output. The exported batch is of any size, so nothing may depend on N.
     ///
     /// # Errors
-    /// Why there are none, in words; the export adds the op's name and the layer.
+    /// Why the op has no ONNX form, in words; the export adds the op's name and the layer.
     fn onnx(&self, inputs: &[&TensorType]) -> Result<Vec<OnnxNode>, String> {
         let _ = inputs;
         Err("ONNX has no counterpart of it for inference".into())

@@ -61,7 +61,7 @@ fn triangle(i: usize, size: usize) -> f32 {
 }
 
 impl Init {
-    /// The logical start values of a state. They depend on the seed and the state's name alone.
+    /// The logical start values of a state. They depend only on the seed and the state's name.
     pub fn values(&self, seed: u64, name: &str, len: usize) -> Vec<f32> {
         let stream =
             name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 /// Largest number of a name's parts that a prefix may have.
 const MOST_PARTS: usize = 8;
 
-/// How the names of a file become those of a network.
+/// How the names of a file map to the names of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Renaming {
     /// Prefix that all names of the network have in the file, such as `module.`.
     prefix: String,
-    /// Whether the names are those of transformers' ResNet.
+    /// Whether the file has the names of transformers' ResNet.
     transformers: bool,
 }
 

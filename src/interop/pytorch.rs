@@ -2,7 +2,7 @@
 //! PyTorch 1.6. No code of a file runs: see the list of instructions in `pytorch/machine.rs` and of globals in
 //! `pytorch/globals.rs`.
 //!
-//! Opening a file reads its pickle alone. Each size that the file claims is first compared with the length of the file.
+//! Opening a file reads only its pickle. Each size that the file claims is first compared with the length of the file.
 
 mod archive;
 mod globals;
@@ -51,7 +51,7 @@ pub enum PytorchError {
     Code {
         /// The file.
         path: PathBuf,
-        /// Module and name of what would run.
+        /// Module and name of the function that would run.
         name: String,
     },
 }
@@ -129,7 +129,7 @@ fn contents(found: &StateDict<'_>, storages: &HashMap<String, Storage>) -> Resul
     })
 }
 
-/// Where a tensor lies in the file, or what is wrong with its description.
+/// Where a tensor lies in the file, or the fault of its description.
 fn place(tensor: &TensorRef<'_>, storage: &Storage) -> Result<StoredTensor, String> {
     let narrow = |sizes: &[u64]| sizes.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<Vec<_>>>();
     let huge = || format!("claims the shape {:?}", tensor.shape);

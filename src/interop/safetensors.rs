@@ -134,7 +134,7 @@ impl TensorFile {
     /// writer of the `safetensors` crate does not guarantee that, because it keeps the metadata in a hash map.
     ///
     /// # Errors
-    /// When the number of a tensor's elements is not that of its shape, or the disk fails. The old file stays.
+    /// When the number of a tensor's elements differs from its shape, or the disk fails. The old file stays.
     pub fn write_atomic(&self, path: &Path) -> Result<(), SafetensorsError> {
         let (header, order) = self.header(path)?;
         write_atomic(path, |writer| {

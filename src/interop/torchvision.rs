@@ -39,7 +39,7 @@ pub enum CheckpointError {
     /// The engine failed.
     #[error(transparent)]
     Exec(#[from] ExecError),
-    /// The tensors are not those of the model.
+    /// The tensors do not fit the model.
     #[error("{file}: this checkpoint does not fit the model: {problems}; {remedy}")]
     Mismatch {
         /// The file.

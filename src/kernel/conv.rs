@@ -49,7 +49,7 @@ pub struct ConvGeometry {
 pub enum ConvDirection {
     /// y from x and w.
     Forward,
-    /// The gradient of x, from that of y. Also a transposed convolution.
+    /// The gradient of x, from the gradient of y. Also a transposed convolution.
     InputGrad {
         /// Phases of the stride, along height and width.
         phases: [Vec<Phase>; 2],

@@ -1,5 +1,6 @@
 //! Layers. Each is a description with PyTorch's names and defaults. `apply` appends its ops to a graph and creates its states
-//! at first use, named `SCOPE.NAME.weight` and so on. Input channels are those of the value that it is applied to.
+//! at first use, named `SCOPE.NAME.weight` and so on. The number of input channels comes from the value that it is
+//! applied to.
 //!
 //! | layer | input | result | states |
 //! |---|---|---|---|

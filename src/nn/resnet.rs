@@ -52,7 +52,7 @@ impl ResNetDepth {
         !matches!(self, ResNetDepth::L18 | ResNetDepth::L34)
     }
 
-    /// Channels that each stage gives: 64, 128, 256, 512, or 4 times as many from bottlenecks.
+    /// Output channels of each stage: 64, 128, 256, 512, or 4 times as many with bottlenecks.
     pub const fn channels(self) -> [usize; 4] {
         if self.has_bottlenecks() { [256, 512, 1024, 2048] } else { [64, 128, 256, 512] }
     }

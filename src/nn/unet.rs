@@ -55,7 +55,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     fits,
 };
 
-/// The channels of the lowest level are those of its tensor.
+/// Whether `base` and `depth` agree with a checkpoint: they give the number of channels of its lowest level.
 fn fits(settings: &Settings, first_axis: &dyn Fn(&str) -> Option<usize>) -> bool {
     let Ok(unet) = Network::read::<UNet>(1, settings) else { return false };
     let channels = u32::try_from(unet.depth).ok().filter(|&d| d <= 8).and_then(|d| unet.base.checked_shl(d));

@@ -32,7 +32,7 @@ pub struct Dice(pub DiceOptions);
 #[derive(Clone, Copy, Debug)]
 struct DiceGrad(DiceOptions);
 
-/// Appends the loss. Labels have the layout of those of [`super::softmax_cross_entropy`].
+/// Appends the loss. Labels have the same layout as in [`super::softmax_cross_entropy`].
 ///
 /// Gradient: for the logits.
 ///

@@ -56,7 +56,7 @@ pub fn reshape(g: &mut Graph, x: Value, shape: impl Into<Shape>) -> Result<Value
 /// Gradient: for x.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn flatten(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let (n, rest) = g.known("flatten", x)?.shape.0.split_first().map_or((1, &[][..]), |(&n, rest)| (n, rest));
     // The graph reports a size that is too large.
@@ -94,7 +94,7 @@ pub fn assign(g: &mut Graph, state: Value, value: Value) -> Result<(), GraphErro
 /// Gradient: none.
 ///
 /// # Errors
-/// When their number is not that of the parameters.
+/// When there is not one gradient for each parameter.
 pub fn pack_parameters(g: &mut Graph, grads: &[Value]) -> Result<Value, GraphError> {
     let layout = g.completed(Group::Parameters);
     let offsets = g.states().of(Group::Parameters).map(|(id, _)| layout.offsets[id.0]).collect();

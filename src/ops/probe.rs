@@ -1,4 +1,4 @@
-//! A kernel of multiply-adds alone. `shadegrad bench` measures a device's peak with it.
+//! A kernel that only multiplies and adds. `shadegrad bench` measures a device's peak with it.
 
 use super::expect_inputs;
 use crate::graph::{Graph, GraphError, Lowering, Op, Operand, Value};

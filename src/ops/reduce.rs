@@ -22,7 +22,7 @@ pub struct Sum {
 /// Gradient: for x.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn sum(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let axes = (0..g.known("sum", x)?.shape.rank()).collect();
     g.add1(Sum { axes, shape: [1].into() }, &[x])
@@ -45,7 +45,7 @@ pub fn sum_axes(g: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, GraphE
 /// Gradient: for x.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn mean(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let count = g.known("mean", x)?.shape.elements();
     let sum = sum(g, x)?;
@@ -70,7 +70,7 @@ pub fn mean_axes(g: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, Graph
 /// Gradient: for x.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn channel_sums(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     let shape = &g.known("channel_sums", x)?.shape;
     let (axes, shape) = ((0..shape.rank().saturating_sub(1)).collect(), [shape.channels()].into());
@@ -237,7 +237,7 @@ pub struct Broadcast {
 /// Gradient: for x, the sum over the repeated axes.
 ///
 /// # Errors
-/// When an axis of x is neither 1 nor that of `to`, or x has more than four axes.
+/// When the size of an axis of x is neither 1 nor the size in `to`, or x has more than four axes.
 pub fn broadcast(g: &mut Graph, x: Value, to: TensorType) -> Result<Value, GraphError> {
     g.add1(Broadcast { to }, &[x])
 }

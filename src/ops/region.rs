@@ -9,7 +9,7 @@ use crate::shape::{LANES, TensorType};
 /// A region of an activation in height, width and channels. It may reach beyond the activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// First row, column and channel; negative before those of the activation.
+    /// First row, column and channel. Negative numbers lie before the activation.
     pub start: [i64; 3],
     /// Height, width and channels.
     pub size: [usize; 3],
@@ -50,7 +50,7 @@ pub fn crop_pad(g: &mut Graph, x: Value, region: Region) -> Result<Value, GraphE
 /// Gradient: for all inputs.
 ///
 /// # Errors
-/// When the other axes differ, or there is no value.
+/// When the other axes differ, or `values` is empty.
 pub fn concat(g: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
     let Some((&head, rest)) = values.split_first() else {
         let (op, at, shapes) = ("concat", String::new(), "none".into());

@@ -122,7 +122,7 @@ pub fn unary(g: &mut Graph, x: Value, f: UnaryOp) -> Result<Value, GraphError> {
 /// Gradient: for x; 0 at 0.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn relu(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Relu)
 }
@@ -148,7 +148,7 @@ pub fn sigmoid(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Gradient: for x.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn scale(g: &mut Graph, x: Value, factor: f32) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Scale(factor))
 }
@@ -158,7 +158,7 @@ pub fn scale(g: &mut Graph, x: Value, factor: f32) -> Result<Value, GraphError> 
 /// Gradient: for x.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn neg(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     scale(g, x, -1.0)
 }
@@ -198,7 +198,7 @@ pub fn log(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Gradient: for x; infinite at 0.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn sqrt(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Sqrt)
 }
@@ -208,7 +208,7 @@ pub fn sqrt(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
 /// Gradient: for x; 0 at 0.
 ///
 /// # Errors
-/// Only those of x, see [`Graph::add`].
+/// Only those of [`Graph::add`].
 pub fn abs(g: &mut Graph, x: Value) -> Result<Value, GraphError> {
     unary(g, x, UnaryOp::Abs)
 }

@@ -86,7 +86,7 @@ fn a_whole_module_is_refused_by_the_name_of_its_class() {
     expected.iter().for_each(|part| assert!(error.contains(part), "{error}"));
 }
 
-/// Each ResNet gives torchvision's logits from its weights, ResNet18 from those of every layout.
+/// Each ResNet gives torchvision's logits from its weights, ResNet18 from a file of every layout.
 #[test]
 #[ignore = "needs files of 1 GB: generate_torch_files.py --resnets FOLDER; SHADEGRAD_TORCH_FILES names the folder"]
 fn resnets_have_torchvisions_logits() {

@@ -1,5 +1,6 @@
-//! Fine-tuning against PyTorch's parameter groups, in f64: the head alone at first, then every stage with its own rate, and
-//! BatchNorm with running statistics that follow the batches or stay. tests/fixtures/generate_finetune.py made the values.
+//! Fine-tuning against PyTorch's parameter groups, in f64: only the head at first, then every stage with its own rate,
+//! and BatchNorm with running statistics that follow the batches or stay. tests/fixtures/generate_finetune.py made the
+//! values.
 
 use serde_json::Value as Json;
 use shadegrad::exec::{CpuEngine, PlanOptions, Session};

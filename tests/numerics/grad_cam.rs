@@ -65,7 +65,7 @@ fn maps_are_pytorchs<E: Engine>(
     failures.none();
 }
 
-/// The logit of a class alone.
+/// Only the logit of the class.
 const CLASSIFY: (&str, fn(&[f64], usize) -> Vec<f32>) =
     ("classify", |logits, class| (0..logits.len()).map(|k| f32::from(u8::from(k == class))).collect());
 /// The logits of a class at its pixels.

@@ -1,5 +1,5 @@
 //! Twins of the convolution kernels, where neither `winograd` nor `direct` is faster. A task writes a block of im2col that stays
-//! in cache, and a GEMM multiplies it. Blocks depend on the sizes alone, never on the number of threads; so do results.
+//! in cache, and a GEMM multiplies it. Blocks depend only on the sizes, not on the number of threads, and so do results.
 
 use rayon::prelude::*;
 
@@ -42,7 +42,7 @@ impl Blocks {
     }
 }
 
-/// The operands in f32, for code that exists for f32 alone.
+/// The operands in f32, for code that exists only for f32.
 fn operands<'a, T: Real>(
     inputs: [&'a [T]; 2],
     epilogue: Epilogue<'a, T>,

@@ -77,9 +77,9 @@ pub(super) fn conv_dgrad(g: &ConvGeometry, phase: &DgradPhase, operands: Operand
     all(&plane, [g.n, g.groups], channels, [g.gi, g.go * g.gi], &taps.collect::<Vec<_>>(), operands);
 }
 
-/// Computes all groups and pixels. `channels` are those of all groups and of one, of the input (and how many of these
-/// are not padding) and of the output. `weights` are the distances between the weights of neighboring channels and
-/// groups.
+/// Computes all groups and pixels. Channels of the input: of all groups, of one group, of one group without padding.
+/// Channels of the output: of all groups, of one group. `weights` are the distances between the weights of neighboring
+/// channels and groups.
 fn all(
     plane: &Plane,
     [n, groups]: [usize; 2],

@@ -102,7 +102,7 @@ impl Values {
         std::array::from_fn(|r| std::array::from_fn(|c| first.wrapping_add((r * POINTS + c) * self.apart)))
     }
 
-    /// The same for reading.
+    /// [`Values::line`] for reading.
     fn read(&self, line: usize) -> [[*const f32; POINTS]; POINTS] {
         self.line(line).map(|row| row.map(<*mut f32>::cast_const))
     }

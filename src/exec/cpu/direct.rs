@@ -208,7 +208,8 @@ impl Direct<'_> {
             None => simd.splat_f32s(0.0),
         });
         let mut totals = [start; P];
-        // Sums of partial sums, since rounding grows with the root of the longest; a GEMM's are no longer.
+        // Sums of partial sums, since rounding grows with the root of the longest one. A GEMM's partial sums are as
+        // long.
         let taps_each = (LONGEST / self.x_channels[1].max(1)).max(1);
         for (pointers, taps) in pointers.chunks(taps_each).zip(self.taps.chunks(taps_each)) {
             let sums: [[S::f32s; V]; P] = self.part(simd, pointers, taps, column);
@@ -368,7 +369,7 @@ impl WithSimd for DirectWgrad<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let two = self.columns.is_multiple_of(2 * S::F32_LANES);
         let many = S::REGISTER_COUNT >= 32;
-        // The number of channels is a multiple of 4, or that of a picture.
+        // The number of channels is a multiple of 4, or 1 to 3 as in pictures.
         match self.channels {
             1 => return self.few::<S, 1>(simd),
             2 => return self.few::<S, 2>(simd),

@@ -59,7 +59,7 @@ impl<T: Real> CpuEngine<T> {
         self.plans.get(plan).ok_or_else(|| port_error(format!("plan {plan}"), "it was not loaded".into()))
     }
 
-    /// A range of a plan's buffers. States can be reached before any plan is there.
+    /// A range of a plan's buffers. A range of a state needs no loaded plan.
     fn range(&mut self, plan: usize, slice: Slice) -> Result<&mut [T], ExecError> {
         let buffer = match slice.buffer {
             Buffer::Slot(i) => self.slots.get_mut(i),

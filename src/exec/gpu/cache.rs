@@ -79,7 +79,7 @@ pub(super) fn checksum(data: &[u8]) -> u64 {
     data.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// Folder of caches: `SHADEGRAD_CACHE_DIR` (empty: none), else the user's cache folder.
+/// Folder of caches: `SHADEGRAD_CACHE_DIR`, else the user's cache folder. `None` if the variable is set and empty.
 pub fn default_cache_dir() -> Option<PathBuf> {
     let var = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     if env::var_os("SHADEGRAD_CACHE_DIR").is_some() {

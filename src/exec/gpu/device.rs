@@ -78,7 +78,8 @@ const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
 /// PCI vendor ID.
 const NVIDIA: u32 = 0x10de;
 
-/// Invocations of a SIMD group on Apple's GPUs. Metal does not report it: wgpu gives 4 to 64, the range of all its devices.
+/// Invocations of a SIMD group on Apple's GPUs. Metal does not report them: wgpu reports 4 to 64, the range of all its
+/// devices.
 const APPLE_LANES: u32 = 32;
 
 /// Matrix units for f16 with sums in f32, for each size that subgroups have. Needs f16 in shaders too.

@@ -119,7 +119,7 @@ impl Readback {
         Ok(ticket)
     }
 
-    /// Waits for a ticket's run and returns what it fetched.
+    /// Waits for a ticket's run and returns the fetched results.
     pub fn take(&mut self, gpu: &Gpu, ticket: Ticket) -> Result<Vec<Vec<f32>>, ExecError> {
         let index = self.pending.iter().position(|p| p.ticket == ticket);
         let Some(pending) = index.and_then(|i| self.pending.remove(i)) else {

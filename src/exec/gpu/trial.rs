@@ -162,8 +162,8 @@ impl<'a> Trial<'a> {
         Ok(found)
     }
 
-    /// The fixed choice's time in seconds, and those of some variants divided by it: medians over several rounds of all of
-    /// them.
+    /// The fixed choice's time in seconds, and the times of some variants divided by it. All are medians over several
+    /// rounds.
     fn race(&mut self, fixed: &Dispatch, variants: Vec<Dispatch>) -> Result<(f64, Vec<f64>), ExecError> {
         let mut all = vec![fixed.clone()];
         all.extend(variants);
@@ -172,7 +172,7 @@ impl<'a> Trial<'a> {
             let times = self.times(&all)?;
             least = least.min(times[0]);
             for (ratios, time) in rounds.iter_mut().zip(&times[1..]) {
-                // Some clocks give 0 for a time that short.
+                // Some clocks return 0 for such a short time.
                 ratios.push(time.max(1e-9) / times[0].max(1e-9));
             }
         }

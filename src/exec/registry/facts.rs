@@ -80,7 +80,7 @@ pub struct Kernel {
     pub geometry: Option<GeometryType>,
     /// A matrix kernel: the generated main loop surrounds its text.
     pub product: Option<Operands>,
-    /// Winograd's F(4×4, 3×3) may replace it where the geometry suits.
+    /// Whether Winograd's F(4×4, 3×3) may replace it where the geometry suits.
     pub winograd: bool,
     /// The functions that it calls with given constants.
     pub functions: fn(&Consts) -> Vec<Function>,
@@ -88,9 +88,9 @@ pub struct Kernel {
     pub segments: Option<Segments>,
     /// Parts of its results that depend on the tile.
     pub partials: Partials,
-    /// It recomputes the mask of a ReLU from rounded numbers, so that single results may jump.
+    /// Whether it recomputes the mask of a ReLU from rounded numbers, so that single results may jump.
     pub recomputes_mask: bool,
-    /// Its sizes may be given at run time, where a device compiles slowly.
+    /// Whether its sizes may be given at run time, where a device compiles slowly.
     pub sizes_at_run_time: bool,
 }
 
@@ -113,48 +113,49 @@ impl Kernel {
         }
     }
 
-    /// Shared texts stand before its own.
+    /// Puts shared snippets before its text.
     pub const fn snippets(self, snippets: &'static [&'static str]) -> Kernel {
         Kernel { snippets, ..self }
     }
 
-    /// Its calls carry a `G`.
+    /// Requires the geometry `G` of its calls.
     pub const fn geometry<G: Geometry>(self) -> Kernel {
         Kernel { geometry: Some(GeometryType::of::<G>()), ..self }
     }
 
-    /// It is a matrix kernel.
+    /// Makes it a matrix kernel.
     pub(super) const fn product(self, operands: Operands) -> Kernel {
         Kernel { product: Some(operands), ..self }
     }
 
-    /// Winograd may replace it.
+    /// Lets Winograd replace it.
     pub(super) const fn winograd(self) -> Kernel {
         Kernel { winograd: true, ..self }
     }
 
-    /// It calls functions that WGSL does not round correctly.
+    /// Names the functions that it calls and that WGSL does not round correctly.
     pub const fn functions(self, functions: fn(&Consts) -> Vec<Function>) -> Kernel {
         Kernel { functions, ..self }
     }
 
-    /// It writes segments.
+    /// States that it writes segments.
     pub(super) const fn segments(self, segments: Segments) -> Kernel {
         Kernel { segments: Some(segments), ..self }
     }
 
-    /// Parts of its results depend on the tile.
+    /// States which parts of its results depend on the tile.
     pub(super) const fn partials(self, partials: Partials) -> Kernel {
         Kernel { partials, ..self }
     }
 
-    /// It recomputes the mask of a ReLU, where its flag RELU is set and RESIDUAL is not.
+    /// States that it recomputes the mask of a ReLU, where its flag RELU is set and RESIDUAL is not.
     pub const fn recomputes_mask(self) -> Kernel {
         Kernel { recomputes_mask: true, ..self }
     }
 
-    /// Constants made by [`Consts::size`] may be given at run time. That pays for kernels that networks call in many sizes
-    /// and that hardly divide by one; others take 1.1 to 1.6 times as long with sizes that a compiler does not know.
+    /// Lets devices give the constants made by [`Consts::size`] at run time. That pays for kernels that networks call
+    /// in many sizes and that rarely divide by a size. Others take 1.1 to 1.6 times as long if the compiler does not
+    /// know the sizes.
     pub const fn sizes_at_run_time(self) -> Kernel {
         Kernel { sizes_at_run_time: true, ..self }
     }

@@ -7,8 +7,8 @@ use crate::plan::{Buffer, Port, Slice};
 use crate::tensor::Tensor;
 
 impl<E: Engine<Scalar = f32> + ?Sized> Session<E> {
-    /// Names of all tensors that [`Session::tensor`] reads: parameters, running statistics, and for each parameter what the
-    /// optimizer keeps of it, such as `optimizer.exp_avg.conv1.weight`.
+    /// Names of all tensors that [`Session::tensor`] reads: parameters, running statistics, and the optimizer's tensors
+    /// for each parameter, such as `optimizer.exp_avg.conv1.weight`.
     pub fn tensor_names(&self) -> Vec<String> {
         let mut names = vec![];
         for (_, spec) in self.states.iter() {

@@ -15,7 +15,7 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
     let MatrixCall { operands, product, geometry, .. } = matrix;
     let cooperative = if matrix.in_16_bits() { limits.cooperative } else { [None; 2] };
     let limits = TileLimits { cooperative, ..limits };
-    // Main loops without workgroup memory have the fixed choice alone.
+    // Main loops without workgroup memory have only the fixed choice.
     let on_gpu = tiling == Tiling::Workgroup;
     let mut tiles = vec![tiling.main_loop().choose(operands, product)];
     for tile in by_product(operands, product, limits).into_iter().filter(|_| on_gpu) {
@@ -36,8 +36,8 @@ pub fn candidates<B>(call: &KernelCall<B>, tiling: Tiling, limits: TileLimits) -
     tiles
 }
 
-/// Rows and columns of a weight gradient's taps, if these can share what a workgroup loads ([`Tile::taps`]): they reach
-/// neighboring pixels, and registers have room for their sums.
+/// Rows and columns of a weight gradient's taps, if the taps can share the pixels that a workgroup loads
+/// ([`Tile::taps`]): they reach neighboring pixels, and registers have room for their sums.
 pub fn shared_taps<B>(call: &KernelCall<B>) -> Option<[usize; 2]> {
     let g = call.geometry::<ConvGeometry>()?;
     let near = matches!(g.direction, ConvDirection::WeightGrad { .. }) && g.stride == [1; 2] && g.dilation == [1; 2];

@@ -121,8 +121,8 @@ fn main(
         format!("@group(0) @binding({}) var<storage, read_write> parts: array<vec4<f32>>;\n", self.scratch)
     }
 
-    /// The stage that adds the partial sums of split sums, in their order, one invocation per vector, and stores the results:
-    /// its constants, and its text after that of the shader file.
+    /// The stage that adds the partial sums of split sums, in their order, and stores the results. One invocation
+    /// computes a vector. Returns the constants of the stage, and its text, which follows the text of the shader file.
     pub fn sum_of_splits(&self) -> (Consts, String) {
         let sum = "        // The parts, in their order.
         var sum = vec4<f32>();

@@ -1,5 +1,5 @@
 //! Sizes at run time. As a rule a size is a constant of a shader's text, so that divisions by it are cheap and the
-//! lengths of loops are known. Layers that differ in sizes alone then have different texts, and a software adapter
+//! lengths of loops are known. Layers that differ only in sizes then have different texts, and a software adapter
 //! compiles each for half a second. For these adapters sizes become immediates, and one text serves many layers.
 //!
 //! Only declarations change: `const N: u32 = 7u;` becomes `var<private> N: u32;`, which the entry point sets from the

@@ -125,15 +125,15 @@ pub struct Tile {
     pub buffers: usize,
     /// Workgroups that share a sum; a second dispatch adds up their parts, in a fixed order.
     pub splits: usize,
-    /// 0, or the number of parts in which the tiles of a batch go through Winograd's stages; the product is then that of its
-    /// points. See `winograd_stages.rs`.
+    /// 0, or the number of parts in which the tiles of a batch go through Winograd's stages. The sizes are then those
+    /// for the products at the points. See `winograd_stages.rs`.
     pub winograd: usize,
-    /// Rows and columns of taps that share what a workgroup has loaded, all of a kernel or one; see
+    /// Rows and columns of the taps that share the pixels that a workgroup loads: all taps of a kernel, or one. See
     /// `tiling/cooperative/patches.rs`.
     pub taps: [usize; 2],
 }
 
-/// Each tap by itself.
+/// No taps share pixels.
 pub(super) const ONE_TAP: [usize; 2] = [1, 1];
 
 /// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units, and small ones

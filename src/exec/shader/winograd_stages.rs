@@ -271,8 +271,8 @@ impl Stages<'_> {
 }
 
 impl Map {
-    /// The entry point that applies the map along the columns and then along the rows of what `load` gives, and stores the
-    /// result; `end` follows.
+    /// The entry point that applies the map along the columns and then along the rows of the values that `load`
+    /// returns, and stores the result; `end` follows.
     fn entry_point(&self, end: &str) -> String {
         let Map { name, sizes: [from, to] } = *self;
         let array = ["", "", "", "Three", "Four", "", "Six"][from];

@@ -62,7 +62,7 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// A binding that a call writes, and what its numbers are.
+/// A binding that a call writes, and the meaning of its numbers.
 struct Written<'a> {
     call: &'a KernelCall<Slice>,
     binding: usize,

@@ -12,9 +12,9 @@ use crate::exec::gpu::default_cache_dir;
 pub struct Folders {
     /// Ours, where downloads go.
     pub own: Option<PathBuf>,
-    /// That of `torch.hub`.
+    /// The folder of `torch.hub`.
     pub torch: Option<PathBuf>,
-    /// That of Hugging Face's programs.
+    /// The folder of Hugging Face's programs.
     pub hugging_face: Option<PathBuf>,
 }
 

@@ -141,7 +141,7 @@ pub enum Refusal {
     Hash {
         /// SHA-256 of the file.
         found: String,
-        /// That of the published file, or its first digits.
+        /// SHA-256 of the published file, or its first digits.
         expected: String,
     },
 }

@@ -86,7 +86,7 @@ struct Download<'a> {
 
 /// The outcome of an attempt that did not fail.
 enum Attempt {
-    /// All bytes are there.
+    /// All bytes were received.
     Complete,
     /// The server's answer does not continue the partial file.
     Restart,

@@ -18,14 +18,14 @@ pub enum Progress<'a> {
         address: &'a str,
         /// The file.
         path: &'a Path,
-        /// Bytes that are there.
+        /// Bytes received.
         done: u64,
         /// Bytes in all.
         total: u64,
     },
     /// More bytes were received.
     Advances {
-        /// Bytes that are there.
+        /// Bytes received.
         done: u64,
         /// Bytes in all.
         total: u64,

@@ -2,7 +2,7 @@
 //!
 //! Names, addresses, top-1 and preprocessing are from torchvision 0.29 (`torchvision.models.ResNet*_Weights`), whose
 //! repository is under BSD-3-Clause. A file of torchvision has the first eight digits of its SHA-256 in its name, and
-//! `torch.hub` checks those alone. The other digits and the sizes in bytes are those that several public projects have
+//! `torch.hub` checks only those. The other digits and the sizes in bytes are those that several public projects have
 //! pinned for the same names. Two rows differ:
 //!
 //! | file | what is not known | what is checked |

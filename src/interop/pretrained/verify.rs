@@ -14,7 +14,7 @@ use crate::interop::files::{FileError, open_plain};
 const BLOCK: usize = 1 << 18;
 
 impl PublishedFile<'_> {
-    /// Whether a size in bytes is that of the file.
+    /// Whether a size in bytes agrees with the published one.
     pub fn has_size(&self, bytes: u64) -> bool {
         bytes.abs_diff(self.bytes) <= self.slack
     }

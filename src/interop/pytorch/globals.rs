@@ -13,7 +13,7 @@ pub(super) enum Global {
     RebuildParameter,
     /// The type of a storage; `None` for elements that safetensors has no name for.
     Storage(Option<Dtype>),
-    /// Plain data that stands beside weights in checkpoints: settings, paths, numbers of numpy. Its value is dropped.
+    /// Plain data beside the weights in checkpoints: settings, paths, numbers of numpy. Its value is dropped.
     Inert,
 }
 

@@ -17,7 +17,7 @@ use super::Storage;
 /// Most entries, and most bytes of a directory. A checkpoint has an entry for each tensor.
 const MOST_ENTRIES: u64 = 100_000;
 const MOST_BYTES: u64 = 1 << 25;
-/// A size or place that stands in the 64-bit fields.
+/// Stands for a size or place that the 64-bit field holds.
 const WIDE: u64 = 0xffff_ffff;
 
 /// The entries of an archive by name, or why it has none.
@@ -61,7 +61,7 @@ fn directory(file: &File, length: u64) -> Result<(u64, u64, u64), String> {
     Ok((count, start, bytes))
 }
 
-/// The next entry: its name, the place of its local header, and that of its bytes.
+/// The next entry: its name, the place of its local header, and the place of its bytes.
 fn entry(file: &File, length: u64, rest: &mut &[u8]) -> Result<(String, u64, Storage), String> {
     let damaged = "an entry of its zip directory is damaged";
     let (head, after) = rest.split_at_checked(46).filter(|(head, _)| head.starts_with(b"PK\x01\x02")).ok_or(damaged)?;

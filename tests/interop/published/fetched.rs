@@ -88,7 +88,7 @@ impl Fetched {
         self.folder.path().join("own").join(name)
     }
 
-    /// Requires the whole file, under its final name alone.
+    /// Requires the whole file, under its final name only.
     pub fn is_whole(&self) -> &Self {
         let path = self.result.as_ref().unwrap_or_else(|error| panic!("{error}\n{:?}", self.events));
         assert_eq!(path, &self.own("net.pth"));

@@ -39,7 +39,7 @@ impl Scaling {
             "align_corners" if input * p == q => [0, 0, 1],
             "align_corners" => [(input - 1) * q, 0, input * p - q],
             "asymmetric" => [q, 0, p],
-            // The center of the output is that of the p / q · input pixels.
+            // The center of the output is the center of the p / q · input pixels.
             "half_pixel_symmetric" => [2 * q, input * p - output * q + q - p, 2 * p],
             other => return unsupported(format!("coordinates {other}")),
         })

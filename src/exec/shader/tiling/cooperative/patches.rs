@@ -1,5 +1,6 @@
-//! Weight gradients on matrix units whose taps share what is loaded. A workgroup has all taps of some input channels. It loads
-//! a patch of input pixels to workgroup memory once, and each tap reads the patch with its own shift.
+//! Weight gradients on matrix units whose taps share the loaded pixels. A workgroup computes all taps of some input
+//! channels. It loads a patch of input pixels to workgroup memory once, and each tap reads the patch with its own
+//! shift.
 //!
 //! | step of the sum | numbers loaded | products |
 //! |---|---|---|
