@@ -1,8 +1,8 @@
 //! Winograd's F(4×4, 3×3) for both engines: the convolutions that it can compute, their tiles, and the points.
 //!
-//! Tiles of the input, the kernel and the output are polynomials, given by their values at a few points, where a convolution is
-//! a product (Winograd 1980; Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks"). For each pair of points
-//! there is one matrix product over channels, of all tiles at once.
+//! Tiles of the input, the kernel and the output are polynomials, given by their values at a few points. There a
+//! convolution is a product (Winograd 1980; Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks").
+//! For each pair of points there is one matrix product over channels, of all tiles at once.
 
 use crate::kernel::{ConvDirection, ConvGeometry};
 
@@ -11,9 +11,9 @@ pub const OUTPUTS: usize = 4;
 /// Input rows and columns of a tile, and points along an axis: 36 multiplications for 16 outputs instead of 144.
 pub const POINTS: usize = 6;
 
-/// The points are 0, ±A, ±B and ∞. The usual ones are 0, ±1, ±2, ∞; the largest error is a quarter of theirs, the mean error
-/// half (2.2e-6 and 1.1e-6 of the results' scale with 128 channels; 3e-7 without Winograd). The maps of inputs and outputs
-/// have factors that are exact in binary.
+/// The points are 0, ±A, ±B and ∞. Compared with the usual points 0, ±1, ±2, ∞, the largest error is a quarter and the
+/// mean error half. With 128 channels they are 2.2e-6 and 1.1e-6 of the results' scale (3e-7 without Winograd). The
+/// maps of inputs and outputs have factors that are exact in binary.
 pub const A: f32 = 0.75;
 /// The other point.
 pub const B: f32 = 1.5;

@@ -1,4 +1,4 @@
-//! Binary cross entropy of logits, per element, for labels that do not exclude each other (several a picture). With
+//! Binary cross entropy of logits, per element, for labels that do not exclude each other (several per picture). With
 //! logit x, target y in [0, 1], smoothing ε, t = (1 − ε)·y + ε/2 and w the positive weight of the element's class:
 //! `l = −(w·t·log σ(x) + (1 − t)·log(1 − σ(x)))`.
 //!

@@ -1,6 +1,7 @@
-//! Soft Dice loss (Milletari et al. 2016) of a segmentation, from logits: with p the softmax, t the one-hot labels and
-//! sums over all rows that are not ignored,
+//! Soft Dice loss (Milletari et al. 2016) of a segmentation, from logits:
 //! `l = 1 − 1/C Σ_c (2 Σ p_c t_c + ε) / (Σ p_c + Σ t_c + ε)`.
+//! p is the softmax, t the one-hot labels. The inner sums are over all rows that are not ignored.
+//!
 //! It compares regions, not pixels, so a small class weighs as much as a large one.
 
 use super::{expect_inputs, expect_labels, first, none, row_consts, segments};

@@ -1,8 +1,11 @@
-//! Softmax cross entropy per row (image or pixel), with label smoothing, class weights and an ignored label, as PyTorch
-//! defines them: with p = softmax(logits), label y and smoothing ε over C classes,
-//! `l = (1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)`; the mean divides by `Σ w_y`. With probabilities q
-//! instead of a label, `l = Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)`, and the mean divides by the number of rows. Focal loss
-//! (Lin et al. 2017) is `l = (1 − p_y)^γ·w_y·(−log p_y)`.
+//! Softmax cross entropy per row (image or pixel), with label smoothing, class weights and an ignored label, as in
+//! PyTorch. p = softmax(logits), y is the label, w are the class weights, ε is the smoothing over C classes.
+//!
+//! | variant | loss of a row | the mean divides by |
+//! |---|---|---|
+//! | label | `(1 − ε)·w_y·(−log p_y) + ε/C · Σ_c w_c·(−log p_c)` | `Σ w_y` |
+//! | probabilities q instead of a label | `Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)` | the number of rows |
+//! | focal loss (Lin et al. 2017) | `(1 − p_y)^γ·w_y·(−log p_y)` | `Σ w_y` |
 
 use super::{expect_first, expect_labels, expect_vector, loss_parts, row_consts};
 use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};

@@ -1,5 +1,6 @@
-//! Losses between a prediction and a target of the same shape, averaged over all elements: with d = prediction −
-//! target, squared error `d²`, absolute error `|d|`, and Huber (1964): `d²/2` for |d| ≤ δ, else `δ·(|d| − δ/2)`.
+//! Losses between a prediction and a target of the same shape, averaged over all elements. With d = prediction − target
+//! they are the squared error `d²`, the absolute error `|d|`, and Huber's loss (1964): `d²/2` for |d| ≤ δ, else `δ·(|d|
+//! − δ/2)`.
 
 use super::{Reduction, expect_inputs, first, loss_parts, row_consts, vectors};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};

@@ -166,8 +166,8 @@ pub fn large_maps() -> [OpCase; 4] {
     [relu, residual, eval, groups]
 }
 
-/// A BatchNorm with results of either sign, none near 0. Of thousands of results near 0, the ReLU after it would cut
-/// some in 16 bits, or with another rounding, that it does not cut in 64 bits.
+/// A BatchNorm with results of either sign, none near 0. With results near 0, the ReLU after it could cut a value in 16
+/// bits that it keeps in 64 bits.
 fn far_from_the_kink(b: &mut Builder, x: [usize; 4], training: Option<BatchNormOptions>) -> Result<Value, GraphError> {
     let (c, len) = (x[3], x.iter().product());
     let signs = normal("signs", len);

@@ -126,8 +126,9 @@ pub(super) fn along(operands: Operands, l: usize) -> (Vec<Tap>, impl Fn(&str) ->
     (sums.then(|| Tap { name: format!("tap{l}"), at: Box::new(at) }).into_iter().collect(), load)
 }
 
-/// The same for piece `l` of the right operand: vectors of `column`, from `term` of a tile on; the expression also takes the
-/// distance from that term. Beyond the last tap the left operand is 0, and the weights of the last tap are read.
+/// [`along`] for piece `l` of the right operand: vectors of `column`, from `term` of a tile on. The expression also
+/// takes the distance from that term. Beyond the last tap the left operand is 0, and the weights of the last tap are
+/// read.
 pub(super) fn across(
     operands: Operands,
     l: usize,

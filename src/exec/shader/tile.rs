@@ -28,9 +28,10 @@ pub enum Tiling {
     /// Registers only, for software adapters: barriers are expensive there (a 64×64 workgroup tile reached 2–3 GFLOP/s
     /// on llvmpipe, registers alone 8–11).
     Register,
-    /// As `Register`, for software adapters with subgroups of `SUBGROUP` invocations: the invocations of one load different rows of
-    /// the left operand and exchange them by shuffles. llvmpipe (Mesa 22.3) loads from buffers inside of a loop lane by lane,
-    /// even from one address for all, while a shuffle is one instruction: 9.2 GFLOP/s a core where `Register` reaches 5.
+    /// As `Register`, for software adapters with subgroups of `SUBGROUP` invocations. The invocations of a subgroup
+    /// load different rows of the left operand and exchange them by shuffles. In a loop, llvmpipe (Mesa 22.3) loads
+    /// from buffers lane by lane, even if all lanes read one address. A shuffle is one instruction: 9.2 GFLOP/s per
+    /// core, where `Register` reaches 5.
     Subgroup,
     /// Tiles of f16 in workgroup memory, multiplied by matrix units, for GPUs that have them.
     Cooperative(Matrix),
@@ -136,10 +137,10 @@ pub struct Tile {
 /// No taps share pixels.
 pub(super) const ONE_TAP: [usize; 2] = [1, 1];
 
-/// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units, and small ones
-/// lose little by a few more.
+/// Workgroups that keep a large GPU busy: an H100 has 132 multiprocessors, an RX 7900 96 compute units. A few
+/// workgroups too many cost a small GPU little.
 pub(super) const BUSY: usize = 128;
-/// Steps of the sum that a part must have; with fewer, adding up costs more than it gains.
+/// Steps of the sum that a part must have. With fewer steps, adding the parts costs more than it gains.
 const LEAST_STEPS: usize = 8;
 
 impl Tile {

@@ -82,8 +82,8 @@ pub(super) fn sharing_taps(
     })
 }
 
-/// The fixed choice for matrix units: the first tile with which a large GPU has enough work, in the order in which an H200 was
-/// fastest with them. `None` where the product is too small for all of them.
+/// The fixed choice for matrix units: the first tile of a list with which a large GPU has enough work, else the last one that
+/// fits, with its sums split. The list begins with the tile that was fastest on an H200. `None` if no tile fits the product.
 pub(super) fn on_units(operands: Operands, product: Product, limits: TileLimits) -> Option<Tile> {
     const ORDER: [([usize; 2], usize, usize, usize); 5] =
         [([4, 4], 2, 4, 1), ([2, 4], 2, 4, 1), ([2, 4], 4, 2, 2), ([2, 2], 2, 2, 2), ([1, 4], 2, 1, 2)];

@@ -26,15 +26,15 @@ impl MainLoop for Registers {
         0
     }
 
-    /// Neighbors lie along the columns, so that their loads of the right operand lie side by side: with neighbors along the
-    /// rows, 8×2 vectors each, a product of 4096×64×576 ran at 1.8 GFLOP/s a core instead of 5.
+    /// Neighboring invocations lie along the columns, so that they load neighboring vectors of the right operand. With
+    /// neighbors along the rows, 8×2 vectors each, a product of 4096×64×576 ran at 1.8 GFLOP/s per core instead of 5.
     fn choose(&self, operands: Operands, product: Product) -> Tile {
         let vectors = operands == Operands::RowsInVectors;
         let wide = product.n / LANES;
         let tx = wide.next_power_of_two().min(SUBGROUP);
-        // A row that comes by a shuffle costs no load, so more rows share a load of the right operand. Where there are few
-        // columns, lanes lie along the rows, fewer rows each: 16 loads of rows in one loop take minutes to compile with
-        // bounds checks.
+        // A row that comes by a shuffle costs no load, so more rows share a load of the right operand. With few
+        // columns, lanes lie along the rows, and each has fewer rows: 16 loads of rows in one loop take minutes to
+        // compile with bounds checks.
         let rows_each = match (self.shuffles, vectors) {
             (true, false) => (4 * tx).min(16),
             (true, true) => (2 * tx).min(8),

@@ -135,8 +135,9 @@ impl MainLoop for Workgroup {
     }
 }
 
-/// The gradient sums of an invocation's columns, from the results that it has just stored. With the sums of the product still
-/// in registers, x beside them would cost a GPU up to a quarter of its occupancy (RADV: 144 to 156 registers become 192).
+/// The gradient sums of an invocation's columns, from the results that it has just stored. Loading x while the sums of
+/// the product are in registers would cost a GPU up to a quarter of its occupancy (RADV: 144 to 156 registers become
+/// 192).
 fn sums_of_stored(out: &mut String, tile: Tile, statistics: &Statistics<'_>) {
     (0..tile.columns_each).for_each(|j| statistics.begin_column(out, j));
     out.push_str("        for (var i = 0u; i < rows; i++) {\n            let row = (m0 + ty + i * TY) * C4;\n");
