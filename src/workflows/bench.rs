@@ -18,7 +18,7 @@ pub struct StepTiming {
     pub device: String,
     /// Median of the timed steps, in milliseconds.
     pub ms_median: f64,
-    /// The fastest, in milliseconds.
+    /// Fastest of the timed steps, in milliseconds.
     pub ms_min: f64,
     /// Median time of the processor to copy a step's data to the device, in milliseconds.
     pub ms_data: f64,
@@ -128,8 +128,8 @@ pub fn time_kernels(
     Ok(Some(kernels))
 }
 
-/// Times `steps` steps, run as in training: while one step runs, the results of the previous one are awaited. Before them
-/// `warmup` steps run, or more for a second.
+/// Times `steps` steps, run as in training: while one step runs, the results of the previous one are awaited. `warmup`
+/// steps run before, and more until a second has passed.
 ///
 /// # Errors
 /// When the network does not fit, the device fails or cannot compute in that precision.

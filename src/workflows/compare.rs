@@ -49,7 +49,7 @@ impl Comparison {
 /// at the largest size.
 ///
 /// # Errors
-/// - The models differ in task or classes, or their image sizes show them other parts of a picture.
+/// - The models differ in task or classes, or their image sizes show different parts of a picture.
 /// - `options` name no data, and the models were trained on different data or held out different images.
 /// - The data does not fit the models.
 pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result<Comparison, WorkflowError> {
@@ -63,7 +63,7 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     require_one_data_set(models, &sources)?;
     require_same(models, &sources, |source| source.hints.clone(), |_, _| Incomparable::Hints)?;
     // The largest size: no model is scored below its own resolution.
-    // A model that sees pictures at their own size is scored there, and has no size for others.
+    // A model that sees pictures at their own size is scored at that size, and does not decide the size of others.
     let size = |at: &usize| Some(models[*at].1.card.pixels()).filter(|_| !models[*at].1.card.sees_own_pixels());
     let largest = (0..models.len()).rev().max_by_key(size).unwrap_or(0);
     let common = &models[largest].1.card;
@@ -86,7 +86,7 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
             found.push(measure(model, &*set, None, options)?);
             continue;
         }
-        // The same images, at the size of this model and as it reads 16-bit ones.
+        // The same images at the size of this model, with 16-bit images at its bit depth.
         let own = DataSource { undivided: is_whole, ..source.clone() };
         let own = task.image_set(&model.card, &own, options.part)?.set;
         if own.len() != set.len() {
@@ -109,7 +109,7 @@ pub fn compare(models: &[(String, Checkpoint)], options: &EvalOptions) -> Result
     Ok(Comparison { on, compared: set.compare(&first.card, &names, &found)? })
 }
 
-/// Refuses models of which one differs from the first in what it computes, and a task without a comparison.
+/// Refuses models that cannot be compared with the first, and a task without a comparison.
 fn require_one_kind(
     first_name: &str,
     first: &Checkpoint,
@@ -132,7 +132,8 @@ fn require_one_kind(
     refused(others.first().map_or("others", |(name, _)| name), reason)
 }
 
-/// The image sizes of models that differ in them, in words. All are scored at the size of the model with the card `common`.
+/// The image sizes of models, in words; `None` if they are equal. All are scored at the size of the model with the card
+/// `common`.
 fn sizes(models: &[(String, Checkpoint)], common: &ModelCard) -> Option<String> {
     models.iter().find(|(_, model)| model.card.image_size != common.image_size)?;
     let text = |card: &ModelCard| match card.sees_own_pixels() {
@@ -143,7 +144,7 @@ fn sizes(models: &[(String, Checkpoint)], common: &ModelCard) -> Option<String> 
     Some(format!("; each network at its own image size ({}), scored at {}", own.join(", "), text(common)))
 }
 
-/// Why two models cannot be compared.
+/// Why two models cannot be compared; `None` if they can.
 fn difference(first: &Checkpoint, other: &Checkpoint, task: &dyn Task) -> Option<Incomparable> {
     let (a, b) = (&first.card, &other.card);
     if a.task != b.task {

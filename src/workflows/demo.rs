@@ -82,7 +82,7 @@ pub struct DemoOptions {
     pub out: PathBuf,
     /// Device.
     pub device: String,
-    /// One epoch of a few images each, which checks the software and trains nothing useful.
+    /// Whether to train one epoch of a few images each, which only checks the software.
     pub short: bool,
 }
 

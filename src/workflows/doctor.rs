@@ -105,8 +105,8 @@ pub fn step(spec: &StepSpec, device: &str, precision: Precision) -> Result<Exami
     examine(&mut session, &graph, precision, |session, plan| data.write(session, plan, 1e-3, 0))
 }
 
-/// Gives states with a constant start different values. A result does not show whether a bias of 0 was added or a moment of 0 was
-/// dropped.
+/// Gives varying values to states that start from a constant. A result does not show whether a bias of 0 was added or a
+/// moment of 0 was dropped.
 fn stir(session: &mut Session<AnyEngine>, groups: &[Group]) -> Result<(), TrainError> {
     let specs = session.states().iter().map(|(_, spec)| spec.clone());
     let specs: Vec<_> = specs.filter(|spec| groups.contains(&spec.group) && spec.name != LOSS_SCALE).collect();
@@ -175,8 +175,8 @@ fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
     examine(&mut model.session, &graph, precision, feed)
 }
 
-/// Examines one run of a graph from the present states, such as a training step of any network. `feed` writes all inputs of a
-/// plan. All values are kept, which takes several times the memory of training.
+/// Examines one run of a graph from the current states, such as a training step of any network. `feed` writes all
+/// inputs of a plan. All values are kept, which takes several times the memory of training.
 ///
 /// # Errors
 /// When memory runs out, a kernel is refused, or the device is lost.

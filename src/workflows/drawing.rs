@@ -19,7 +19,7 @@ const FIELD: usize = 130;
 /// Distance between two curves.
 const LANE: usize = 12;
 
-/// Colors of the picture. A dark page has its own.
+/// Colors of the picture, with others for a dark page.
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#1e293b}.n rect{fill:#f1f5f9;stroke:#64748b}.p rect{fill:#dbeafe;\
     stroke:#1d4ed8}.s rect{fill:#fef3c7;stroke:#b45309}path{fill:none;stroke:#475569;stroke-width:1.5}.c{stroke:#b45309}\
     .q{fill:#64748b}.e{text-anchor:end}@media(prefers-color-scheme:dark){svg{background:#0f172a}text{fill:#e2e8f0}\
@@ -102,7 +102,7 @@ struct Curve {
     lane: usize,
 }
 
-/// All such connections, the shortest first. Two that pass the same row have different lanes.
+/// All connections that pass over rows, the shortest first. Two that pass the same row have different lanes.
 fn curves(nodes: &[NodeRow]) -> Vec<Curve> {
     let of = |(index, node): (usize, &NodeRow)| {
         let rows: Vec<usize> = node.inputs.iter().map(|&input| row_of(input)).filter(|&row| row != index).collect();

@@ -45,7 +45,7 @@ pub struct DryRun {
     pub network: &'static str,
     /// Number of trained parameters.
     pub parameters: usize,
-    /// The ranks, where there are several.
+    /// The ranks; empty if there is only one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankWork>,
     /// Memory of a training step, in bytes.
@@ -69,13 +69,13 @@ pub struct DryRun {
 pub struct ClassShare {
     /// Its name.
     pub name: String,
-    /// Training images, where images have classes.
+    /// Training images, if images have classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_images: Option<usize>,
-    /// Validation images, where images have classes.
+    /// Validation images, if images have classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_images: Option<usize>,
-    /// Share of the pixels of the first training batches, where pixels have classes.
+    /// Share of the pixels of the first training batches, if pixels have classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixels: Option<f64>,
 }
@@ -127,16 +127,16 @@ pub struct Memory {
 pub struct ExpectedTime {
     /// Seconds of the whole training.
     pub seconds: f64,
-    /// Mean seconds of a training batch, with the wait for its images.
+    /// Mean seconds of a training batch, including the wait for its images.
     pub batch_seconds: f64,
     /// Timed training batches.
     pub timed_batches: usize,
-    /// Seconds of the validation after an epoch; `None` where it cannot be foreseen from a batch, and `seconds` lacks it.
+    /// Seconds of the validation after an epoch; `None` if one batch cannot predict it; then `seconds` lacks it.
     pub validation_seconds: Option<f64>,
 }
 
-/// Prepares a training and times a few batches. Nothing is written where the run would be: the rehearsal has a temporary folder.
-/// Published weights are not fetched: random ones replace missing ones.
+/// Prepares a training and times a few batches. Nothing is written into the folder of the run: the rehearsal has a
+/// temporary folder. Published weights are not fetched: random ones replace missing ones.
 ///
 /// # Errors
 /// Everything for which the training itself would be refused.
@@ -189,7 +189,7 @@ fn scratch() -> Result<TempDir, TrainError> {
     Ok(tempfile::tempdir().map_err(|e| FileError::writing(&std::env::temp_dir(), e))?)
 }
 
-/// The run in a temporary folder, and a note where its published weights are missing.
+/// The run in a temporary folder, and a note if its published weights are missing.
 fn open(
     task: &dyn Task,
     (settings, ranks): (&Resolved, &Arc<dyn Ranks>),
@@ -232,7 +232,7 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
     let prospect = Prospect {
         task: &of.task,
         outputs: &facts.outputs,
-        // Those of the command: the rehearsal starts from random weights where published ones are missing.
+        // The settings of the command. Those of the rehearsal name random weights if published ones are missing.
         settings: &settings.table,
         training_images: facts.training_images,
         validation_images: facts.validation_images,
@@ -289,7 +289,7 @@ pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decide
     let value = |setting: &Setting| {
         let key = setting.key;
         let stated = settings.table.get(key)?;
-        // These are of the rehearsal.
+        // The rehearsal has other values of these settings.
         let now = decided.get(key).filter(|_| !["out", "offline", "init", "pretrained"].contains(&key));
         let value = now.unwrap_or(stated).clone();
         let from = match given.origin(key) {
@@ -308,7 +308,7 @@ pub(crate) fn values(task: &dyn Task, given: &Given, settings: &Resolved, decide
     task.settings().iter().filter_map(value).collect()
 }
 
-/// Passes the reports of opening on, and keeps the lines that describe the run.
+/// Forwards the reports of opening a run, and keeps the lines that describe the run.
 struct Lines<'a> {
     inner: &'a dyn Observer,
     lines: Mutex<Vec<String>>,

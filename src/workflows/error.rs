@@ -52,7 +52,7 @@ pub enum Incomparable {
     /// Data read in two ways.
     #[error("their data was read with other columns, another root of images or another threshold of masks")]
     Hints,
-    /// Models trained on different data, where no data is named.
+    /// Models trained on different data, if no data is named.
     #[error("one was trained on {first}, the other on {other}; name the data to compare them on")]
     Data {
         /// Data of the first.
@@ -74,7 +74,7 @@ pub enum Incomparable {
         /// Seed and share of the other.
         other: (u64, f64),
     },
-    /// Images that only one of them can be given.
+    /// Images that can be read for only one of them.
     #[error("{first} images can be read for one, {other} for the other")]
     Images {
         /// Images for the first.

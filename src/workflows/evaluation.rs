@@ -72,8 +72,8 @@ pub fn evaluate(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<Evalua
 }
 
 /// The images that models are evaluated on, at the size of the model `common`, and whether they are all images of a set without
-/// parts. All images of another data set are new to the models. Of the run's own data set, and of a moved copy of it, only the part that
-/// seed and share hold out is.
+/// parts. All images of another data set are new to the models. Of the run's own data set, or a moved copy of it, only
+/// the part that seed and share hold out is new.
 ///
 /// # Errors
 /// When the data cannot be read or does not fit the models.
@@ -184,7 +184,7 @@ pub fn mirrored(mut checkpoint: Checkpoint) -> Result<Checkpoint, WorkflowError>
 /// The note beside scores that were computed with flips at test time.
 pub const MIRRORED: &str = "predictions are averaged over each image and its mirror image";
 
-/// Evaluates a model on a set of images. `own` holds the same images at the model's own image size, where that differs.
+/// Evaluates a model on a set of images. `own` holds the same images at the model's own image size, if that differs.
 pub(super) fn measure(
     checkpoint: &Checkpoint,
     set: &dyn ImageSet,
@@ -201,8 +201,8 @@ pub(super) fn measure(
     Ok(model.evaluate(&*objective, &loader, options.batch_size.min(set.len()), Watch::nobody())?)
 }
 
-/// The data that a model is measured on: `options` over the settings of its run. A checkpoint outside a run has the defaults of
-/// its task.
+/// The data that a model is measured on: `options` override the settings of its run. A checkpoint outside a run has the
+/// defaults of its task.
 ///
 /// # Errors
 /// When the settings beside the checkpoint cannot be read, or its data set is no longer there.
@@ -225,7 +225,7 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
     })
 }
 
-/// The names of the columns of the table that a run was trained by; `None` outside a run, and where its table has no names.
+/// The names of the columns of the table that a run was trained by; `None` outside a run, or if its table has no names.
 fn columns_of(checkpoint: &Checkpoint) -> Option<TableColumns> {
     let run = RunDir::open_unfinished(checkpoint.config_path()?.parent()?).ok()?;
     run.read_facts().ok().flatten()?.decisions?.columns
@@ -284,7 +284,7 @@ fn require_settings(checkpoint: &Checkpoint, options: &EvalOptions) -> Result<()
     }
 }
 
-/// The data set asked for, else that of the run.
+/// The requested data set, else that of the run.
 ///
 /// # Errors
 /// When the run's own data set is missing: it was moved, or its path is relative to another folder.

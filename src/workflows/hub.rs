@@ -23,7 +23,7 @@ use crate::run::names::{check_free, new_folder};
 use crate::run::{Checkpoint, EpochRow, RunDir, RunError};
 use crate::tasks::hub::{HubTask, preprocessor, timm_config};
 
-/// Facts for a card that a run does not have.
+/// Facts for a card that the run lacks.
 #[derive(Clone, Debug)]
 pub struct HubOptions {
     /// Identifier of the weights' license, such as `mit` or `cc-by-4.0`.
@@ -86,7 +86,7 @@ pub fn export_hub(run: &Path, to: &Path, options: &HubOptions) -> Result<Vec<Str
     Ok(files.into_iter().map(|(name, _)| name).collect())
 }
 
-/// timm's description where timm has the network, and the model's own.
+/// timm's description if timm has the network, and the model's own.
 fn config(source: &Source) -> Json {
     let card = &source.from.card;
     let mut config = if source.task.center_crop { timm_config(card) } else { None }.unwrap_or_else(|| json!({}));
@@ -139,7 +139,7 @@ impl Source {
         text
     }
 
-    /// The entries that the hub reads, as YAML. A quoted string of JSON is one of YAML.
+    /// The entries that the hub reads, as YAML. A quoted string of JSON is also one of YAML.
     fn front_matter(&self, options: &HubOptions, timm: bool, name: &str) -> String {
         let quoted = |text: &str| json!(text).to_string();
         let mut yaml = format!("license: {}\n", quoted(&options.license));

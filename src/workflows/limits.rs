@@ -12,7 +12,7 @@ use crate::train::TrainError;
 
 /// Number of runs. The fastest counts.
 const RUNS: usize = 5;
-/// Least seconds of a run. A measurement grows until its runs take this long.
+/// Minimum seconds of a run. A measurement grows until its runs take this long.
 const LONG_ENOUGH: f64 = 0.01;
 /// Shape of the values in the multiply-add test: a vec4 for each of 262,144 invocations, more than any GPU runs at once.
 const PROBED: [usize; 4] = [1, 1024, 16, 64];

@@ -75,7 +75,7 @@ impl Predictions {
         Ok(predictions)
     }
 
-    /// The same with a picture of the parts of each image that decide about a class.
+    /// Adds a picture of the parts of each image that decide about a class.
     ///
     /// # Errors
     /// When the task or its averages over mirror images cannot be explained, or the folder of pictures is taken.
@@ -101,7 +101,7 @@ impl Predictions {
         self.explain.is_some() || self.predictor.writes()
     }
 
-    /// How pictures are taken and the memory that this needs, in words; see [`Predictor::note`].
+    /// How the network takes pictures and the memory for it, in words; see [`Predictor::note`].
     pub fn note(&self) -> Option<String> {
         self.predictor.note()
     }
@@ -111,14 +111,14 @@ impl Predictions {
         self.depth.note_for_model()
     }
 
-    /// Looks at all 16-bit images that are to be predicted for, where the model was trained on images of 8 bits: these are refused if
-    /// all need fewer bits, since their white is not known.
+    /// Reads all 16-bit images before their predictions if the model was trained on images of 8 bits. If all need fewer
+    /// bits, they are refused, because their white is not known.
     pub fn look_at(&self, images: &[PathBuf]) {
         if !self.depth.is_open() {
             return;
         }
         for path in images.iter().filter(|path| has_16_bits(path)) {
-            // A file that cannot be read has a message of its turn.
+            // A file that cannot be read is reported at its prediction.
             let _ = decode_bands(path, &self.depth, self.predictor.channels());
         }
         self.depth.refuse_dark();
@@ -185,7 +185,7 @@ impl Predictions {
 
 /// Names of pictures: the image's name, followed by a number if that is taken.
 struct Names {
-    /// The folder asked for.
+    /// The requested folder.
     out: Option<PathBuf>,
     /// The folder, made with the first picture, so that no empty folder remains.
     folder: Option<PathBuf>,
@@ -211,7 +211,7 @@ impl Names {
             Some(folder) => folder,
             None => {
                 let folder = new_folder(self.out.as_deref(), "predict")?;
-                // Without the mark these pictures would belong to a data set around the folder.
+                // The mark keeps these pictures out of a data set around the folder.
                 write_atomic(&folder.join(OUTPUT_MARK), |_| Ok(()))?;
                 folder
             }

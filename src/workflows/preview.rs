@@ -69,7 +69,7 @@ impl PreviewOptions {
         let mut table = toml::Table::new();
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.to_owned(), value));
         for (key, alpha) in [("mixup", self.mix.mixup), ("cutmix", self.mix.cutmix)] {
-            // NaN too, so that the settings refuse it.
+            // NaN passes too, so that the settings refuse it.
             if alpha != 0.0 {
                 if !self.task.settings().iter().any(|setting| setting.key == key) {
                     return Err(WorkflowError::NoSetting { key, task: self.task.name() });
@@ -168,7 +168,7 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
 /// Bytes per pixel of a sample while it is changed: the sample, the picture of its file, the changed picture and the drawn one.
 /// Pictures of the table are reduced already.
 const PIXEL: u64 = 16;
-/// Further bytes per pixel where samples are mixed, as floats.
+/// Further bytes per pixel if samples are mixed, as floats.
 const MIXED_PIXEL: u64 = 32;
 
 /// Refuses samples that do not fit into memory; one is drawn at a time.

@@ -10,11 +10,11 @@ use crate::shape::TensorType;
 /// A node of a network that computes, for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeRow {
-    /// The layer that it belongs to, such as `layer1.0.conv1`; its op where it belongs to none.
+    /// The layer that it belongs to, such as `layer1.0.conv1`; its op if it belongs to none.
     pub name: String,
     /// Its op, such as `conv2d`.
     pub op: &'static str,
-    /// Nodes whose results it reads, by their place in the list; `None` for the image.
+    /// Nodes whose results it reads, by their index in the list; `None` for the image.
     pub inputs: Vec<Option<usize>>,
     /// Sizes of its result.
     pub shape: Vec<usize>,

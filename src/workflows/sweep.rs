@@ -111,7 +111,7 @@ impl Sweep {
         Self::parse_sample(text, path, None, 0)
     }
 
-    /// The same for a sample. Only its runs are made, because a grid can have more runs than memory holds.
+    /// As [`Self::parse`], for a sample. Only its runs are made, because a grid can have more runs than memory holds.
     fn parse_sample(text: &str, path: &Path, sample: Option<usize>, seed: u64) -> Result<Self, SweepError> {
         let bad = |problem: String| SweepError::Bad { path: path.to_owned(), problem };
         let file: SweepFile = toml::from_str(text).map_err(|e| bad(in_words(&e)))?;
@@ -182,7 +182,7 @@ impl Sweep {
     }
 
     /// Multiplies the epochs of all runs, and the settings that count epochs: `step_size`, `milestones`, `warmup`, `head_epochs`.
-    /// Every run keeps an epoch at least. The table names the epochs that run.
+    /// Every run keeps at least one epoch. The table shows the numbers of epochs that are run.
     ///
     /// # Errors
     /// When the settings of a run become wrong.
@@ -220,7 +220,7 @@ impl Sweep {
         self.run_over(&Alone(0), out, device, (observer, stop))
     }
 
-    /// The same on rank 0 of several, which hands runs to those that are free; the others call [`Sweep::serve`].
+    /// As [`Sweep::run`], on rank 0 of several. It hands runs to free ranks; the others call [`Sweep::serve`].
     ///
     /// # Errors
     /// As [`Sweep::run`]; when a rank has another sweep, does not see `out`, or does not answer.
@@ -272,12 +272,12 @@ impl Sweep {
         Ok(self.table_of(out, states, None).write(out)?)
     }
 
-    /// The table of the runs in these states, and of earlier ones. Of paused runs it has those that are not `alive`, if these are
-    /// known.
+    /// The table of the runs in these states, and of earlier ones. A paused run is in the table only if it is known not
+    /// to be `alive`.
     fn table_of(&self, out: &Path, states: &[SweepRunState], alive: Option<&[usize]>) -> SweepTable {
         let mut table = SweepTable::new(self.score());
         for (index, state) in states.iter().enumerate() {
-            // A run that was not reached may be done from before.
+            // A run that this sweep did not reach may have been done before.
             let before = Some(state).filter(|state| **state == SweepRunState::Begins);
             let before = before.and_then(|_| found(&folder(out, index)).ok());
             let before = before.filter(|state| !matches!(state, SweepRunState::Paused(_)));
@@ -342,7 +342,7 @@ impl Sweep {
         Ok(state)
     }
 
-    /// The epochs of a run, and how many of them are a share.
+    /// The epochs of a run, and the number of epochs in a share of them.
     fn limit(&self, index: usize, share: f64) -> Result<(usize, usize), ConfigError> {
         let epochs = self.epochs(&self.cells[index])?;
         Ok((epochs, (share * epochs as f64).ceil().max(1.0) as usize))
@@ -362,7 +362,7 @@ impl Sweep {
     }
 }
 
-/// The first value that an earlier one equals.
+/// The first value that equals an earlier one.
 fn repeated<T: Eq + Hash>(values: &[T]) -> Option<&T> {
     let mut known = HashSet::new();
     values.iter().find(|value| !known.insert(*value))

@@ -1,7 +1,7 @@
 //! A server on this machine that shows runs under way in a browser.
 //!
-//! It listens on the loopback address alone, and answers requests that carry its token: other programs of this machine, and pages
-//! of other sites in the same browser, learn nothing of the runs.
+//! It listens only on the loopback address, and answers only requests that carry its token. Other programs of this
+//! machine, and pages of other sites in the same browser, learn nothing of the runs.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -11,7 +11,7 @@ pub(super) struct Rule {
     pub(super) key: &'static str,
     /// Whether the device decides, not the data.
     pub(super) of_device: bool,
-    /// The value and its reason; `None` where the default fits.
+    /// The value and its reason; `None` if the default fits.
     pub(super) choose: fn(&Facts) -> Option<(toml::Value, String)>,
 }
 
@@ -34,16 +34,16 @@ const NARROW_UNET_RATE: f64 = 3e-3;
 const UNET_RATE: f64 = 1e-3;
 const TRAINED_RATE: f64 = 1e-4;
 const HEAD_RATE: f64 = 1e-3;
-/// Steps of a training from random weights, and most epochs: with more passes a network learns few images by heart. ResNet18 was best
-/// after 600 to 1500 steps on 5000 photographs (docs/results.md).
+/// Steps of a training from random weights, and its maximum number of epochs: with more passes, a network learns few
+/// images by heart. ResNet18 was best after 600 to 1500 steps on 5000 photographs (docs/results.md).
 const UNTRAINED: (usize, usize) = (1000, 60);
-/// The same from trained weights, which are near their end.
+/// The same from trained weights, which need fewer steps.
 const TRAINED: (usize, usize) = (300, 20);
 /// Steps of an epoch below which the batch is made smaller. A UNet takes more and smaller batches, since BatchNorm sees many pixels of
 /// each image: colors of 200 photographs were better by 0.2 dB with 4 images than with 8, after the same time (docs/results.md).
 const STEPS_OF_EPOCH: usize = 4;
 const UNET_STEPS_OF_EPOCH: usize = 50;
-/// The smallest batch that is chosen: BatchNorm normalizes by its statistics.
+/// The smallest batch that a rule chooses, because BatchNorm normalizes by its statistics.
 const LEAST_BATCH: usize = 4;
 /// Training images below which they are augmented: 5000 photographs gain from it (docs/results.md).
 const FEW_IMAGES: usize = 10_000;
@@ -68,7 +68,7 @@ fn is_narrow(settings: &Resolved) -> bool {
     is_unet(settings) && base.is_some_and(|base| base <= NARROW)
 }
 
-/// A narrow UNet on a processor. Trained weights have their own width.
+/// A narrow UNet on a processor. Trained weights have a fixed width.
 fn base(facts: &Facts) -> Option<(toml::Value, String)> {
     let settings = &facts.settings;
     let now = settings.table.get("base")?.as_integer()?;
@@ -76,7 +76,7 @@ fn base(facts: &Facts) -> Option<(toml::Value, String)> {
         .then(|| (NARROW.into(), format!("the processor trains; a step of {now} channels takes several times as long")))
 }
 
-/// At most a part of the images, so that an epoch has several steps.
+/// At most a fraction of the images, so that an epoch has several steps.
 fn batch_size(facts: &Facts) -> Option<(toml::Value, String)> {
     let Facts { settings, images, .. } = facts;
     let untrained = settings.common.start().is_none();
@@ -129,8 +129,8 @@ fn augment(facts: &Facts) -> Option<(toml::Value, String)> {
         .then(|| ("light".into(), format!("{} photographs are few", facts.images)))
 }
 
-/// Weights for the classes of masks where some are rare: plain cross entropy never predicts them. CamVid's mean IoU is 0.13 higher with
-/// weights, after the same time (docs/results.md).
+/// Weights for the classes of masks if some are rare: plain cross entropy never predicts them. CamVid's mean IoU is
+/// 0.13 higher with weights, after the same time (docs/results.md).
 fn class_weights(facts: &Facts) -> Option<(toml::Value, String)> {
     let plain = text(&facts.settings, "class_weights") == Some("none") && text(&facts.settings, "loss") == Some("ce");
     (facts.rare > 0 && plain).then(|| {

@@ -1,4 +1,4 @@
-//! The data of the runs in a sweep's folder, compared with the present data as on resuming a run.
+//! The data of the runs in a sweep's folder, compared with the current data as on resuming a run.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::tasks::Task;
 use crate::train::settings::Resolved;
 use crate::train::{Observer, TrainError};
 
-/// Settings that do not change how data is read. Runs that differ in these alone share a fingerprint.
+/// Settings that do not change how data is read. Runs that differ only in these share a fingerprint.
 const OF_TRAINING: [&str; 31] = [
     "accumulate",
     "allow_changed_data",
@@ -43,7 +43,7 @@ const OF_TRAINING: [&str; 31] = [
     "weight_decay",
 ];
 
-/// Fingerprints of the present data, by the settings that it is read with.
+/// Fingerprints of the current data, by the settings that it is read with.
 pub(super) struct Prints<'a> {
     task: &'static dyn Task,
     observer: &'a dyn Observer,
@@ -51,13 +51,13 @@ pub(super) struct Prints<'a> {
 }
 
 impl<'a> Prints<'a> {
-    /// None so far. `observer` receives the progress of reading.
+    /// No fingerprints yet. `observer` receives the progress of reading.
     pub fn new(task: &'static dyn Task, observer: &'a dyn Observer) -> Self {
         Prints { task, observer, known: vec![] }
     }
 
-    /// Differences between the data of the run in `folder` and that of its settings now; empty for a run without a record of its
-    /// data.
+    /// Differences between the data of the run in `folder` and the current data of its settings; empty for a run
+    /// without a record of its data.
     ///
     /// # Errors
     /// When the data cannot be read.

@@ -37,7 +37,7 @@ mod tests {
         .unwrap();
         let expected = "epochs = 3\nstep_size = 1\nmilestones = [2, 8]\nwarmup = 0.1\n";
         assert_eq!(scaled(&settings, 0.2), toml::from_str(expected).unwrap());
-        // Half an epoch is one.
+        // Half an epoch becomes one.
         assert_eq!(scaled(&settings, 0.03)["epochs"], 1.into());
     }
 }

@@ -28,7 +28,7 @@ pub enum SweepError {
     TooManyRuns {
         /// The file.
         path: PathBuf,
-        /// Runs asked for.
+        /// Requested runs.
         runs: usize,
     },
     /// Ranks cannot go on together.
@@ -74,10 +74,10 @@ pub enum SweepError {
         folder: PathBuf,
         /// Number of the run, from 1.
         number: usize,
-        /// Which settings, with both values.
+        /// The settings that differ, with both values.
         differences: String,
     },
-    /// A folder of the sweep holds a run on other data: its score cannot stand beside those of the others.
+    /// A folder of the sweep holds a run on other data: its score does not compare with those of the others.
     #[error(
         "{} holds run {number} of this sweep on other data: {changes}; choose another folder for the sweep, or give the data \
          as it was", folder.display()
@@ -101,9 +101,9 @@ pub enum SweepError {
     /// Runs failed, other than by diverging. The table holds the others.
     #[error("{failed} of {of} runs failed; run {number} ({cell}): {reason}")]
     Failed {
-        /// How many.
+        /// Number of failed runs.
         failed: usize,
-        /// How many runs there are in the table.
+        /// Number of runs in the table.
         of: usize,
         /// Number of the first of them, from 1.
         number: usize,

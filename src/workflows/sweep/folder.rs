@@ -142,7 +142,7 @@ impl Sweep {
         Ok(differ.into_iter().map(line).collect())
     }
 
-    /// The image size that the data of a run decides. Runs on the same data have the same.
+    /// The image size that the data of a run decides. Runs on the same data have the same size.
     fn decided_size(
         &self,
         cell: &SweepRun,

@@ -18,16 +18,16 @@ use crate::ranks::{Alone, RankError, Ranks, Wait, all_gather, broadcast};
 use crate::run::history::EpochRow;
 use crate::train::{Observer, StepProgress, TrainError};
 
-/// Time between two looks for free ranks.
+/// Time between two polls for free ranks.
 const LOOK: Duration = Duration::from_millis(5);
-/// File by which ranks see that they share the folder.
+/// File that shows whether the ranks share the folder.
 const SEEN: &str = ".seen-by-all-ranks";
 
 /// A message of fixed length: its kind, and two values.
 type Words = [u64; 3];
 /// Rank 0 hands out a run: its index, and the bits of the share of its epochs.
 const TRAIN: u64 = 0;
-/// Rank 0 asks for a stop after the current step.
+/// Rank 0 requests a stop after the current step.
 const STOP: u64 = 1;
 /// Rank 0 has no more runs.
 const END: u64 = 2;
@@ -35,9 +35,9 @@ const END: u64 = 2;
 /// A run that has ended on a rank.
 struct Ended {
     index: usize,
-    /// Why it failed, where it did.
+    /// Why it failed, if it did.
     failed: Option<String>,
-    /// Whether the rank was asked to stop.
+    /// Whether the rank had a request to stop.
     stopped: bool,
 }
 
@@ -55,8 +55,8 @@ pub(super) struct Pool<'a> {
 }
 
 impl Pool<'_> {
-    /// Trains runs to a share of their epochs, each on the first rank that is free. `report` receives each run as it begins, and as
-    /// it ends with the reason for which it failed, if it did.
+    /// Trains runs to a share of their epochs, each on the first rank that is free. `report` receives each run at its
+    /// start, and at its end with the reason of a failure, if any.
     ///
     /// # Errors
     /// When a rank does not answer.
@@ -85,7 +85,7 @@ impl Pool<'_> {
                     self.busy[rank] = Some(index);
                     report(index, None);
                     match rank {
-                        // The thread ends after this one.
+                        // This does not fail, because the thread runs as long as this sender exists.
                         0 => drop(self.own.send((index, share))),
                         _ => self.order(rank, [TRAIN, index as u64, share.to_bits()])?,
                     }
@@ -122,7 +122,7 @@ impl Pool<'_> {
     }
 }
 
-/// The error of a failed run. A panic ends its run alone.
+/// The error of a failed run. A panic ends only its run.
 fn failure<R>(run: impl FnOnce() -> Result<R, TrainError>) -> Option<String> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(trained) => trained.err().map(|error| error.to_string()),
@@ -175,7 +175,7 @@ impl Sweep {
                 Ok(pool.train(due, share, stop, |index, ended| {
                     if let Some(failed) = ended {
                         states[index] = self.state_of(index, out, failed);
-                        // It is written once more at the end, with the error.
+                        // The table is written again at the end, and only then is a failure an error.
                         let _ = self.record(out, states);
                     }
                     show(index, &states[index]);
@@ -184,7 +184,7 @@ impl Sweep {
         })
     }
 
-    /// Calls `lead` with the ranks of a sweep. After it, the ranks end.
+    /// Calls `lead` with the ranks of a sweep. Afterwards the ranks end.
     fn with_pool<R>(
         &self,
         ranks: &dyn Ranks,
@@ -271,7 +271,7 @@ impl Sweep {
     }
 }
 
-/// Sees between steps, and between batches of an evaluation, whether rank 0 asks for a stop.
+/// Checks between steps, and between batches of an evaluation, whether rank 0 requests a stop.
 struct Serving<'a> {
     ranks: &'a dyn Ranks,
     stop: &'a AtomicBool,
@@ -291,7 +291,7 @@ impl Observer for Serving<'_> {
 
 impl Serving<'_> {
     fn look(&self) {
-        // While a run trains, rank 0 sends nothing but this.
+        // While a run trains, rank 0 sends only this message.
         if self.ranks.ready(0).unwrap_or(false) {
             let mut words: Words = [0; 3];
             let received = self.ranks.exchange(&[], &mut [(0, bytemuck::cast_slice_mut(&mut words))], Wait::Timeout);

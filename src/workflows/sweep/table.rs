@@ -31,12 +31,12 @@ pub(super) fn check_free(out: &Path) -> Result<(), SweepError> {
     Ok(())
 }
 
-/// The standard error of a run's score, which its `run.json` has.
+/// The standard error of a run's score, from its `run.json`.
 fn sigma(folder: &Path) -> Option<f64> {
     RunDir::open_unfinished(folder).ok()?.read_facts().ok()??.yardstick?.sigma
 }
 
-/// All runs with the same settings but for the seed.
+/// All runs with the same settings except the seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepRow {
     /// The settings, without the seed.
@@ -51,7 +51,7 @@ pub struct SweepRow {
     pub stopped: Vec<usize>,
     /// Reasons of runs that failed without diverging.
     pub failed: Vec<String>,
-    /// Largest standard error of a score by the validation images, where it is known.
+    /// Largest standard error of a run's score, if known.
     pub sigma: Option<f64>,
 }
 
@@ -162,7 +162,7 @@ impl SweepTable {
         SweepFacts { score: self.score.clone(), rows, within_chance: self.within_chance() }
     }
 
-    /// The value of a merit.
+    /// The score's value for a merit.
     fn value(&self, merit: f64) -> f64 {
         self.score.as_ref().map_or(-merit, |score| score.merit(merit))
     }
@@ -184,8 +184,8 @@ impl SweepTable {
         Some(self.within_chance()?.text(self.score.as_ref()?))
     }
 
-    /// The first rows that differ by less than two standard errors of a difference of means. The runs of a row share the validation
-    /// images, so that several seeds do not lower the error.
+    /// The first rows that differ by less than two standard errors of a difference of means. The runs of a row share
+    /// the validation images, so several seeds do not lower the error.
     fn within_chance(&self) -> Option<WithinChance> {
         self.score.as_ref()?;
         let rows = self.rows();

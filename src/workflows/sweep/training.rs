@@ -30,7 +30,7 @@ impl Sweep {
         match trained {
             Ok(outcome) if outcome.interrupted => Ok(SweepRunState::Paused(outcome.rows)),
             Ok(outcome) => {
-                // A sweep can have many runs, and few of them are trained further.
+                // To save space: a sweep can have many runs, and few of them are trained further.
                 RunDir::open(&folder)?.forget_finished()?;
                 Ok(SweepRunState::Done(outcome.rows))
             }
