@@ -32,7 +32,7 @@ fn settings_are_chosen_from_the_data_with_their_reasons() {
         "  batch_size           20                           chosen from the data",
         "for 240 steps",
     ]);
-    // What is given is kept, and decides the rest.
+    // Given settings are kept, and decide the others.
     let told =
         place.run(&format!("{PLAIN} --batch-size 40 --augment none --epochs 1 --schedule constant --out run")).fine();
     assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
@@ -42,7 +42,7 @@ fn settings_are_chosen_from_the_data_with_their_reasons() {
     }
 }
 
-/// Six training images in batches of four, the fewest that are chosen, have two steps.
+/// Six training images in batches of four, the smallest chosen batch, make two steps.
 #[test]
 fn the_reason_of_a_batch_names_the_steps_that_the_epoch_has() {
     let place = Place::new();
@@ -51,7 +51,7 @@ fn the_reason_of_a_batch_names_the_steps_that_the_epoch_has() {
     told.printed(&["auto:    batch_size = 4: an epoch of 6 images has about 2 steps"]);
 }
 
-/// A run repeats its settings: a config file and a resumed run keep theirs, unless the choice is asked for.
+/// A run repeats its settings: a config file and a resumed run keep theirs, unless `--auto` is given.
 #[test]
 fn config_files_and_resumed_runs_keep_their_settings() {
     let place = Place::new();
@@ -70,7 +70,7 @@ fn config_files_and_resumed_runs_keep_their_settings() {
     place.run("report run").fine();
     let page = String::from_utf8(place.bytes("run/report.html")).expect("text");
     assert!(!page.contains("Chosen from data"));
-    // Asked for, the data decides what the file does not give.
+    // With `--auto`, the data decides the settings that the file does not give.
     let told = place.run(&format!("{config} --auto --dry-run")).fine();
     told.printed(&["auto:    schedule = cosine", "  batch_size           6                            config file"]);
     place.run(&format!("{PLAIN} --auto --resume run")).refused(&["--auto --resume"]);
@@ -96,7 +96,7 @@ fn reasons_stay_with_the_run() {
     assert!(!folded.contains("<dt>schedule</dt>"), "a chosen schedule is no default");
     place.run("train classify --config run/config.toml --out again").fine();
     assert!(!config("again").contains("# Chosen"));
-    // Asked for, what was chosen is chosen again, and what was given stays.
+    // With `--auto`, chosen settings are chosen again, and given ones stay.
     let told = place.run("train classify --config run/config.toml --init run --auto --out tuned").fine();
     told.printed(&["auto:    batch_size = 4: ", "auto:    schedule = cosine: "]);
     assert!(config("tuned").contains("epochs = 2\n") && config("tuned").contains(reason), "{}", config("tuned"));

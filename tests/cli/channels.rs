@@ -6,7 +6,7 @@ use crate::support::Place;
 
 const NET: &str = "--image-size 32 --batch-size 4 --epochs 1 --device cpu";
 
-/// Two classes of 24×20 pixels that only the fourth channel tells apart.
+/// Two classes of 24×20 pixels that differ only in the fourth channel.
 fn four(root: &Place, folder: &str) {
     for (class, alpha) in [("low", 40), ("high", 210)] {
         root.folder(&format!("{folder}/{class}"));
@@ -89,6 +89,7 @@ fn segmentation_takes_one_and_four_channels() {
         assert_eq!(place.list(&format!("{name}-masks")).len(), 6);
         place.run(&format!("export {name}")).fine();
     }
-    // The fourth channel is the mask, which the others do not show: they are the same in all images, and the masks are disjoint.
+    // The fourth channel is the mask. The other channels do not show it: they are the same in all images, and the masks
+    // are disjoint.
     assert!(scores.iter().skip(1).all(|&score| score > 0.7), "{scores:?}");
 }

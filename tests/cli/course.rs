@@ -27,7 +27,8 @@ fn commands(page: &str) -> Vec<String> {
     blocks.flat_map(str::lines).map(str::to_owned).collect()
 }
 
-/// The arguments of a command with small values. Classifiers take the photos, since the built-in scenes have 500 to validate.
+/// The arguments of a command with small values. Classifiers take the photos, since the built-in scenes have 500
+/// validation images.
 fn small(line: &str) -> String {
     let mut words: Vec<String> = line.split_whitespace().skip(1).map(str::to_owned).collect();
     for place in 1..words.len() {
@@ -52,7 +53,7 @@ fn small(line: &str) -> String {
     if has("train") && !has("--image-size") {
         more.extend(["--image-size", "16x24"]);
     }
-    // Of a few photos a network may be right about all.
+    // With a few photos, a network may make no error.
     let line = format!("{} {}", words.join(" ").replace("cnn/errors", "photos"), more.join(" "));
     if has("classify") { line.replace("--scenes 10", "--data photos") } else { line }
 }

@@ -1,4 +1,5 @@
-//! `--finetune`: the head alone, then all layers with rates of their own, also across `--resume`. `--sampler` and `--tta`.
+//! `--finetune`: the head alone, then all layers, each stage with its rate, also across `--resume`. `--sampler` and
+//! `--tta`.
 
 use shadegrad::interop::safetensors::TensorData;
 
@@ -19,7 +20,7 @@ fn the_head_trains_alone_at_first_and_resume_keeps_the_rates() {
     for (name, tensor) in before.iter().filter(|(name, _)| !name.contains("num_batches_tracked")) {
         assert_eq!(after[name] == *tensor, !name.starts_with("fc"), "{name}");
     }
-    // All layers, with statistics that stay.
+    // All layers, with fixed statistics.
     let flags = "--epochs 2 --freeze-statistics";
     place.run(&format!("train classify --resume run {flags}")).fine();
     place.run(&format!("{tune} {flags} --out whole")).fine();
@@ -64,7 +65,7 @@ fn draws_are_balanced_and_predictions_averaged_over_mirror_images() {
     let told = "tta:  predictions are averaged over each image and its mirror image";
     let twice = place.run("eval run --tta --device cpu").fine().printed(&[told]);
     assert_ne!(plain.number_before(", accuracy"), twice.number_before(", accuracy"), "the loss is of the average");
-    // The average of an image and of its mirror image is the same.
+    // The average over an image and its mirror image is the same for both.
     let image = image::open(place.path("photos/disc/00.png")).expect("reads").to_rgb8();
     image::imageops::flip_horizontal(&image).save(place.path("mirrored.png")).expect("writes");
     let predict = |flags: &str| {

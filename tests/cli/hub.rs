@@ -1,4 +1,4 @@
-//! The folder of `export --hub`: it loads back, and its card says what the run knows and nothing of the machine.
+//! The folder of `export --hub`: it loads back, and its card has the facts of the run and nothing about the machine.
 
 use serde_json::Value as Json;
 
@@ -70,7 +70,7 @@ fn a_hub_folder_loads_back_and_describes_its_model() {
     assert_eq!(place.list("hub"), before);
 }
 
-/// A description beside weights that contradicts them, the other description or the network is of other weights.
+/// A description beside weights is refused if it contradicts the weights, the other description or the network.
 fn descriptions_of_other_weights_are_refused(place: &Place, config: &Json, processor: &Json) {
     let line = format!("{RESNET} --epochs 1 --init hub --out never");
     let refused = |file: &str, good: &Json, change: &dyn Fn(&mut Json), words: &[&str]| {

@@ -1,4 +1,4 @@
-//! `--pretrained`: published weights that this machine lacks, names that can be read in two ways, networks without any.
+//! `--pretrained`: published weights that this machine lacks, ambiguous names, networks without published weights.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -35,7 +35,7 @@ fn offline_says_which_file_belongs_where() {
         let told = run(&place, &format!("{RESNET} {line} --out run"), variables);
         told.refused(&FILE).refused(&[&path, "--init FILE"]);
     }
-    // A config file may ask for it, and other tasks too.
+    // A config file may request them, and other tasks too.
     place.write("a.toml", "pretrained = true\noffline = true\n");
     run(&place, &format!("{RESNET} --config a.toml --out run"), &[]).refused(&FILE);
     run(&place, "train segment --encoder resnet50 --pretrained --offline --out run", &[]).refused(&["resnet50-0676"]);

@@ -36,7 +36,7 @@ fn messages_are_colored_on_request_alone() {
         assert!(refused(&format!("{plain}{line}"), "").starts_with("error: "), "not in a terminal: {plain}");
     }
     place.run("--color blue devices").refused(&["auto", "always", "never"]);
-    // A name from outside cannot bring its own colors.
+    // Escape sequences in a name do not color the output.
     let named = refused("--color always eval \u{1b}[31mred", "");
     assert!(named.contains("\\u{1b}[31mred") && !named.contains("\u{1b}[31m"), "{named}");
 }

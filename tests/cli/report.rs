@@ -117,7 +117,7 @@ fn a_report_shows_everything_of_a_trained_run() {
         let columns = row.columns();
         assert_eq!(line.as_object().map(serde_json::Map::len), Some(columns.len()));
         for (name, value) in columns {
-            // The reader of JSON is an ulp off at times.
+            // The JSON parser may be off by an ulp.
             let found = line[name].as_f64().expect("a number");
             assert!((found - value).abs() <= f64::EPSILON * value.abs(), "{name}: {found} for {value}");
         }
@@ -214,7 +214,8 @@ fn runs_of_a_task_are_compared_and_their_settings_marked() {
     assert!(!html(&place, &["runs/a"]).contains('≠'));
 }
 
-/// Cross entropy over classes of colors is far above a mean distance, and no worse. A single loss has a best value.
+/// Cross entropy over classes of colors is far above a mean distance, but not worse. Values of a single loss have a
+/// best one.
 #[test]
 fn the_values_of_two_losses_have_no_order() {
     let place = Place::new();
@@ -236,7 +237,7 @@ fn a_sweep_shows_its_table_and_its_best_run() {
     let table =
         "rank,optimizer,accuracy,best epoch,run\n1,adam,75.0 %,1,002\n2,sgd,50.0 %,1,001\n3,<sgd>,diverged,0,003\n";
     place.write("s/sweep.csv", table);
-    // The chance of the order comes from numbers, not from the text of a table.
+    // Whether the order may be chance is computed from numbers, not from the text of a table.
     let score = serde_json::json!({ "key": "val_accuracy", "name": "accuracy", "unit": "percent", "better": "higher" });
     let chance = serde_json::json!({ "score": score, "rows": [], "within_chance": { "rows": 2, "difference": 0.081 } });
     place.write("s/sweep.json", chance.to_string());
@@ -387,7 +388,7 @@ fn the_first_step_predicts_for_a_validation_image() {
     place.run("report good --out page.html").fine();
     let page = String::from_utf8(place.bytes("page.html")).expect("UTF-8");
     assert!(page.contains(&next.replace('\'', "&#39;")), "the page has the command");
-    // Moved data leaves the pictures of the run, if it has any.
+    // After the data has moved, the command takes a picture of the run, if it has any.
     std::fs::rename(place.path("it's"), place.path("elsewhere")).expect("moves");
     place.run("report good --out later.html").fine();
     let page = String::from_utf8(place.bytes("later.html")).expect("UTF-8");
@@ -408,7 +409,7 @@ fn errors_are_shown_at_their_own_size() {
             RgbImage::from_fn(width, height, pixel).save(path).expect("writes a photograph");
         }
     }
-    // Both are alike and the rate is tiny, so that one of the two validation images is wrong.
+    // Both images are alike and the rate is tiny, so the prediction for one of the two validation images is wrong.
     let line = "train classify --model cnn --data photos --image-size 16 --epochs 1 --lr 1e-9 --device cpu --out run";
     place.run(line).fine();
     let own = image::open(place.path("run/errors/01.jpg")).expect("a photograph").to_rgb8().dimensions();

@@ -45,7 +45,7 @@ fn a_grid_averages_over_seeds() {
         4,
         "two settings of two seeds each: {table}"
     );
-    // Three validation images cannot tell the two settings apart.
+    // Three validation images are too few to distinguish the two settings.
     assert!(table.contains("\n\nRows 1 to 2 differ by less than two standard errors of a difference ("), "{table}");
     let facts: serde_json::Value = serde_json::from_slice(&place.bytes("s/sweep.json")).expect("JSON");
     assert_eq!(facts["within_chance"]["rows"], 2, "{facts}");
@@ -57,7 +57,7 @@ fn a_grid_averages_over_seeds() {
     assert!(colored.stdout.contains("\u{1b}[1m1"), "the best is bold: {}", colored.stdout);
 }
 
-/// A fifth of the epochs and some of the images: the table names what ran.
+/// A fifth of the epochs and some of the images: the table shows these numbers.
 #[test]
 fn a_sweep_runs_in_small_with_the_numbers_that_ran() {
     let place = place("[[run]]\nepochs = 10\n[[run]]\nepochs = 15\nlr = 1e-4\n");
@@ -164,7 +164,7 @@ fn runs_on_other_data_are_refused() {
     let more = String::from_utf8(place.bytes("sweep.toml")).expect("text") + "[[run]]\nlr = 1e-2\n";
     place.write("more.toml", more);
     place.run("sweep more.toml --out s").refused(&["s/001", "on other data", "images", "another folder"]);
-    // A smaller sweep would take the others into its table.
+    // The table of a smaller sweep would include the other runs.
     place.run("sweep sweep.toml --out s --sample 1").refused(&["on other data", "flags: --out"]);
     assert!(kept() == before, "nothing was trained or moved");
     std::fs::rename(place.path("photos/grass/zz.png"), place.path("photos/disc/00.png")).expect("moves");

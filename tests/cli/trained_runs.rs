@@ -172,18 +172,18 @@ fn samples_of_12_bits_are_read_alike_everywhere() {
             after(&line, "{").replace(data, "")
         };
         assert_eq!(found("on-flat", flat), found("on-deep", deep), "{deep}");
-        // A run of 8 bits does not know their white.
+        // A run on 8-bit images does not know their white.
         let predict = format!("predict on-flat {deep}/disc/00.png --device cpu");
         for line in [&predict, &format!("eval on-flat --data {deep} --device cpu")] {
             place.run(line).refused(&["16-bit values reach", "trained on images of 8 bits", "save it with 8 bits"]);
         }
-        // An image of 16 bits beside them shows it.
+        // An image that uses all 16 bits shows it.
         image::ImageBuffer::from_pixel(4, 4, image::Rgb([u16::MAX; 3])).save(place.path("bright.png")).expect("writes");
         place.run(&format!("{predict} bright.png")).fine();
     }
 }
 
-/// A head starts from weights where its classes are those of the weights, in the same order.
+/// A head starts from weights if its classes are those of the weights, in the same order.
 #[test]
 fn a_head_for_other_classes_is_not_loaded() {
     let place = Place::with_photos(2);

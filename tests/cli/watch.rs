@@ -29,7 +29,7 @@ impl Watching {
         Watching { child, _output: output, address }
     }
 
-    /// Status, head and body of the answer to a path with a question.
+    /// Status, head and body of the answer to a path with a query.
     fn get(&self, path: &str, question: &str) -> (u16, String, String) {
         let host = self.address.split('/').next().expect("a host");
         let mut stream = TcpStream::connect(host).expect("connects");
@@ -90,7 +90,7 @@ fn a_watch_follows_a_run_and_shows_it_to_nobody_else() {
     let version = |head: &str| head.lines().find_map(|line| line.strip_prefix("X-Version: ")).expect("one").to_owned();
     let first = version(&watch.get("/now", &question).1);
     assert!(page.contains(&format!("data-version=\"{first}\"")));
-    // A process takes the run, and writes an epoch.
+    // A process takes the lock of the run, and writes an epoch.
     let lock = FolderLock::take(&place.path("run")).expect("free");
     place.write("run/metrics.csv", metrics(5));
     let (_, head, now) = watch.get("/now", &question);
@@ -127,7 +127,7 @@ fn a_browser_follows_a_run() {
     write_run(&place, 1);
     let watch = Watching::start(&place, "run");
     let ended = AtomicBool::new(false);
-    // In its virtual time the page looks every few milliseconds.
+    // In the virtual time of the browser, the page polls every few milliseconds.
     let page = std::thread::scope(|scope| {
         scope.spawn(|| {
             for epoch in 2.. {

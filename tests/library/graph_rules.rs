@@ -15,7 +15,7 @@ fn session(graph: &Graph) -> Session<CpuEngine<f32>> {
     Session::new(Box::new(CpuEngine::new()), graph, 0).expect("a session")
 }
 
-/// Logits `leaky(x + a) + b + c`: b and c have one gradient value, from which that of a is computed too.
+/// Logits `leaky(x + a) + b + c`: b and c share one gradient, from which the gradient of a is computed too.
 #[test]
 fn parameters_may_share_a_gradient() {
     let mut g = Graph::new();
@@ -110,8 +110,8 @@ fn a_norm_is_not_trained_on_one_value_per_channel() {
     }
 }
 
-/// A norm without a residual binds x in the residual's binding and does not read it. No bandwidth may be counted for
-/// that.
+/// A norm without a residual binds x in the residual's binding and does not read it. That binding must not count as
+/// traffic.
 #[test]
 fn a_slice_that_is_bound_twice_counts_once_as_traffic() {
     let mut g = Graph::new();
@@ -243,7 +243,7 @@ fn receptive_fields_are_the_published_ones() {
     assert_eq!(field(&vgg, 224), 212.0);
 }
 
-/// The field of an enlarged map, against the pixels on which the middle of the result does depend.
+/// The field of an enlarged map, compared with the pixels on which the middle of the result depends.
 #[test]
 fn receptive_fields_of_enlarged_maps_are_the_pixels_that_matter() {
     for bilinear in [false, true] {
@@ -262,7 +262,7 @@ fn receptive_fields_of_enlarged_maps_are_the_pixels_that_matter() {
             let values: Vec<f32> = (0..33 * 4).map(|i| f32::from(u8::from(Some(i / 4) == pixel))).collect();
             session.write(plan, "x", &values).expect("written");
             let row = session.run_now(plan).expect("runs").remove(0);
-            // Two neighbors: an enlarged map has pixels of more and of less reach.
+            // Two neighbors, because the pixels of an enlarged map differ in reach.
             [0, 1].map(|next| row[4 * (width / 2 + next)..][..4].to_vec())
         };
         let before = middle(None);

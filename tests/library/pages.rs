@@ -1,6 +1,5 @@
 //! The pages of `docs/contributing/` are correct: each block of code is in the file that the block names, where the
-//! compiler and other tests
-//! check it, and each path in a page exists.
+//! compiler and other tests check it. Each path in a page exists.
 
 use std::fs;
 use std::path::{Path, PathBuf};

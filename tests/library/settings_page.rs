@@ -137,7 +137,8 @@ fn built_in() -> Vec<&'static dyn Task> {
     own.iter().map(|name| task(name).expect("a built-in task")).collect()
 }
 
-/// The settings of a group, each with the tasks that have it. A key whose text differs between tasks is there several times.
+/// The settings of a group, each with the tasks that have it. A key whose text differs between tasks appears several
+/// times.
 fn of_group(keys: &[&str]) -> Vec<(Setting, Vec<&'static str>)> {
     let mut found: Vec<(Setting, Vec<&'static str>)> = vec![];
     for key in keys {

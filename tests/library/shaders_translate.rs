@@ -217,8 +217,7 @@ fn direct3d(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
 }
 
 /// Every input of the entry point must have a semantic, directly or in each field of its struct. DXC refuses it
-/// otherwise. naga 30 omits them
-/// for `subgroup_id` and similar builtins within a struct.
+/// otherwise. naga 30 omits semantics for `subgroup_id` and similar builtins within a struct.
 fn has_semantics(text: &str) -> Result<(), String> {
     let given = text.split_once("\nvoid main(").and_then(|(_, rest)| rest.split_once(')'));
     let (given, _) = given.ok_or("the HLSL has no entry point")?;

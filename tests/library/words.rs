@@ -71,7 +71,7 @@ fn literals(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Flags in a text, and verbs after the program's name. A property of CSS (`--s:`) is no flag.
+/// Flags in a text, and verbs after the program's name. A property of CSS (`--s:`) is not a flag.
 fn words(text: &str) -> Vec<String> {
     let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let mut found = vec![];

@@ -1,4 +1,4 @@
-//! How the data of a run was read is printed at its start, and stands in its `run.json` and its report.
+//! The decisions about the data of a run are printed at its start, and are in its `run.json` and its report.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn save(path: PathBuf, number: u8) {
     RgbImage::from_fn(48, 32, |x, y| Rgb([number, (x * 5) as u8, (y * 7) as u8])).save(path).expect("saves");
 }
 
-/// Opens a run, and returns what it printed, and the decisions of its `run.json`, all of which its report shows.
+/// Opens a run. Returns its printed lines and the decisions of its `run.json`, and requires all of these in its report.
 fn opened(out: &Path, open: impl FnOnce(&dyn Observer) -> Result<Trainer, TrainError>) -> (Vec<String>, Decisions) {
     let listener = Listener::default();
     let trainer = open(&listener).expect("opens");
@@ -67,7 +67,7 @@ fn a_run_says_how_its_classes_and_parts_were_read() {
             save(at(&format!("data/{class}/of-{class}-{number}.png")), number + class.len() as u8 * 40);
         }
     }
-    // An image of both classes, an image of none, and a kind that is not read.
+    // An image of both classes, an image of no class, and a type of file that is not read.
     save(at("data/2/both.png"), 200);
     fs::copy(at("data/2/both.png"), at("data/10/both.png")).expect("copies");
     save(at("data/loose.png"), 99);
@@ -179,7 +179,8 @@ fn a_run_says_how_its_masks_were_read() {
     assert!(colors.classes.is_empty() && colors.ignored.is_none());
 }
 
-/// Without a size the data's proportions decide it, and the run's settings keep it; built-in scenes are drawn as ever.
+/// Without a size the data's proportions decide it, and the run's settings keep it; built-in scenes are drawn at their
+/// usual size.
 #[test]
 fn a_run_says_which_size_its_data_decided() {
     let place = tempfile::tempdir().expect("a folder");
@@ -210,7 +211,7 @@ fn a_run_says_which_size_its_data_decided() {
     }
     let squares = fs::read_to_string(at("squares/run.json")).expect("readable");
     assert!(squares.contains("\"image_size\": [\n    112,\n    112\n  ]"), "{squares}");
-    // Of pictures of several proportions the median decides.
+    // If pictures differ in proportions, the median decides.
     RgbImage::new(30, 90).save(at("data/0.png")).expect("saves");
     RgbImage::new(90, 30).save(at("data/1.png")).expect("saves");
     let (_, decisions) = opened(&at("mixed"), |observer| colorize::open(&config(true, "mixed"), observer));

@@ -5,7 +5,7 @@ use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
 use shadegrad::tasks::segment::Segment;
 
-/// A training that is to come.
+/// A planned training.
 #[derive(Clone)]
 struct Plan {
     task: TaskCard,
@@ -36,7 +36,7 @@ impl Plan {
         }
     }
 
-    /// The same with a line of settings replaced or added.
+    /// Replaces or adds a line of settings.
     fn with(self, line: &str) -> Self {
         let key = line.split(' ').next().expect("a key");
         let kept = self.settings.lines().filter(|kept| !kept.starts_with(key));
@@ -123,13 +123,13 @@ fn each_rule_finds_its_training_and_names_the_numbers() {
     }
 }
 
-/// The same numbers without reason for a doubt, beside another setting.
+/// Numbers that give no reason for a doubt with another setting.
 #[test]
 fn trained_weights_and_masks_have_their_own_measures() {
     let tuned =
         Plan { images: [150, 1000], steps: 20, ..Plan::good().with("pretrained = true").with("finetune = true") };
     assert_eq!(tuned.found().0, []);
-    // Images of masks are counted as a whole, and their pixels have no standard error of a share of images.
+    // Images with masks are counted as a whole, and the standard error of a share of images does not apply to pixels.
     let masks = Plan { task: Segment.card(), counts: None, images: [150, 50], ..Plan::good().with("batch_size = 2") };
     assert_eq!(masks.found().0, []);
     let slow = Plan::good().with("pretrained = true").with("lr = 0.0001");

@@ -9,7 +9,7 @@ use shadegrad::ranks::{RankError, Ranks, Wait};
 /// Bytes of a message that holds weights or gradients.
 const LONG: usize = 1000;
 
-/// Messages from a rank, and the one that was looked at.
+/// Messages from a rank, and the one that was probed.
 type Inbox = (Receiver<Vec<u8>>, Option<Vec<u8>>);
 
 /// A rank in a thread.
@@ -19,7 +19,7 @@ pub struct Thread {
     receive: Vec<Mutex<Inbox>>,
     /// Bytes that the rank has sent.
     pub sent: Arc<AtomicUsize>,
-    /// Changes values of the long message with this number that the rank receives, from 1.
+    /// Number, from 1, of the received long message whose values are changed.
     pub faulty: AtomicUsize,
 }
 
@@ -71,7 +71,8 @@ impl Ranks for Thread {
                 && self.faulty.load(Ordering::Relaxed) > 0
                 && self.faulty.fetch_sub(1, Ordering::Relaxed) == 1
             {
-                // The upper half of the digits of some values: an optimizer that divides by their size sees no smaller change.
+                // Flips the top bit of the significand of some values: an optimizer that divides by their size hides
+                // smaller changes.
                 into.chunks_mut(4).take(16).for_each(|word| word[2] ^= 0x40);
             }
         }

@@ -1,6 +1,5 @@
 //! Multi-label classification from images to every verb: it overfits a few images, its thresholds are part of the
-//! model, labels follow the
-//! class list of the model, and a resumed run ends with the same bits.
+//! model, and labels follow the class list of the model. A resumed run ends with the same bits.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -54,7 +54,8 @@ fn scores_are_those_of_scikit_learn() {
             equal(&what, scored.decisions(k, thresholds[k]).f1(), class.f1);
             match class.threshold {
                 None => assert_eq!(thresholds[k], DEFAULT_THRESHOLD),
-                // The threshold decides alike: it is at most the lowest accepted probability, and above all lower ones.
+                // The threshold makes the same decisions: it is at most the lowest accepted probability, and above all
+                // lower ones.
                 Some(lowest) => {
                     let at = thresholds[k];
                     let alike = case.probabilities.iter().all(|row| (row[k] >= at) == (row[k] >= lowest));

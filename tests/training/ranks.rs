@@ -30,7 +30,8 @@ fn train(of_ranks: Vec<Resolved>, stop: Option<usize>, steps: usize) -> Vec<Resu
     train_on(linked(of_ranks.len()), of_ranks, stop, steps)
 }
 
-/// Trains with a rank for each settings, and returns each rank's result. `stop` is a rank that asks for a stop at its first step.
+/// Trains with a rank for each settings, and returns each rank's result. `stop` is a rank that requests a stop at its
+/// first step.
 fn train_on(
     ranks: Vec<Thread>,
     of_ranks: Vec<Resolved>,
@@ -64,7 +65,8 @@ fn any_number_of_ranks_gives_the_same_bits() {
             assert!(bytes(&name, file) == bytes("1", file), "{file} of {size} ranks");
         }
     }
-    // A rank that follows asks for the stop, in the middle of an accumulated step; the run goes on with other numbers of ranks.
+    // A rank that follows requests the stop, in the middle of an accumulated step; the run goes on with other numbers
+    // of ranks.
     let results = train(vec![settings(&format!("out = {:?}", path("stopped"))); 4], Some(2), usize::MAX);
     assert!(results.iter().all(|result| result.as_ref().is_ok_and(|outcome| outcome.interrupted)), "{results:?}");
     let resumed = || settings(&format!("resume = {:?}", path("stopped")));
@@ -156,8 +158,8 @@ fn weights_are_compared_between_epochs_where_asked() {
     let changes =
         [("batch_size = 8", "batch_size = 4"), ("accumulate = 2", "check_every = 2"), ("base = 2", "base = 4")];
     let ranks = linked(2);
-    // A message a group of states at the start (weights, their average, two moments), then four a step: of two buckets the gradients of
-    // a segment, and the sums of the other.
+    // One message per group of states at the start (weights, their average, two moments). Then four per step: for each
+    // of two buckets, the gradients of a segment and the sums of the other segment.
     let states = 4;
     ranks[1].faulty.store(states + 4 * 3, Ordering::Relaxed);
     for result in train_on(ranks, vec![changed(&out(&place, "a"), &changes); 2], None, usize::MAX) {
@@ -208,7 +210,7 @@ fn unlike_devices_get_shares_by_speed_and_keep_them() {
     assert_eq!(shares(), serde_json::json!([1, 3]), "those of the run before");
 }
 
-/// Buckets of vectors whose last 100 values are of all layers.
+/// Buckets of vectors whose last 100 values belong to all layers.
 fn buckets(len: usize) -> Buckets {
     Buckets::new(len - 100, len)
 }
@@ -244,7 +246,7 @@ fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> 
 
 #[test]
 fn sums_in_16_bits_lose_nothing_over_the_steps() {
-    // The same gradients in each of 6 steps of 6 shards: what is lost would add up.
+    // The same gradients in each of 6 steps of 6 shards: without feedback, rounding errors would add up.
     let value = |shard: usize, i: usize| ((shard * 7919 + i * 104_729) % 1000) as f32 / 3e7 - 1e-5;
     let vectors: Vec<Vec<f32>> = (0..6).map(|shard| (0..5000).map(|i| value(shard, i)).collect()).collect();
     let (steps, shares) = (vec![vectors.clone(); 6], Shares::new(&[3, 2, 1], 3, 6).expect("shares"));
@@ -259,7 +261,7 @@ fn sums_in_16_bits_lose_nothing_over_the_steps() {
     };
     let largest: f64 =
         (0..5000).map(|i| vectors.iter().map(|vector| f64::from(vector[i])).sum::<f64>().abs()).fold(0.0, f64::max);
-    // Of a value, one step's rounding at most is missing: by each of two senders and by the rank that adds up.
+    // A value lacks at most the rounding of one step, by each of two senders and by the rank that adds.
     let half = error(Wire::F16, false);
     assert!(half < 3.0 * largest * 2f64.powi(-12), "{half:e}, largest {largest:e}");
     assert!(half > 10.0 * error(Wire::F32, false), "it is rounded");

@@ -151,7 +151,7 @@ fn a_run_that_cannot_be_resumed_is_refused_and_unchanged() {
     }
 }
 
-/// Stops in the validation of the epoch after `done` epochs, or once as many are done.
+/// Stops in the validation of the epoch after `done` epochs, or right after `done` epochs.
 struct StopLate<'a> {
     done: u32,
     in_validation: bool,
@@ -185,7 +185,7 @@ impl Observer for StopLate<'_> {
     }
 }
 
-/// A stop within a validation or before the final pictures: what was trained is kept, and nothing is trained twice.
+/// A stop within a validation or before the final pictures: the trained steps are kept, and nothing is trained twice.
 #[test]
 fn a_stop_after_the_steps_of_an_epoch_resumes_to_the_same_bits() {
     let place = tempfile::tempdir().expect("a temporary folder");
@@ -261,7 +261,7 @@ fn changed_images_within_an_epoch_are_refused() {
     assert!(progress["plateau"].as_object_mut().expect("an object").remove("score").is_some());
     file.metadata.insert("progress".into(), progress.to_string());
     file.write_atomic(&path).expect("writes");
-    // At the end of an epoch all of these may change, if that is allowed.
+    // At the end of an epoch, all of these may change if changes are allowed.
     let stop = AtomicBool::new(false);
     segment::train(&resumed, &StopAfterEpoch(&stop), &stop).unwrap_or_else(|e| panic!("{e}"));
     let other = SegmentConfig { batch_size: 5, seed: 4, shuffle: false, allow_changed_data: Some(true), ..resumed };

@@ -1,4 +1,4 @@
-//! The settings of a run: flags over file over defaults, and errors with a remedy.
+//! The settings of a run: flags override the file, and the file overrides defaults. Errors have a remedy.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -60,7 +60,7 @@ fn runs_started_together_get_different_folders() {
 
 #[test]
 fn one_of_two_runs_gets_an_empty_folder() {
-    // Many rounds: the two threads rarely meet between the check and the creation.
+    // Many rounds, because the two threads rarely meet between the check and the creation.
     for _ in 0..300 {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let start = Barrier::new(2);

@@ -68,7 +68,7 @@ fn a_sweep_over_ranks_has_the_table_of_one_process() {
         ends.iter().filter(|(_, state)| matches!(state, SweepRunState::Failed(_))).map(|(number, _)| *number).collect();
     assert_eq!(failed, [3], "the run without data, and no other");
     assert!(ends.contains(&(4, SweepRunState::Diverged)), "{ends:?}");
-    // A restart trains nothing but the run that failed.
+    // A restart trains only the failed run.
     let done = std::fs::read(path(three).join("001/last.safetensors")).expect("weights");
     std::fs::remove_file(path(three).join("sweep.md")).expect("a table");
     run(&[SWEEP; 2], &path(three)).into_iter().for_each(|result| drop(result.unwrap_or_else(|e| panic!("{e}"))));

@@ -45,7 +45,7 @@ fn equal(what: &str, found: Option<f64>, wanted: Option<f64>) {
     assert!(close, "{what}: {found:?}, the reference has {wanted:?}");
 }
 
-/// The second case has many equal probabilities, of which scikit-learn's top-5 takes others.
+/// The second case has many equal probabilities, among which scikit-learn's top-5 chooses others.
 #[test]
 fn scores_of_classes_are_those_of_scikit_learn() {
     for (case, of) in fixture().classes.into_iter().enumerate() {

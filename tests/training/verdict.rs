@@ -61,7 +61,7 @@ fn a_gain_on_each_image_is_better_than_a_guess() {
     assert_eq!(run(Some(0.04)).kinds()[0], FindingKind::NoBetterThanBaseline);
 }
 
-/// A run that still improves goes on before its rate or its data are doubted.
+/// A run that still improves gets more epochs before its rate or its data are doubted.
 #[test]
 fn a_guess_that_still_improves_goes_on() {
     let epochs =
@@ -247,7 +247,7 @@ fn labels_that_do_not_follow_from_the_images_are_named() {
     assert_eq!(run.verdict().next, [Next::CheckData], "the rate is right: the training images are learned");
 }
 
-/// 152 images of one class and 8 of the other: always the first is right in 95 % of 40 images.
+/// 152 images of one class and 8 of the other: a constant prediction of the first is right for 95 % of 40 images.
 #[test]
 fn a_rare_class_without_score_leads_to_balanced_draws() {
     let epochs = [[0.3, 0.3, 0.95, 0.95], [0.2, 0.25, 0.95, 0.95], [0.15, 0.2, 0.96, 0.95], [0.14, 0.2, 0.96, 0.95]];
@@ -288,7 +288,7 @@ fn darker_validation_images_are_named_and_explain_the_rest() {
     assert_eq!(run.verdict().next, [Next::CheckData]);
 }
 
-/// Labels of several kinds and colors have no score of training images: their losses are compared.
+/// Multi-label classification and colorization have no score of training images, so their losses are compared.
 #[test]
 fn images_that_fit_alone_are_found_by_their_loss() {
     let epochs = [[0.64, 0.62, 0.0, 0.27], [0.4, 0.59, 0.0, 0.34], [0.26, 0.59, 0.0, 0.35], [0.16, 0.597, 0.0, 0.36]];
@@ -358,7 +358,7 @@ fn the_best_of_many_noisy_epochs_is_partly_chance() {
     assert!(!good().kinds().contains(&FindingKind::BestByChance));
 }
 
-/// Colors of 18.6 where the true pictures have 35.2, and of 30.
+/// A colorfulness of 18.6, and of 30, while the true pictures have 35.2.
 #[test]
 fn pale_colors_are_named_and_lead_to_the_choice_among_colors() {
     let colors = |predicted: f64, settings: &'static str| Run {
@@ -375,7 +375,8 @@ fn pale_colors_are_named_and_lead_to_the_choice_among_colors() {
     assert_eq!(colors(18.6, "loss = \"classes\"\n").verdict().next, [Next::Predict]);
 }
 
-/// Colors of 31.2 where the true pictures have 34.5: random ones would lie 10 log10(1 + (31.2 / 34.5)²) = 2.60 dB below grey.
+/// A colorfulness of 31.2, while the true pictures have 34.5: random colors would lie 10 log10(1 + (31.2 / 34.5)²) =
+/// 2.60 dB below grey.
 #[test]
 fn vivid_colors_are_no_guess_below_the_psnr_of_grey() {
     let colors = |psnr: f64, predicted: f64, settings: &'static str| Run {
@@ -401,7 +402,7 @@ fn vivid_colors_are_no_guess_below_the_psnr_of_grey() {
     for guess in [colors(21.9, 31.2, classes), colors(24.11, 20.0, classes), colors(24.11, 31.2, "loss = \"l1\"\n")] {
         assert!(has(&guess, FindingKind::NoBetterThanBaseline) && !has(&guess, FindingKind::VividColors));
     }
-    // A PSNR above that of grey needs no excuse.
+    // With a PSNR above that of grey, the network learns.
     assert!(has(&colors(25.9, 31.2, classes), FindingKind::Learns));
     let less = colors(24.11, 31.2, "loss = \"classes\"\nrebalance = 0.1\n");
     assert!(!less.verdict().next.contains(&train(&[("rebalance", "0.1")])));

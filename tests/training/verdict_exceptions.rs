@@ -22,7 +22,7 @@ fn right_pixels_are_no_learned_masks() {
     assert_eq!(run(240).kinds()[0], FindingKind::FewSteps, "60 steps");
 }
 
-/// Validation takes plain cross entropy where training takes focal loss, which is smaller.
+/// With focal loss in training, validation has plain cross entropy, which is larger.
 #[test]
 fn losses_of_two_kinds_are_not_compared() {
     let epochs = [[0.30, 0.9, 0.5, 0.6], [0.2, 0.7, 0.7, 0.75], [0.16, 0.6, 0.8, 0.8], [0.15, 0.6, 0.83, 0.81]];
@@ -50,7 +50,8 @@ fn a_training_loss_that_rises_does_not_fall() {
     assert!(found.contains("the training loss rose from 0.690 to 0.693 in 3 epochs"), "{found}");
 }
 
-/// A loss near its end hardly falls: that of labels from trained weights, and that of colors, which no grey picture decides.
+/// A loss near its minimum hardly falls. Scores show that the network has learned: a high precision of labels, and a
+/// PSNR above that of the grey picture.
 #[test]
 fn a_run_that_scores_well_does_not_learn_slowly() {
     let slow = |task, score: f64, baseline| {
@@ -63,7 +64,7 @@ fn a_run_that_scores_well_does_not_learn_slowly() {
     assert!(slow(Colorize.card(), 22.0, 22.0));
 }
 
-/// One validation image has no standard error, and a guess on it the very score of the baseline.
+/// One validation image has no standard error, and a guess has exactly the score of the baseline.
 #[test]
 fn a_guess_on_a_single_image_learns_nothing() {
     let epochs = [[1.0, 0.9, 0.5, 0.6], [0.6, 0.6, 0.7, 0.6], [0.45, 0.5, 0.8, 0.6], [0.42, 0.5, 0.83, 0.6]];
@@ -107,7 +108,7 @@ fn other_pixels_are_named_after_a_few_steps_too() {
     assert_eq!(run.kinds()[..2], [FindingKind::FewSteps, FindingKind::PartsDiffer]);
 }
 
-/// Dice loss takes no weights of classes: the command would be refused.
+/// Dice loss takes no class weights: the command would be refused.
 #[test]
 fn dice_loss_gets_no_class_weights() {
     let of = |settings| {

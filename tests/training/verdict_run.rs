@@ -15,7 +15,7 @@ pub struct Run {
     pub epochs: Vec<[f64; 4]>,
     pub settings: &'static str,
     pub images: [usize; 2],
-    /// Standard error of the score; 0 for none.
+    /// Standard error of the score; 0 if unknown.
     pub sigma: f64,
     pub baseline: f64,
     /// Standard error of the gain over the baseline, image by image.
@@ -106,7 +106,7 @@ impl Run {
     }
 }
 
-/// Converged, with little distance between the parts.
+/// A converged run with little difference between training and validation.
 pub fn good() -> Run {
     Run::of(&[[1.0, 0.9, 0.5, 0.6], [0.6, 0.6, 0.7, 0.75], [0.45, 0.5, 0.8, 0.8], [0.42, 0.5, 0.83, 0.81]])
 }

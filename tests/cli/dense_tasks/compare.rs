@@ -23,7 +23,7 @@ fn runs_with_different_splits_are_not_compared_on_their_splits() {
     let said = "1 images of the val part of parts/train";
     place.run("compare one three --device cpu --out same").fine().printed(&[said]);
     assert!(String::from_utf8_lossy(&place.bytes("same/comparison.md")).starts_with(said));
-    // A named part is the same for all runs.
+    // The validation part of named data is the same for all runs.
     let told = place.run("compare one two --data parts --device cpu --out own").fine();
     told.printed(&["2 images of the val part of parts\n"]);
 

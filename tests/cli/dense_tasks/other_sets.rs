@@ -1,4 +1,4 @@
-//! Trained models on other sets than their own: masks of some of the classes, and images of other bits.
+//! Trained models on other sets than their own: masks of some of the classes, and images of other bit depths.
 
 use image::{GrayImage, ImageBuffer, Luma, RgbImage};
 
@@ -19,7 +19,8 @@ fn write_masks(place: &Place, set: &str, values: &[u8]) {
     }
 }
 
-/// The classes of a run say what the values are. Masks of a test set may lack classes: nothing is learned from them.
+/// The classes of a run give the values of masks their meaning. Masks of a test set may lack classes, because nothing
+/// is learned from them.
 #[test]
 fn masks_are_read_by_the_classes_of_the_run() {
     let place = Place::new();
@@ -40,7 +41,7 @@ fn masks_are_read_by_the_classes_of_the_run() {
     place.run("compare run run/last.safetensors --data dark --device cpu").fine();
 }
 
-/// Two classes of images of 16 bits, dark and bright, of values below `white`.
+/// Two classes of 16-bit images, dark and bright, with values below `white`.
 fn write_bits(place: &Place, set: &str, white: u16) {
     for (class, from) in [("a", 0), ("b", white / 2)] {
         place.folder(&format!("{set}/{class}"));
@@ -52,7 +53,8 @@ fn write_bits(place: &Place, set: &str, white: u16) {
     }
 }
 
-/// A model reads 16-bit images as those that it was trained on: others would be white or dark for it.
+/// A model reads 16-bit images at the bit depth of its training images: at another depth, an image would look white or
+/// dark.
 #[test]
 fn images_of_other_bits_than_those_of_the_run_are_refused_or_noted() {
     let place = Place::new();
@@ -75,7 +77,7 @@ fn images_of_other_bits_than_those_of_the_run_are_refused_or_noted() {
     place.run("predict run ten/b --device cpu").fine();
 }
 
-/// The number of a column is that of the run's table: another table may have its columns in another order.
+/// A column number refers to the run's table: another table may have its columns in another order.
 #[test]
 fn a_column_that_a_run_knows_by_number_is_found_by_name() {
     let place = Place::new();

@@ -203,7 +203,7 @@ fn prediction(place: &Place) {
     let names = ["Small-2", "small-3", "small", "wide-2", "wide"]
         .map(|name| [format!("{name}-mask.png"), format!("{name}-overlay.png")]);
     assert_eq!(place.list("found"), names.concat(), "names stay distinct without regard to case");
-    // Of two images with one name, the first in order keeps it: wide.jpg before wide.png.
+    // Of two images with the same name, the first in order keeps it: wide.jpg before wide.png.
     let sizes =
         [("wide-2", (61, 22)), ("wide", (40, 33)), ("small", (21, 24)), ("small-3", (21, 24)), ("Small-2", (23, 22))];
     for (name, size) in sizes {
@@ -258,7 +258,7 @@ fn comparison(place: &Place, mean: f64) {
     assert!(!place.has("runs"), "nothing is written for a comparison that is refused");
 }
 
-/// A network with the same number of classes under other names has another task.
+/// Data with as many classes under other names does not fit the network.
 fn other_classes(place: &Place) {
     place.write("set/classes.toml", "classes = [\"ground\", \"ball\", \"bar\"]\n");
     let refusal = [r#"the data has the classes ["ground", "ball", "bar"]"#, r#"["ground", "disc", "bar"]"#];
@@ -328,7 +328,7 @@ fn a_model_of_crops_takes_pictures_at_their_own_size() {
     let eval = place.run("eval run --device cpu").fine().number_before(", weighted IoU");
     let trained = place.metrics("run")[0].score(&MEAN_IOU).expect("a score");
     assert!((eval - mean).abs() < 5.1e-5 && (trained - mean).abs() < 1e-9, "{mean} {eval} {trained}");
-    // Tiles see nearly what the whole picture shows.
+    // Tiles give nearly the score of the whole picture.
     let tiled = place.run("eval run --device cpu --tile 32x16").fine().number_before(", weighted IoU");
     assert!((tiled - mean).abs() < 0.1 && tiled > 0.0, "{tiled} for {mean}");
     place.run(&format!("train segment --data set --image-size 16x24 {net} --out small")).fine();

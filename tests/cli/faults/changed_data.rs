@@ -30,7 +30,7 @@ fn eval_names_images_that_trained_the_model() {
     let all: Vec<String> = place.list("photos/disc");
     fs::remove_file(place.path(&format!("photos/disc/{}", all[0]))).expect("removes");
     fs::remove_file(place.path(&format!("photos/disc/{}", all[3]))).expect("removes");
-    // Another split is drawn from the other images.
+    // Another seed holds out other images, some of which trained the model.
     let changed = notes(&place.run("eval run --device cpu --seed 3 --json").fine());
     assert!(changed.contains("trained the model, such as") && changed.contains("not those of the run"), "{changed}");
     place
@@ -43,7 +43,7 @@ fn eval_names_images_that_trained_the_model() {
     assert!(moved.contains("trained the model") && moved.contains("moved has no parts"), "{moved}");
 }
 
-/// The part that a seed holds out of another data set is none that the model was trained without.
+/// Another data set has no held-out part: all its images are new to the model.
 #[test]
 fn another_data_set_without_parts_is_scored_whole() {
     let place = Place::new();
@@ -59,7 +59,7 @@ fn another_data_set_without_parts_is_scored_whole() {
     compared.printed(&["all images (14) of other, which has no parts"]);
     place.photos("single", &["disc"], 1);
     place.run("eval run --data single --device cpu").fine().printed(&["data: single, all images (1)"]);
-    // The images of the run at another place keep the part that it held out.
+    // The images of the run in a moved folder keep the held-out part.
     let before = place.run("eval run --device cpu").fine().stdout.replace("photos, val", "moved, val");
     fs::rename(place.path("photos"), place.path("moved")).expect("renames");
     let moved = place.run("eval run --data moved --device cpu").fine().stdout;

@@ -202,7 +202,7 @@ fn weights_of_other_programs_bring_names_and_normalization() {
     }
     assert_eq!(after.metadata["mean"], "[0.5,0.5,0.5]");
     assert_eq!(after.metadata["std"], "[0.25,0.25,0.25]");
-    // The settings hold the values, so a resumed run needs no weights of others.
+    // The settings hold the values, so a resumed run does not need the foreign weights.
     let settings = String::from_utf8(place.bytes("b/config.toml")).expect("text");
     assert!(settings.contains("\nnormalize = \"0.5,0.5,0.5/0.25,0.25,0.25\"\n"), "{settings}");
 

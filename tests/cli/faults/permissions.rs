@@ -1,4 +1,4 @@
-//! Files and folders that may not be read: each is an error that names it, and none is passed over.
+//! Files and folders that may not be read: each is an error that names it, and none is skipped.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};

@@ -102,7 +102,7 @@ fn too_little_memory_is_one_line() {
     assert!(!place.has("run"), "nothing is written");
 }
 
-/// An abort, as by an allocation that fails, is an error like others.
+/// An abort, as by an allocation that fails, is an error like other errors.
 #[cfg(unix)]
 #[test]
 fn an_abort_is_one_line_and_exit_code_2() {
@@ -133,7 +133,8 @@ fn a_full_standard_error_shows_in_the_exit_code() {
     assert_eq!(place.bytes("model.onnx"), place.bytes("whole.onnx"));
 }
 
-/// Results that cannot be written change the exit code, also where the standard output was closed before the start, and those of help.
+/// Results and help that cannot be written change the exit code, also if the standard output was closed before the
+/// start.
 #[cfg(target_os = "linux")]
 #[test]
 fn lost_results_show_in_the_exit_code() {

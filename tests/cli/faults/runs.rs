@@ -311,7 +311,7 @@ fn two_signals_at_once_still_give_a_checkpoint() {
     assert!(place.has("run/resume.safetensors") && place.has("run/last.safetensors"), "{:?}", place.list("run"));
 }
 
-/// Results of another run beside a run's own files are no results of this run.
+/// Results of another run in the folder of a run are not results of this run.
 #[test]
 fn results_that_a_run_did_not_write_are_named() {
     let place = Place::new();

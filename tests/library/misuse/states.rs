@@ -11,7 +11,8 @@ fn state(g: &mut Graph, name: &str, group: Group) -> Result<Value, GraphError> {
     g.state(name, TensorType::channels([4]), group, Init::Constant(0.5), true)
 }
 
-/// The parameter would come before those without decay, and the update would train these by gradients of others.
+/// The parameter would come before those without decay, and the update would train these with gradients of other
+/// parameters.
 #[test]
 fn a_parameter_added_after_packing_the_gradients_is_refused() {
     let mut g = Graph::with_states(StateTable::freezing(&["frozen".into()]));
