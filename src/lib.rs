@@ -106,8 +106,8 @@
 //! A library takes `shadegrad = { version = "0.1", default-features = false, features = ["data"] }`.
 //!
 //! # A quiet standard error
-//! The library prints nothing. Mesa's Vulkan drivers print `error: XDG_RUNTIME_DIR is invalid or not set` where that variable is
-//! not set, as on most servers. Set it before the first thread starts; the command `shadegrad` does.
+//! The library prints nothing. Mesa's Vulkan drivers print `error: XDG_RUNTIME_DIR is invalid or not set` if that
+//! variable is not set, as on most servers. Set it before the first thread starts; the command `shadegrad` does.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

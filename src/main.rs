@@ -46,7 +46,7 @@ fn output() -> Output {
     Output::Open
 }
 
-/// Sets the folder for sockets if the system sets none, as on most servers. Without it, Mesa's Vulkan layer for device
+/// Sets the folder for sockets if the system does not, as on most servers. Without it, Mesa's Vulkan layer for device
 /// selection looks for a Wayland display and prints `error: XDG_RUNTIME_DIR is invalid or not set`.
 fn quiet_mesa() {
     let named = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).is_absolute());

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-/// Bytes that the process can still allocate; `None` where no bound is known. On Linux, the minimum of:
+/// Bytes that the process can still allocate; `None` if no bound is known. On Linux, the minimum of:
 ///
 /// | bound | from |
 /// |---|---|
@@ -14,7 +14,7 @@ pub(crate) fn available() -> Option<u64> {
     [machine(), control_group(), address_space()].into_iter().flatten().min()
 }
 
-/// Whether `bytes` can be allocated; true where the system reports no bound.
+/// Whether `bytes` can be allocated; true if the system reports no bound.
 pub(crate) fn has(bytes: u64) -> bool {
     available().is_none_or(|free| bytes <= free)
 }

@@ -1,4 +1,5 @@
-//! The same training on several devices: each shard of a batch is computed by one rank, and the sums do not depend on which.
+//! The same training on several devices: one rank computes each shard of a batch, and the sums do not depend on which
+//! rank does.
 
 mod collective;
 mod forecast;
@@ -60,7 +61,7 @@ pub trait Ranks: Debug + Send + Sync {
     fn abort(&self, code: u8) -> !;
 }
 
-/// Why ranks cannot go on together.
+/// Why ranks cannot train together.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RankError {
@@ -95,7 +96,7 @@ pub enum RankError {
         /// The remedy.
         advice: &'static str,
     },
-    /// The number of shares is not that of the ranks.
+    /// The number of shares differs from the number of ranks.
     #[error("{} shares ({}) for {ranks} {}: give each rank a share", shares.len(), list(shares), if *ranks == 1 { "rank" } else { "ranks" })]
     Shares {
         /// The shares.

@@ -15,7 +15,7 @@ impl Tensor {
     /// A tensor of these values.
     ///
     /// # Panics
-    /// When the number of values is not that of the shape's elements.
+    /// When the number of values differs from the number of the shape's elements.
     pub fn new(shape: impl Into<Shape>, values: Vec<f32>) -> Self {
         let shape = shape.into();
         assert_eq!(shape.elements(), values.len(), "numbers of a tensor of the shape {shape}");

@@ -175,7 +175,7 @@ fn copy_words(corrected: &Corrected, copy: &CheckReport, to: &Path) -> String {
     lines.join("\n")
 }
 
-/// The same as JSON.
+/// The content of a corrected copy and its remaining faults, as JSON.
 fn copy_json(corrected: &Corrected, copy: &CheckReport, to: &Path) -> Value {
     let parts: Map<String, Value> = corrected.parts.iter().map(|(name, n)| ((*name).to_string(), json!(n))).collect();
     let left_out = corrected.left_out.iter().map(|one| json!({ "path": one.image, "why": one.problem.to_string() }));

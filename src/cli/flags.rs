@@ -208,7 +208,7 @@ const AUTO: &str = "auto";
 pub(super) struct Fitted {
     /// All settings: those of the flags, and the choices.
     pub(super) given: Given,
-    /// Those of the flags alone.
+    /// The settings of the flags alone.
     pub(super) own: Given,
     /// Those that data and device decide.
     pub(super) choices: Vec<Chosen>,
@@ -261,7 +261,7 @@ pub(super) fn auto_switch() -> Arg {
     )
 }
 
-/// The flags of `train` that are no settings.
+/// The flags of `train` that are not settings.
 fn of_train() -> [Arg; 3] {
     let dry_run = Arg::new("dry_run").long("dry-run").action(ArgAction::SetTrue).help_heading("Run");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help_heading("Run");

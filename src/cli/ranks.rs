@@ -15,7 +15,7 @@ use crate::train::{Observer, StepProgress};
 const ERROR: u8 = 2;
 /// Exit code of an error after which the same command may succeed: EX_TEMPFAIL of sysexits.h.
 const AGAIN: u8 = 75;
-/// Time that other ranks give rank 0 to print an error that all ranks have.
+/// Delay of the other ranks, in which rank 0 prints an error that all ranks have.
 const FIRST: Duration = Duration::from_secs(2);
 
 /// The processes that train together.

@@ -122,7 +122,7 @@ impl Record {
         self.card.as_ref().map(|card| &*card.task)
     }
 
-    /// Digest of the validation images of its scores. Runs of earlier versions have none.
+    /// Digest of the validation images of its scores; `None` for runs of earlier versions.
     pub fn data(&self) -> Option<&str> {
         Some(self.facts.as_ref()?.data.as_ref()?.validation.set.as_str())
     }

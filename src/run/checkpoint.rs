@@ -55,7 +55,7 @@ pub(crate) struct EpochMark {
 
 impl EpochMark {
     /// The mark in the metadata of a checkpoint. A file that was written within an epoch, or by an earlier version, has
-    /// none.
+    /// no mark.
     pub fn of(metadata: &BTreeMap<String, String>) -> Option<Self> {
         Some(Self { epoch: metadata.get(EPOCH)?.parse().ok()?, val_loss: metadata.get(VAL_LOSS)?.parse().ok()? })
     }

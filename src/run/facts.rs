@@ -62,10 +62,10 @@ pub struct RunFacts {
     /// The verdict, once the run has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// Learning rates of the stages of the network, in words, where they differ.
+    /// Learning rates of the stages of the network, in words, if they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<String>,
-    /// The ranks, where there are several.
+    /// The ranks, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<RankFacts>,
     /// Description of the task's runs. Runs of earlier versions lack it.

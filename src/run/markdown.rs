@@ -1,5 +1,5 @@
-//! Text in Markdown (CommonMark, with the tables of GitHub). Names of classes, settings, paths and findings pass through here, so
-//! that none of their characters is read as markup.
+//! Text in Markdown (CommonMark, with the tables of GitHub). Names of classes, settings, paths and findings pass
+//! through here, so that no character is read as markup.
 
 use crate::data::one_line;
 

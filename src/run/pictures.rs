@@ -64,7 +64,7 @@ pub enum PictureError {
     /// The mask cannot be encoded.
     #[error("cannot encode a mask as PNG: {0}")]
     EncodeMask(png::EncodingError),
-    /// The number of names is not that of the classes.
+    /// The number of names differs from the number of classes.
     #[error("cannot draw the confusion matrix: {names} class names for {classes} classes")]
     ClassNames {
         /// Number of names.

@@ -162,7 +162,7 @@ pub struct Plateau {
     pub factor: Exact,
     /// Lowest validation loss, for a task without scores.
     pub best: Exact,
-    /// Best score, for a task with scores. Files of earlier versions have none.
+    /// Best score, for a task with scores. Files of earlier versions lack it.
     #[serde(default)]
     pub score: Option<Exact>,
     /// Epochs since the last improvement.

@@ -23,7 +23,7 @@ pub(crate) struct SweepFacts {
     pub within_chance: Option<WithinChance>,
 }
 
-/// Runs that differ in the seed alone.
+/// Runs that differ only in the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SweepRowFacts {
     /// The settings, without the seed.

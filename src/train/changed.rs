@@ -14,7 +14,7 @@ use crate::run::resume::{self, ImageOrder, Kept};
 use crate::run::{RunDir, RunError, Unresumable};
 
 /// Settings that change no weight, and settings whose change the fingerprint of the data shows: `data`, `scenes`, `val_split`,
-/// `skip_bad`. Other lines note the number of epochs and the precision where they matter.
+/// `skip_bad`. Other lines note the number of epochs and the precision if they matter.
 const FREE: [&str; 20] = [
     "allow_changed_data",
     "check_every",

@@ -37,7 +37,7 @@ pub enum TrainError {
     /// Published weights are missing.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),
-    /// Ranks that cannot go on together.
+    /// Ranks that cannot train together.
     #[error(transparent)]
     Ranks(#[from] RankError),
     /// An error that a task reports.

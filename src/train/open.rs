@@ -30,7 +30,7 @@ pub struct TrainingData {
     pub stem: String,
     /// Lines about the data.
     pub lines: Vec<String>,
-    /// How the data set was read. It is printed after the lines, and stands in the run's facts and its report.
+    /// How the data set was read. It is printed after the lines, and is in the run's facts and its report.
     pub decisions: Decisions,
     /// Images that are skipped, with the reason.
     pub skipped: Vec<String>,
@@ -130,7 +130,8 @@ fn noted(toml: &str, precision: Precision, resumed: Option<&Kept>) -> String {
     with_reasons(toml, reasons(kept))
 }
 
-/// The settings with what the data decided for `auto`. A run keeps its image size; crops have their own setting.
+/// The settings with the values that the data decided for `auto`. A run keeps its image size; crops have their own
+/// setting.
 fn with_data(toml: String, settings: &TrainSettings, card: &ModelCard) -> String {
     let [height, width] = card.image_size;
     let size = if card.sees_own_pixels() { ImageSize::AUTO } else { ImageSize { height, width } };

@@ -26,7 +26,7 @@ pub(super) struct OwnShards<'a> {
     /// Number of each shard of this rank, and its images within `batch`.
     pub own: Vec<(usize, Range<usize>)>,
     pub batch: &'a Batch,
-    /// Whether the head alone has gradients.
+    /// Whether only the head has gradients.
     pub head_alone: bool,
     /// The running statistics before the batch.
     pub statistics: &'a [f32],

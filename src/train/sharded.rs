@@ -32,9 +32,9 @@ use crate::ranks::{Buckets, Messages, RankError, Ranks, Shares, traffic};
 /// Maximum number of timed shards, and the time after which no further shard is timed.
 const TIMED: (usize, Duration) = (3, Duration::from_secs(5));
 
-/// The images of each shard of a batch of `images`, where a shard of a full batch has `size`. A smaller batch has as
-/// many shards as it fills; their sizes differ by at most one image. No shard is a single image, unless `size` or
-/// `images` is 1.
+/// The images of each shard of a batch of `images`; a shard of a full batch has `size`. A smaller batch has as many
+/// shards as it fills; their sizes differ by at most one image. No shard is a single image, unless `size` or `images`
+/// is 1.
 pub(super) fn cut(images: usize, size: usize) -> Vec<Range<usize>> {
     let filled = images.div_ceil(size);
     let shards = if size > 1 && images / filled.max(1) < 2 { images / size } else { filled }.max(1);
@@ -75,7 +75,7 @@ pub(super) struct ShardedBatch<'a> {
     pub images: usize,
     /// Whether this batch ends a step; else its gradients are accumulated.
     pub last: bool,
-    /// Whether the head alone is trained.
+    /// Whether only the head is trained.
     pub head_alone: bool,
     /// Whether this rank requests a stop after the batch.
     pub stop: bool,
@@ -92,7 +92,7 @@ pub(super) struct Reduced {
     /// Whether some rank requests a stop.
     pub stop: bool,
     /// The first shard whose loss is not finite, and its images within this rank's part, if this rank has the shard.
-    /// Such a step changes nothing but running statistics.
+    /// Such a step changes only running statistics.
     pub bad: Option<(usize, Option<Range<usize>>)>,
 }
 

@@ -18,7 +18,7 @@ use crate::shape::TensorType;
 /// with its size in the list of models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSpec {
-    /// As it was written, with its size.
+    /// The text that described it, with its size.
     pub text: String,
     /// The network.
     pub network: Network,

@@ -35,7 +35,7 @@ impl Pending {
         }
     }
 
-    /// Hands out the outputs of a run of `plan` that was started with these parts, each as soon as it is final.
+    /// Passes the outputs of a run of `plan` to `each` as soon as they are final. The run was started with these parts.
     pub(super) fn take_parts(
         self,
         session: &mut Session<AnyEngine>,

@@ -79,7 +79,7 @@ impl<O: Outputs> Parts<O> {
         };
         let gradients: Vec<Value> = parameters.into_iter().map(gradient).collect();
         let packed = ops::pack_parameters(&mut g, &gradients)?;
-        // These gradients are not scaled, so their scale stays as it is.
+        // These gradients are not scaled, so the loss scale does not change.
         let update = update::Update { precision: Precision::F32, norms: false, ..self.options.update() };
         update::append_update_of(&mut g, Gradients { packed, scale: None, guard: None }, &update)?;
         Ok(g)

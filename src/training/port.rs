@@ -19,7 +19,7 @@ pub const TOTALS: &str = "totals";
 pub const GRADIENT_NORM: &str = "gradient_norm";
 /// Output `[4]`: the norm of all parameters before the step first.
 pub const WEIGHT_NORM: &str = "weight_norm";
-/// Of a shard's graph an output, of an update's graph an input: the gradients of all parameters, flat.
+/// Output of a shard's graph, input of an update's graph: the gradients of all parameters, flat.
 pub const GRADIENTS: &str = "gradients";
 /// Output of a shard's graph: the running statistics after it, flat.
 pub const STATISTICS: &str = "statistics";

@@ -2,7 +2,7 @@
 
 use super::TrainingError;
 
-/// Numbers of one batch: what a [`Step`] shows and an [`Evaluation`] adds up.
+/// Numbers of one batch. A [`Step`] shows them, and an [`Evaluation`] adds them up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Measured {
     pub loss: f32,

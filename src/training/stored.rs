@@ -30,8 +30,8 @@ impl<O: Outputs> Training<O> {
         Ok(())
     }
 
-    /// Writes parameters and running statistics alone: for [`Predictor`](super::Predictor), and for PyTorch, whose order of
-    /// axes the file has.
+    /// Writes only parameters and running statistics: for [`Predictor`](super::Predictor), and for PyTorch, whose order
+    /// of axes the file has.
     ///
     /// # Errors
     /// When the file cannot be written or the device is lost.

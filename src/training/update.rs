@@ -101,7 +101,7 @@ impl Phase {
         matches!(self, Phase::Update | Phase::HeadUpdate)
     }
 
-    /// Whether the head alone has gradients.
+    /// Whether only the head has gradients.
     pub fn is_of_head(self) -> bool {
         matches!(self, Phase::HeadAccumulate | Phase::HeadUpdate | Phase::HeadShard)
     }

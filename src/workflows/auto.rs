@@ -23,7 +23,7 @@ pub struct Chosen {
     pub of_device: bool,
 }
 
-/// Number of samples that stand for all.
+/// Number of samples by which the data set is judged.
 const LOOKED_AT: usize = 16;
 /// A class is rare with less than this share of the pixels of a mean class.
 const RARE: f64 = 0.2;

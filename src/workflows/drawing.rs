@@ -25,7 +25,7 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#1e293b}.n rect{fi
     .q{fill:#64748b}.e{text-anchor:end}@media(prefers-color-scheme:dark){svg{background:#0f172a}text{fill:#e2e8f0}\
     .n rect{fill:#1e293b}.p rect{fill:#1e3a8a}.s rect{fill:#78350f}.q{fill:#94a3b8}path{stroke:#94a3b8}.c{stroke:#fbbf24}}";
 
-/// The picture of a network's nodes. `title` stands above it, `image` describes the input.
+/// The picture of a network's nodes. `title` is written above it, `image` describes the input.
 pub fn svg(title: &str, image: &str, nodes: &[NodeRow]) -> String {
     let curves = curves(nodes);
     let lanes = curves.iter().map(|curve| curve.lane + 1).max().unwrap_or(0);

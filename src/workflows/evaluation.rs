@@ -21,7 +21,8 @@ pub struct EvalOptions {
     pub data: Option<PathBuf>,
     /// Part of the data set; by default the test part if there is one, else the validation part.
     pub part: Option<Part>,
-    /// Whether another data set than that of the run is taken whole if it has no parts: none of its images trained the model.
+    /// Whether a data set other than that of the run is taken whole if it has no parts, because no image of it trained
+    /// the model.
     pub whole: bool,
     /// Share held out, for data without a split; by default that of the run.
     pub val_split: Option<f64>,

@@ -76,7 +76,7 @@ fn config_files_and_resumed_runs_keep_their_settings() {
     place.run(&format!("{PLAIN} --auto --resume run")).refused(&["--auto --resume"]);
 }
 
-/// The reasons stand in `config.toml`, which is read back, and in the report. A resumed run keeps them.
+/// The reasons are in `config.toml`, which is read back, and in the report. A resumed run keeps them.
 #[test]
 fn reasons_stay_with_the_run() {
     let place = Place::new();

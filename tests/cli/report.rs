@@ -149,7 +149,7 @@ fn a_report_shows_everything_of_a_trained_run() {
     let errors = counts.total() - counts.count(0, 0) - counts.count(1, 1);
     assert_eq!(errors, 4);
     assert_eq!(html.matches("<br>truth: ").count() as u64, errors, "each error with its picture and probability");
-    // The image and what the network sees of it; the sheets of predictions and of Grad-CAM.
+    // The image, and the image as the network sees it.
     assert_eq!(html.matches("src=\"data:image/png;base64,iVBORw0KGgo").count() as u64, 2 * errors);
     // The sheets of predictions and of Grad-CAM; photographs keep their colors on a dark page.
     assert_eq!(html.matches(" href=\"data:image/png;base64,iVBORw0KGgo").count(), 2);
@@ -360,7 +360,7 @@ fn an_unfinished_run_is_marked() {
     assert!(html(&place, &["run"]).contains("<dd>2 of 8; not finished</dd>"));
 }
 
-/// The commands of a verdict run as they are printed, and as the page has them: a repeat of a named run gets a free name.
+/// The commands of a verdict work as printed, and as the page shows them: a repeat of a named run gets a free name.
 #[test]
 fn commands_of_a_verdict_run_as_they_stand() {
     let place = Place::with_photos(4);

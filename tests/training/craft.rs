@@ -82,7 +82,7 @@ impl Run {
         self.session.write(plan, port::HYPER, &hyper).expect("it fits");
     }
 
-    /// A batch in shards, whose gradients are added here, and the update alone.
+    /// A batch in shards, whose gradients are added here, and then only the update.
     fn step_in_shards(&mut self, shards: &[std::ops::Range<usize>], t: u64, (phase, more, decay): (Phase, bool, f32)) {
         let (mut sum, mut totals) = (vec![0.0; self.parameters().len()], [0.0; 4]);
         for shard in shards {

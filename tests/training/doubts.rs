@@ -163,7 +163,8 @@ fn classes_of_few_pixels_are_rare_unless_the_loss_weighs_them() {
         "{texts:?}"
     );
     assert_eq!(next, [set(&[("class_weights", "median")])]);
-    // A share of a fifth or none in the batches, weighted classes, and a loss that counts rare pixels more.
+    // A share of a fifth of the mean, no pixel in the batches, weighted classes, and a loss that counts rare pixels
+    // more.
     for (share, settings) in
         [(0.1, ""), (0.0, ""), (0.03, "class_weights = \"median\"\n"), (0.03, "loss = \"ce+dice\"\n")]
     {

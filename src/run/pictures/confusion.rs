@@ -56,7 +56,7 @@ impl Places {
 /// classes the cells shrink and lose first their counts, then the names.
 ///
 /// # Errors
-/// When there are no classes, too many for a picture, or a different number of names.
+/// When there are no classes, too many classes for a picture, or a different number of names.
 pub fn confusion_picture(matrix: &ConfusionMatrix, names: &[String], unit: &str) -> Result<RgbImage, PictureError> {
     let classes = matrix.classes();
     let what = "the confusion matrix";

@@ -155,7 +155,7 @@ impl Fonts {
     }
 }
 
-/// Whether a font has an outline of a letter. Fonts of colored bitmaps have none.
+/// Whether a font has an outline of a letter. Fonts of colored bitmaps have no outlines.
 fn has(font: &FontArc, letter: char) -> bool {
     let glyph = font.glyph_id(letter);
     glyph.0 != 0 && font.outline(glyph).is_some()

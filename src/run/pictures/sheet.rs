@@ -103,7 +103,7 @@ impl Cell {
         }
     }
 
-    /// All lines as they are drawn, of at most `width`, with their colors.
+    /// All lines, broken to at most `width`, with their colors.
     fn lines(&self, width: f32) -> impl Iterator<Item = (Color, String)> {
         let color = |index| if index == 0 { self.caption_color } else { palette::FAINT };
         let caption = self.caption.lines().enumerate().map(move |(index, line)| (color(index), line));

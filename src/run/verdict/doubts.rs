@@ -1,5 +1,5 @@
-//! Doubts before a training: the rules that data and settings decide alone. Each looks for one thing, and gives the numbers that
-//! prove it.
+//! Doubts before a training: the rules that need only data and settings. Each looks for one thing, and gives the
+//! numbers that prove it.
 
 use serde::Serialize;
 

@@ -73,7 +73,7 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         }
         FindingKind::Overfits | FindingKind::Memorizes => {
             let steps = match few_training_images(setup, run.training_images, run.outputs, run.class_counts) {
-                // Published weights help most where images are few.
+                // Published weights help most if images are few.
                 Some(_) => [pretrained(setup), augmented(setup), Some(early(setup))],
                 None => [augmented(setup), pretrained(setup), Some(early(setup))],
             };

@@ -32,7 +32,7 @@ pub struct Classification {
 }
 
 impl Classification {
-    /// For evaluation and prediction with a trained model.
+    /// The objective for evaluation and prediction with a trained model.
     ///
     /// # Errors
     /// When the model was trained for another task.
@@ -43,7 +43,7 @@ impl Classification {
         Ok(Classification { card, task_card: Classify.card(), training: None, shown: None })
     }
 
-    /// For training.
+    /// The objective for training.
     pub(super) fn training(card: ModelCard, config: &ClassifyConfig, shown: Option<Arc<PreparedClasses>>) -> Self {
         let loss = CrossEntropyOptions {
             label_smoothing: config.label_smoothing as f32,

@@ -29,7 +29,7 @@ const BINS: &str = "color_bins";
 /// The loss of training.
 #[derive(Clone, Debug)]
 enum Loss {
-    /// Of color values.
+    /// A loss of color values.
     Regression(Regression),
     /// Cross entropy, with one weight per class of colors.
     Classes(Vec<f32>),
@@ -63,7 +63,7 @@ pub struct Colorization {
 }
 
 impl Colorization {
-    /// For evaluation and prediction with a trained model. `images` are the evaluated images.
+    /// The objective for evaluation and prediction with a trained model. `images` are the evaluated images.
     ///
     /// # Errors
     /// When the model was trained for another task.
@@ -75,7 +75,7 @@ impl Colorization {
         Ok(Colorization { card, task_card: Colorize.card(), output, training: None, images })
     }
 
-    /// For training. `weights` are those of the classes of colors.
+    /// The objective for training. `weights` are those of the classes of colors.
     pub(super) fn training(
         card: ModelCard,
         config: &ColorizeConfig,

@@ -48,7 +48,7 @@ pub struct MultiLabelClassification {
 }
 
 impl MultiLabelClassification {
-    /// For evaluation and prediction with a trained model.
+    /// The objective for evaluation and prediction with a trained model.
     ///
     /// # Errors
     /// When the model was trained for another task, or its thresholds are not one number per class.
@@ -66,7 +66,7 @@ impl MultiLabelClassification {
         })
     }
 
-    /// For training.
+    /// The objective for training.
     pub(super) fn training(
         card: ModelCard,
         config: &MultiLabelConfig,

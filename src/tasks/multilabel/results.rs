@@ -124,7 +124,7 @@ fn write(found: &MultiLabelEvaluation, results: &mut Results<'_>, epoch: u32) ->
     Ok(())
 }
 
-/// The image of a row with its labels, and with the truth where they are wrong.
+/// The image of a row with its labels, and with the truth if they are wrong.
 fn cell(found: &MultiLabelEvaluation, images: &PreparedLabels, row: usize) -> Result<Cell, TrainError> {
     let (decided, truth) = (joined(&found.decided(row)), joined(&names_of(&found.classes, found.scored.truth(row))));
     let image = picture(images, found.indices[row])?;

@@ -19,7 +19,7 @@ choices! {
 }
 
 impl PositiveWeights {
-    /// The weight of each class, given its number of images among all; `None` where all are 1.
+    /// The weight of each class, given its number of images among all; `None` if all are 1.
     pub fn weights(self, positives: &[usize], images: usize) -> Option<Vec<f32>> {
         let balanced = |&with: &usize| match (with, images - with) {
             // A label that every image or no image has cannot be balanced.

@@ -54,8 +54,8 @@ fn mean((sum, count): (f64, u64)) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
 
-/// F1 of each class's boundary in an image of a width; `None` for a class whose true boundary is empty. Pixels that the truth ignores
-/// belong to no boundary and make none.
+/// F1 of each class's boundary in an image of a width; `None` for a class whose true boundary is empty. Pixels that the
+/// truth ignores are not boundary pixels, and do not make boundary pixels of their neighbors.
 pub fn boundary_f1(truth: &[u8], predicted: &[u8], width: usize, classes: usize) -> Vec<Option<f64>> {
     let height = truth.len() / width.max(1);
     let tolerance = (TOLERANCE * ((width * width + height * height) as f64).sqrt()).max(1.0);

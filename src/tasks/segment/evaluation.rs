@@ -164,7 +164,7 @@ impl SegmentEvaluation {
         SegmentationScores::of(&self.confusion)
     }
 
-    /// The same scores at the masks' own sizes.
+    /// [`Self::class_scores`] at the masks' own sizes.
     pub fn own_scores(&self) -> SegmentationScores {
         SegmentationScores::of(self.own_confusion.as_ref().unwrap_or(&self.confusion))
     }

@@ -23,7 +23,7 @@ pub(super) fn seen(picture: &RgbImage, card: &ModelCard) -> RgbImage {
     RgbImage::from_raw(w as u32, h as u32, bytes).unwrap_or_default()
 }
 
-/// The same part as normalized values `[H,W,channels]`.
+/// The part of [`seen`] as normalized values `[H,W,channels]`.
 pub(super) fn pixels(image: &Bands, card: &ModelCard) -> Vec<f32> {
     let inputs = card.inputs();
     let mut pixels = vec![0.0; inputs.channels() * card.pixels()];

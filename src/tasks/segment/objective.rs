@@ -54,7 +54,7 @@ pub struct Segmentation {
 }
 
 impl Segmentation {
-    /// For evaluation and prediction with a trained model. Predictions for some of `shown` are kept.
+    /// The objective for evaluation and prediction with a trained model. Predictions for some of `shown` are kept.
     ///
     /// # Errors
     /// When the model was trained for another task.
@@ -68,7 +68,7 @@ impl Segmentation {
         Ok(Segmentation::of(card, None, shown))
     }
 
-    /// For training.
+    /// The objective for training.
     pub(super) fn training(
         card: ModelCard,
         config: &SegmentConfig,

@@ -1,4 +1,4 @@
-//! Why settings cannot be used: which file, which key, which value, what was expected.
+//! Why settings cannot be used: the file, the key, the value, and the expected values.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub enum ConfigError {
     Toml {
         /// The config file.
         path: PathBuf,
-        /// Line, column and what was expected there.
+        /// Line, column and the expectation there.
         source: Box<toml::de::Error>,
     },
     /// The config file has a key that is not a setting.

@@ -172,7 +172,7 @@ pub struct Rule<'a> {
 }
 
 impl Rule<'_> {
-    /// Refuses the value of a key that is out of range; `expected` says what is in range.
+    /// Refuses a value that is out of range; `expected` describes the range.
     ///
     /// # Errors
     /// [`ConfigError::Value`] unless it `holds`.

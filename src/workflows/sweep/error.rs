@@ -31,7 +31,7 @@ pub enum SweepError {
         /// Requested runs.
         runs: usize,
     },
-    /// Ranks cannot go on together.
+    /// Ranks cannot run the sweep together.
     #[error(transparent)]
     Ranks(#[from] RankError),
     /// The system starts no thread.

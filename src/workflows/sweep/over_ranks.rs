@@ -1,5 +1,5 @@
-//! A sweep over ranks: rank 0 hands a run to each rank that is free, and trains runs itself, in a second thread. Each run trains on
-//! one rank alone.
+//! A sweep over ranks: rank 0 hands a run to each rank that is free, and trains runs itself, in a second thread. Each
+//! run trains on a single rank.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
