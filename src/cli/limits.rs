@@ -56,8 +56,8 @@ pub(super) fn make_threads() -> Result<(), CliError> {
 pub(super) fn catch_aborts() {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // If this signal is ignored, a write beyond the file size limit (ulimit -f) returns an error. SAFETY: installs no
-    // function.
+    // If this signal is ignored, a write beyond the file size limit (ulimit -f) returns an error.
+    // SAFETY: installs no function.
     let _ = unsafe { sigaction(Signal::SIGXFSZ, &ignore) };
     extern "C" fn ended(_: nix::libc::c_int) {
         const LINE: &[u8] =

@@ -66,8 +66,8 @@ impl Forecast {
         step_s / self.ranks as f64 / (step_s * self.part + self.message_s - hidden_s)
     }
 
-    /// The time in seconds of a step on one rank from which on the ranks reach `efficiency`; `None` if the shards are
-    /// too unequal for it.
+    /// Minimum seconds of a step on one rank with which the ranks reach `efficiency`; `None` if the shards are too
+    /// unequal for it.
     pub fn step_s(&self, efficiency: f64) -> Option<f64> {
         let gain = 1.0 / self.ranks as f64 - efficiency * self.part;
         (gain > 0.0).then(|| efficiency * self.message_s / gain)

@@ -198,7 +198,7 @@ impl Task for Colorize {
         Ok(correct_images(data, options, to)?)
     }
 
-    /// The outputs are colors, not classes of the data. Models with different outputs compare by their pictures.
+    /// The outputs are colors, not classes of the data. Models with different outputs are compared by their pictures.
     fn has_classes(&self) -> bool {
         false
     }

@@ -23,7 +23,8 @@ pub(crate) struct FirstStep {
 }
 
 impl Trainer {
-    /// The first step of the run, at a learning rate of 0.001. If several batches make a step, the last of them.
+    /// The first step of the run, at a learning rate of 0.001. If several batches make a step, its batch counts as the
+    /// last of them.
     ///
     /// # Errors
     /// When its images cannot be read.

@@ -115,7 +115,7 @@ fn claim(settings: &TrainSettings) -> Result<(Option<FolderLock>, Option<Kept>),
     };
     RunDir::to_resume(path)?;
     let lock = FolderLock::take(path)?;
-    // Read after the lock is taken, because the run may have ended until then.
+    // Read after the lock is taken, because the run may have ended before.
     Ok((Some(lock), Some(resume::read(&RunDir::to_resume(path)?.state_path())?)))
 }
 

@@ -22,7 +22,7 @@ pub struct Pixels {
 
 /// Minimum difference of the mean validation image, in standard deviations of the training images.
 const SHIFT: f64 = 1.0;
-/// Minimum of that difference in its standard errors.
+/// Minimum of that difference, in its standard errors.
 const ERRORS: f64 = 4.0;
 /// Minimum deviation between images, as a share of their contrast. Without it, any difference between drawn pictures
 /// would count, because they are so alike.

@@ -21,7 +21,7 @@ pub struct StepOptions {
     pub optimizer: Optimizer,
     /// Largest norm of all gradients.
     pub clip: Option<f32>,
-    /// The rewrites of fusing.
+    /// The kernels that are fused.
     pub fuse: FuseOptions,
 }
 

@@ -43,7 +43,7 @@ pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
 }
 
 /// Over the last quarter of the epochs the training accuracy is above the validation score of the same panel: by ten
-/// points and, at 90 % or more, three standard errors, else five.
+/// points, and by three standard errors at a training accuracy of 90 % or more, else by five.
 pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
     let Some(panel) = run.task.panels.iter().find(|panel| panel.lines.iter().any(|(_, s)| *s == TRAIN_ACCURACY)) else {
         return fits_alone(run);

@@ -37,8 +37,8 @@ pub(super) fn few_images(run: &Evidence<'_>) -> Option<String> {
     few_training_images(run.setup(), run.training_images, run.outputs, run.class_counts)
 }
 
-/// A training from random weights has fewer than 100 images in a class, or in all classes if the outputs are not
-/// classes of images.
+/// A training from random weights has fewer than 100 images in a class, or in total if the outputs are not classes of
+/// images.
 pub(in super::super) fn few_training_images(
     run: Setup<'_>,
     images: usize,
