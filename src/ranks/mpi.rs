@@ -25,7 +25,7 @@ const MESSAGE: usize = 4 << 20;
 const TAG: i32 = 1;
 /// Sleep between two polls of the messages.
 const SLEEP: Duration = Duration::from_micros(200);
-/// Polls of the messages before the first sleep.
+/// Number of polls before the first sleep.
 const LOOKS: usize = 200;
 /// Variable with the seconds after which a silent rank counts as dead.
 const TIMEOUT: &str = "SHADEGRAD_RANK_TIMEOUT";

@@ -212,8 +212,8 @@ fn curves(run: &Record) -> Vec<Chart> {
         if panel.lines.last().is_some_and(|(_, score)| there(score)) {
             let lines = || panel.lines.iter().filter(|(_, score)| there(score));
             let drawn = lines().map(|(name, score)| line(name, &|r| r.score(score))).collect();
-            // Lines of training have the first color, those of validation the second. Panels without this pair start at
-            // the third.
+            // Lines of training have the first color, those of validation the second. Panels of several lines without
+            // training start at the third.
             let trains = lines().any(|(_, score)| score.of_training());
             let color = if trains || lines().count() == 1 { usize::from(!trains) } else { 2 };
             let score = lines().next().map(|(_, score)| score.clone());
