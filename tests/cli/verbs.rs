@@ -259,8 +259,8 @@ fn summary_prints_layers_parameters_and_memory() {
     let told = told.printed(&["layer4.1.conv2", "[1×7×7×512]", "training at batch size 16"]);
     place.run("summary unet --base 16 --image-size 61x47").fine().printed(&["up0.conv1", "[1×61×47×21]"]);
     place.run("summary resnet18-seg --decoder fcn8s").fine().printed(&["score2", "[1×224×224×21]"]);
-    // Nodes without parameters are listed too. A 3×3 window adds twice the distance of its pixels: 11 + 4·8 + (8 +
-    // 3·16) + (16 + 3·32) + (32 + 3·64) = 435.
+    // Nodes without parameters are listed too. A 3×3 window adds twice the distance of its pixels:
+    // 11 + 4·8 + (8 + 3·16) + (16 + 3·32) + (32 + 3·64) = 435.
     let row = |start: &str, op: &str| {
         let found = told.stdout.lines().rfind(|line| line.starts_with(start) && line.contains(op));
         let line = found.unwrap_or_else(|| panic!("no {start} {op}"));

@@ -375,8 +375,8 @@ fn pale_colors_are_named_and_lead_to_the_choice_among_colors() {
     assert_eq!(colors(18.6, "loss = \"classes\"\n").verdict().next, [Next::Predict]);
 }
 
-/// A colorfulness of 31.2, while the true pictures have 34.5: random colors would lie 10 log10(1 + (31.2 / 34.5)²) =
-/// 2.60 dB below grey.
+/// A colorfulness of 31.2, while the true pictures have 34.5: random colors would lie
+/// 10 log10(1 + (31.2 / 34.5)²) = 2.60 dB below grey.
 #[test]
 fn vivid_colors_are_no_guess_below_the_psnr_of_grey() {
     let colors = |psnr: f64, predicted: f64, settings: &'static str| Run {
