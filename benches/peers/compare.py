@@ -5,7 +5,7 @@
     python benches/peers/compare.py --device gpu --step resnet18:64x224x224 --shadegrad-args="--precision f16"
 
 The peers are PyTorch (pytorch.py) and burn (the crate in burn/). Each run is a separate process. A round runs every program
-once, so the noise of a shared machine affects all alike. A figure is the median over the rounds of the rounds' medians. A
+once, so the noise of a shared machine affects all alike. A figure is the median of the medians of all rounds. A
 ratio is the peer's time divided by shadegrad's, so above 1 shadegrad is faster; the lowest and highest ratio of a single
 round follow in parentheses.
 
@@ -42,7 +42,7 @@ class Runner:
         self.device = None
 
     def run(self, step, args):
-        """The JSON object of one run, or the reason of its failure."""
+        """The JSON object of one run, or the reason for its failure."""
         command = [*self.command, "--step", step, "--steps", str(args.steps), "--warmup", str(args.warmup)]
         environment = {**os.environ, "RAYON_NUM_THREADS": str(args.threads)}
         try:
@@ -196,8 +196,8 @@ def unsettled(runs):
 
 
 def table(args, ours, peers, results):
-    # A program that failed in one round of a step gets no figure for that step: its rounds would differ from the
-    # others'.
+    # A program that failed in one round of a step gets no figure for that step: its rounds would not be those
+    # of the others.
     results = {key: runs for key, runs in results.items() if len(runs) == args.rounds}
     peers = [peer for peer in peers if any((peer, step) in results for step in args.step)]
     head = ["step", "shadegrad, ms"]

@@ -1,5 +1,5 @@
-"""JPEG files of 500x375 pixels to normalized tensors of 224x224 with a random resized crop and a flip: torchvision with Pillow,
-and shadegrad, one thread each, in turn.
+"""Times torchvision with Pillow and shadegrad in turn, one thread each: from JPEG files of 500x375 pixels to normalized tensors of
+224x224, with a random resized crop and a flip.
 
     python benches/peers/loading.py [IMAGES]
 """

@@ -47,7 +47,7 @@ class DoubleConv(nn.Module):
 
 
 class UpOver(DoubleConv):
-    """Enlarges `inputs` channels to `channels`, concatenates `across` channels in front where there are any, and convolves."""
+    """Enlarges the map, puts the `across` channels of a skip in front if there are any, and convolves to `channels`."""
 
     def __init__(self, inputs, across, channels, up, norm):
         super().__init__(across + channels, channels, norm)
@@ -63,7 +63,7 @@ class UpOver(DoubleConv):
 
 
 class UNet(nn.Module):
-    """Ronneberger et al. 2015, with padded convolutions and BatchNorm. Sizes that are no multiple of 2^depth are padded
+    """Ronneberger et al. 2015, with padded convolutions and BatchNorm. Sizes that are not a multiple of 2^depth are padded
     with zeros at the end and cropped back."""
 
     def __init__(self, inputs, outputs, depth=4, base=64, up="transposed", skips=True, norm=nn.BatchNorm2d):
@@ -126,7 +126,7 @@ class ResNetSeg(ResNet):
 
 class ResNetUNet(ResNet):
     """UNet on torchvision's ResNet. The decoder has 256 to 16 channels and concatenates stage 3, 2, 1, the stem before pooling,
-    and the images. Sizes that are no multiple of 32 are padded with zeros at the end and cropped back."""
+    and the images. Sizes that are not a multiple of 32 are padded with zeros at the end and cropped back."""
 
     def __init__(self, inputs, outputs, layers=18, up="transposed", skips=True, norm=nn.BatchNorm2d):
         super().__init__(*RESNETS[layers], norm_layer=norm)

@@ -142,7 +142,7 @@ def measure(spec, args, device):
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     baseline = torch.cuda.memory_allocated() if cuda else peak_resident_bytes()
-    torch.compiler.reset()  # else the second step of a network would be compiled for any size
+    torch.compiler.reset()  # else the second step of a network would be compiled for dynamic sizes
     step = training(spec, args, device)
     times, awaited = [], None
     begin = time.perf_counter()

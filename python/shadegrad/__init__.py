@@ -1,11 +1,11 @@
-"""Training of convolutional vision models on any GPU, over the command ``shadegrad`` of the same package.
+"""Training of convolutional vision models on any GPU, through the command ``shadegrad`` of the same package.
 
 >>> import shadegrad
 >>> run = shadegrad.train_classify(data="photos", image_size=128, epochs=10)
 >>> run.verdict["headline"]
 >>> shadegrad.predict(run, "new-photos")[0].label
 
-Every function runs the command, so that a run made here and one made at the prompt are the same.
+Every function runs the command, so a run from Python equals a run from the shell.
 """
 
 from shadegrad._command import ShadegradError, command, version

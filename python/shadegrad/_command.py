@@ -25,14 +25,14 @@ def version() -> str:
 
 
 def command() -> str:
-    """The path of the command: the variable ``SHADEGRAD``, else the one of this package, else the one on the path.
+    """The path of the command: the variable ``SHADEGRAD``, else the command of this package, else the one on ``PATH``.
 
     Raises:
-        ShadegradError: There is none.
+        ShadegradError: The command was not found.
     """
     name = "shadegrad.exe" if sys.platform == "win32" else "shadegrad"
     schemes = [sysconfig.get_path("scripts")]
-    # `pip install --user` puts it elsewhere.
+    # `pip install --user` puts the command elsewhere.
     schemes += [sysconfig.get_path("scripts", f"{os.name}_user")] if f"{os.name}_user" in sysconfig.get_scheme_names() else []
     named = os.environ.get("SHADEGRAD")
     candidates = [named] if named else [str(Path(folder) / name) for folder in schemes]
@@ -46,7 +46,7 @@ def command() -> str:
 
 
 def message(stderr: str) -> str:
-    """The message in what the command printed to its standard error."""
+    """The error message in the command's standard error."""
     at = stderr.rfind("error: ")
     return stderr[at + len("error: ") :].strip() if at >= 0 else stderr.strip()
 
@@ -55,7 +55,7 @@ def output(arguments: Sequence[str]) -> str:
     """Runs the command and returns its standard output.
 
     Raises:
-        ShadegradError: Its exit code is not 0.
+        ShadegradError: The exit code is not 0.
     """
     done = subprocess.run([command(), *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL)
     if done.returncode != 0:

@@ -80,7 +80,7 @@ def predict(
 
     Raises:
         ShadegradError: The run or an image cannot be read.
-        TypeError: An image is neither a path, an array nor a Pillow image.
+        TypeError: An image is neither a path nor an array nor a Pillow image, or paths are mixed with the others.
     """
     run = run if isinstance(run, Run) else load_run(run)
     several = list(images) if isinstance(images, (list, tuple)) else [images]
@@ -102,7 +102,7 @@ def predict(
 
 
 def _files(images: list[Any], folder: Path) -> tuple[list[str], bool]:
-    """Paths of the images, and whether they are numbers in memory, which are written into the folder."""
+    """Paths of the images, and whether the images are in memory. Images in memory are written into the folder."""
     if all(isinstance(image, (str, os.PathLike)) for image in images):
         return [os.fspath(image) for image in images], False
     if any(isinstance(image, (str, os.PathLike)) for image in images):
@@ -130,7 +130,7 @@ def _pillow(image: Any) -> Image:
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
-    """A line of ``predict --json``."""
+    """The prediction in a line of ``predict --json``."""
     image = Path(row["image"])
     if "class" in row:
         return ClassPrediction(image, row["class"], row["probability"], row["probabilities"])

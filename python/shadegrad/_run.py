@@ -21,7 +21,7 @@ except ModuleNotFoundError:  # Python 3.10 and older
 
 @dataclass(frozen=True)
 class Run:
-    """A folder that a training has written. Its properties read the files anew, so that a run under way can be followed."""
+    """The folder of a training. Each access to a property reads its file again, so that a training can be followed while it runs."""
 
     path: Path
 
@@ -48,7 +48,7 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, float | None]]:
-        """A row per epoch, with the columns of ``metrics.csv``. ``None`` is a number that is not finite."""
+        """A row per epoch, with the columns of ``metrics.csv``. A number that is not finite is ``None``."""
         lines = self.path / "metrics.jsonl"
         if lines.exists():
             return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def verdict(self) -> dict[str, Any] | None:
-        """What the training found: ``headline``, ``findings``, ``next``. ``None`` before its end."""
+        """What the training found: ``headline``, ``findings``, ``next``. ``None`` before the end of the training."""
         return self.facts.get("verdict")
 
     def picture(self, name: str) -> Path:
@@ -107,7 +107,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     """Opens the folder of a run, finished or not.
 
     Raises:
-        ShadegradError: The folder is no run.
+        ShadegradError: The folder is not that of a run.
     """
     run = Run(Path(path))
     if not (run.path / "config.toml").is_file():

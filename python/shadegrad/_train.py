@@ -27,7 +27,7 @@ def toml(value: Any) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, (str, os.PathLike)):
-        # JSON's escapes are TOML's, except for the escaped solidus, which it does not write.
+        # JSON's escapes are valid in TOML, except for the escaped solidus, which json.dumps does not write.
         return json.dumps(os.fspath(value))
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{json.dumps(str(key))} = {toml(item)}" for key, item in value.items()) + " }"
@@ -52,10 +52,10 @@ def train(
         data: The data set; without it the task trains on built-in scenes.
         out: The folder of the run, which must be missing or empty; by default the next ``runs/TASK-NNN``.
         progress: Whether progress is shown: in a notebook as curves, elsewhere as lines.
-        auto: Whether settings that are not given are chosen from data and device; by default for a data set. ``False`` keeps
-            the fixed defaults. A resumed run keeps its settings.
+        auto: Whether settings that are not given are chosen from data and device; true by default if ``data`` is given.
+            ``False`` keeps the fixed defaults. A resumed run keeps its settings.
         settings: Keys of a config file, such as ``image_size=64``, ``epochs=10``, ``augment="light"``. ``shadegrad train TASK
-            --help`` and docs/settings.md list them. ``None`` is the default.
+            --help`` and docs/settings.md list them. ``None`` keeps the default.
 
     Raises:
         ShadegradError: The data or a setting was refused, or training failed. Nothing is overwritten.

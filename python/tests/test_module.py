@@ -1,4 +1,4 @@
-"""The module over the command: training, runs, predictions, errors. `scripts/wheel --test` runs it on the installed wheel."""
+"""The Python module: training, runs, predictions, errors. `scripts/wheel --test` runs it on the installed wheel."""
 
 import os
 import subprocess

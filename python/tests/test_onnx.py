@@ -1,5 +1,5 @@
-"""Every snippet of docs/onnx.md: a small model of its task is trained and exported, and the snippet runs as it stands. What it prints and
-writes is compared with `shadegrad predict` for the same picture."""
+"""Runs every snippet of docs/onnx.md unchanged, on a small model of its task that is trained and exported here. Compares the
+snippet's output with that of `shadegrad predict` for the same picture."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_snippet(task, tmp_path):
     flags, (height, width) = SMALL[task]
     run(command(), "train", task, *flags.split(), "--device", "cpu", "--out", "run")
     run(command(), "export", "run")
-    # Of the size of the model, so that resampling does not differ between the two programs.
+    # The picture has the model's size: resampling may differ between the two programs.
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png")
     said = run(sys.executable, "-c", SNIPPETS[task])

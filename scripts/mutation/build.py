@@ -1,4 +1,4 @@
-"""How mutants get into the test binaries: one build with all mutants of Rust, and shaders replaced in a copy of a binary."""
+"""Puts mutants into test binaries: one build has all mutants of Rust; a changed shader replaces the text in a copy of a binary."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pub(crate) fn mutant() -> u32 {
 
 
 def functions(text):
-    """Bodies of all functions: (start, end) of what is between their braces."""
+    """Bodies of all functions: (start, end) of the text between their braces."""
     plain = code(text, "twin")
     found = []
     for m in re.finditer(r"\bfn \w+", plain):
@@ -42,7 +42,7 @@ def functions(text):
 
 
 def with_mutants(text, mutants):
-    """The text with each function's body once more for each mutant in it, and the lines of each copy."""
+    """The text in which a function has one more body for each mutant in it, and the lines of each of these bodies."""
     bodies = {}
     for mutant in mutants:
         around = [body for body in functions(text) if body[0] <= mutant.start and mutant.end <= body[1]]
@@ -53,7 +53,7 @@ def with_mutants(text, mutants):
         bodies.setdefault(max(around), []).append(mutant)
     out, lines, last = "", {}, 0
     for (start, end), inside in sorted(bodies.items()):
-        # A function inside another whose body is copied too: the next build has it.
+        # This function lies inside another one whose body is copied. Its mutants are dropped, and others follow.
         if start < last:
             for mutant in inside:
                 mutant.verdict = "did not build"
@@ -77,7 +77,7 @@ def cargo(*arguments):
 
 
 def write(path, text):
-    """Writes a file if it differs, so that cargo builds what changed."""
+    """Writes a file if it differs, so that cargo rebuilds only what changed."""
     target = os.path.join(COPY, path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if not os.path.exists(target) or open(target, "rb").read() != text:
@@ -85,9 +85,9 @@ def write(path, text):
             file.write(text)
 
 
-# These changes keep the build of the copy small: the library without features and without debug information, on the
-# same builds of its dependencies; no program, which would replace the checkout's; no tests of whole trainings, which
-# need the features.
+# These changes keep the build of the copy small. The library has neither features nor debug information, and shares the
+# builds of its dependencies. The program is left out, because it would replace the checkout's. Tests of whole trainings
+# are left out, because they need the features.
 SMALLER = {
     "Cargo.toml": [(r"\[\[bin\]\]\n(.+\n)+", ""), (r"\[package\]\n", "[package]\nautobins = false\n"), (r", optional = true|optional = true, ", ""),
                    (r"(?m)^(default|cli|fetch|tasks|data|onnx) = \[.*\]", r"\1 = []"), (r'debug = "line-tables-only"', "debug = false")],
@@ -110,8 +110,8 @@ def copy_sources(changed):
 
 
 def built(rust):
-    """Builds the tests with all mutants of Rust, and returns the binaries by name. `None` where the compiler refused some,
-    whose verdict is then `did not build`."""
+    """Builds the tests with all mutants of Rust, and returns the binaries by name. `None` if the compiler refused
+    some mutants; their verdict is then `did not build`."""
     changed, lines = {"src/lib.rs": open(os.path.join(ROOT, "src/lib.rs")).read() + PICK}, {}
     for path in sorted({m.path for m in rust}):
         text = open(os.path.join(ROOT, path)).read()
@@ -139,8 +139,8 @@ def built(rust):
 
 
 def of_length(text, length, at):
-    """The text with a length in bytes: shorter by comments, indents and blanks, longer by blanks after the changed line. `None`
-    where there is not enough to remove."""
+    """The text, brought to a length in bytes: comments, indents and blanks are cut, or blanks are added after the changed line.
+    `None` if there is too little to cut."""
     for pattern in (r"(?<=// )[^\n]+", r"(?<=\n) +", r"(?<=[,=]) (?=[^\n])"):
         for m in reversed(list(re.finditer(pattern, text))):
             cut = m.end()
@@ -162,7 +162,6 @@ def patched(binary, mutant, target):
         return False
     with open(binary, "rb") as file:
         data = file.read()
-    # A file that is the text of another begins or ends elsewhere.
     if text.encode() not in data:
         sys.exit(f"{mutant.path} is not in {binary}")
     with open(target, "wb") as file:

@@ -1,4 +1,4 @@
-"""What can be changed: the mutants of the sources, and the order in which they are taken."""
+"""Finds all mutants of the sources, and puts them into the order in which they are tried."""
 
 import collections
 import os
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARES = {"shader": 0.5, "generator": 0.2, "twin": 0.3}
-# Files in which every choice gives the same numbers: sizes of tiles, their names, shares of threads. Also the probe of
-# a device's speed, whose result does not enter a network.
+# Files in which a change gives the same numbers: sizes of tiles, their names, shares of threads. Also the probe of a
+# device's speed, whose result does not enter a network.
 PASSED_OVER = {
     "shaders/fma_peak.wgsl",
     "src/exec/shader/tile.rs",
@@ -20,7 +20,7 @@ PASSED_OVER = {
     "src/exec/cpu/aligned.rs",
     "src/exec/cpu/winograd_shares.rs",
 }
-# Lines that choose the fastest of several ways, and lines where two pieces of a function meet: both ways give the same
+# Lines that choose the fastest of several ways, and bounds between two pieces of a function: either side gives the same
 # numbers.
 CHOOSES = re.compile(r"<= delta|MOST_COLUMNS|CACHED|\bfits\(|let large|const [A-Z_]+: usize|16 \* 1024")
 
@@ -107,7 +107,7 @@ DECLARES = re.compile(
 
 
 def code(text, rust):
-    """The text with blanks for comments and, in Rust outside the generators, for strings."""
+    """The text with blanks in place of comments and, in Rust outside the generators, of strings."""
     out = list(text)
     pattern = r'//[^\n]*|/\*.*?\*/|r(#*)".*?"\1|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\''
     for m in re.finditer(pattern, text, re.S):
@@ -164,7 +164,7 @@ def files():
 
 
 def sequence(seed):
-    """All mutants in the order in which they are taken, by part: kinds and files in turn, at random."""
+    """The mutants of each part in the order in which they are tried: kinds and files take turns, in random order."""
     rng = random.Random(seed)
     parts = {part: {} for part in SHARES}
     for path in sorted(files()):
