@@ -40,7 +40,7 @@ fn reduce(block: u32, invocation: u32) {
     if (inside && invocation < VECTORS) {
         dbeta[c] = sums.a;
         dgamma[c] = sums.b;
-        // For the other row lanes.
+        // The other row lanes read the sums from workgroup memory.
         held_a[invocation] = sums.a;
         held_b[invocation] = sums.b;
     }

@@ -1,4 +1,4 @@
-// y = x repeated along the axes that are 1 in x.
+// y = x, repeated along the axes in which x has size 1.
 // Padding is set to 0: padding lanes, and the rows from BLOCK_USED on in each block of BLOCK_ROWS rows of a weight.
 // Mapping: one invocation per vector of y, see shared/broadcast.wgsl.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;

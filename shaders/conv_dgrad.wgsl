@@ -13,7 +13,7 @@
 // | H_START        | its first input row       |
 // | H_COUNT        | number of its input rows  |
 //
-// W_TAP to W_COUNT are the same of a column phase.
+// W_TAP to W_COUNT are the same for a column phase.
 // Layout: dy N OH OW O, wt KH KW O I (from transpose_kernel), addend and dx N H W I, as vectors of 4 channels.
 // Name: dx is d_x here and in other kernels, because `dx` is a namespace in HLSL, where naga 30 keeps names.
 // With: a file of operands/ for dy (`a_at`) and wt (`b_at`); epilogue/ended.wgsl, which declares bias and addend if present.

@@ -1,5 +1,5 @@
 // y = largest value of each window, index = its tap: the first among equals, as in PyTorch.
-// A NaN is the largest value, padding never is.
+// A NaN counts as the largest value. Padding never does.
 // Mapping: one invocation per vector of channels of an output pixel.
 @group(0) @binding(0) var<storage, read> x: array<vec4<T0>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<T1>>;

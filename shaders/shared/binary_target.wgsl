@@ -1,6 +1,6 @@
 // Targets of a vector of elements. `targets` and `weights` are bindings of the kernel.
 
-// Lanes that count: no padding lanes, and no ignored targets.
+// Whether each lane counts. Padding lanes and ignored targets do not.
 fn counted(i: u32) -> vec4<bool> {
     let c = (i % C4) * 4u;
     let there = vec4<u32>(c, c + 1u, c + 2u, c + 3u) < vec4<u32>(C);

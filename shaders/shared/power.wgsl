@@ -1,4 +1,5 @@
-// v^p for a constant p. A small whole p is a product, exact for squares. WGSL's pow takes no negative base.
+// v^p for a constant p. For a small whole p it is a product, which is exact for squares.
+// WGSL's pow takes no negative base.
 const MOST_FACTORS: f32 = 16.0;
 
 fn power(v: vec4<f32>, p: f32) -> vec4<f32> {

@@ -14,7 +14,7 @@ fn weight(o: u32, i: u32, step: u32, offset: i32, scale: u32, size: u32) -> f32 
     return select(0.0, 1.0 - part, low == i) + select(0.0, part, min(low + 1u, size - 1u) == i);
 }
 
-// Outputs to which input i may contribute: first, and last + 1. The range may be too wide; `weight` is 0 in the excess.
+// Outputs to which input i may contribute: first, and last + 1. The range may be too wide; `weight` is 0 for the rest.
 fn reach(i: u32, step: u32, offset: i32, scale: u32, size: u32, outputs: u32) -> vec2<u32> {
     var range = vec2<u32>(0u, outputs);
     if (step > 0u) {
