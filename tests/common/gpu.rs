@@ -1,4 +1,4 @@
-//! The GPU engine as a [`Runner`]: one device for all cases of a test file.
+//! GPU engines as [`Runner`]s: one device for all cases of a test binary.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -56,22 +56,28 @@ pub fn has_half(what: &str) -> bool {
     engine.has_half()
 }
 
-/// The shared engine, with checked or unchecked shaders.
-pub struct OnGpu {
-    pub checked: bool,
+/// An engine that all tests of a binary share. One test at a time runs on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OnGpu {
+    /// With checked shaders.
+    Checked,
+    /// With unchecked shaders.
+    Unchecked,
+    /// With unchecked shaders, for cases in 16 bits: their kernels are compiled beside those in 32 bits.
+    Halves,
 }
 
 impl OnGpu {
-    fn with<T>(&self, run: impl FnOnce(&mut GpuEngine) -> T) -> T {
-        static ENGINES: [OnceLock<Mutex<GpuEngine>>; 2] = [OnceLock::new(), OnceLock::new()];
-        let engine = ENGINES[usize::from(self.checked)].get_or_init(|| Mutex::new(open(self.checked)));
+    fn with<T>(self, run: impl FnOnce(&mut GpuEngine) -> T) -> T {
+        static ENGINES: [OnceLock<Mutex<GpuEngine>>; 3] = [const { OnceLock::new() }; 3];
+        let engine = ENGINES[self as usize].get_or_init(|| Mutex::new(open(self == Self::Checked)));
         run(&mut engine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Runner for OnGpu {
     fn name(&self) -> String {
-        let shaders = if self.checked { "checked" } else { "unchecked, with subgroups" };
+        let shaders = if *self == Self::Checked { "checked" } else { "unchecked, with subgroups" };
         self.with(|engine| format!("{}, {shaders}", engine.name()))
     }
     fn accuracy(&self) -> Accuracy {

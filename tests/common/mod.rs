@@ -92,7 +92,7 @@ pub fn cpu() -> impl Runner {
 
 /// The engines for real work, which are compared with [`twin`]. A further engine is one line here.
 pub fn engines() -> Vec<Box<dyn Runner>> {
-    vec![Box::new(cpu()), Box::new(OnGpu { checked: true })]
+    vec![Box::new(cpu()), Box::new(OnGpu::Checked)]
 }
 
 /// The reference: the twins of the shaders in f64.

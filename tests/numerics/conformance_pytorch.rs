@@ -309,5 +309,5 @@ fn the_cpu_engine_agrees_with_pytorch() {
 /// (`ops_match_twin`), and a software adapter takes a second or more to compile the kernels of each size.
 #[test]
 fn the_gpu_engine_agrees_with_pytorch() {
-    check(&OnGpu { checked: true }, |golden| !golden.op.starts_with("conv"));
+    check(&OnGpu::Checked, |golden| !golden.op.starts_with("conv"));
 }
