@@ -10,7 +10,7 @@
 //! | 0, other greys and 255 otherwise | refused: 255 may be ignored or a class, and greys may be edges between two classes |
 //! | 0 and 1 in some files, 0 and 255 in others | refused: one of the two codings is wrong |
 //! | a value of a few pixels, in one file alone | refused: it may be a fault, or a class |
-//! | 0 to k and one or two values from 240 on | refused: these may be ignored, or classes |
+//! | 0 to k, and one or two values from 240 to 254 | refused: these may be ignored, or classes |
 //!
 //! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made by
 //! scaling or JPEG, have no areas.
