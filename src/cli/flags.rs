@@ -256,7 +256,7 @@ impl Fitted {
 pub(super) fn auto_switch() -> Arg {
     let arg = Arg::new(AUTO).long(AUTO).help_heading("Run").value_name("AUTO").num_args(0..=1);
     arg.default_missing_value("true").value_parser(value_parser!(bool)).help(
-        "Choose UNet's width, batch size, learning rate, epochs, schedule, augmentation and class weights from data and device, unless they are \
+        "Choose image size, UNet's width, batch size, learning rate, epochs, schedule, augmentation and class weights from data and device, unless they are \
          given, and print each with its reason [default: true with --data, false with --config]",
     )
 }

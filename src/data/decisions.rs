@@ -26,6 +26,9 @@ pub struct Decisions {
     pub split: String,
     /// Effect of the image size on the pictures.
     pub size: String,
+    /// Height and width of a typical picture, where pictures are resized.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<[usize; 2]>,
     /// How pictures with an EXIF orientation were turned; `None` if no picture has one.
     pub orientation: Option<String>,
     /// The columns of a table whose first line names them.

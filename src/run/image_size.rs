@@ -61,6 +61,13 @@ impl ImageSize {
         ImageSize { height: side(h), width: side(w) }
     }
 
+    /// The size of a picture in steps of 16, at least 32; `None` for one of as many pixels as [`Self::STREETS`] or more.
+    pub(crate) fn of_small_picture([height, width]: [usize; 2]) -> Option<Self> {
+        let side = |side: usize| ((side as f64 / STEP).round().max(2.0) * STEP) as usize;
+        let size = ImageSize { height: side(height), width: side(width) };
+        (size.height * size.width < Self::STREETS.height * Self::STREETS.width).then_some(size)
+    }
+
     /// Reads `64`, `192x256` or `auto`.
     ///
     /// # Errors

@@ -196,8 +196,8 @@ impl Task for Classify {
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        splits.decisions.size =
-            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
+        let picture = |index| splits.train.image(index).ok();
+        from.note_size(splits.train.len(), picture, (Fit::Square, &mut splits.decisions));
         self.prepare(&config, splits, observer)
     }
 

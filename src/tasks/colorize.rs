@@ -112,7 +112,8 @@ impl Task for Colorize {
         let mut from = DataSource::of(settings, config.image_size);
         let splits = open_data(&from)?;
         let mut decisions = splits.decisions.clone();
-        decisions.size = from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Cut);
+        let picture = |index| splits.train.image(index).ok();
+        from.note_size(splits.train.len(), picture, (Fit::Cut, &mut decisions));
         let [train, val] = both([splits.train, splits.val], &from.prepare_options(), observer)?;
         let card = ModelCard {
             task: self.name().to_owned(),
@@ -179,13 +180,15 @@ impl Task for Colorize {
         let config: ColorizeConfig = settings.read()?;
         let mut from = DataSource::of(settings, config.image_size);
         let train = open_data(&from)?.train;
-        from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Cut);
+        from.decide_size(train.len(), |index| train.image(index).ok());
         let size = from.size;
         let count = train.len();
         let read = move |index: usize| {
             let mut rgb = vec![0; 3 * size.height * size.width];
-            cover_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
-            Ok(Sample { index, name: train.name(index), rgb, mask: vec![], size: (size.height, size.width) })
+            let image = train.image(index)?;
+            let own = (image.height() as usize, image.width() as usize);
+            cover_into(&image, size.width as u32, size.height as u32, &mut rgb);
+            Ok(Sample { index, name: train.name(index), rgb, mask: vec![], size: (size.height, size.width), own })
         };
         Ok(Samples { count, size, legend: vec![], crops: None, keeps: KEEPS, mix: None, read: Box::new(read) })
     }

@@ -8,7 +8,7 @@ use image::RgbImage;
 use super::TaskError;
 use crate::choices;
 use crate::data::{
-    BadImage, DataError, Hints, OpenOptions, PrepareOptions, Prepared, SampleSet, SetOptions, Source,
+    BadImage, DataError, Decisions, Hints, OpenOptions, PrepareOptions, Prepared, SampleSet, SetOptions, Source,
     fourth_statistics, prepare,
 };
 use crate::run::card::ModelCard;
@@ -105,17 +105,27 @@ impl DataSource {
         (self.size.height as u32, self.size.width as u32)
     }
 
-    /// Decides a size of [`ImageSize::AUTO`] from some of `count` pictures. Returns the effect of the size on them, in words; an empty
-    /// text for scenes, which are drawn at the size.
+    /// Decides a size of [`ImageSize::AUTO`] from some of `count` pictures. Returns the height and width of a typical one; `None` for
+    /// scenes, which are drawn at the size.
     pub(super) fn decide_size(
         &mut self,
         count: usize,
         picture: impl Fn(usize) -> Option<RgbImage>,
-        fit: Fit,
-    ) -> String {
+    ) -> Option<[usize; 2]> {
         let typical = self.data.as_ref().and_then(|_| typical_picture(count, picture));
         self.size = self.size.decided(typical);
-        typical.map(|picture| self.size.fit_line(picture, fit)).unwrap_or_default()
+        typical
+    }
+
+    /// The same. Notes the picture and the effect of the size on it among the decisions.
+    pub(super) fn note_size(
+        &mut self,
+        count: usize,
+        picture: impl Fn(usize) -> Option<RgbImage>,
+        (fit, decisions): (Fit, &mut Decisions),
+    ) {
+        decisions.picture = self.decide_size(count, picture);
+        decisions.size = decisions.picture.map(|picture| self.size.fit_line(picture, fit)).unwrap_or_default();
     }
 
     /// A part of a data set: the wanted part, else the test part if there is one, else the validation part.

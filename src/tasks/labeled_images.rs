@@ -27,9 +27,9 @@ pub(super) fn squares(
 ) -> Samples {
     let read = move |index: usize| {
         let (image, name) = read(index)?;
-        let mut rgb = vec![0; 3 * side * side];
+        let (own, mut rgb) = ((image.height() as usize, image.width() as usize), vec![0; 3 * side * side]);
         square_into(&image, side as u32, &mut rgb);
-        Ok(Sample { index, name, rgb, mask: vec![], size: (side, side) })
+        Ok(Sample { index, name, rgb, mask: vec![], size: (side, side), own })
     };
     let (size, mix) = (ImageSize { height: side, width: side }, Some(mix).filter(Mix::is_on));
     Samples { count, size, legend: vec![], crops: None, keeps, mix, read: Box::new(read) }

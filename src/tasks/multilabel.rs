@@ -86,8 +86,8 @@ impl Task for MultiLabel {
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        splits.decisions.size =
-            from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Square);
+        let picture = |index| splits.train.image(index).ok();
+        from.note_size(splits.train.len(), picture, (Fit::Square, &mut splits.decisions));
         let [train, val] = both([splits.train, splits.val], &from.prepare_options(), observer)?;
         let classes = train.class_names().to_vec();
         let (normalization, pixel_lines) =

@@ -18,6 +18,8 @@ pub struct Sample {
     pub mask: Vec<u8>,
     /// Height and width: those of [`Samples::size`], or those of the file where training cuts crops.
     pub size: (usize, usize),
+    /// Height and width of its picture as the data holds it.
+    pub own: (usize, usize),
 }
 
 /// Reads a sample, given its index in the training part.

@@ -99,8 +99,11 @@ impl Task for Segment {
         if let Some(classes) = resumed_classes(&settings.common)? {
             splits = splits.aligned(&classes)?;
         }
-        let size = from.decide_size(splits.train.len(), |index| splits.train.image(index).ok(), Fit::Stretched);
-        splits.decisions.size = if config.crop.is_some() { String::new() } else { size };
+        let picture = |index| splits.train.image(index).ok();
+        match config.crop {
+            Some(_) => drop(from.decide_size(splits.train.len(), picture)),
+            None => from.note_size(splits.train.len(), picture, (Fit::Stretched, &mut splits.decisions)),
+        }
         let splits = splits.with_channels(config.channels);
         let mut decisions = splits.decisions;
         let [train, val] = both([splits.train, splits.val], &from.prepare_options(), observer)?;
@@ -162,7 +165,7 @@ impl Task for Segment {
         if card.sees_own_pixels() {
             // Figures show small pictures in their proportions.
             from.size = ImageSize::AUTO;
-            from.decide_size(set.len(), |index| set.image(index).ok(), Fit::Stretched);
+            from.decide_size(set.len(), |index| set.image(index).ok());
         }
         let prepared = Arc::new(prepare(&[set], &from.prepare_options(), &|_, _| {})?.remove(0));
         Ok(Chosen { set: Box::new(SegmentedImages(prepared)), part, by_seed: splits.by_seed })
@@ -188,7 +191,7 @@ impl Task for Segment {
         let config: SegmentConfig = settings.read()?;
         let mut from = DataSource::of(settings, config.image_size);
         let train = open_data(&from, &[])?.train;
-        from.decide_size(train.len(), |index| train.image(index).ok(), Fit::Stretched);
+        from.decide_size(train.len(), |index| train.image(index).ok());
         let (size, crops) = (from.size, config.crops());
         let classes = train.classes();
         let legend = classes.names.iter().cloned().zip(classes.palette.iter().copied()).collect();
@@ -196,19 +199,22 @@ impl Task for Segment {
         let read = move |index: usize| {
             if crops.is_some() {
                 let (image, mask) = (train.image(index)?, train.mask(index)?);
-                let size = (image.height() as usize, image.width() as usize);
+                let own = (image.height() as usize, image.width() as usize);
                 return Ok(Sample {
                     index,
                     name: train.name(index),
                     rgb: image.into_raw(),
                     mask: mask.into_raw(),
-                    size,
+                    size: own,
+                    own,
                 });
             }
             let (mut rgb, mut mask) = (vec![0; 3 * area], vec![0; area]);
-            stretch_into(&train.image(index)?, size.width as u32, size.height as u32, &mut rgb);
+            let image = train.image(index)?;
+            let own = (image.height() as usize, image.width() as usize);
+            stretch_into(&image, size.width as u32, size.height as u32, &mut rgb);
             nearest_into(&train.mask(index)?, size.width as u32, size.height as u32, &mut mask);
-            Ok(Sample { index, name: train.name(index), rgb, mask, size: (size.height, size.width) })
+            Ok(Sample { index, name: train.name(index), rgb, mask, size: (size.height, size.width), own })
         };
         let size = config.crop.unwrap_or(size);
         Ok(Samples { count, size, crops, legend, keeps: KEEPS, mix: None, read: Box::new(read) })

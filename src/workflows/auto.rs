@@ -2,13 +2,17 @@
 //! The run's `config.toml` holds the choices. The fixed defaults fit the built-in scenes.
 
 mod rules;
+mod size;
 
 use crate::exec::gpu;
 use crate::interop::files::read_text;
+use crate::interop::weight_file::WeightFile;
 use crate::label::IGNORED_BYTE;
+use crate::run::ImageSize;
+use crate::run::checkpoint::weights_path;
 use crate::tasks::{Sample, Task, TaskError};
 use crate::train::TrainError;
-use crate::train::settings::{Given, Origin, Resolved, reasons};
+use crate::train::settings::{Given, Origin, Resolved, StartOf, reasons};
 
 /// A setting that the data or the device decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +46,12 @@ struct Facts {
     masks: bool,
     /// Number of classes with few pixels.
     rare: usize,
-    /// Whether a processor trains, not a GPU.
-    processor: bool,
+    /// Whether a processor trains, not a GPU; `None` for devices that may differ, and where no rule needs it.
+    processor: Option<bool>,
+    /// Height and width of some pictures.
+    pictures: Vec<(usize, usize)>,
+    /// Size of the images of the run whose weights training starts from.
+    start_size: Option<ImageSize>,
 }
 
 /// The settings that fit the training images of `given`, without those that are given. Empty without a data set,
@@ -66,14 +74,17 @@ pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen
         Err(error) => return Err(error),
     };
     let images = settings.common.limit.map_or(samples.count, |limit| limit.min(samples.count));
-    let processor = ranks == 1 && rules::asks_device(&settings) && is_processor(&settings.common.device);
+    let asked = ranks == 1 && rules::asks_device(&settings);
+    let processor = asked.then(|| is_processor(&settings.common.device));
     let looked_at = LOOKED_AT.min(samples.count);
     // The training refuses samples that cannot be read.
     let read = (0..looked_at).filter_map(|k| (samples.read)(k * samples.count / looked_at).ok());
     let read: Vec<Sample> = read.collect();
     let rare = rare_classes(&read, samples.legend.len());
     let masks = read.iter().any(|sample| !sample.mask.is_empty());
-    let mut facts = Facts { photographs: are_photographs(&read), images, masks, rare, processor, settings };
+    let (photographs, pictures) = (are_photographs(&read), read.iter().map(|sample| sample.own).collect());
+    let start_size = size_of_start(&settings);
+    let mut facts = Facts { photographs, images, masks, rare, processor, pictures, start_size, settings };
     let mut given = given.clone();
     let mut choices = vec![];
     for rule in &rules::RULES {
@@ -113,6 +124,13 @@ fn without(task: &dyn Task, given: &Given, keys: &[String]) -> Result<Given, Tas
         }
     }
     Ok(given)
+}
+
+/// The size of the images of the run whose weights training starts from. The files of other programs name none.
+fn size_of_start(settings: &Resolved) -> Option<ImageSize> {
+    let Some(StartOf::Path(path)) = settings.common.start() else { return None };
+    let file = WeightFile::open(&weights_path(path).ok()?).ok()?;
+    ImageSize::parse(file.metadata().get("image_size")?).ok()
 }
 
 /// Whether rules choose a setting.

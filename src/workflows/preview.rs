@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use image::RgbImage;
 
 use super::WorkflowError;
+use super::auto;
 use super::evaluation::require_hints;
 use crate::data::augment::Picture;
 use crate::data::{Augment, Augmentation, Hints, Mix, Mixed};
@@ -102,8 +103,14 @@ impl PreviewOptions {
         }
         set("seed", (self.seed as i64).into());
         set("val_split", self.val_split.into());
-        let settings = self.task.resolve(&Given { settings: table, ..Given::default() })?;
-        Ok(self.task.samples(&settings)?)
+        let mut given = Given { settings: table, ..Given::default() };
+        if self.image_size.is_none() {
+            // The training refuses settings and data that cannot be read.
+            let chosen = auto::choose(self.task, &given, 1).unwrap_or_default();
+            let size = chosen.into_iter().find(|choice| choice.key == "image_size");
+            given.settings.extend(size.map(|size| (size.key.to_owned(), size.value)));
+        }
+        Ok(self.task.samples(&self.task.resolve(&given)?)?)
     }
 
     fn title(&self) -> String {

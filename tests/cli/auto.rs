@@ -147,6 +147,33 @@ fn the_learning_rate_finder_takes_the_same_batches() {
     assert!(next.is_none_or(|next| !next.contains("--batch-size")), "{next:?}");
 }
 
+/// Pictures of 20x20. `config.toml` holds the side with its reason, and weights bring the size of their images.
+#[test]
+fn the_image_size_follows_pictures_and_weights() {
+    let place = Place::new();
+    photographs(&place, 10);
+    let line = "train classify --data photos --model cnn --device cpu --epochs 1";
+    let reason = "the shorter side of a median image has 20 pixels";
+    let told = place.run(&format!("{line} --out run")).fine();
+    told.printed(&[&format!("auto:    image_size = 20: {reason}"), "pictures of 20x20 stay as they are"]);
+    let config = |run: &str| String::from_utf8(place.bytes(&format!("{run}/config.toml"))).expect("text");
+    assert!(config("run").contains("image_size = 20\n"), "{}", config("run"));
+    assert!(config("run").contains(&format!("# Chosen: image_size: {reason}\n")), "{}", config("run"));
+    // A given size stays, and so do those of a config file and of a resumed run.
+    place.run(&format!("{line} --image-size 24 --out given")).fine();
+    assert!(config("given").contains("image_size = 24\n"));
+    place.run("train classify --config given/config.toml --out again").fine();
+    assert!(config("again").contains("image_size = 24\n"));
+    place.run("train classify --resume run --epochs 2").fine();
+    assert!(config("run").contains("image_size = 20\n"));
+    let told = place.run(&format!("{line} --init given --out tuned")).fine();
+    told.printed(&["auto:    image_size = 24: the images of the weights that training starts from"]);
+    let told = place.run(&format!("{line} --auto false --out fixed")).fine();
+    assert!(!told.stdout.contains("auto:") && config("fixed").contains("image_size = 64\n"), "{}", told.stdout);
+    let told = place.run("data preview --task classify photos --samples 1 --epochs 1 --out sheet.png").fine();
+    assert!(place.has("sheet.png"), "{}", told.stdout);
+}
+
 /// Drawings have flat areas, and a label may depend on a detail: they are not augmented.
 #[test]
 fn drawings_are_not_augmented() {

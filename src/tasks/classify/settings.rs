@@ -76,7 +76,7 @@ task_settings! {
         /// starts from, else those of the training images [default: auto]
         #[value("auto|dataset|imagenet|none|MEAN/STD")]
         normalize: Normalize = Normalize::Auto,
-        /// Side in pixels of the square that images are resized to [default: 64]
+        /// Side in pixels of the square that the network sees: the middle square of each picture is resized to it [default: 64]
         image_size: usize = 64,
         /// Pictures that --augment changes: resized to the image size first, or the originals in one resampling, of which
         /// resized_crop cuts the whole picture [default: resized]

@@ -1,6 +1,7 @@
 //! The rules that choose settings. Their scores against the fixed defaults are in docs/results.md.
 
 use super::Facts;
+use super::size::image_size;
 use crate::data::Augment;
 use crate::train::Schedule;
 use crate::train::settings::{Optimizer, Resolved};
@@ -16,7 +17,8 @@ pub(super) struct Rule {
 }
 
 /// All rules. Each sees the choices of those before it: epochs depend on the batch size.
-pub(super) const RULES: [Rule; 7] = [
+pub(super) const RULES: [Rule; 8] = [
+    Rule { key: "image_size", of_device: false, choose: image_size },
     Rule { key: "base", of_device: true, choose: base },
     Rule { key: "batch_size", of_device: false, choose: batch_size },
     Rule { key: "lr", of_device: false, choose: lr },
@@ -48,12 +50,12 @@ const LEAST_BATCH: usize = 4;
 /// Training images below which they are augmented: 5000 photographs gain from it (docs/results.md).
 const FEW_IMAGES: usize = 10_000;
 
-/// Whether a rule needs the device.
+/// Whether a rule needs the device: for the width of a UNet, or for the side of squares.
 pub(super) fn asks_device(settings: &Resolved) -> bool {
-    is_unet(settings)
+    is_unet(settings) || settings.table.get("image_size").is_some_and(toml::Value::is_integer)
 }
 
-fn text<'a>(settings: &'a Resolved, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(settings: &'a Resolved, key: &str) -> Option<&'a str> {
     settings.table.get(key).and_then(toml::Value::as_str)
 }
 
@@ -72,7 +74,7 @@ fn is_narrow(settings: &Resolved) -> bool {
 fn base(facts: &Facts) -> Option<(toml::Value, String)> {
     let settings = &facts.settings;
     let now = settings.table.get("base")?.as_integer()?;
-    (facts.processor && is_unet(settings) && settings.common.start().is_none() && now > NARROW)
+    (facts.processor == Some(true) && is_unet(settings) && settings.common.start().is_none() && now > NARROW)
         .then(|| (NARROW.into(), format!("the processor trains; a step of {now} channels takes several times as long")))
 }
 

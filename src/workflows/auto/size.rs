@@ -1,0 +1,176 @@
+//! The rule that chooses the image size, from the sizes of the pictures.
+
+use super::Facts;
+use super::rules::text;
+use crate::run::ImageSize;
+use crate::train::settings::Resolved;
+
+/// Side of squares at which a ResNet ends in a map of 2×2 pixels: its stride is 32.
+const LEAST_OF_RESNET: usize = 64;
+/// The same for the other networks of whole images, whose stride is 8.
+const LEAST: usize = 16;
+/// Pictures up to this side keep it. Larger ones get a multiple of 16.
+const SMALL: usize = 64;
+const STEP: usize = 16;
+/// Largest side: of published weights, and the usual one of photographs.
+const MOST: usize = 224;
+/// Largest side on a processor, from random weights. A step takes a third of the time of [`MOST`].
+const MOST_OF_PROCESSOR: usize = 128;
+/// The same for more training images than [`MANY`]: the fixed default, a quarter of that time.
+const MOST_OF_MANY: usize = 64;
+const MANY: usize = 10_000;
+
+/// The size and its reason.
+pub(super) fn image_size(facts: &Facts) -> Option<(toml::Value, String)> {
+    match facts.settings.table.get("image_size")? {
+        toml::Value::Integer(now) => {
+            let (fits, reason) = square(facts)?;
+            (fits as i64 != *now).then(|| ((fits as i64).into(), reason))
+        }
+        // Crops have their own size.
+        _ if facts.settings.table.contains_key("crop") => None,
+        _ => small(facts),
+    }
+}
+
+/// The side of squares: that of the weights of a run, else the shorter side of a median picture, within what network and device allow.
+fn square(facts: &Facts) -> Option<(usize, String)> {
+    if let Some(ImageSize { height, width }) = facts.start_size {
+        return (height == width).then(|| (height, "the images of the weights that training starts from".into()));
+    }
+    let own = median(facts.pictures.iter().map(|&(height, width)| height.min(width)))?;
+    let least = least(&facts.settings);
+    let (most, why) = match facts.processor {
+        _ if facts.settings.common.start().is_some() => (MOST, "224 is the size of published weights"),
+        None => return None,
+        Some(false) => (MOST, "224 is usual for photographs"),
+        Some(true) if facts.images > MANY => (MOST_OF_MANY, "a processor takes long for many larger images"),
+        Some(true) => (MOST_OF_PROCESSOR, "a processor takes long for larger images"),
+    };
+    let whole = if own > SMALL { own - own % STEP } else { own };
+    let fits = whole.clamp(least, most);
+    let limit = match fits {
+        _ if whole > most => format!("; {why}"),
+        _ if whole < least => format!("; at {least} the last map of the network has 2x2 pixels"),
+        _ => String::new(),
+    };
+    let resize = facts.settings.table.get("eval_resize").and_then(toml::Value::as_integer);
+    let most = resize.map_or(fits, |side| side as usize);
+    Some((fits.min(most), format!("the shorter side of a median image has {own} pixels{limit}")))
+}
+
+/// The least side of squares for a network.
+fn least(settings: &Resolved) -> usize {
+    let resnet = text(settings, "model").is_some_and(|model| model.starts_with("resnet"));
+    if resnet && text(settings, "stem") != Some("cifar") { LEAST_OF_RESNET } else { LEAST }
+}
+
+/// The size of pictures that the default would enlarge.
+fn small(facts: &Facts) -> Option<(toml::Value, String)> {
+    let mut sizes = facts.pictures.clone();
+    sizes.sort_by_key(|&(height, width)| height * width);
+    let &(height, width) = sizes.get(sizes.len() / 2)?;
+    let size = ImageSize::of_small_picture([height, width])?;
+    let reason = format!("a median image has {height}x{width} pixels; more would show no more");
+    Some((size.to_string().into(), reason))
+}
+
+/// The median of some numbers, the upper one of two.
+fn median(numbers: impl Iterator<Item = usize>) -> Option<usize> {
+    let mut numbers: Vec<usize> = numbers.collect();
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::Task;
+    use crate::tasks::classify::Classify;
+    use crate::tasks::colorize::Colorize;
+    use crate::tasks::multilabel::MultiLabel;
+    use crate::tasks::segment::Segment;
+    use crate::train::settings::Given;
+
+    /// The size and the reason for pictures of some sizes; `settings` is TOML.
+    fn chosen(task: &dyn Task, settings: &str, change: impl Fn(&mut Facts)) -> Option<(String, String)> {
+        let given = Given { settings: toml::from_str(settings).expect("TOML"), ..Given::default() };
+        let mut facts = Facts {
+            settings: task.resolve(&given).expect("settings"),
+            images: 200,
+            photographs: true,
+            masks: false,
+            rare: 0,
+            processor: Some(true),
+            pictures: vec![(375, 500)],
+            start_size: None,
+        };
+        change(&mut facts);
+        image_size(&facts).map(|(value, reason)| (value.to_string().trim_matches('"').to_owned(), reason))
+    }
+
+    fn of(task: &dyn Task, settings: &str, pictures: &[(usize, usize)]) -> Option<(String, String)> {
+        chosen(task, settings, |facts| facts.pictures = pictures.to_vec())
+    }
+
+    #[test]
+    fn squares_have_the_shorter_side_of_a_median_picture() {
+        for (pictures, side, reason) in [
+            (&[(375, 500)][..], "128", "has 375 pixels; a processor takes long for larger images"),
+            (&[(100, 500), (120, 90), (99, 99)], "96", "has 99 pixels"),
+            (&[(1000, 70)], "64", ""),
+            (&[(64, 64)], "64", ""),
+            (&[(28, 28)], "64", ""),
+        ] {
+            for task in [&Classify as &dyn Task, &MultiLabel] {
+                let found = of(task, "", pictures);
+                // The default is 64.
+                assert_eq!(found.as_ref().map_or("64", |(side, _)| side), side, "{pictures:?}");
+                assert!(found.is_none_or(|(_, found)| found.ends_with(reason)), "{pictures:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_network_bounds_squares_from_below() {
+        let small = |settings: &str| of(&Classify, settings, &[(28, 40)]).map(|(side, _)| side);
+        assert_eq!(small("model = \"cnn\""), Some("28".into()));
+        assert_eq!(small("stem = \"cifar\""), Some("28".into()));
+        assert_eq!(small(""), None, "64, as by default");
+        let (side, reason) = of(&Classify, "model = \"cnn\"", &[(10, 40)]).expect("chosen");
+        assert_eq!(
+            (&*side, &*reason),
+            (
+                "16",
+                "the shorter side of a median image has 10 pixels; at 16 the last map of the network has 2x2 pixels"
+            )
+        );
+    }
+
+    #[test]
+    fn device_weights_and_number_of_images_bound_squares_from_above() {
+        let side =
+            |settings: &str, change: &dyn Fn(&mut Facts)| chosen(&Classify, settings, change).map(|(side, _)| side);
+        assert_eq!(side("", &|facts| facts.processor = Some(false)), Some("224".into()));
+        assert_eq!(side("", &|facts| facts.processor = None), None, "ranks may have other devices");
+        assert_eq!(side("", &|facts| facts.images = 10_001), None, "64, as by default");
+        assert_eq!(side("pretrained = true", &|_| ()), Some("224".into()));
+        assert_eq!(side("eval_resize = 100", &|_| ()), Some("100".into()));
+        let of_run = |side| move |facts: &mut Facts| facts.start_size = ImageSize::parse(side).ok();
+        assert_eq!(side("init = \"run\"", &of_run("96")), Some("96".into()));
+        assert_eq!(side("init = \"run\"", &of_run("64")), None, "64, as by default");
+        assert_eq!(side("init = \"run\"", &of_run("96x128")), None, "of another task");
+    }
+
+    #[test]
+    fn small_pictures_with_masks_or_colors_are_not_enlarged() {
+        for task in [&Segment as &dyn Task, &Colorize] {
+            let (size, reason) = of(task, "", &[(50, 70)]).expect("chosen");
+            assert_eq!((&*size, &*reason), ("48x64", "a median image has 50x70 pixels; more would show no more"));
+            assert_eq!(of(task, "", &[(8, 8)]).map(|(size, _)| size), Some("32x32".into()));
+            assert_eq!(of(task, "", &[(96, 128)]), None);
+            assert_eq!(of(task, "", &[(375, 500)]), None, "the default keeps the proportions");
+        }
+        assert_eq!(of(&Segment, "crop = \"32\"", &[(50, 70)]), None);
+    }
+}
