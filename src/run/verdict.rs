@@ -60,6 +60,10 @@ pub struct Evidence<'a> {
     pub class_counts: Option<&'a [[usize; 2]]>,
     /// Pixels of both parts, if they were compared.
     pub pixels: Option<&'a PartPixels>,
+    /// Height and width of the network's input, in pixels.
+    pub image_size: [usize; 2],
+    /// Height and width of a typical picture of the data, where pictures are resized.
+    pub picture: Option<[usize; 2]>,
     /// Whether the network has BatchNorm layers, whose running statistics normalize in validation.
     pub batch_norm: bool,
     /// Whether the loss grew far above that of the first batch.

@@ -133,6 +133,8 @@ impl Trainer {
             calibration: trust.as_ref().and_then(|trust| trust.calibration.as_ref()),
             class_counts: class_counts.as_deref(),
             pixels: pixels.as_ref(),
+            image_size: facts.image_size,
+            picture: self.decisions.picture,
             batch_norm: self.model.has_batch_norm(),
             diverged,
         };

@@ -23,3 +23,4 @@ mod trust;
 mod verdict;
 mod verdict_exceptions;
 mod verdict_run;
+mod verdict_sizes;

@@ -25,6 +25,8 @@ pub struct Run {
     /// Training and validation images of each class.
     pub counts: Option<Vec<[usize; 2]>>,
     pub pixels: Option<PartPixels>,
+    /// Height and width of the network's input, and those of a typical picture.
+    pub sizes: Option<[[usize; 2]; 2]>,
     /// Colorfulness of the predictions and of the true pictures.
     pub colorfulness: Option<[f64; 2]>,
     pub batch_norm: bool,
@@ -46,6 +48,7 @@ impl Run {
             calibration: None,
             counts: None,
             pixels: None,
+            sizes: None,
             colorfulness: None,
             batch_norm: true,
             diverged: false,
@@ -95,6 +98,8 @@ impl Run {
             calibration: self.calibration.as_ref(),
             class_counts: self.counts.as_deref(),
             pixels: self.pixels.as_ref(),
+            image_size: self.sizes.map_or([64, 64], |[seen, _]| seen),
+            picture: self.sizes.map(|[_, own]| own),
             batch_norm: self.batch_norm,
             diverged: self.diverged,
         };

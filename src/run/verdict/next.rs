@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
-    FEW_STEPS, Finding, FindingKind, few_training_images, high_rate, low_rate, not_converged, softened,
+    FEW_STEPS, Finding, FindingKind, few_training_images, high_rate, larger, low_rate, not_converged, smaller, softened,
 };
 use super::{Evidence, Setup};
 use crate::run::score::{TRAIN_ACCURACY, Unit};
@@ -91,6 +91,8 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
             vec![]
         }
         FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
+        FindingKind::FewPixels => larger(run).map(resized).into_iter().collect(),
+        FindingKind::Enlarged => smaller(run).map(resized).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::PaleColors => vivid(setup).into_iter().collect(),
         FindingKind::VividColors => muted(setup).into_iter().collect(),
@@ -107,6 +109,12 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
 
 pub(super) fn with(settings: &[(&str, &str)]) -> Next {
     Next::Train(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+/// Another image size.
+fn resized([height, width]: [usize; 2]) -> Next {
+    let size = if height == width { height.to_string() } else { format!("{height}x{width}") };
+    with(&[("image_size", &size)])
 }
 
 /// A check of the data; `None` for built-in data.

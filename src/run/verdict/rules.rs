@@ -2,6 +2,7 @@
 
 mod course;
 mod data;
+mod size;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,11 @@ use super::{Evidence, Setup, Truth, deviation_text};
 use crate::run::score::{TRAIN_ACCURACY, Unit};
 use course::{best_by_chance, diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
+use size::{enlarged, few_pixels};
 
 pub(super) use course::{ADAM_MOST, FEW_STEPS, high_rate, low_rate, not_converged, too_few};
 pub(super) use data::{few_training_images, other_pixels, small_validation_set};
+pub(super) use size::{larger, smaller};
 
 /// Kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +43,10 @@ pub enum FindingKind {
     PartsDiffer,
     /// There are few training images.
     FewImages,
+    /// The network sees a small part of the pixels of pictures.
+    FewPixels,
+    /// Pictures are enlarged to many times their pixels.
+    Enlarged,
     /// Rare classes score far below the others.
     UnequalClasses,
     /// Many samples of a class are predicted as one other class.
@@ -73,7 +80,7 @@ pub struct Finding {
 type Rule = fn(&Evidence<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(FindingKind, Rule); 18] = [
+const RULES: [(FindingKind, Rule); 20] = [
     (FindingKind::Diverged, diverged),
     (FindingKind::FewSteps, few_steps),
     (FindingKind::NoBetterThanBaseline, no_better_than_baseline),
@@ -84,6 +91,8 @@ const RULES: [(FindingKind, Rule); 18] = [
     (FindingKind::LearnsSlowly, learns_slowly),
     (FindingKind::NotConverged, not_converged),
     (FindingKind::FewImages, few_images),
+    (FindingKind::FewPixels, few_pixels),
+    (FindingKind::Enlarged, enlarged),
     (FindingKind::UnequalClasses, unequal_classes),
     (FindingKind::Confuses, confuses),
     (FindingKind::PaleColors, pale_colors),
@@ -95,9 +104,11 @@ const RULES: [(FindingKind, Rule); 18] = [
 ];
 
 /// Findings that say nothing against the training itself.
-const NEUTRAL: [FindingKind; 7] = [
+const NEUTRAL: [FindingKind; 9] = [
     FindingKind::PaleColors,
     FindingKind::FewImages,
+    FindingKind::FewPixels,
+    FindingKind::Enlarged,
     FindingKind::UnequalClasses,
     FindingKind::Confuses,
     FindingKind::Overconfident,
@@ -123,12 +134,13 @@ pub(super) fn findings(run: &Evidence<'_>) -> Vec<Finding> {
         }
     }
     if has(FindingKind::LearnsSlowly) {
-        suppressed.extend([FindingKind::Confuses, FindingKind::UnequalClasses]);
+        suppressed.extend([FindingKind::Confuses, FindingKind::UnequalClasses, FindingKind::FewPixels]);
     }
     if has(FindingKind::FewSteps) {
         suppressed.extend([
             FindingKind::Confuses,
             FindingKind::NotConverged,
+            FindingKind::FewPixels,
             FindingKind::Overconfident,
             FindingKind::Underconfident,
         ]);
