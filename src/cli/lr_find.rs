@@ -149,7 +149,7 @@ fn report(curve: &LrCurve) -> Result<(), CliError> {
             let at_the_end = curve.points.last().is_some_and(|last| last.lr <= 1.5 * lowest);
             let above = if at_the_end { "where the test ends: raise --to" } else { "above that it rises" };
             print(format_args!("lowest:   the loss is lowest at a learning rate of {lowest:.1e}; {above}"))?;
-            print(format_args!("fallen:   three quarters of the fall are done at {suggested:.1e}"))
+            print(format_args!("rate:     {suggested:.1e} is suggested: three quarters of the fall are done there"))
         }
         _ => print("the loss falls nowhere in this range: widen it (--from, --to) or take more steps (--steps)"),
     }

@@ -113,7 +113,7 @@ impl Trainer {
         curve.points.iter().for_each(|point| csv.serialize(point).unwrap_or_default());
         let text = csv.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         self.run().write_file("lr_find.csv", &text)?;
-        pictures::save_png(&pictures::lr_picture(&curve.points)?, &curve.run.join("lr_find.png"))?;
+        pictures::save_png(&pictures::lr_picture(&curve.points, curve.suggested)?, &curve.run.join("lr_find.png"))?;
         Ok(curve)
     }
 

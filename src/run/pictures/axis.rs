@@ -84,10 +84,13 @@ impl Axis {
     pub fn text(&self, value: f64) -> String {
         let (value, step) = if self.percent { (value * 100.0, self.step * 100.0) } else { (value, self.step) };
         let unit = if self.percent { " %" } else { "" };
-        if value.abs() >= 1e5 || (step < 1e-4 && value != 0.0) {
+        // Ticks that differ by little beside their size need all their decimals.
+        let largest = self.low.abs().max(self.high.abs());
+        let small = step < 1e-4 && largest < 1e-2;
+        if value.abs() >= 1e5 || (small && value != 0.0) {
             return format!("{value:.1e}{unit}");
         }
-        let decimals = (-step.log10().floor()).clamp(0.0, 4.0) as usize;
+        let decimals = if small { 0.0 } else { (-step.log10().floor()).clamp(0.0, 8.0) } as usize;
         format!("{value:.decimals$}{unit}")
     }
 
@@ -106,4 +109,29 @@ fn nice_step(span: f64, count: u32) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= rough * 0.999);
     factor.unwrap_or(10.0) * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(low: f64, high: f64) -> Vec<String> {
+        let axis = Axis::of_values([low, high].into_iter(), Scale::Plain);
+        axis.ticks().map(|tick| axis.text(tick)).collect()
+    }
+
+    #[test]
+    fn ticks_differ_in_their_text() {
+        assert_eq!(ticks(0.0, 3e-4), ["0", "5.0e-5", "1.0e-4", "1.5e-4", "2.0e-4", "2.5e-4", "3.0e-4"]);
+        assert_eq!(ticks(1.0, 4.0), ["1.0", "1.5", "2.0", "2.5", "3.0", "3.5", "4.0"]);
+        // Two structural similarities.
+        assert_eq!(
+            ticks(0.85181, 0.85184),
+            ["0.851810", "0.851815", "0.851820", "0.851825", "0.851830", "0.851835", "0.851840"]
+        );
+        for (low, high) in [(0.85181, 0.85183), (20.9401, 20.9404), (1e-7, 3e-7), (0.0, 1e7), (99_999.0, 99_999.1)] {
+            let texts = ticks(low, high);
+            assert!(texts.windows(2).all(|pair| pair[0] != pair[1]), "{texts:?}");
+        }
+    }
 }

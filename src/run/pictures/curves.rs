@@ -33,17 +33,17 @@ struct Plot<'a> {
     scale: Scale,
     /// Whether the horizontal axis has powers of 10 instead of epochs.
     powers: bool,
-    /// Index of the best epoch. It is marked, and the legend shows its values.
-    best: Option<usize>,
+    /// Index and name of the marked point: the best epoch or the suggested rate. The legend shows the values of the best epoch.
+    marked: Option<(usize, &'a str)>,
     left: f32,
     width: f32,
 }
 
-/// The loss over the learning rate in a learning-rate range test.
+/// The loss over the learning rate in a learning-rate range test. The suggested rate is marked.
 ///
 /// # Errors
 /// When there are no points.
-pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
+pub fn lr_picture(points: &[LrPoint], suggested: Option<f64>) -> Result<RgbImage, PictureError> {
     if points.is_empty() {
         return Err(PictureError::Empty { what: "the learning rate's curve" });
     }
@@ -61,7 +61,7 @@ pub fn lr_picture(points: &[LrPoint]) -> Result<RgbImage, PictureError> {
         series: vec![line("batch", palette::LINE, |p| p.loss), line("smoothed", palette::BLUE, |p| p.smoothed)],
         scale: Scale::Plain,
         powers: true,
-        best: None,
+        marked: points.iter().position(|point| Some(point.lr) == suggested).map(|place| (place, "suggested")),
         left: 0.0,
         width: WIDTH,
     };
@@ -104,7 +104,7 @@ fn draw_curves(
         let color = COLORS[index % COLORS.len()];
         Series { name, color, values: rows.iter().map(value).collect() }
     }
-    let best = rows.iter().position(|row| Some(row.epoch) == best);
+    let marked = rows.iter().position(|row| Some(row.epoch) == best).map(|place| (place, "best"));
     let half = if panel.is_some() { WIDTH / 2.0 } else { WIDTH };
     let loss = Plot {
         title: "Loss",
@@ -112,7 +112,7 @@ fn draw_curves(
         series: vec![series(rows, 0, "training", &|r| r.train_loss), series(rows, 1, "validation", &|r| r.val_loss)],
         scale: Scale::Loss,
         powers: false,
-        best,
+        marked,
         left: 0.0,
         width: half,
     };
@@ -129,7 +129,7 @@ fn draw_curves(
             series: lines,
             scale: Scale::of(panel.unit()),
             powers: false,
-            best,
+            marked,
             left: half,
             width: half,
         };
@@ -151,11 +151,12 @@ impl Plot<'_> {
         let title = TextStyle::new(TITLE, palette::INK, Anchor::Start);
         canvas.text(self.title, frame.left, 44.0, title);
         self.draw_axes(canvas, &frame);
-        if let Some(best) = self.best.filter(|_| epochs.len() > 1) {
-            let x = frame.at_x(epochs[best]);
+        if let Some((place, name)) = self.marked.filter(|_| epochs.len() > 1) {
+            let x = frame.at_x(epochs[place]);
             canvas.line(&[(x, frame.top), (x, frame.bottom)], 3.0, palette::LINE);
             let faint = TextStyle::new(LABEL, palette::FAINT, Anchor::Middle);
-            canvas.text("best", x.clamp(frame.left + 30.0, frame.right - 30.0), frame.top - 14.0, faint);
+            let half = canvas.text_width(name, LABEL) / 2.0;
+            canvas.text(name, x.clamp(frame.left + half, frame.right - half), frame.top - 14.0, faint);
         }
         for series in &self.series {
             frame.draw_series(canvas, epochs, series);
@@ -186,7 +187,7 @@ impl Plot<'_> {
 
     /// The name of a series and its value at the best epoch. In a range test the name alone: the last loss has no meaning.
     fn legend(&self, series: &Series<'_>) -> String {
-        let shown = self.best.map_or(series.values.last(), |best| series.values.get(best));
+        let shown = self.marked.map_or(series.values.last(), |(place, _)| series.values.get(place));
         let shown = shown.copied().unwrap_or(f64::NAN);
         match self.scale {
             _ if self.powers => series.name.to_owned(),
@@ -283,14 +284,16 @@ mod tests {
 
     /// The batch at which the loss explodes is drawn at the edge.
     #[test]
-    fn a_loss_that_explodes_is_drawn_at_the_edge() {
-        let picture = |last: f64| {
+    fn a_loss_that_explodes_is_drawn_at_the_edge_and_the_suggested_rate_is_marked() {
+        let picture = |last: f64, suggested| {
             let loss = |i: i32| if i < 11 { 1.0 } else { last };
             let points: Vec<_> =
                 (0..12).map(|i| LrPoint { lr: 10f64.powi(i - 12), loss: loss(i), smoothed: loss(i) }).collect();
-            lr_picture(&points).expect("a picture")
+            lr_picture(&points, suggested).expect("a picture")
         };
-        assert!(picture(1e9) == picture(2.0), "at twice the first loss");
-        assert!(picture(2.0) != picture(1.0));
+        assert!(picture(1e9, None) == picture(2.0, None), "at twice the first loss");
+        assert!(picture(2.0, None) != picture(1.0, None));
+        assert!(picture(2.0, None) == picture(2.0, Some(0.5)), "no point has this rate");
+        assert!(picture(2.0, None) != picture(2.0, Some(1e-12)), "the suggested rate is marked");
     }
 }
