@@ -35,13 +35,13 @@ fn scores_of(runs: &[Record]) -> Vec<Score> {
 
 /// Cells of a column. The best is marked if the score has a better direction.
 fn column(values: &[Option<f64>], direction: f64, text: impl Fn(f64) -> String) -> Vec<Cell> {
-    let good = |v: &Option<f64>| v.filter(|v| v.is_finite()).map(|v| v * direction);
-    let best = values.iter().filter_map(good).fold(f64::NEG_INFINITY, f64::max);
-    let alike = values.iter().filter_map(good).all(|v| v == best);
-    let cell = |v: &Option<f64>| Cell {
-        text: v.map_or("–".into(), &text),
-        best: direction != 0.0 && !alike && good(v) == Some(best),
-        bar: None,
+    let good = || values.iter().flatten().copied().filter(|v| v.is_finite());
+    let best = good().max_by(|a, b| (a * direction).total_cmp(&(b * direction))).map(&text);
+    // Values that read alike are alike.
+    let alike = good().all(|v| Some(text(v)) == best);
+    let cell = |v: &Option<f64>| {
+        let text = v.map_or("–".into(), &text);
+        Cell { best: direction != 0.0 && !alike && best.as_ref() == Some(&text), text, bar: None }
     };
     values.iter().map(cell).collect()
 }

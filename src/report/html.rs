@@ -1,5 +1,6 @@
 //! Pieces of HTML. All text from outside passes through [`escaped`].
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -110,14 +111,20 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
     html
 }
 
+/// Most photographs in a row that are seen side by side on a phone, if small. Rows of more scroll there.
+const SIDE_BY_SIDE: usize = 4;
+
 /// A picture as wide as the page, or in its native size in a box that scrolls. `id` is unique on the page.
 ///
 /// A figure that names its photographs is drawn twice from one copy: the whole with a lightness that suits the page,
 /// and above it the photographs as they are.
 pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String {
     let (uri, alt, caption) = (data_uri(png), escaped(alt), escaped(caption));
+    let mut few = "";
     let image = match photographs(png) {
         Some(([width, height], places)) if !places.is_empty() => {
+            let columns: BTreeSet<u32> = places.iter().map(|place| place.x).collect();
+            few = if columns.len() <= SIDE_BY_SIDE { " few" } else { "" };
             let rect = |Place { x, y, width, height }: Place| {
                 format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>")
             };
@@ -132,7 +139,7 @@ pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String 
         _ => format!("<img src=\"{uri}\" alt=\"{alt}\">"),
     };
     format!(
-        "<figure class=\"picture\"><label><input type=\"checkbox\"> full size</label>\
+        "<figure class=\"picture{few}\"><label><input type=\"checkbox\"> full size</label>\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{alt}\">{image}</div>\
          <figcaption>{caption}</figcaption></figure>\n"
     )

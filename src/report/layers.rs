@@ -58,6 +58,8 @@ pub(super) fn strips(rows: &[LayerRow]) -> String {
     let first = |layer: &str| rows.iter().find(|row| row.layer == layer).map_or(f64::NAN, |row| row.weight_norm);
     let growth = |row: &LayerRow| Some(row.weight_norm / first(&row.layer)).filter(|v| v.is_finite());
     let (least, most) = range(rows.iter().filter_map(growth));
+    // A growth of some thousandths is none: it stays pale.
+    let most = most.max(least + 0.1);
     let place = |v: f64, low: f64, high: f64| if high > low { (v - low) / (high - low) } else { 0.0 };
     let strips = [
         Strip {
@@ -176,6 +178,11 @@ mod tests {
             assert!(html.contains(part), "{part} in {html}");
         }
         assert_eq!(strips(&[]), "");
+        let still = [row(1, "conv1", [2.0, 0.2], None), row(2, "conv1", [2.002, 0.3], None)];
+        let html = strips(&still);
+        for part in ["style=\"--s:0.01\"><title>conv1, epoch 2: 1.001", "<span>1.00 <i class=\"ramp\"></i> 1.10"] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
     }
 
     #[test]

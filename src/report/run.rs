@@ -236,9 +236,10 @@ fn softened(run: &Record) -> String {
     if names.is_empty() {
         return String::new();
     }
+    let (they, make, them) = if names.len() == 1 { ("It", "makes", "it") } else { ("They", "make", "them") };
     let names = names.join(", ");
     format!(
-        "<p class=\"note\">Trained with {names}: training loss and accuracy are measured with it, those of the validation without.</p>\n"
+        "<p class=\"note\">Trained with {names}. {they} {make} training values worse; validation is measured without {them}.</p>\n"
     )
 }
 
@@ -274,7 +275,7 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
     page.heading(level, "Most confident errors");
     page.add(
         "<p>Validation images that the model was most sure of, and wrong about, after its best epoch: each as its file has it, \
-         and as the network sees it. <span class=\"screen\">Click a pair to enlarge it.</span></p>\n",
+         and as the network sees it. <span class=\"screen\">Click a pair, or press the space bar on it, to enlarge it; the same shrinks it.</span></p>\n",
     );
     page.add("<div class=\"errors\">\n");
     for (index, (Mistake { image, truth, prediction, probability, .. }, [png, seen])) in run.mistakes.iter().enumerate()
