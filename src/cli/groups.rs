@@ -127,13 +127,13 @@ pub(super) fn examples(task: &str) -> String {
     let lines: &[&str] = match task {
         "classify" => &[
             "train classify                                  built-in scenes, no data needed",
-            "train classify --data photos --image-size 64    a folder with a folder per class",
+            "train classify --data photos                    a folder with a folder per class",
             "train classify --data photos --model cnn        a small network, for a processor",
             "train classify --data photos --init resnet18.pth --lr 1e-4 --augment light",
         ],
         "multi-label" => &[
             "train multi-label                               built-in scenes, no data needed",
-            "train multi-label --data labels.csv --image-size 64 --positive-weights balanced",
+            "train multi-label --data labels.csv --positive-weights balanced",
         ],
         "segment" => &[
             "train segment --base 16 --lr 1e-3               built-in streets, no data needed",

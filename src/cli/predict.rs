@@ -34,8 +34,9 @@ pub(super) struct Args {
     /// Average the predictions for each image and its mirror image (flips at test time)
     #[arg(long)]
     tta: bool,
-    /// Write a picture of what the network looks at in each image: gradcam, the parts that decide about a class; occlusion, the
-    /// parts that it needs (not for segment); features, what its layers compute. For classify, multi-label and segment
+    /// Write a picture of what the network looks at in each image: gradcam (unless another method is named), the parts that
+    /// decide about a class; occlusion, the parts that it needs (not for segment); features, what its layers compute. For classify,
+    /// multi-label and segment
     #[arg(long, value_name = "METHOD", num_args = 0..=1, default_missing_value = "gradcam", value_parser = choice::<Method>())]
     explain: Option<Method>,
     /// Class that --explain is about [default: the most probable one of each image]

@@ -85,7 +85,7 @@ macro_rules! task_settings {
                 limit: usize,
                 /// Fetch nothing: published weights must be in a folder of this machine [default: false]
                 offline: bool,
-                /// Learning rate over the run; with --data the fixed default is constant [default: cosine]
+                /// Learning rate over the run; constant with --data where it is not chosen [default: cosine]
                 schedule: $crate::train::Schedule,
                 /// Epochs at the start over which the learning rate rises linearly; after --head-epochs the rates of the encoder
                 /// rise the same way; with --finetune 0.5 unless given [default: 0.0]
