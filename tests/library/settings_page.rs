@@ -29,7 +29,7 @@ Every setting below is a flag of `train` and `lr-find`, and a key of a configura
 `batch_size = 16`. A flag overrides the file of `--config`, which overrides the default. A run's `config.toml` holds all settings.
 `train TASK --dry-run -v` prints each with its origin.
 
-With `--data`, `base`, `batch_size`, `lr`, `epochs`, `schedule`, `augment` and `class_weights` that are not given are chosen
+With `--data`, `image_size`, `base`, `batch_size`, `lr`, `epochs`, `schedule`, `augment` and `class_weights` that are not given are chosen
 from data and device ([guide](guide.md#4-training)). The tables have their fixed defaults, of `--auto false`, files of `--config` and built-in scenes.
 
 ```toml
