@@ -29,7 +29,7 @@ use self::record::{Record, TableRows, read_picture, sweep_table};
 use crate::interop::files::{FileError, write_new};
 use crate::run::RunError;
 use crate::run::names::names;
-use crate::run::sweep_facts::SweepFacts;
+use crate::run::sweep_facts::{SWEEP_FACTS, SweepFacts};
 use crate::run::task_card::TaskCard;
 
 /// Errors of reports.
@@ -188,18 +188,26 @@ impl Report {
         self.page.listed_heading(2, &format!("Sweep: {name}"));
         self.page.add(&table.html("Runs of the sweep, the best first"));
         let facts = SweepFacts::read(folder);
+        let numbers = folder.join(SWEEP_FACTS);
+        let is_damaged = facts.is_none() && numbers.symlink_metadata().is_ok();
         if let Some((score, rows)) = facts.and_then(|facts| facts.score.zip(facts.within_chance)) {
             self.page.push(format_args!("<p>{}</p>\n", escaped(rows.text(&score))));
         }
         let runs = table.rows.iter().flat_map(|row| row.last().into_iter().flat_map(|names| names.split_whitespace()));
-        let mut records = vec![];
+        let problem = format!("{} is damaged: it holds no scores of a sweep", numbers.display());
+        let (mut records, mut lost) = (vec![], if is_damaged { vec![problem] } else { vec![] });
         for name in runs.take(DRAWN) {
             let path = folder.join(name);
             if path.is_dir() {
                 records.push(Record::read(&path, name.to_owned(), &self.known)?);
+            } else {
+                lost.push(format!("{} is gone: the table of the sweep names it", path.display()));
             }
         }
-        self.damage.extend(records.iter().flat_map(|run| run.damage.iter().cloned()));
+        for line in &lost {
+            self.page.push(format_args!("<p class=\"note\">{}</p>\n", escaped(line)));
+        }
+        self.damage.extend(lost.into_iter().chain(records.iter().flat_map(|run| run.damage.iter().cloned())));
         match records.iter().filter(|run| !run.rows.is_empty()).count() {
             0 => {}
             1 => self.page.heading(3, "Curves"),

@@ -90,16 +90,26 @@ pub fn open_plain(path: &Path) -> Result<(File, u64), FileError> {
 /// # Errors
 /// When the file cannot be read, is longer, or is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
+    let not_text =
+        |_| FileError::reading(path, io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8"));
+    String::from_utf8(read_bytes(path, limit)?).map_err(not_text)
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// When the file cannot be read, or is longer.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let fail = |source| FileError::reading(path, source);
     let (file, length) = open_plain(path)?;
     if length > limit {
         let reason = format!("it has {length} bytes, more than the {limit} expected of such a file");
         return Err(fail(io::Error::new(ErrorKind::FileTooLarge, reason)));
     }
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     // `take` keeps the limit if the file grows while it is read.
-    file.take(limit).read_to_string(&mut text).map_err(fail)?;
-    Ok(text)
+    file.take(limit).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
 }
 
 /// Replaces the content of `path` by the output of `fill`, all or nothing. The bytes go to a temporary file in the same

@@ -7,9 +7,10 @@ use std::path::Path;
 use super::ReportError;
 use super::commands::{Place, commands, resumption};
 use super::html::{self, JPEG, Row};
-use crate::interop::files::{FileError, open_plain, read_text};
+use crate::interop::files::{FileError, open_plain, read_bytes, read_text};
 use crate::run::confusion::ConfusionMatrix;
 use crate::run::facts::RunFacts;
+use crate::run::folder::MAX_TABLE_BYTES;
 use crate::run::history::EpochRow;
 use crate::run::layers::LayerRow;
 use crate::run::mistakes::{self, Mistake};
@@ -61,21 +62,11 @@ impl Record {
     pub fn read(path: &Path, name: String, known: &[TaskCard]) -> Result<Self, ReportError> {
         let run = RunDir::open_unfinished(path)?;
         let confusion = run.read_confusion()?;
-        let with_picture = |mistake: Mistake| {
-            let read = |name: String| -> Result<Vec<u8>, ReportError> {
-                match is_plain(&name) {
-                    true => Ok(read_if_there(&run.path().join("errors").join(name))?.unwrap_or_default()),
-                    false => Ok(vec![]),
-                }
-            };
-            let pictures = [read(mistake.picture.clone())?, read(mistakes::seen(&mistake.picture))?];
-            Ok::<_, ReportError>((mistake, pictures))
-        };
         let confusion_picture = if confusion.is_none() { read_if_there(&run.confusion_path())? } else { None };
         // Damage is reported, and the undamaged files are still shown.
         let mut damage = run.damage();
         let facts = run.read_facts().ok().flatten();
-        let metrics = fs::read(run.metrics_path()).unwrap_or_default();
+        let metrics = read_bytes(&run.metrics_path(), MAX_TABLE_BYTES).unwrap_or_default();
         let mut rows = EpochRow::read_damaged(&metrics, &[]).0;
         let settings = settings(&run.config_path()).unwrap_or_else(|error| {
             damage.push(error.to_string());
@@ -89,6 +80,7 @@ impl Record {
                 *score = described.clone();
             }
         }
+        let mistakes = mistakes_of(&run, &mut damage)?;
         let tables = card.iter().flat_map(|card| &card.tables);
         let tables = tables
             .filter(|(file, _)| is_plain(file))
@@ -102,7 +94,7 @@ impl Record {
             damage,
             unfinished: run.is_unfinished(),
             confusion,
-            mistakes: mistakes::read(&run)?.into_iter().map(with_picture).collect::<Result<_, ReportError>>()?,
+            mistakes,
             trust: run.read_trust()?,
             reasons: reasons_of(&run.config_path()),
             defaults: facts.as_ref().map_or(vec![], |facts| defaults(&facts.task, has_data)),
@@ -168,6 +160,24 @@ impl Record {
     pub fn setting(&self, key: &str) -> &str {
         self.settings.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value)
     }
+}
+
+/// The most confident errors of a run with their pictures. `damage` gets the pictures that are gone.
+fn mistakes_of(run: &RunDir, damage: &mut Vec<String>) -> Result<Vec<(Mistake, [Vec<u8>; 2])>, ReportError> {
+    let folder = run.path().join("errors");
+    let read = |name: &str| match is_plain(name) {
+        true => Ok(read_if_there(&folder.join(name))?.unwrap_or_default()),
+        false => Ok::<_, ReportError>(vec![]),
+    };
+    let mut found = vec![];
+    for mistake in mistakes::read(run)? {
+        let pictures = [read(&mistake.picture)?, read(&mistakes::seen(&mistake.picture))?];
+        if pictures[0].is_empty() && is_plain(&mistake.picture) {
+            damage.push(format!("{} is damaged: it is gone", folder.join(&mistake.picture).display()));
+        }
+        found.push((mistake, pictures));
+    }
+    Ok(found)
 }
 
 /// Commands of the next steps of a run's verdict. Without a verdict: the command that continues the run.

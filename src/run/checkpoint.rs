@@ -1,13 +1,13 @@
 //! A checkpoint with its model card.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::card::{EPOCH, ModelCard, VAL_LOSS};
 use super::error::RunError;
-use super::folder::{METRICS, RunDir};
+use super::folder::{MAX_TABLE_BYTES, METRICS, RunDir};
 use super::history::EpochRow;
+use crate::interop::files::read_bytes;
 use crate::interop::safetensors::TensorFile;
 
 /// A checkpoint with its model card.
@@ -31,7 +31,7 @@ impl Checkpoint {
         let file = TensorFile::read(&path)?;
         let card = ModelCard::from_metadata(&file, &path)?;
         let table = path.with_file_name(METRICS);
-        let (rows, _) = EpochRow::read_damaged(&fs::read(&table).unwrap_or_default(), &[]);
+        let (rows, _) = EpochRow::read_damaged(&read_bytes(&table, MAX_TABLE_BYTES).unwrap_or_default(), &[]);
         if let Some(mark) = EpochMark::of(&file.metadata).filter(|mark| mark.contradicts(&rows)) {
             return Err(RunError::OtherRun { path, epoch: mark.epoch, loss: mark.val_loss, table });
         }

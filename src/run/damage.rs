@@ -1,22 +1,24 @@
 //! Search for damaged files of a run. It changes nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use super::card::EPOCH;
 use super::checkpoint::EpochMark;
 use super::facts::RunFacts;
-use super::folder::{CONFUSION, RunDir, TRUST};
+use super::folder::{CONFUSION, LAYERS, MAX_TABLE_BYTES, RunDir, TRUST};
 use super::history::EpochRow;
+use super::layers::LayerRow;
 use super::resume::Header;
 use super::score::Score;
+use super::trust::Trust;
 use crate::data::digest;
+use crate::interop::files::{read_bytes, read_text};
 use crate::interop::safetensors::read_metadata;
 
 /// Files of results that a run writes at its end, or after its best epoch.
-const RESULTS: [&str; 7] =
-    [CONFUSION, TRUST, "iou.csv", "errors/errors.csv", "samples.png", "confusion.png", "gradcam.png"];
+const RESULTS: [&str; 8] =
+    [CONFUSION, TRUST, "iou.csv", "classes.csv", "errors/errors.csv", "samples.png", "confusion.png", "gradcam.png"];
 
 /// The digest of a text file of a run, as in `run.json`.
 pub fn text_digest(text: &str) -> String {
@@ -27,7 +29,7 @@ impl RunDir {
     /// The digests of the existing files of results, by name.
     pub(crate) fn result_digests(&self) -> BTreeMap<String, String> {
         let of = |name: &&str| {
-            let bytes = fs::read(self.path().join(name)).ok()?;
+            let bytes = read_bytes(&self.path().join(name), MAX_TABLE_BYTES).ok()?;
             Some(((*name).to_owned(), format!("{:016x}", digest(&bytes))))
         };
         RESULTS.iter().filter_map(of).collect()
@@ -39,6 +41,47 @@ impl RunDir {
         let entries = read_metadata(&path).ok()?;
         let classes: Vec<String> = serde_json::from_str(entries.get("classes")?).ok()?;
         (classes != facts.outputs).then(|| format!("its outputs are not the classes of {}", path.display()))
+    }
+
+    /// The problem of each file of results that is not the one with the digest that the run kept, by name. A resumed run has removed them.
+    fn other_results(&self, facts: &RunFacts) -> Vec<(String, String)> {
+        let results = self.result_digests();
+        let problem = |(name, kept): (&String, &String)| match results.get(name) {
+            Some(found) if found == kept => None,
+            Some(_) => Some((name.clone(), "it is not the file that the run wrote".to_owned())),
+            None if self.is_unfinished() => None,
+            None => Some((
+                name.clone(),
+                absence(read_bytes(&self.path().join(name), MAX_TABLE_BYTES).err().map(|error| error.source)),
+            )),
+        };
+        facts.result_digests.iter().filter_map(problem).collect()
+    }
+
+    /// The problem of a file of scores or layers that is there and cannot be read. The last line of `layers.csv` of a live run may be cut.
+    fn unreadable_results(&self) -> Vec<(String, String)> {
+        let text = |name: &str| {
+            read_bytes(&self.path().join(name), MAX_TABLE_BYTES)
+                .ok()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let trust = text(TRUST).and_then(|text| serde_json::from_str::<Trust>(&text).err());
+        let layers = text(LAYERS).filter(|text| !self.is_unfinished() || text.ends_with('\n'));
+        let rows =
+            |text: String| csv::Reader::from_reader(text.as_bytes()).deserialize::<LayerRow>().find_map(Result::err);
+        let layers = layers.and_then(rows).map(|error| (LAYERS.to_owned(), error.to_string()));
+        trust.map(|error| (TRUST.to_owned(), error.to_string())).into_iter().chain(layers).collect()
+    }
+
+    /// The first problem of each file of results, by name.
+    fn damaged_results(&self, facts: Option<&RunFacts>) -> Vec<(String, String)> {
+        let mut found = facts.map_or(vec![], |facts| self.other_results(facts));
+        for (name, problem) in self.unreadable_results() {
+            if found.iter().all(|(known, _)| *known != name) {
+                found.push((name, problem));
+            }
+        }
+        found
     }
 
     /// A line for each file of the run that is damaged or missing. The line begins with the file's path.
@@ -57,13 +100,8 @@ impl RunDir {
         if let Some(problem) = facts.as_ref().and_then(|facts| self.other_outputs(facts)) {
             add("run.json", problem);
         }
-        let results = self.result_digests();
-        for (name, kept) in facts.iter().flat_map(|facts| &facts.result_digests) {
-            if results.get(name).is_some_and(|found| found != kept) {
-                add(name, "it is not the file that the run wrote".into());
-            }
-        }
-        let settings = fs::read_to_string(self.config_path()).unwrap_or_default();
+        self.damaged_results(facts.as_ref()).into_iter().for_each(|(name, problem)| add(&name, problem));
+        let settings = read_text(&self.config_path(), 1 << 20).unwrap_or_default();
         let kept = facts.as_ref().and_then(|facts| facts.settings_digest.clone());
         if kept.is_some_and(|kept| kept != text_digest(&settings)) {
             add("config.toml", "it differs from the settings of the run".into());
@@ -72,9 +110,9 @@ impl RunDir {
         // Read before the table, because a live run extends the table first.
         let state = Some(self.state_path()).filter(|state| state.exists());
         let kept_state = state.as_deref().map(Header::read).unwrap_or_default();
-        let metrics = fs::read(self.metrics_path());
-        let denied = metrics.as_ref().err().filter(|error| error.kind() != ErrorKind::NotFound);
-        let denied = denied.map(|error| format!("it cannot be read: {error}"));
+        let metrics = read_bytes(&self.metrics_path(), MAX_TABLE_BYTES);
+        let denied = metrics.as_ref().err().filter(|error| error.source.kind() != ErrorKind::NotFound);
+        let denied = denied.map(|error| format!("it cannot be read: {}", error.source));
         let metrics = metrics.unwrap_or_default();
         let (rows, unreadable) = EpochRow::read_damaged(&metrics, &known);
         let epoch = |path| read_metadata(path).ok().and_then(|entries| entries.get(EPOCH)?.parse::<u32>().ok());
@@ -106,6 +144,14 @@ impl RunDir {
             add(&name, "it holds no position of the run".into());
         }
         found
+    }
+}
+
+/// The reason why a file is not there, or not read.
+fn absence(error: Option<io::Error>) -> String {
+    match error {
+        Some(error) if error.kind() != ErrorKind::NotFound => format!("it cannot be read: {error}"),
+        _ => "it is gone".into(),
     }
 }
 

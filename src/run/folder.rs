@@ -47,7 +47,7 @@ pub(super) const CONFUSION: &str = "confusion.csv";
 pub(super) const EVENTS: &str = "events.out.tfevents.shadegrad";
 
 /// Largest table of a run, in bytes. A confusion matrix of 1000 classes has 4 MB.
-const MAX_TABLE_BYTES: u64 = 1 << 26;
+pub(crate) const MAX_TABLE_BYTES: u64 = 1 << 26;
 
 /// The folder of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use std::path::Path;
 use super::card::{EPOCH, ModelCard};
 use super::checkpoint::EpochMark;
 use super::error::{RunError, Unresumable};
-use super::folder::RunDir;
+use super::folder::{MAX_TABLE_BYTES, RunDir};
 use super::history::EpochRow;
 use super::resume::Kept;
 use super::score::Score;
-use crate::interop::files::{FileError, write_atomic};
+use crate::interop::files::{FileError, read_bytes, write_atomic};
 use crate::interop::safetensors::TensorFile;
 
 /// Rows and repairs of a resumed run.
@@ -56,7 +56,7 @@ impl RunDir {
     /// The finished epochs: those stored beside the position, else those of `metrics.csv`.
     fn kept_rows(&self, kept: &Kept, known: &[Score], notes: &mut Vec<String>) -> Result<Vec<EpochRow>, RunError> {
         let path = self.metrics_path();
-        let found = fs::read(&path);
+        let found = read_bytes(&path, MAX_TABLE_BYTES);
         let done = kept.position.epoch.saturating_sub(1);
         if let Some(epochs) = &kept.origin.epochs {
             let rows = EpochRow::read_csv(epochs.as_bytes(), known).ok().filter(|rows| rows.len() == done);
@@ -66,13 +66,13 @@ impl RunDir {
             if !found.as_ref().is_ok_and(|found| found.starts_with(epochs.as_bytes())) {
                 let problem = match &found {
                     Ok(bytes) => EpochRow::read_damaged(bytes, known).1.unwrap_or("its values were changed".into()),
-                    Err(error) => error.to_string(),
+                    Err(error) => error.source.to_string(),
                 };
                 notes.push(format!("metrics.csv is damaged ({problem}): its {done} epochs are restored"));
             }
             return Ok(rows);
         }
-        let bytes = found.map_err(|e| FileError::reading(&path, e))?;
+        let bytes = found?;
         let (mut rows, problem) = EpochRow::read_damaged(&bytes, known);
         rows.retain(|row| (row.epoch as usize) <= done);
         if rows.len() == done {

@@ -334,3 +334,43 @@ fn results_that_a_run_did_not_write_are_named() {
     let told = place.run("report run --out swapped.html").fine();
     assert!(told.stderr.contains("run/run.json is damaged: its outputs are not the classes of"), "{}", told.stderr);
 }
+
+/// A file that a report would show and cannot is named in the report and on the console.
+#[test]
+fn files_that_a_report_cannot_show_are_named() {
+    let place = Place::new();
+    let scenes = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --epochs 1";
+    place.run(&format!("{scenes} --out run")).fine();
+    let said = |name: &str, problem: &str| {
+        let told = place.run(&format!("report run --out {}.html", name.replace('/', "-"))).fine();
+        let words = format!("run/{name} is damaged: {problem}");
+        assert!(told.stderr.contains(&words), "{words}: {}", told.stderr);
+        let page = String::from_utf8(place.bytes(&format!("{}.html", name.replace('/', "-")))).expect("UTF-8");
+        assert!(page.contains(&words), "{name}");
+    };
+    for name in ["trust.json", "iou.csv", "samples.png"] {
+        let own = place.bytes(&format!("run/{name}"));
+        std::fs::remove_file(place.path(&format!("run/{name}"))).expect("removes");
+        said(name, "it is gone");
+        place.write(&format!("run/{name}"), own);
+    }
+    // Not among the results whose digests the run keeps, because each epoch adds rows.
+    let own = place.bytes("run/layers.csv");
+    place.write("run/layers.csv", "epoch,layer\n1,conv1\n");
+    said("layers.csv", "CSV deserialize error");
+    place.write("run/layers.csv", own);
+    // A file of another size is not read.
+    let own = place.bytes("run/metrics.csv");
+    let file = std::fs::OpenOptions::new().write(true).open(place.path("run/metrics.csv")).expect("opens");
+    file.set_len(3 << 30).expect("grows");
+    said("metrics.csv", "it cannot be read: it has 3221225472 bytes");
+    place.write("run/metrics.csv", own);
+    // A run of an earlier version keeps no digests.
+    let facts = String::from_utf8(place.bytes("run/run.json")).expect("UTF-8");
+    let mut json: serde_json::Value = serde_json::from_str(&facts).expect("JSON");
+    json.as_object_mut().expect("an object").remove("result_digests");
+    place.write("run/run.json", json.to_string());
+    place.write("run/trust.json", "{ half");
+    let told = place.run("report run --out half.html").fine();
+    assert!(told.stderr.contains("run/trust.json is damaged: "), "{}", told.stderr);
+}
