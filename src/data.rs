@@ -32,6 +32,7 @@ mod channels;
 pub mod check;
 mod cifar;
 mod class_depths;
+mod class_names;
 mod class_walk;
 mod clue;
 pub mod color;

@@ -17,9 +17,10 @@ use super::list_tables;
 use super::listing::{relative, stem_of};
 use super::lists::ListFile;
 use super::parts::{Part, part_of_list};
+use super::unused_lists;
 
 /// Refuses lists of the set at `root` that put an image into another part than the set does. Lists that agree are left
-/// out. `parts` gives the images with their parts. It is called only if there are lists other than those that divided
+/// out, and so are files named as lists that are not read. `parts` gives the images with their parts. It is called only if there are lists other than those that divided
 /// the set.
 ///
 /// # Errors
@@ -33,6 +34,7 @@ pub(crate) fn require(
     let lists = list_tables::all(root, sought).into_iter();
     let others: Vec<ListFile> = lists.filter(|list| !decisions.lists.contains(&relative(root, &list.path))).collect();
     if others.is_empty() {
+        unused_lists::report_unread(root, decisions);
         return Ok(());
     }
     let parts = parts();
@@ -67,6 +69,7 @@ pub(crate) fn require(
             decisions.left_out.push(LeftOut::new(&list.path, Why::RepeatsDivision));
         }
     }
+    unused_lists::report_unread(root, decisions);
     Ok(())
 }
 

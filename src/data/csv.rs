@@ -161,7 +161,7 @@ fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &Ope
     let depth = Arc::new(SampleDepth::default());
     // A test table without labels is not read, so its images would count as unlisted.
     if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
-        decisions.left_out.extend(unlisted(rows.iter().map(|row| row.path.as_path()))?);
+        decisions.left_out.extend(unlisted(folder_of(table), rows.iter().map(|row| row.path.as_path()))?);
     }
     let rows = by_lists(table, rows, &mut decisions)?;
     let classes: Arc<[String]> = class_names(&rows).into();

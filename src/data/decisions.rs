@@ -45,7 +45,7 @@ pub struct Decisions {
 pub struct TableColumns {
     /// The column of files.
     pub path: String,
-    /// The column of labels; `None` if each class has a column.
+    /// The column of labels or masks; `None` if each class has a column.
     pub label: Option<String>,
 }
 
@@ -101,6 +101,8 @@ pub enum Why {
     System,
     /// A list or table that names images of the set, in a place or form that is not read.
     UnusedList,
+    /// A file with the name of a list of parts, in a form that is not read.
+    UnreadList,
     /// A list that repeats the division that the set already has.
     RepeatsDivision,
     /// A list or table that pairs images and masks as another one does.
@@ -142,6 +144,9 @@ impl fmt::Display for Why {
             Why::System => "folders of the system (thumbnails, recycle bins)",
             Why::UnusedList => {
                 "files that name images of this set and are not used (lists of parts are train.txt and val.txt)"
+            }
+            Why::UnreadList => {
+                "files named as lists of parts that are not read (lists of parts are train.txt and val.txt)"
             }
             Why::RepeatsDivision => "lists that divide the set as it is divided already",
             Why::RepeatsPairs => "lists of pairs that agree with others",

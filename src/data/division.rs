@@ -3,6 +3,7 @@
 //! | file | reading |
 //! |---|---|
 //! | `split.json`: `{"train": ["a.png"], "val": ["b.png"]}` | the names of each part; of an entry in brackets, the first value is the name |
+//! | `{"train": [{"image": "a.png"}], …}` | of each object the name of the image, and of the mask if there is one |
 //! | `split.json`: `{"a.png": "train", "b.png": "val"}` | the part of each name |
 //! | `split.yaml` | as `split.json` |
 //! | `split.csv`: a column of names, a column of `train`, `val` and `test` | the part of each row |
@@ -23,15 +24,16 @@ use super::DataError;
 use super::folds;
 use super::list_index::{Index, Match};
 use super::listing::{Walk, is_image, is_table, stem_of};
-use super::lists::{self, ListFile, Unit};
+use super::lists::{self, ListFile, PairColumns, Unit};
 use super::names;
-use super::pair_columns::{FileColumns, Named};
+use super::pair_columns::{self, FileColumns, Named};
 use super::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_in_name, part_of, part_of_list, words_of};
+use super::reading::{Role, role_in};
 use super::records::{Entries, PATH_NAMES, TableText, flagged_part, part_of_value};
 use super::text::{read_text, require_right, start_of};
 
 /// Words in the name of a file that divides a set.
-const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
+pub(super) const DIVISIONS: [&str; 7] = ["split", "splits", "division", "partition", "partitions", "subset", "subsets"];
 /// Largest file whose keys are read, in bytes.
 const LARGEST: u64 = 16 << 20;
 /// Bytes of a table in which its columns are sought.
@@ -161,8 +163,9 @@ pub(super) fn of_table(path: &Path, text: &str, named: Named<'_>) -> Option<Vec<
 /// Where its form is not read.
 fn lists_of(path: &Path, text: &str, named: Named<'_>) -> Result<Vec<ListFile>, DataError> {
     let is_yaml = has_ending(path, &["yaml", "yml"]);
+    let mut columns = None;
     let (unit, rows) = match (has_ending(path, &["json"]), is_yaml) {
-        (false, false) => (Unit::Line, rows_of_table(path, text, named)?),
+        (false, false) => (Unit::Line, rows_of_table(path, text, named, &mut columns)?),
         (_, true) => (Unit::Name, serde_saphyr::from_str(text).ok().and_then(rows_of_entries)),
         (true, _) => (Unit::Name, serde_json::from_str(text).ok().and_then(rows_of_entries)),
     };
@@ -175,7 +178,7 @@ fn lists_of(path: &Path, text: &str, named: Named<'_>) -> Result<Vec<ListFile>, 
     let of = |wanted: Part| {
         let own = rows.iter().filter(|(part, ..)| *part == wanted);
         let lines: Vec<_> = own.map(|(_, line, name)| (*line, name.clone())).collect();
-        ListFile { path: path.to_path_buf(), part: wanted, lines, unit }
+        ListFile { path: path.to_path_buf(), part: wanted, lines, unit, columns: columns.clone() }
     };
     let lists = [Part::Train, Part::Val, Part::Test].map(of);
     Ok(lists.into_iter().filter(|list| !list.lines.is_empty()).collect())
@@ -198,7 +201,11 @@ fn rows_of_entries(Entries(entries): Entries) -> Option<Vec<Row>> {
             Value::Array(names) => {
                 let part = part_in_name(&key)?;
                 for (at, name) in names.into_iter().enumerate() {
-                    let name = if let Value::Array(fields) = name { first_of(&fields)? } else { name };
+                    let name = match name {
+                        Value::Array(fields) => first_of(&fields)?,
+                        Value::Object(fields) => of_fields(&fields)?,
+                        name => name,
+                    };
                     let name = name.as_str().map(str::to_owned).or_else(|| Some(name.as_u64()?.to_string()))?;
                     rows.push((part, at + 1, name));
                 }
@@ -222,9 +229,25 @@ fn first_of(fields: &[Value]) -> Option<Value> {
     }
 }
 
+/// The image that an object names, with a tab and its mask if it names one too: `{"image": "a.png", "label": "masks/a.png"}`.
+fn of_fields(fields: &serde_json::Map<String, Value>) -> Option<Value> {
+    let texts = || fields.iter().filter_map(|(key, value)| Some((key, value.as_str()?)));
+    let is_image_key = |key: &str| PATH_NAMES.iter().any(|known| known.eq_ignore_ascii_case(key));
+    let (_, image) = texts().find(|(key, _)| is_image_key(key))?;
+    let is_mask = |key: &str, text: &str| role_in(key) == Some(Role::Mask) && is_image(Path::new(text));
+    let mask = texts().find(|(key, text)| is_mask(key, text));
+    Some(Value::String(mask.map_or_else(|| image.to_owned(), |(_, mask)| format!("{image}\t{mask}"))))
+}
+
 /// The rows of a table with a column that names images, possibly one of their masks, and one of parts. `None` if the
-/// table has none or several of these columns, such as columns that name different images.
-fn rows_of_table(path: &Path, text: &str, named: Named<'_>) -> Result<Option<Vec<Row>>, DataError> {
+/// table has none or several of these columns, such as columns that name different images. `columns_of_pairs` gets the
+/// columns of images and masks.
+fn rows_of_table(
+    path: &Path,
+    text: &str,
+    named: Named<'_>,
+    columns_of_pairs: &mut Option<PairColumns>,
+) -> Result<Option<Vec<Row>>, DataError> {
     let index = named.index;
     let records = TableText::new(path, text).records()?;
     let Some(first) = records.first() else { return Ok(None) };
@@ -257,6 +280,7 @@ fn rows_of_table(path: &Path, text: &str, named: Named<'_>) -> Result<Option<Vec
     let is_row =
         is_image(Path::new(name_cell)) || (part_of(&part_cell.to_lowercase()).is_some() && !are_flags(&records, at));
     let has_header = index.find(name_cell) == Match::None && !is_row;
+    *columns_of_pairs = pair.and_then(|pair| pair_columns::described(&pair, Some(first).filter(|_| has_header)));
     let rows = records.iter().skip(usize::from(has_header)).map(|record| {
         let line = record.position().map_or(0, csv::Position::line) as usize;
         let names: Vec<&str> =

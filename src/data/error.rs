@@ -71,7 +71,7 @@ pub enum DataError {
         classes: Vec<String>,
     },
     /// A class that the training part lacks.
-    #[error("class '{class}' is in {} but not in {}; {}", present.display(), absent.display(), nearly(near.as_deref()))]
+    #[error("class '{class}' is in {} but not in {}; {}", present.display(), absent.display(), remedy(class, near.as_deref()))]
     ClassMismatch {
         /// Name of the class.
         class: String,
@@ -336,9 +336,13 @@ fn list(bad: &[BadImage]) -> String {
 }
 
 /// The remedy for a class that the training part lacks, and the class there with almost the same name.
-fn nearly(near: Option<&str>) -> String {
+fn remedy(class: &str, near: Option<&str>) -> String {
+    const IMAGES: [&str; 5] = ["images", "image", "imgs", "img", "pictures"];
     match near {
         Some(near) => format!("which has '{near}'; give both one name"),
+        None if IMAGES.contains(&class) => {
+            "by its name it holds images of all classes: sort them into a folder for each class".into()
+        }
         None => "add training images of it or remove it".into(),
     }
 }

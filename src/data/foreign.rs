@@ -96,12 +96,17 @@ const KINDS: [Kind; 22] = [
         TABLE,
         "draw the shapes as a mask with `gdal_rasterize`, one PNG an image",
     ),
-    (Json(&[&["imagePath", "shapes"]]), "is LabelMe's JSON of shapes", TABLE, "correct it, or write the masks as PNG"),
+    (
+        Json(&[&["imagePath", "shapes"]]),
+        "is LabelMe's JSON of shapes",
+        TABLE,
+        "give the folder that holds it and its image; there, correct it: it may be cut off",
+    ),
     (
         Json(&[&["annotations", "images", "categories"]]),
         "is COCO's JSON of objects",
         TABLE,
-        "correct it, or write the masks as PNG: it may be cut off",
+        "give the folder that holds it and its images; there, correct it: it may be cut off",
     ),
     (
         Json(&[&["annotations"], &["shapes"], &["segmentation"], &["polygon"], &["objects"]]),

@@ -3,7 +3,7 @@
 //! | file | reading |
 //! |---|---|
 //! | `train.csv`, `val.tsv` | the columns that name files: one of images, or one of images and one of masks |
-//! | `train.json` | an array of names |
+//! | `train.json` | an array of names, or of objects that name files |
 //! | `split.csv`, `split.json` | the parts of all names: see [`division`] |
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use super::pair_columns::{FileColumns, Named};
 use super::parts::{Part, part_in_name, part_of};
 use super::records::{TableText, lines_of_array};
 use super::text::read_text;
-use super::{DataError, disagree, division, folds, names};
+use super::{DataError, disagree, division, folds, names, pair_columns};
 
 /// The lists of the set at `root`: text lists ([`lists::find`]), else tables and arrays named after a part, else those
 /// in the file that divides the set.
@@ -187,7 +187,7 @@ fn named_after_parts(root: &Path) -> Result<Vec<ListFile>, DataError> {
         }
     }
     let read = |(part, path): (Part, PathBuf)| match path.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("json") => of_array(&path, part),
+        Some(extension) if extension.eq_ignore_ascii_case("json") => of_array(&path, part, files),
         _ => of_table(&path, part, files).map(Some),
     };
     named.into_iter().filter_map(|list| read(list).transpose()).collect()
@@ -210,12 +210,24 @@ fn require_part(part: Part, lists: &[ListFile]) -> Result<(), DataError> {
     }
 }
 
-/// An array of names; `None` for JSON of another form.
-fn of_array(path: &Path, part: Part) -> Result<Option<ListFile>, DataError> {
+/// An array of names, or of objects that name files; `None` for JSON of another form.
+fn of_array(path: &Path, part: Part, named: Named<'_>) -> Result<Option<ListFile>, DataError> {
     let text = read_text(path)?;
-    let Ok(names) = serde_json::from_str::<Vec<String>>(&text) else { return Ok(None) };
+    let Ok(names) = serde_json::from_str::<Vec<String>>(&text) else {
+        let Some(records) = records_of(path)? else { return Ok(None) };
+        return match named.columns(path, &records)? {
+            FileColumns::None => Ok(None),
+            _ => of_records(path, part, named, &records).map(|list| Some(of_objects(list))),
+        };
+    };
     let lines = names.into_iter().enumerate().map(|(at, name)| (at + 1, name)).collect();
-    Ok(Some(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Name }))
+    Ok(Some(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Name, columns: None }))
+}
+
+/// The list of a JSON array of objects, read as a table with a line of names above them.
+fn of_objects(list: ListFile) -> ListFile {
+    let lines = list.lines.into_iter().map(|(line, text)| (line - 1, text)).collect();
+    ListFile { lines, unit: Unit::Name, ..list }
 }
 
 /// A table as a list: its column of files, or its columns of images and masks with a tab between.
@@ -239,7 +251,8 @@ fn of_records(path: &Path, part: Part, named: Named<'_>, records: &[StringRecord
         (record.position().map_or(0, ::csv::Position::line) as usize, fields.join("\t"))
     };
     let lines = records.iter().skip(usize::from(has_header)).map(line).collect();
-    Ok(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Line })
+    let columns = pair_columns::described(&columns, records.first().filter(|_| has_header));
+    Ok(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Line, columns })
 }
 
 /// The error for a table of a part without a column of files, or with more than two.
@@ -329,12 +342,8 @@ pub(crate) fn undivided_pairs(root: &Path) -> Result<Option<ListFile>, DataError
             );
             return Err(DataError::malformed(&path, problem));
         }
-        let mut list = of_records(&path, Part::Train, named, &records)?;
-        if is_json(&path) {
-            list.unit = Unit::Name;
-            list.lines.iter_mut().for_each(|(line, _)| *line -= 1);
-        }
-        found = Some(list);
+        let list = of_records(&path, Part::Train, named, &records)?;
+        found = Some(if is_json(&path) { of_objects(list) } else { list });
     }
     Ok(found)
 }

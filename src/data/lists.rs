@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::decisions::Decisions;
+use super::decisions::{Decisions, TableColumns};
 use super::list_index::{Index, Match};
 use super::listing::{entries, is_image, name_of, relative, stem_of};
 use super::names::shortened;
@@ -20,6 +20,17 @@ pub(crate) struct ListFile {
     pub lines: Vec<(usize, String)>,
     /// The unit of the numbers.
     pub unit: Unit,
+    /// The columns of a table of images and masks.
+    pub columns: Option<PairColumns>,
+}
+
+/// The columns of images and of masks in a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PairColumns {
+    /// `images in column 'image', masks in column 'mask'`.
+    pub words: String,
+    /// Their names, if the first line has them.
+    pub names: Option<TableColumns>,
 }
 
 /// What the numbers of a list count.
@@ -36,7 +47,7 @@ impl ListFile {
         let text = read_text(path)?;
         let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim().to_string()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
-        Ok(Self { path: path.to_path_buf(), part, lines, unit: Unit::Line })
+        Ok(Self { path: path.to_path_buf(), part, lines, unit: Unit::Line, columns: None })
     }
 
     /// `train.txt, line 3`, or `split.json, name 3 of train`.
@@ -124,6 +135,7 @@ fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
         part,
         lines: Vec::new(),
         unit: Unit::Line,
+        columns: None,
     });
     for (line, number, mark) in columns(&split)? {
         let Some(name) = names.get(&number) else {

@@ -12,8 +12,8 @@ use super::multilabel::{MultiLabelSet, MultiLabelSplits, require_every_class, ro
 use super::segmentation::{self, SegmentationDataset, SegmentationSplits};
 use super::split::missing_note;
 use super::{
-    BadImage, ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, agreement, clue, csv, names,
-    not_a_folder, require_folder,
+    BadImage, ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, agreement, class_names, clue, csv,
+    names, not_a_folder, require_folder,
 };
 
 /// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.
@@ -28,7 +28,7 @@ pub fn open_classification(path: &Path, options: &OpenOptions) -> Result<Splits,
     let [of_table, of_folder] = [csv::open, csv::open_folder];
     let opened = open(path, options, formats::classes, of_table, of_folder);
     let (mut splits, evidence) = opened.map_err(|error| with_clue(path, error))?;
-    decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
+    decide(path, &mut splits.decisions, evidence, splits.format, splits.train.class_names());
     if !splits.by_seed {
         let paths = |set: &dyn ClassificationDataset| -> Vec<PathBuf> {
             (0..set.len()).filter_map(|index| set.path(index).map(Path::to_path_buf)).collect()
@@ -66,7 +66,7 @@ pub fn open_multi_label(path: &Path, options: &OpenOptions) -> Result<MultiLabel
     if !options.for_model {
         require_every_class(&splits.train, path)?;
     }
-    decide(&mut splits.decisions, evidence, splits.format, splits.train.class_names());
+    decide(path, &mut splits.decisions, evidence, splits.format, splits.train.class_names());
     if !splits.by_seed {
         let paths = |set: &MultiLabelSet| (0..set.len()).map(|index| PathBuf::from(set.name(index))).collect();
         let parts = [Some(&splits.train), Some(&splits.val), splits.test.as_ref()];
@@ -168,10 +168,12 @@ fn clue_of_masks(path: &Path) -> Option<String> {
     is_sure.then(|| format!("the folder is a set for segmentation: {} ({evidence})", format.name()))
 }
 
-/// Records the format and the classes.
-fn decide(decisions: &mut Decisions, evidence: Vec<String>, format: &str, classes: &[String]) {
+/// Records the format and the classes of the set at `path`.
+fn decide(path: &Path, decisions: &mut Decisions, evidence: Vec<String>, format: &str, classes: &[String]) {
     decisions.evidence = evidence;
     decisions.format = format.into();
+    let unread = class_names::unread(csv::folder_of(path), decisions, classes);
+    decisions.notes.extend(unread);
     decisions.classes = ClassReading::named(classes);
     decisions.notes.extend(names::case_twins(classes).into_iter().map(|(a, b)| {
         let [a, b] = [a, b].map(|name| name.escape_debug().to_string());

@@ -9,13 +9,16 @@
 //! Names and folders that contradict each other are refused. Row numbers, which some programs write before each row, do
 //! not name files.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ::csv::StringRecord;
 
 use super::DataError;
+use super::decisions::TableColumns;
 use super::flat::is_flat;
 use super::list_index::{Index, Match};
+use super::lists::PairColumns;
 use super::names::shortened;
 use super::reading::{self, Role};
 use super::records::PATH_NAMES;
@@ -119,7 +122,8 @@ impl Named<'_> {
             records.iter().skip(1).all(|record| record.get(column).is_some_and(|cell| matches!(cell, "0" | "1")))
         };
         let is_of_files = |column: &usize| {
-            let names_none = || has_no_name(*column) || are_bits(*column) || !is_certain(*column);
+            let are_labels = || are_bits(*column) || repeats(records, *column);
+            let names_none = || has_no_name(*column) || are_labels() || !is_certain(*column);
             let is_left_out = others > 1 || (others == 1 && names_none());
             !(is_number(*column) && is_left_out)
         };
@@ -174,6 +178,25 @@ impl Named<'_> {
         let mut sample = self.files(records, column).step_by(step).peekable();
         sample.peek().is_some() && sample.all(|path| is_flat(path))
     }
+}
+
+/// The columns of images and masks in words; `None` for a single column. `header` names them.
+pub(super) fn described(columns: &[usize], header: Option<&StringRecord>) -> Option<PairColumns> {
+    let &[image, mask] = columns else { return None };
+    let name = |column: usize| header.and_then(|first| first.get(column)).unwrap_or("");
+    let word = |column: usize| match header {
+        Some(_) => format!("'{}'", shortened(name(column))),
+        None => format!("number {}", column + 1),
+    };
+    let words = format!("images in column {}, masks in column {}", word(image), word(mask));
+    let names = header.map(|_| TableColumns { path: name(image).to_owned(), label: Some(name(mask).to_owned()) });
+    Some(PairColumns { words, names })
+}
+
+/// Whether a column has a value twice, as a column of classes has.
+fn repeats(records: &[StringRecord], column: usize) -> bool {
+    let mut known = HashSet::new();
+    !records.iter().skip(1).filter_map(|record| record.get(column)).all(|cell| known.insert(cell))
 }
 
 /// The two columns in an order in which `is_mask` is true for the second alone.

@@ -30,13 +30,16 @@ fn role_of(word: &str) -> Option<Role> {
         "images" | "image" | "imgs" | "img" | "jpegimages" | "photos" | "photo" | "inputs" | "input" | "rgb"
         | "leftimg8bit" | "stillsraw" | "pictures" => Some(Role::Image),
         "masks" | "mask" | "labels" | "label" | "labelled" | "annotations" | "annotation" | "annot" | "annots"
-        | "gt" | "gtfine" | "groundtruth" | "truth" | "segmentation" | "segmentations" | "segmentationclass"
-        | "seg" | "manual" | "labeledapproved" | "targets" | "target" => Some(Role::Mask),
+        | "ann" | "anns" | "gt" | "gtfine" | "groundtruth" | "truth" | "segmentation" | "segmentations"
+        | "segmentationclass" | "seg" | "manual" | "labeledapproved" | "targets" | "target" => Some(Role::Mask),
         _ => None,
     }
 }
 
-/// The words of a folder's name. It is cut at `_`, `-`, `.` and blanks, and between a part and a role (`trainannot`).
+/// Ends of nnU-Net's folders: `imagesTr`, `labelsTs`.
+const ENDS: [(&str, &str); 2] = [("tr", "train"), ("ts", "test")];
+
+/// The words of a folder's name. It is cut at `_`, `-`, `.` and blanks, and between a part and a role (`trainannot`, `imagesTr`).
 fn words(name: &str) -> Vec<String> {
     let lower = name.to_lowercase();
     let mut found = Vec::new();
@@ -44,7 +47,12 @@ fn words(name: &str) -> Vec<String> {
         let glued = ["train", "val", "test"]
             .iter()
             .find_map(|part| word.strip_prefix(part).filter(|rest| role_of(rest).is_some()).map(|rest| (*part, rest)));
-        match glued {
+        let ended = || {
+            ENDS.iter().find_map(|(end, part)| {
+                word.strip_suffix(end).filter(|rest| role_of(rest).is_some()).map(|rest| (*part, rest))
+            })
+        };
+        match glued.or_else(ended) {
             Some((part, rest)) => found.extend([part.to_string(), rest.to_string()]),
             None => found.push(word.to_string()),
         }
@@ -104,5 +112,9 @@ mod tests {
         assert_eq!(read("val_labels/a.b.png"), is(val, Some(Role::Mask), "", "a.b"));
         assert_eq!(read("701_StillsRaw_full/a.png"), is(None, Some(Role::Image), "", "a"));
         assert_eq!(read("trainer/a.png"), is(None, None, "trainer/", "a"));
+        // MMSegmentation and nnU-Net.
+        assert_eq!(read("ann_dir/train/a.png"), is(train, Some(Role::Mask), "", "a"));
+        assert_eq!(read("imagesTr/a.png"), is(train, Some(Role::Image), "", "a"));
+        assert_eq!(read("labelsTs/a.png"), is(Some(Part::Test), Some(Role::Mask), "", "a"));
     }
 }

@@ -159,12 +159,19 @@ impl<'a> TableText<'a> {
         match records.iter().find_map(|record| Some((record, long(record)?))) {
             None => Ok(records),
             Some((record, at)) => {
-                let problem = format!(
-                    "a field has {} bytes, more than the {LONGEST_FIELD} that names of files and classes may have; is a \
+                let numbers = record[at].split_ascii_whitespace().filter(|word| word.parse::<u8>().is_ok()).count();
+                let problem = match numbers == record[at].split_ascii_whitespace().count() {
+                    true => format!(
+                        "a field has {numbers} numbers, as the pixels of an image are; write each row as an image file, in a folder \
+                         for each class"
+                    ),
+                    false => format!(
+                        "a field has {} bytes, more than the {LONGEST_FIELD} that names of files and classes may have; is a \
                      quotation mark missing? It starts with '{}'",
-                    record[at].len(),
-                    names::shortened(&record[at])
-                );
+                        record[at].len(),
+                        names::shortened(&record[at])
+                    ),
+                };
                 let line = record.position().map_or(0, Position::line);
                 Err(DataError::CsvRow { path: self.table.to_path_buf(), line, problem })
             }

@@ -8,6 +8,7 @@
 //! collected and reported together.
 
 mod bitmap;
+mod boxes;
 pub(crate) mod camvid;
 pub(crate) mod cityscapes;
 mod class_files;
@@ -16,10 +17,12 @@ mod classes;
 pub(crate) mod coco;
 mod coding;
 mod colors;
+mod counts;
 mod detect;
 pub(crate) mod folders;
 pub(crate) mod found;
 mod gathered;
+mod habits;
 mod halves;
 pub(crate) mod label_studio;
 pub(crate) mod labelme;
@@ -55,8 +58,11 @@ use rayon::prelude::*;
 
 use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
+use super::listing::relative;
 use super::split::{division, hold_out};
-use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, frames, list_tables, unused_lists};
+use super::{
+    BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, Walk, Why, frames, list_tables, unused_lists,
+};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
@@ -74,6 +80,11 @@ pub(crate) fn complete(
 ) -> Result<SegmentationSplits, DataError> {
     divide_by_lists(path, &mut found)?;
     take_out_of_two_parts(&mut found);
+    if found.len() == 0
+        && let Some(problem) = without_images(path, &found)?
+    {
+        return Err(DataError::malformed(path, problem));
+    }
     faults.clone_from(&found.faults);
     if !found.faults.is_empty() && !options.skip_bad {
         return Err(DataError::BadImages { checked: found.faults.len() + found.len(), bad: found.faults });
@@ -101,7 +112,26 @@ pub(crate) fn complete(
     }
     found.decisions.notes.extend(gathered::twins(&coding.classes.names));
     found.decisions.notes.extend(several_pages(&found));
+    found.decisions.notes.extend(boxes::note(&found));
     splits(path, found, coding, options)
+}
+
+/// The problem of annotations below `path` where no image is.
+fn without_images(path: &Path, found: &Found) -> Result<Option<String>, DataError> {
+    let Some(first) = found.faults.first() else { return Ok(None) };
+    let Walk { images, left_out } = Walk::below(path)?;
+    if !images.is_empty() {
+        return Ok(None);
+    }
+    let packed = left_out.iter().find(|one| one.why == Why::Packed);
+    let packed = packed.map(|one| format!("; {} may hold them: unpack it", relative(path, &one.path)));
+    Ok(Some(format!(
+        "is a set of {} without any image: {} annotations have none, such as {}; put the images into a folder there{}",
+        found.format,
+        found.faults.len(),
+        first.image,
+        packed.unwrap_or_default()
+    )))
 }
 
 /// Notes on files of classes in the folders of images and masks, unless the format defines the classes.

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::decisions::{Decisions, LeftOut, Why};
+use super::division;
 use super::list_index::{Index, Match};
-use super::listing::{Walk, entries, is_own_output, relative, stem_of, subfolders};
+use super::listing::{Walk, entries, is_image, is_own_output, is_table, relative, stem_of, subfolders};
 use super::names::value;
+use super::parts::{part_of, words_of};
 use super::text::{decode, read_file};
 
 /// Extensions of files that may be lists.
@@ -34,15 +36,53 @@ pub(crate) fn report<'a>(
     let known: BTreeSet<PathBuf> = decisions.left_out.iter().map(|one| &one.path).chain(used).map(plain).collect();
     let mut candidates = candidates(root);
     candidates.retain(|path| !known.contains(&plain(path)));
-    if candidates.is_empty() {
+    let mut unread = named_as_lists(root);
+    unread.retain(|path| !known.contains(&plain(path)));
+    if candidates.is_empty() && unread.is_empty() {
         return;
     }
     let images: Vec<&Path> = images.into_iter().collect();
     let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();
     candidates.retain(|path| !stems.contains(&stem_of(path)));
     let index = Index::new(root, images);
-    let unused = candidates.iter().filter(|path| names_images(path, &index));
-    decisions.left_out.extend(unused.map(|path| LeftOut::new(path, Why::UnusedList)));
+    candidates.retain(|path| names_images(path, &index));
+    unread.retain(|path| !candidates.contains(path) && !stems.contains(&stem_of(path)));
+    decisions.left_out.extend(candidates.iter().map(|path| LeftOut::new(path, Why::UnusedList)));
+    decisions.left_out.extend(unread.iter().map(|path| LeftOut::new(path, Why::UnreadList)));
+}
+
+/// Records as left out the files beside a divided set that are named as lists of parts, and neither divide it nor are left out already.
+pub(crate) fn report_unread(root: &Path, decisions: &mut Decisions) {
+    let is_of_table = decisions.format.starts_with("CSV") || decisions.columns.is_some();
+    let is_known = |path: &PathBuf| {
+        let name = relative(root, path);
+        let left_out = || decisions.left_out.iter().any(|one| one.path == *path);
+        decisions.lists.contains(&name) || decisions.evidence.contains(&name) || left_out()
+    };
+    let unread = named_as_lists(root).into_iter().filter(|path| !(is_of_table && is_table(path)) && !is_known(path));
+    let unread: Vec<LeftOut> = unread.map(|path| LeftOut::new(&path, Why::UnreadList)).collect();
+    decisions.left_out.extend(unread);
+}
+
+/// The files in a folder whose names have a word of a part or of a division, of kinds that lists may have. Files of a picture there are
+/// none.
+fn named_as_lists(root: &Path) -> Vec<PathBuf> {
+    const KINDS: [&str; 15] = [
+        "txt", "lst", "csv", "tsv", "json", "jsonl", "yaml", "yml", "ini", "cfg", "xml", "xlsx", "pkl", "pickle", "mat",
+    ];
+    let is_list = |path: &&PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
+        let words = words_of(&stem_of(path));
+        let divides = |word: &String| part_of(word).is_some() || division::DIVISIONS.contains(&word.as_str());
+        KINDS.iter().any(|known| known.eq_ignore_ascii_case(extension)) && words.iter().any(divides) && path.is_file()
+    };
+    let found = entries(root).unwrap_or_default();
+    let mut lists: Vec<PathBuf> = found.iter().filter(is_list).cloned().collect();
+    // `train_1.json` belongs to `train_1.jpg`.
+    let stems: BTreeSet<String> =
+        found.iter().filter(|path| !lists.is_empty() && is_image(path)).map(|path| stem_of(path)).collect();
+    lists.retain(|path| !stems.contains(&stem_of(path)));
+    lists
 }
 
 /// The first text file of a set without labels that names at least two of its images, as the rest of a sentence.

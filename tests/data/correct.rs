@@ -32,6 +32,7 @@ fn the_json_of_a_check_has_fixed_keys() {
             keys(&json),
             [
                 "classes",
+                "columns",
                 "faults",
                 "format",
                 "ignored",

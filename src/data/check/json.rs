@@ -22,6 +22,7 @@ impl CheckReport {
             "recognized_by": decisions.evidence,
             "split": decisions.split,
             "lists": decisions.lists,
+            "columns": decisions.columns,
             "orientation": decisions.orientation,
             "ignored": decisions.ignored,
             "parts": self.parts.iter().map(part).collect::<Vec<_>>(),

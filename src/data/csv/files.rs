@@ -3,21 +3,24 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::foreign::Wanted;
 use crate::data::list_index::{Index, Match};
-use crate::data::listing::{Walk, entries, is_image, name_of, stem_of};
+use crate::data::listing::{Walk, entries, holds_image, is_image, name_of, stem_of, subfolders};
 use crate::data::{DataError, Hints, names};
 
-/// The images in the folders of `named` that are not in `named`.
+/// The images in the folders of `named` that are not in `named`, and the other folders of images below `root`, the folder of the table.
 ///
 /// # Errors
 /// Where a folder cannot be listed.
-pub(in crate::data) fn unlisted<'a>(named: impl Iterator<Item = &'a Path>) -> Result<Vec<LeftOut>, DataError> {
+pub(in crate::data) fn unlisted<'a>(
+    root: &Path,
+    named: impl Iterator<Item = &'a Path>,
+) -> Result<Vec<LeftOut>, DataError> {
     let named: Vec<&Path> = named.collect();
     // Consecutive rows often name files of the same folder.
     let mut folders: Vec<&Path> = named.iter().filter_map(|path| path.parent()).collect();
@@ -25,9 +28,29 @@ pub(in crate::data) fn unlisted<'a>(named: impl Iterator<Item = &'a Path>) -> Re
     let folders: BTreeSet<&Path> = folders.into_iter().collect();
     let named: HashSet<Cow<'_, OsStr>> = named.into_iter().map(key).collect();
     let mut found = Vec::new();
-    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
         let images = entries(folder)?.into_iter().filter(|path| is_image(path) && !named.contains(&key(path)));
         found.extend(images.map(|path| LeftOut::new(&path, Why::InNoList)));
+    }
+    found.extend(other_folders(root, &folders)?.iter().map(|path| LeftOut::new(path, Why::InNoList)));
+    Ok(found)
+}
+
+/// The folders of images below `root` that neither are among `folders` nor lie in or around one of them.
+fn other_folders(root: &Path, folders: &BTreeSet<&Path>) -> Result<Vec<PathBuf>, DataError> {
+    let plain = |path: &Path| path.components().filter(|one| *one != Component::CurDir).collect::<PathBuf>();
+    let root = plain(root);
+    let own: BTreeSet<PathBuf> = folders.iter().map(|folder| plain(folder)).collect();
+    let above = own.iter().flat_map(|folder| folder.ancestors()).filter(|folder| folder.starts_with(&root));
+    let around: BTreeSet<&Path> = above.chain([root.as_path()]).collect();
+    let mut found = Vec::new();
+    for &folder in &around {
+        let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        for inner in if listed.is_dir() { subfolders(listed)? } else { Vec::new() } {
+            if !around.contains(plain(&inner).as_path()) && holds_image(&inner)? {
+                found.push(inner);
+            }
+        }
     }
     Ok(found)
 }

@@ -97,7 +97,21 @@ impl<'a> Raw<'a> {
                 ": '{name}' is none, but {file} is there; the zeros before the number are lost, so write them again"
             )
         });
-        self.unknown(&format!("no column names image files{}", lost.unwrap_or_default()))
+        let lost = lost.or_else(|| self.pixels()).unwrap_or_default();
+        self.unknown(&format!("no column names image files{lost}"))
+    }
+
+    /// The rest of a sentence on a table whose columns are the pixels of images.
+    fn pixels(&self) -> Option<String> {
+        const FEWEST: usize = 64;
+        let is_number = |name: &&str| name.parse::<u8>().is_ok();
+        let numbers = self.records.get(1)?.iter().filter(is_number).count();
+        (numbers >= FEWEST).then(|| {
+            format!(
+                ": {numbers} columns are numbers up to 255, as the pixels of images are; write each row as an image file, in a folder \
+                 for each class"
+            )
+        })
     }
 
     pub(super) fn path(&self) -> &'a Path {

@@ -1,6 +1,6 @@
 //! The labels of a table's rows, from a column of lists or from one 0/1 column per class.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::separator::{Decided, Separator, Unclear};
 use super::table::Table;
@@ -104,7 +104,7 @@ fn of_lists(table: &Table, column: usize, unused: &[usize], classes: Option<Vec<
     Ok(Labels { classes, of_rows, format, one_a_row, doubt: None, notes })
 }
 
-/// Why the words of lists are not names of classes: they are a 0 or 1 for each class, or all have shares.
+/// Why the words of lists are not names of classes: they are a 0 or 1 for each class, all have shares, or one denies another.
 fn no_names(lists: &[Vec<&str>]) -> Option<String> {
     let words = || lists.iter().flatten();
     let first = lists.iter().find(|list| !list.is_empty())?;
@@ -128,6 +128,16 @@ fn no_names(lists: &[Vec<&str>]) -> Option<String> {
         let share = word.rsplit_once([':', '=']).map(|(_, share)| share.trim());
         share.is_some_and(|share| share.contains('.') && share.parse::<f64>().is_ok())
     };
+    let names: BTreeSet<&str> = words().copied().collect();
+    let denied = words().find_map(|word| {
+        let bare = word.strip_prefix(['-', '!', '~'])?.trim();
+        names.contains(bare).then_some((word, bare))
+    });
+    if let Some((word, bare)) = denied {
+        return Some(format!(
+            "'{word}' can say that '{bare}' is absent, or be a class; write the labels that are present alone,"
+        ));
+    }
     words().all(has_share).then(|| {
         format!("each label has a number, such as '{}', which can be its share; write the names alone", first[0])
     })

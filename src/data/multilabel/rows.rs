@@ -92,7 +92,7 @@ fn divided(
     let paths = || images.iter().map(|image| image.path.as_path());
     decisions.notes.extend(csv::missing(path, paths().zip(images.iter().map(|image| table.line(image.row)))));
     if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
-        decisions.left_out.extend(csv::unlisted(paths())?);
+        decisions.left_out.extend(csv::unlisted(folder, paths())?);
     }
     decisions.split = match table.split_words() {
         _ if table.is_of_parts() && images.iter().all(|image| image.part == Part::Train) => String::new(),

@@ -73,6 +73,7 @@ impl Format for PairLists {
             found.train = files.read(&table, &mut found.faults);
             found.decisions.notes.extend(files.index.note());
             found.decisions.notes.push(format!("{} pairs the images with their masks", name_of(&table.path)));
+            note_columns(&mut found, &table);
             found.table = Some(table.path);
             files.leave_out_unnamed(&mut found);
             return Ok(found);
@@ -85,6 +86,7 @@ impl Format for PairLists {
             is_named |= list.lines.iter().any(|(_, line)| line.to_lowercase().contains("camvid"));
             found.has_val |= list.part == Part::Val;
             let pairs = files.read(&list, &mut found.faults);
+            note_columns(&mut found, &list);
             match list.part {
                 Part::Train => found.train = pairs,
                 Part::Val => found.val = pairs,
@@ -124,6 +126,17 @@ fn undivided(root: &Path, files: &Files<'_>) -> Result<Option<ListFile>, DataErr
         }
         _ => Ok(found.pop()),
     }
+}
+
+/// Notes the columns of a table of pairs, and keeps their names.
+fn note_columns(found: &mut Found, table: &ListFile) {
+    let Some(columns) = &table.columns else { return };
+    let note = format!("{}: {}", name_of(&table.path), columns.words);
+    let notes = &mut found.decisions.notes;
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+    found.decisions.columns = found.decisions.columns.take().or_else(|| columns.names.clone());
 }
 
 /// Whether the file at `path` is one of the lists that divide a set.

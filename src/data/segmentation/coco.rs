@@ -170,6 +170,15 @@ fn classes(root: &Path, read: &[Read]) -> Result<Classes, DataError> {
             }
         }
     }
+    let unlisted = read
+        .iter()
+        .filter(|_| used.is_empty())
+        .find_map(|(_, path, written)| Some((path, written.annotations.first()?)));
+    if let Some((path, first)) = unlisted {
+        let problem =
+            format!("no annotation has a listed category: the first has {}; add it to categories", first.category_id);
+        return Err(DataError::malformed(path, problem));
+    }
     let mut ids_of: BTreeMap<&str, &Id> = BTreeMap::new();
     let mut names: Vec<String> = Vec::new();
     for (id, name) in used.keys() {
@@ -252,6 +261,12 @@ impl Files<'_> {
             }
         }
         of_image.retain(|id, _| !entries.contains_key(id));
+        let is_annotated = |pair: &Pair| matches!(&pair.mask, MaskSource::Drawn(drawing) if !drawing.shapes.is_empty());
+        if let Some(id) = of_image.keys().min().filter(|_| !pairs.is_empty() && !pairs.iter().any(is_annotated)) {
+            let problem =
+                format!("no annotation belongs to a listed image: there is none with the id {id}; correct image_id");
+            return Err(DataError::malformed(path, problem));
+        }
         found.decisions.notes.extend(self.unlisted(path, &of_image));
         Ok(pairs)
     }

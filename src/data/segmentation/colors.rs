@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::class_list::{ClassList, color_table, voc_color};
 use super::coding::Coding;
+use super::counts::{Count, each_inner};
 use super::raw::Samples;
-use super::values::{Count, each_inner, single_class};
+use super::values::single_class;
 use crate::data::DataError;
 
 /// Largest number of classes in a mask, without the ignored value.

@@ -30,8 +30,8 @@ impl Format for ByName {
     }
 
     fn looks_for(&self) -> &'static str {
-        "`images/` and `masks/` (or `labels/`, `annotations/`, …), `train/images/`, `train` and `trainannot`, `x.jpg` and \
-         `x_mask.png`; `train.txt` and `val.txt` may divide them"
+        "`images/` and `masks/` (or `labels/`, `annotations/`, …), `train/images/`, `train` and `trainannot`, `img_dir/` and \
+         `ann_dir/`, `imagesTr/` and `labelsTr/`, `x.jpg` and `x_mask.png`; `train.txt` and `val.txt` may divide them"
     }
 
     fn recognize(&self, _: &Path) -> Result<Option<Evidence>, DataError> {
@@ -183,8 +183,8 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
 /// `Abyssinian_100` of `Abyssinian_100 1 1 -1`.
 fn without_numbers(line: &str) -> &str {
     let mut line = line.trim_end();
-    while let Some((front, last)) = line.rsplit_once([' ', '\t'])
-        && last.parse::<i64>().is_ok()
+    while let Some((front, last)) = line.rsplit_once([' ', '\t', ',', ';'])
+        && last.parse::<f64>().is_ok()
     {
         line = front.trim_end();
     }

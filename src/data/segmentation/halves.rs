@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::found::Pair;
 use super::mask::MaskSource;
-use super::pairing::{image_base, mask_base};
+use super::pairing::{bases_of_prefixed, image_base, mask_base};
 use crate::data::parts::Part;
 use crate::data::reading::{Reading, Role, read};
 use crate::data::{BadImage, ImageProblem};
@@ -41,7 +41,7 @@ impl Half {
     }
 }
 
-/// Sorts files into images and masks, by folder, else by name: `x_mask.png` is a mask if there is an `x.*`.
+/// Sorts files into images and masks, by folder, else by name: `x_mask.png` and `mask_x.png` are masks if there is an `x.*`.
 pub(super) fn halves(root: &Path, paths: Vec<PathBuf>) -> (Vec<Half>, Vec<Half>) {
     let readings: Vec<(PathBuf, Reading)> = paths
         .into_iter()
@@ -56,8 +56,11 @@ pub(super) fn halves(root: &Path, paths: Vec<PathBuf>) -> (Vec<Half>, Vec<Half>)
     for (path, reading) in readings {
         let marked = mask_base(&reading.stem);
         let by_name = !any_mask_folder && marked.as_ref().is_some_and(|base| stems.contains(base));
-        if reading.role == Some(Role::Mask) || by_name {
+        let prefixed = || bases_of_prefixed(&reading.stem).into_iter().find(|base| stems.contains(base));
+        let prefixed = if any_mask_folder { None } else { prefixed() };
+        if reading.role == Some(Role::Mask) || by_name || prefixed.is_some() {
             // In a mask folder a suffix is removed only if an image has the name without it.
+            let marked = prefixed.or(marked);
             let base = marked.filter(|base| stems.contains(base)).unwrap_or_else(|| image_base(&reading.stem));
             masks.push(Half { path, reading, base });
         } else {

@@ -8,11 +8,12 @@ use rayon::prelude::*;
 
 use super::class_list::{ClassList, IGNORED};
 use super::coding::Coding;
+use super::counts::Values;
 use super::found::Pair;
+use super::habits;
 use super::mask::MaskSource;
 use super::raw::{RawMask, Samples, Shown, Stored};
 use super::seen::Seen;
-use super::values::{Values, two_habits};
 use crate::data::{DataError, one_line};
 
 /// Largest number of masks that are read.
@@ -163,7 +164,7 @@ fn numbered(root: &Path, looked: &Looked, coding: Coding) -> Result<(Coding, Vec
         return Ok((coding, vec![]));
     }
     let seen = looked.numbers(coding.samples);
-    if let Some(problem) = two_habits(&seen).filter(|_| coding.classes.len() == 2) {
+    if let Some(problem) = habits::of_two_classes(&seen).filter(|_| coding.classes.len() == 2) {
         return Err(DataError::Masks { path: root.to_path_buf(), problem, threshold: Some(1) });
     }
     let remark = first_value(root, &seen, &coding)?;

@@ -9,28 +9,15 @@ use super::classes;
 use super::coding::Coding;
 use super::numbered_names::with_numbers;
 use crate::data::DataError;
+use crate::data::class_names::may_name_classes;
 use crate::data::listing::{entries, files_named, name_of, relative};
 use crate::data::text::{read_text, start_of};
 
 /// Lists of one name a line.
 const LISTS: [&str; 2] = ["classes.txt", "labels.txt"];
 
-/// Names of files that may name classes, in a form that is not read.
-const UNREAD: [&str; 13] = [
-    "classes.json",
-    "classes.csv",
-    "classes.toml.txt",
-    "classes.yaml",
-    "id2label.json",
-    "labels.json",
-    "labels.csv",
-    "label_map.pbtxt",
-    "labelmap.pbtxt",
-    "label_map.json",
-    "info.json",
-    "colormap.txt",
-    "obj.names",
-];
+/// Names of such files that sets of other kinds do not have.
+const UNREAD: [&str; 3] = ["classes.toml.txt", "info.json", "colormap.txt"];
 
 /// Names of the class of value 0.
 const BACKGROUNDS: [&str; 9] =
@@ -52,8 +39,12 @@ pub(super) fn find(root: &Path) -> Result<(Option<Coding>, Vec<String>), DataErr
             )),
         }
     }
-    let is_unread = |path: &PathBuf| UNREAD.contains(&name_of(path).to_lowercase().as_str());
-    for path in entries(root)?.into_iter().filter(|path| is_unread(path) && names_things(path)) {
+    let is_unread = |path: &PathBuf| {
+        let name = name_of(path).to_lowercase();
+        let is_known = [&LISTS[..], &CLASS_FILES].iter().any(|known| known.contains(&name.as_str()));
+        (UNREAD.contains(&name.as_str()) && names_things(path)) || (!is_known && may_name_classes(path))
+    };
+    for path in entries(root)?.into_iter().filter(|path| path.is_file() && is_unread(path)) {
         notes.push(format!("{} is not read; list the classes in a classes.toml", name_of(&path)));
     }
     Ok((None, notes))

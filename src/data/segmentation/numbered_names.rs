@@ -6,6 +6,8 @@
 //! | `road 3`, `road=3`, `road (3)`, with numbers and names that differ | the same |
 //! | `road 128 64 128` | refused: a color |
 //! | `road-2`, `car1` whose numbers count the lines in another order | refused: a value, or a part of the name |
+//! | `id,name` above such lines | the titles of two columns |
+//! | all but one begin with a number | refused: a value, or a part of the name |
 //! | other | a name |
 
 use std::collections::BTreeSet;
@@ -69,8 +71,38 @@ pub(super) fn with_numbers<S: AsRef<str>>(path: &Path, lines: &[S]) -> Result<Op
     }
     match in_front.or_else(at_end) {
         Some(numbered) => Ok(Some(numbered)),
-        None => require_order(path, lines).map(|()| None),
+        None if is_title(lines[0].as_ref()) => with_numbers(path, &lines[1..]),
+        None => {
+            require_all_or_none(path, lines)?;
+            require_order(path, lines).map(|()| None)
+        }
     }
+}
+
+/// Whether a line holds the titles of two columns, one of numbers and one of names.
+fn is_title(line: &str) -> bool {
+    const NUMBERS: [&str; 10] =
+        ["id", "ids", "value", "index", "number", "label", "pixel", "pixel_value", "train_id", "class_id"];
+    const NAMES: [&str; 7] = ["name", "names", "class", "class_name", "label", "category", "label_name"];
+    let words: Vec<String> =
+        line.split([',', ';', '\t', ':', ' ', '|']).map(|word| word.trim().to_lowercase()).collect();
+    let is = |place: usize, known: &[&str]| known.contains(&words[place].as_str());
+    words.len() == 2 && ((is(0, &NUMBERS) && is(1, &NAMES)) || (is(0, &NAMES) && is(1, &NUMBERS)))
+}
+
+/// Refuses lines that all begin with a number, apart from one: the numbers can be values, or parts of the names.
+fn require_all_or_none<S: AsRef<str>>(path: &Path, lines: &[S]) -> Result<(), DataError> {
+    let bare: Vec<&str> = lines.iter().map(AsRef::as_ref).filter(|line| with_number(line).is_none()).collect();
+    let &[bare] = &bare[..] else { return Ok(()) };
+    if lines.len() < 3 {
+        return Ok(());
+    }
+    let problem = format!(
+        "all its lines begin with a number, apart from '{}': the numbers can be the values of the classes, or parts of the names; \
+         write a value, a blank and a name in each line, or list the classes in a classes.toml",
+        shortened(bare)
+    );
+    Err(DataError::malformed(path, problem))
 }
 
 /// Whether a line is a name and three numbers from 0 to 255.

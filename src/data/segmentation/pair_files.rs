@@ -61,12 +61,16 @@ impl<'a> Files<'a> {
 
     /// The image and the mask of a line. The line is cut where both halves name a file, because names may contain
     /// blanks. The folders of the files can say that the mask stands first.
-    fn pair(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
+    fn pair(&self, list: &ListFile, line: &str) -> Option<(PathBuf, PathBuf)> {
         if line.len() > 2 * LONGEST_PATH + 1 {
             return None;
         }
         line.match_indices([',', ';', '\t', ' ']).find_map(|(at, separator)| {
             let halves = [&line[..at], &line[at + separator.len()..]].map(str::trim);
+            // A table has columns of names.
+            if list.columns.is_none() && counts_or_scores(halves) {
+                return None;
+            }
             let [first, second] = [(halves[0], Role::Image), (halves[1], Role::Mask)];
             let pair = Some((self.find(first.0, Some(first.1))?.clone(), self.find(second.0, Some(second.1))?.clone()))
                 .filter(|(image, mask)| image != mask)?;
@@ -85,7 +89,7 @@ impl<'a> Files<'a> {
         let masks: HashMap<&Path, &[PathBuf]> =
             found.parts().into_iter().flatten().map(|pair| (pair.image.as_path(), pair.mask.files())).collect();
         for (number, line) in &other.lines {
-            let Some((image, mask)) = self.pair(line) else { continue };
+            let Some((image, mask)) = self.pair(other, line) else { continue };
             if let Some([known]) = masks.get(image.as_path())
                 && *known != mask
             {
@@ -99,13 +103,14 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Whether most lines are two paths. Lists of single names belong to other formats.
+    /// Whether most lines are two paths, and none is a path and another number. Lists of single names belong to other formats.
     pub fn are_pairs(&self, list: &ListFile) -> bool {
         let is_pair = |line: &str| {
-            self.pair(line).is_some() || halves(line).is_some_and(|(a, b)| a.contains('.') && b.contains('.'))
+            self.pair(list, line).is_some() || halves(line).is_some_and(|(a, b)| a.contains('.') && b.contains('.'))
         };
         let pairs = list.lines.iter().filter(|(_, line)| is_pair(line)).count();
-        pairs > 0 && 2 * pairs >= list.lines.len()
+        let has_number = |(_, line): &(usize, String)| halves(line).is_some_and(|(a, b)| counts_or_scores([a, b]));
+        pairs > 0 && 2 * pairs >= list.lines.len() && (list.columns.is_some() || !list.lines.iter().any(has_number))
     }
 
     /// The pairs of a list. A line that repeats another counts once.
@@ -113,7 +118,7 @@ impl<'a> Files<'a> {
         let mut pairs = Vec::new();
         let mut known: HashMap<PathBuf, (PathBuf, usize)> = HashMap::new();
         for (number, line) in &list.lines {
-            if let Some((image, mask)) = self.pair(line) {
+            if let Some((image, mask)) = self.pair(list, line) {
                 match known.get(&image) {
                     None => {
                         known.insert(image.clone(), (mask.clone(), *number));
@@ -142,6 +147,20 @@ impl<'a> Files<'a> {
         }
         pairs
     }
+}
+
+/// Whether one half of a line is a number, such as that of the line or a label, and the other the name of another file. A number names
+/// the file `7.png` beside `masks/7.png`, `7_mask.png` or the same number.
+fn counts_or_scores([first, second]: [&str; 2]) -> bool {
+    let number = |half: &str| half.parse::<f64>().ok().filter(|_| half.contains(|c: char| c.is_ascii_digit()));
+    let (number, name) = match [first, second].map(number) {
+        [Some(first), Some(second)] => return (first - second).abs() > 0.0,
+        [Some(_), None] => (first, second),
+        [None, Some(_)] => (second, first),
+        [None, None] => return false,
+    };
+    let stem = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    !stem.strip_prefix(number).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The role of a file in a pair, by its folders.

@@ -1,6 +1,6 @@
 //! Reads the marks of images and masks in the names of files: `x_mask`, `x_leftImg8bit`.
 
-const MASK_SUFFIXES: [&str; 14] = [
+const MASK_SUFFIXES: [&str; 15] = [
     "labelids",
     "labeltrainids",
     "segmentation",
@@ -11,11 +11,16 @@ const MASK_SUFFIXES: [&str; 14] = [
     "masks",
     "mask",
     "annot",
+    "ann",
     "seg",
     "gt",
     "l",
     "p",
 ];
+
+/// Marks before the names of masks, and before those of their images.
+const MASK_PREFIXES: [&str; 6] = ["mask", "gt", "label", "seg", "ann", "annotation"];
+const IMAGE_PREFIXES: [&str; 4] = ["img", "image", "rgb", "photo"];
 
 const IMAGE_SUFFIXES: [&str; 6] = ["leftimg8bit", "image", "img", "rgb", "sat", "photo"];
 
@@ -45,6 +50,17 @@ pub(crate) fn mask_base(stem: &str) -> Option<String> {
     })
 }
 
+/// The names that the image of a mask with a mark in front may have: `0`, `img_0`, … for `mask_0`.
+pub(crate) fn bases_of_prefixed(stem: &str) -> Vec<String> {
+    let Some(at) = stem.find(['_', '-', '.']) else { return Vec::new() };
+    let (prefix, rest) = (&stem[..at], &stem[at + 1..]);
+    if !MASK_PREFIXES.iter().any(|known| prefix.eq_ignore_ascii_case(known)) || rest.is_empty() {
+        return Vec::new();
+    }
+    let marked = IMAGE_PREFIXES.iter().map(|image| format!("{image}{}", &stem[at..]));
+    std::iter::once(rest.to_owned()).chain(marked).collect()
+}
+
 /// `stem` of an image without its mark.
 pub(crate) fn image_base(stem: &str) -> String {
     without(stem, &IMAGE_SUFFIXES).unwrap_or_else(|| stem.to_string())
@@ -62,6 +78,8 @@ mod tests {
         assert_eq!(mask_base("x (2)_mask_1"), Some("x (2)".into()));
         assert_eq!(mask_base("x_1"), None);
         assert_eq!(mask_base("x_gtFine_labelIds"), Some("x".into()));
+        assert_eq!(bases_of_prefixed("GT_0")[..2], ["0", "img_0"]);
+        assert_eq!(bases_of_prefixed("x_0"), [""; 0]);
         assert_eq!(image_base("x_leftImg8bit"), "x");
         assert_eq!(image_base("x_y"), "x_y");
     }

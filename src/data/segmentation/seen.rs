@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::class_files::Wishes;
 use super::coding::shows_greys;
 use super::colors::Colors;
+use super::counts::{Count, Values};
 use super::notation::Links;
 use super::raw::{RawMask, Shown, Stored};
-use super::values::{Count, Values};
 
 /// Content of masks.
 #[derive(Default)]

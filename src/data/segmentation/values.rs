@@ -12,157 +12,21 @@
 //! | a value of a few pixels, in one file alone | refused: it may be a fault, or a class |
 //! | 0 to k, and one or two values from 240 to 254 | refused: these may be ignored, or classes |
 //!
-//! A value has **areas** if at least 20 % of its pixels have eight neighbors of the same value. Greys at edges, made by
-//! scaling or JPEG, have no areas.
+//! A value has areas as [`Values::has_areas`] says.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::class_list::{ClassList, IGNORED, color_table, voc_color};
 use super::coding::{Coding, ValueTable};
-use super::raw::{Samples, Shown};
+use super::counts::Values;
+use super::habits;
+use super::raw::Samples;
 use crate::data::DataError;
-
-/// Values in all masks of a set.
-#[derive(Debug, Clone)]
-pub(super) struct Values {
-    /// Pixels of each value.
-    pixels: Box<[u64; 256]>,
-    /// Pixels of each value whose eight neighbors have the same value.
-    inner: Box<[u64; 256]>,
-    pub files: Vec<FileValues>,
-    pub palette: Option<Vec<[u8; 3]>>,
-}
-
-/// Counts of a value or a color in all masks of a set.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Count {
-    pub pixels: u64,
-    /// Pixels whose eight neighbors have the same value.
-    pub inner: u64,
-    pub files: u64,
-}
-
-impl Count {
-    pub fn plus(self, other: Self) -> Self {
-        Self { pixels: self.pixels + other.pixels, inner: self.inner + other.inner, files: self.files + other.files }
-    }
-
-    /// Whether these are a few pixels in one file, of `total` pixels in the set: a slip of the pen, or a very rare
-    /// class.
-    pub fn is_stray(self, total: u64) -> bool {
-        const FEW: u64 = 4;
-        const SCATTERED: u64 = 16;
-        let most = if self.inner == 0 { SCATTERED } else { FEW };
-        self.files == 1 && self.pixels <= most && 500 * self.pixels < total
-    }
-}
-
-/// The values in a file.
-#[derive(Debug, Clone)]
-pub(super) struct FileValues {
-    pub path: PathBuf,
-    pub held: [bool; 256],
-    /// Whether the file has a palette of other colors than the greys of its values.
-    pub has_palette: bool,
-}
-
-impl Default for Values {
-    fn default() -> Self {
-        let zeros = || Box::new([0; 256]);
-        Self { pixels: zeros(), inner: zeros(), files: Vec::new(), palette: None }
-    }
-}
 
 /// Values below this are class numbers. A set with higher values may be a scale of greys.
 const GREYS_FROM: u8 = 64;
-
-/// Calls `found` with each pixel whose eight neighbors equal it.
-pub(super) fn each_inner<T: Copy + PartialEq>(pixels: &[T], width: usize, mut found: impl FnMut(T)) {
-    let rows: Vec<&[T]> = pixels.chunks_exact(width.max(1)).collect();
-    for three in rows.windows(3) {
-        for (at, middle) in three[1].windows(3).enumerate() {
-            let value = middle[1];
-            if three.iter().all(|row| row[at..at + 3] == [value; 3]) {
-                found(value);
-            }
-        }
-    }
-}
-
-impl Values {
-    pub fn of(path: &Path, values: &[u8], width: usize, shown: &Shown) -> Self {
-        let mut found = Self { palette: shown.palette().cloned(), ..Self::default() };
-        values.iter().for_each(|&v| found.pixels[usize::from(v)] += 1);
-        each_inner(values, width, |value| found.inner[usize::from(value)] += 1);
-        let held = std::array::from_fn(|v| found.pixels[v] > 0);
-        found.files.push(FileValues { path: path.to_path_buf(), held, has_palette: found.palette.is_some() });
-        found
-    }
-
-    pub fn plus(mut self, other: Self) -> Self {
-        self.pixels.iter_mut().zip(other.pixels.iter()).for_each(|(a, b)| *a += b);
-        self.inner.iter_mut().zip(other.inner.iter()).for_each(|(a, b)| *a += b);
-        self.files.extend(other.files);
-        self.palette = self.palette.or(other.palette);
-        self
-    }
-
-    /// Forgets a value.
-    pub fn remove(&mut self, value: u8) {
-        let at = usize::from(value);
-        (self.pixels[at], self.inner[at]) = (0, 0);
-        self.files.iter_mut().for_each(|file| file.held[at] = false);
-    }
-
-    /// Each value with its counts.
-    pub fn counts(&self) -> impl Iterator<Item = (u8, Count)> {
-        self.present().into_iter().map(|v| (v, self.count(v)))
-    }
-
-    fn count(&self, value: u8) -> Count {
-        let at = usize::from(value);
-        let files = self.files.iter().filter(|file| file.held[at]).count() as u64;
-        Count { pixels: self.pixels[at], inner: self.inner[at], files }
-    }
-
-    pub fn present(&self) -> Vec<u8> {
-        (0..=255u8).filter(|&v| self.pixels[usize::from(v)] > 0).collect()
-    }
-
-    fn share(&self, values: impl IntoIterator<Item = u8>) -> f64 {
-        let pixels: u64 = values.into_iter().map(|v| self.pixels[usize::from(v)]).sum();
-        pixels as f64 / self.pixels.iter().sum::<u64>().max(1) as f64
-    }
-
-    /// Whether a value has areas. In masks too small for areas, 5 % of the pixels count as one.
-    pub fn has_areas(&self, value: u8) -> bool {
-        let at = usize::from(value);
-        match self.inner.iter().all(|&inner| inner == 0) {
-            true => self.share([value]) >= 0.05,
-            false => self.share([value]) >= 0.005 && 5 * self.inner[at] >= self.pixels[at],
-        }
-    }
-
-    fn file_with(&self, value: u8) -> String {
-        let named = |file: &FileValues| file.held[usize::from(value)].then(|| file.path.display().to_string());
-        self.files.iter().find_map(named).unwrap_or_default()
-    }
-
-    /// `254 (0.08 % of the pixels)` for the most frequent of some values.
-    fn words(&self, values: &[u8]) -> String {
-        const SHOWN: usize = 6;
-        let mut sorted = values.to_vec();
-        sorted.sort_by_key(|&v| std::cmp::Reverse(self.pixels[usize::from(v)]));
-        let word = |&v: &u8| format!("{v} ({:.2} % of the pixels)", 100.0 * self.share([v]));
-        let mut words: Vec<String> = sorted.iter().take(SHOWN).map(word).collect();
-        if sorted.len() > SHOWN {
-            words.push(format!("{} more", sorted.len() - SHOWN));
-        }
-        words.join(", ")
-    }
-}
 
 /// The coding of masks that hold `values`. With `nearest`, values without areas become those of the nearest class.
 ///
@@ -184,8 +48,11 @@ pub(super) fn coding(root: &Path, values: &Values, nearest: bool) -> Result<Codi
         let names = ["background", "foreground"].map(String::from).to_vec();
         return Ok(of_list(values, &present, names, "nothing (255 is the foreground)"));
     }
-    if let Some(problem) = two_habits(values) {
+    if let Some(problem) = habits::of_two_classes(values) {
         return refused(problem, Some(1));
+    }
+    if let Some(problem) = habits::of_several_classes(values).or_else(|| habits::of_close_values(values)) {
+        return refused(problem, None);
     }
     require_two(root, &classes, has_255)?;
     let lowest = classes[0];
@@ -325,29 +192,6 @@ fn equal_steps(values: &[u8]) -> bool {
     steps >= 2
         && values[0] == 0
         && values.iter().enumerate().all(|(k, &v)| (f64::from(v) - 255.0 * k as f64 / steps as f64).abs() <= 1.0)
-}
-
-/// The message for a foreground that is 1 in some files and `high` in others.
-pub(super) fn two_habits(values: &Values) -> Option<String> {
-    let &[0, 1, high] = values.present().as_slice() else { return None };
-    let held = |v: u8| values.files.iter().filter(|file| file.held[usize::from(v)]).count();
-    let with = |other: u8| move |file: &&FileValues| file.held[usize::from(other)] && file.held[usize::from(high)];
-    let both = values.files.iter().any(|file| with(1)(&file));
-    // A palette gives 255 a color, such as that of borders.
-    let is_of_palette = values.files.iter().any(|file| file.has_palette && file.held[usize::from(high)]);
-    let with_background = values.files.iter().any(|file| with(0)(&file));
-    if high < 128 || both || !with_background || is_of_palette {
-        return None;
-    }
-    Some(format!(
-        "its masks use two notations: 0 and 1 in {} files, such as {}, and 0 and {high} in {}, such as {}; either these are \
-         two classes in two notations (write all masks in one, or set threshold = 1 in a classes.toml), or three values \
-         of which {high} is a class or ignored (list the classes in a classes.toml, or set ignore_index = {high} there)",
-        held(1),
-        values.file_with(1),
-        held(high),
-        values.file_with(high)
-    ))
 }
 
 fn binary_or_ids(values: &Values, classes: &[u8]) -> String {

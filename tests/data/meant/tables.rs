@@ -179,3 +179,16 @@ fn parts_and_files_come_from_one_column() {
 fn class_of(number: usize) -> &'static str {
     ["cat", "dog"][number % 2]
 }
+
+/// Tables of pixels, as Kaggle has them, are no lists of files.
+#[test]
+fn tables_of_pixels_are_named() {
+    let dir = temp();
+    let names: Vec<String> = (0..784).map(|k| format!("pixel{k}")).collect();
+    let row = vec!["12"; 784].join(",");
+    fs::write(dir.path().join("train.csv"), format!("label,{}\n1,{row}\n2,{row}\n", names.join(","))).unwrap();
+    refused(open(dir.path()), &["pixels of images", "write each row as an image file"]);
+    let row = vec!["12"; 48 * 48].join(" ");
+    fs::write(dir.path().join("train.csv"), format!("emotion,pixels\n1,{row}\n2,{row}\n")).unwrap();
+    refused(open(dir.path()), &["2304 numbers, as the pixels of an image are", "write each row as an image file"]);
+}
