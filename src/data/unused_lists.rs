@@ -57,9 +57,10 @@ pub(crate) fn report_unread(root: &Path, decisions: &mut Decisions) {
     let is_known = |path: &PathBuf| {
         let name = relative(root, path);
         let left_out = || decisions.left_out.iter().any(|one| one.path == *path);
-        decisions.lists.contains(&name) || decisions.evidence.contains(&name) || left_out()
+        let is_used = decisions.lists.contains(&name) || decisions.evidence.contains(&name);
+        is_used || left_out() || (is_of_table && is_table(path))
     };
-    let unread = named_as_lists(root).into_iter().filter(|path| !(is_of_table && is_table(path)) && !is_known(path));
+    let unread = named_as_lists(root).into_iter().filter(|path| !is_known(path));
     let unread: Vec<LeftOut> = unread.map(|path| LeftOut::new(&path, Why::UnreadList)).collect();
     decisions.left_out.extend(unread);
 }

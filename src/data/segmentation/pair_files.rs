@@ -160,7 +160,7 @@ fn counts_or_scores([first, second]: [&str; 2]) -> bool {
         [None, None] => return false,
     };
     let stem = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    !stem.strip_prefix(number).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    stem.strip_prefix(number).is_none_or(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The role of a file in a pair, by its folders.
