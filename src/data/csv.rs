@@ -11,6 +11,7 @@
 mod columns;
 mod dispute;
 mod files;
+mod labels;
 mod parts;
 mod raw;
 mod rivals;
@@ -38,6 +39,7 @@ use super::{
 };
 use columns::{Columns, Labels};
 pub(super) use files::{Files, missing, unlisted};
+use labels::{require_named_labels, require_single_labels};
 pub(super) use parts::{ClassesOfRow, PartColumns, doubtful};
 pub(super) use raw::{Found, LABEL_NAMES, LIST_NAMES, Raw};
 pub(super) use tables::{class_list, folder_of, of_labels, of_no_part, only_table, part_tables};
@@ -307,43 +309,6 @@ fn distinct(table: &Path, rows: Vec<Row>) -> Result<(Vec<Row>, Option<String>), 
     }
     let kept = rows.into_iter().zip(keeps).filter(|(_, keeps)| *keeps).map(|(row, _)| row).collect();
     Ok((kept, (repeated > 0).then(|| format!("{repeated} lines repeat an earlier line and count once"))))
-}
-
-/// Refuses numbers as labels beside a list of classes that has other names.
-fn require_named_labels(table: &Path, rows: &[Row]) -> Result<(), DataError> {
-    let Some(listed) = class_list(folder_of(table))? else { return Ok(()) };
-    let odd = rows.iter().find(|row| !listed.contains(&row.label));
-    match odd.filter(|_| rows.iter().all(|row| names::value(&row.label).is_some())) {
-        None => Ok(()),
-        Some(row) => {
-            let problem = format!(
-                "its labels are numbers, such as '{}', and classes.txt beside it lists {}; a number can be the place of a class \
-                 in that list, counted from 0 or from 1, or the name of a class; write the names of the classes as labels, or \
-                 move classes.txt elsewhere",
-                row.label,
-                names::quoted(&listed)
-            );
-            Err(DataError::CsvRow { path: table.to_path_buf(), line: row.line, problem })
-        }
-    }
-}
-
-/// Refuses labels that are lists, as Python and JSON write them.
-fn require_single_labels(table: &Path, rows: &[Row]) -> Result<(), DataError> {
-    let is_list = |label: &str| {
-        let ends = [('[', ']'), ('{', '}')];
-        ends.into_iter().any(|(start, end)| label.starts_with(start) && label.ends_with(end)) || label == "set()"
-    };
-    match rows.first() {
-        Some(first) if rows.iter().all(|row| is_list(&row.label)) => {
-            let label = names::shortened(&first.label);
-            let problem = format!(
-                "its labels are lists, such as {label}: this is a multi-label table, one class an image was expected"
-            );
-            Err(DataError::malformed(table, problem))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn row(table: &Path, record: &StringRecord, columns: &Columns, files: &Files) -> Result<Row, DataError> {

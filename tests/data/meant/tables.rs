@@ -192,3 +192,14 @@ fn tables_of_pixels_are_named() {
     fs::write(dir.path().join("train.csv"), format!("emotion,pixels\n1,{row}\n2,{row}\n")).unwrap();
     refused(open(dir.path()), &["2304 numbers, as the pixels of an image are", "write each row as an image file"]);
 }
+
+/// The solutions of ImageNet have a box after each class.
+#[test]
+fn boxes_after_the_class_are_no_part_of_it() {
+    let dir = temp();
+    (0..4).for_each(|k| save(&dir.path().join(format!("v{k}.png")), &picture(9, 7, k)));
+    let row = |k: usize| format!("v{k},n{} 1 2 8 6 n{} 0 0 4 5\n", k % 2, k % 2);
+    let rows: String = (0..4).map(row).collect();
+    fs::write(dir.path().join("solution.csv"), format!("ImageId,PredictionString\n{rows}")).unwrap();
+    refused(open(dir.path()), &["corners of boxes, such as 'n0 1 2 8 6 n0 0 0 4 5'", "write the class alone"]);
+}
