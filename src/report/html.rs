@@ -123,7 +123,10 @@ pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String 
     let mut few = "";
     let image = match photographs(png) {
         Some(([width, height], places)) if !places.is_empty() => {
-            let columns: BTreeSet<u32> = places.iter().map(|place| place.x).collect();
+            // The colors of a legend are narrow.
+            let widest = places.iter().map(|place| place.width).max().unwrap_or(0);
+            let columns: BTreeSet<u32> =
+                places.iter().filter(|place| 2 * place.width >= widest).map(|place| place.x).collect();
             few = if columns.len() <= SIDE_BY_SIDE { " few" } else { "" };
             let rect = |Place { x, y, width, height }: Place| {
                 format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>")
