@@ -114,6 +114,13 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Row]) -> String {
 /// Most photographs in a row that are seen side by side on a phone, if small. Rows of more scroll there.
 const SIDE_BY_SIDE: usize = 4;
 
+/// Columns of photographs. The colors of a legend are narrow, and count for none.
+fn columns(places: &[Place]) -> usize {
+    let widest = places.iter().map(|place| place.width).max().unwrap_or(0);
+    let photographs = places.iter().filter(|place| 2 * place.width >= widest);
+    photographs.map(|place| place.x).collect::<BTreeSet<u32>>().len()
+}
+
 /// A picture as wide as the page, or in its native size in a box that scrolls. `id` is unique on the page.
 ///
 /// A figure that names its photographs is drawn twice from one copy: the whole with a lightness that suits the page,
@@ -123,11 +130,7 @@ pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String 
     let mut few = "";
     let image = match photographs(png) {
         Some(([width, height], places)) if !places.is_empty() => {
-            // The colors of a legend are narrow.
-            let widest = places.iter().map(|place| place.width).max().unwrap_or(0);
-            let columns: BTreeSet<u32> =
-                places.iter().filter(|place| 2 * place.width >= widest).map(|place| place.x).collect();
-            few = if columns.len() <= SIDE_BY_SIDE { " few" } else { "" };
+            few = if columns(&places) <= SIDE_BY_SIDE { " few" } else { "" };
             let rect = |Place { x, y, width, height }: Place| {
                 format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>")
             };
@@ -151,4 +154,19 @@ pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String 
 /// Appends text. Writing to memory does not fail.
 pub(super) fn push(html: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = html.write_fmt(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legends_are_no_columns() {
+        let place = |x, y, width| Place { x, y, width, height: width };
+        let photographs = [0, 200, 400].map(|x| [place(x, 0, 180), place(x, 200, 100)]);
+        let legend = [0, 60, 120, 180, 240].map(|x| place(x, 400, 20));
+        let all: Vec<Place> = photographs.into_iter().flatten().chain(legend).collect();
+        assert_eq!(columns(&all), 3);
+        assert_eq!(columns(&[]), 0);
+    }
 }
