@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::csv::StringRecord;
+use rayon::prelude::*;
 
 use super::decisions::{LeftOut, TableColumns, Why};
 use super::depth::SampleDepth;
@@ -261,8 +262,10 @@ fn read(table: &Path, hints: &Hints) -> Result<Read, DataError> {
         return Err(DataError::malformed(table, "has no rows; expected lines of path,label"));
     }
     files.list_for(data.iter().filter_map(|record| record.get(columns.path)))?;
-    let rows: Result<Vec<Row>, DataError> = data.iter().map(|record| row(table, record, &columns, &files)).collect();
-    let (rows, repeated) = distinct(table, rows?)?;
+    let rows: Vec<Result<Row, DataError>> =
+        data.par_iter().map(|record| row(table, record, &columns, &files)).collect();
+    // The first error in the order of the lines.
+    let (rows, repeated) = distinct(table, rows.into_iter().collect::<Result<_, _>>()?)?;
     require_single_labels(table, &rows)?;
     require_named_labels(table, &rows)?;
     let named = || rows.iter().map(|row| (row.path.as_path(), row.line));

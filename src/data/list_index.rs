@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
@@ -44,8 +44,9 @@ pub(crate) struct Index {
     exact: Forms,
     /// The paths in lower case. They are made for the first name that `exact` lacks.
     lower: OnceLock<Forms>,
-    /// The first name whose file has another case, and the number of that file.
-    other_case: OnceLock<(String, usize)>,
+    /// Of the names whose files have another case, the first in sorted order, and the number of its file. Lookups may
+    /// run in parallel.
+    other_case: Mutex<Option<(String, usize)>>,
 }
 
 /// The paths by which a list may refer to files: each as it is, and without its extension.
@@ -144,7 +145,7 @@ impl Index {
         let files: Vec<_> = files.into_iter().map(|(number, path)| (number, relative(root, path))).collect();
         let exact = Forms::of(files.iter().map(|(number, path)| (*number, Cow::from(path))));
         let home = name_of(&root.canonicalize().unwrap_or_else(|_| root.to_path_buf()));
-        Self { files, home, exact, lower: OnceLock::new(), other_case: OnceLock::new() }
+        Self { files, home, exact, lower: OnceLock::new(), other_case: Mutex::new(None) }
     }
 
     /// Looks up a listed name.
@@ -164,7 +165,10 @@ impl Index {
             .get_or_init(|| Forms::of(self.files.iter().map(lower)))
             .find(&name.to_lowercase(), &self.home.to_lowercase());
         if let Match::One(number) = found {
-            self.other_case.get_or_init(|| (name.to_string(), number));
+            let mut first = self.other_case.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.as_ref().is_none_or(|(first, _)| name < first.as_str()) {
+                *first = Some((name.to_string(), number));
+            }
         }
         found
     }
@@ -225,7 +229,8 @@ impl Index {
 
     /// A note that some listed names differ from their files in case, with the first of them.
     pub fn note(&self) -> Option<String> {
-        let (listed, number) = self.other_case.get()?;
+        let first = self.other_case.lock().unwrap_or_else(PoisonError::into_inner);
+        let (listed, number) = first.as_ref()?;
         let (_, path) = self.files.iter().find(|(known, _)| known == number)?;
         Some(format!("listed names have another case than their files, such as '{listed}' for '{path}'"))
     }
@@ -295,7 +300,7 @@ mod tests {
         ] {
             assert_eq!(index.find(listed), found, "{listed}");
         }
-        let note = "listed names have another case than their files, such as 'images/a.JPG' for 'images/a.jpg'";
+        let note = "listed names have another case than their files, such as 'Images/b' for 'images/B.png'";
         assert_eq!(index.note().as_deref(), Some(note));
     }
 }

@@ -114,7 +114,7 @@ fn exports_of_other_programs_are_read() {
         let splits = open(&file, Hints::default()).unwrap();
         assert_eq!(labels(&splits), ALL, "{before}");
         assert!((0..splits.train.len()).all(|i| splits.train.image(i).is_ok()));
-        let note = "listed names have another case than their files, such as 'a/0.PNG' for 'a/0.png'";
+        let note = "listed names have another case than their files, such as 'A/1' for 'a/1.png'";
         assert!(splits.decisions.notes.iter().any(|known| known == note), "{:?}", splits.decisions.notes);
         let several = open_multi_label(&file, &OpenOptions::default()).unwrap();
         assert_eq!((several.train.len() + several.val.len(), several.train.class_names().len()), (4, 2), "{before}");

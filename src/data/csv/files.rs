@@ -27,11 +27,13 @@ pub(in crate::data) fn unlisted<'a>(
     folders.dedup_by(|a, b| a.as_os_str() == b.as_os_str());
     let folders: BTreeSet<&Path> = folders.into_iter().collect();
     let named: HashSet<Cow<'_, OsStr>> = named.into_iter().map(key).collect();
-    let mut found = Vec::new();
-    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+    let in_folder = |folder: &&Path| -> Result<Vec<LeftOut>, DataError> {
         let images = entries(folder)?.into_iter().filter(|path| is_image(path) && !named.contains(&key(path)));
-        found.extend(images.map(|path| LeftOut::new(&path, Why::InNoList)));
-    }
+        Ok(images.map(|path| LeftOut::new(&path, Why::InNoList)).collect())
+    };
+    let existing: Vec<&Path> = folders.iter().copied().filter(|folder| folder.is_dir()).collect();
+    let found: Result<Vec<_>, DataError> = existing.par_iter().map(in_folder).collect();
+    let mut found = found?.concat();
     found.extend(other_folders(root, &folders)?.iter().map(|path| LeftOut::new(path, Why::InNoList)));
     Ok(found)
 }
@@ -159,7 +161,7 @@ impl Files {
     /// Whether most of `values` stand for files of the index.
     pub(super) fn are_indexed(&mut self, values: &[&str]) -> Result<bool, DataError> {
         let index = self.index()?;
-        Ok(2 * values.iter().filter(|name| index.find(name) != Match::None).count() > values.len())
+        Ok(2 * values.par_iter().filter(|name| index.find(name) != Match::None).count() > values.len())
     }
 
     /// The index of the file that each of `names` stands for, if exactly one matches.
@@ -169,7 +171,7 @@ impl Files {
     pub(super) fn places(&mut self, names: &[&str]) -> Result<Vec<Option<usize>>, DataError> {
         let index = self.index()?;
         let place = |name: &&str| if let Match::One(at) = index.find(name) { Some(at) } else { None };
-        Ok(names.iter().map(place).collect())
+        Ok(names.par_iter().map(place).collect())
     }
 
     /// Lists the images below the folder unless all `names`, those of all rows, are directly paths of files.
