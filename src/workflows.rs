@@ -1,7 +1,6 @@
 //! Workflows over tasks: sweeps, comparisons, evaluation, prediction, export, previews, benchmarks, the demo and the
 //! doctor. They know only the trait of a task.
 
-#[cfg(feature = "cli")]
 pub(crate) mod auto;
 #[cfg(feature = "cli")]
 pub(crate) mod bench;

@@ -58,11 +58,9 @@ use rayon::prelude::*;
 
 use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
-use super::listing::relative;
+use super::listing::{Walk, relative};
 use super::split::{division, hold_out};
-use super::{
-    BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, Walk, Why, frames, list_tables, unused_lists,
-};
+use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, Why, frames, list_tables, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};

@@ -134,6 +134,7 @@ fn size_of_start(settings: &Resolved) -> Option<ImageSize> {
 }
 
 /// Whether rules choose a setting.
+#[cfg(feature = "cli")]
 pub fn chooses(key: &str) -> bool {
     rules::RULES.iter().any(|rule| rule.key == key)
 }
