@@ -103,18 +103,14 @@ fn a_nan_reaches_the_results() {
     }
 }
 
-/// What an op in 16 bits compiles beside sizes: loads and stores of its elements, flags, and for a convolution whether it
-/// has several taps, strides and groups.
-fn form(call: &KernelCall<Slice>) -> String {
+/// What an op in 16 bits compiles beside numbers: loads and stores of its elements with its operation and flags, and for a
+/// convolution whether it has several taps, strides and groups.
+fn forms(call: &KernelCall<Slice>) -> [String; 2] {
     let conv = call.geometry::<ConvGeometry>();
     let kinds = conv.map(|g| (g.taps() > 1, g.stride != [1; 2], g.groups > 1));
-    let is_shown = |value: &Const| match value {
-        Const::B(_) => true,
-        Const::Size(_) | Const::Sizes(_) => false,
-        _ => conv.is_none(),
-    };
-    let consts: Vec<_> = call.consts().0.iter().filter(|(_, value)| is_shown(value)).collect();
-    format!("{} {:?} {kinds:?} {consts:?}", call.kernel, call.elements)
+    let is_shown = |(name, value): &&(&str, Const)| *name == "OP" || matches!(value, Const::B(_));
+    let consts: Vec<_> = call.consts().0.iter().filter(is_shown).collect();
+    [format!("{} {:?} {consts:?}", call.kernel, call.elements), format!("{} {kinds:?}", call.kernel)]
 }
 
 /// The ops in the midst of a graph, as they are and with rewrites, that store values in 16 bits. x^17 of these inputs
@@ -148,18 +144,18 @@ fn match_the_twin_in_16_bits(cases: impl IntoIterator<Item = Case>) {
     failures.none();
 }
 
-/// Each form of a kernel (see [`form`]) runs in one case at least. Most of the time is Mesa's, which compiles each kernel.
+/// Each of the [`forms`] of a kernel runs in one case at least. Most of the time is Mesa's, which compiles each kernel.
 #[test]
 fn sixteen_bits_match_the_twin() {
     if !gpu::has_half("ops in 16 bits") {
         return;
     }
-    let (mut forms, mut kernels) = (BTreeSet::new(), BTreeSet::new());
+    let (mut seen, mut kernels) = (BTreeSet::new(), BTreeSet::new());
     let is_new = |case: &Case| {
         let calls: Vec<_> = halves_of(&case.halved()).collect();
         kernels.extend(calls.iter().map(|call| call.kernel));
         // Each is inserted.
-        calls.iter().filter(|call| forms.insert(form(call))).count() > 0
+        calls.iter().flat_map(forms).filter(|form| seen.insert(form.clone())).count() > 0
     };
     match_the_twin_in_16_bits(cases_with_halves().filter(is_new).collect::<Vec<_>>());
     let all = std::env::var_os("SHADEGRAD_TEST_KERNELS").is_none();
