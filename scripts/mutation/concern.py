@@ -35,7 +35,8 @@ def kernels(mutant):
 
 
 OPS = "ops_match_twin::"
-ALL_OPS = [("engines", OPS + "updates_and_large_maps_match_the_twin"), ("engines", OPS + "ops_match_the_twin")]
+ALL_OPS = [("engines", OPS + "updates_and_large_maps_match_the_twin"), ("engines", OPS + "ops_with_convolutions_match_the_twin"),
+           ("engines", OPS + "ops_without_convolutions_match_the_twin")]
 TILES = [("engines", "gpu_tiles::sizes_without_room_in_immediates_are_constants"),
          ("engines", "gpu_tiles::winograd_matches_the_twin"),
          ("engines", "gpu_tiles::every_tile_matches_the_twin"),

@@ -63,8 +63,8 @@ pub enum OnGpu {
     Checked,
     /// With unchecked shaders.
     Unchecked,
-    /// With unchecked shaders, for cases in 16 bits: their kernels are compiled beside those in 32 bits.
-    Halves,
+    /// Another one with unchecked shaders, whose kernels are compiled beside those of the first.
+    Beside,
 }
 
 impl OnGpu {
