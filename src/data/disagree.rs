@@ -29,9 +29,13 @@ pub(crate) fn disagreement(images: &[Labeled]) -> Option<String> {
     })
 }
 
-/// Compares the text after the names in lists (`second`) with the labels of the set at `root`. `source` is the name of
-/// what gives these labels, and `classes` their number. If there are more different texts than classes, the texts are
-/// not labels and are not compared. `label` gives the label and the path of an image. Returns a note.
+/// Compares the text after the names in lists (`second`) with the labels of the set at `root`. Returns a note.
+///
+/// | argument | |
+/// |---|---|
+/// | `source` | what gives the labels: `table` or `class folders`, as the message names it |
+/// | `classes` | number of distinct labels; more distinct texts than that are not labels, and are not compared |
+/// | `label` | the label and the path of an image |
 ///
 /// # Errors
 /// Two labels in the lists for one of the set, or one for two.

@@ -24,14 +24,22 @@ pub struct ImageSize {
 const EXPECTED: &str = "HEIGHTxWIDTH in pixels, such as 192x256, or one number for a square";
 /// How [`ImageSize::AUTO`] is written.
 const AUTO: &str = "auto";
-/// Chosen sides are multiples of this, so that UNets of depth up to 4 halve them evenly.
-const STEP: f64 = 16.0;
+/// The multiple of [`ImageSize::STEP`] nearest to a side, at least `least` steps.
+fn in_steps(side: f64, least: usize) -> usize {
+    ((side / ImageSize::STEP as f64).round() as usize).max(least) * ImageSize::STEP
+}
 
 impl ImageSize {
     /// Stands for the size that the data decides, see [`Self::decided`].
     pub const AUTO: Self = ImageSize { height: usize::MAX, width: usize::MAX };
     /// Size at which built-in street scenes are drawn by default.
     pub const STREETS: Self = ImageSize { height: 96, width: 128 };
+    /// Chosen sides are multiples of this, so that UNets of depth up to 4 halve them evenly.
+    pub(crate) const STEP: usize = 16;
+    /// Largest chosen side of squares: that of published weights, usual for photographs.
+    pub(crate) const MOST_OF_SQUARE: usize = 224;
+    /// Smallest chosen side of squares for a ResNet: it ends in a map of 2×2 pixels, since its stride is 32.
+    pub(crate) const LEAST_OF_RESNET: usize = 64;
 
     /// Whether the data decides.
     pub fn is_auto(self) -> bool {
@@ -57,14 +65,14 @@ impl ImageSize {
     fn with_proportions(self, [height, width]: [usize; 2]) -> Self {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
         let scale = ((self.height * self.width) as f64 / (h * w)).sqrt();
-        let side = |side: f64| (((side * scale / STEP).round().max(1.0) * STEP) as usize).min(MAX_IMAGE_SIZE);
+        let side = |side: f64| in_steps(side * scale, 1).min(MAX_IMAGE_SIZE);
         ImageSize { height: side(h), width: side(w) }
     }
 
     /// The size of a picture in steps of 16, at least 32; `None` for one of as many pixels as [`Self::STREETS`] or more.
     pub(crate) fn of_small_picture([height, width]: [usize; 2]) -> Option<Self> {
-        let side = |side: usize| ((side as f64 / STEP).round().max(2.0) * STEP) as usize;
-        let size = ImageSize { height: side(height), width: side(width) };
+        let [height, width] = [height, width].map(|side| in_steps(side as f64, 2));
+        let size = ImageSize { height, width };
         (size.height * size.width < Self::STREETS.height * Self::STREETS.width).then_some(size)
     }
 

@@ -61,7 +61,8 @@ fn by_product(operands: Operands, product: Product, limits: TileLimits) -> Vec<T
     fitting.flat_map(|tile| [0, BUSY, 4 * BUSY].map(|wanted| tile.split(operands, product, wanted))).collect()
 }
 
-/// Tiles for the 36 products of Winograd's points. So many products keep a GPU busy without split sums or small tiles.
+/// Tiles for the 36 products of Winograd's points. These products keep a GPU busy, so sums are not split and tiles are
+/// large.
 fn for_points(operands: Operands, product: Product, limits: TileLimits) -> impl Iterator<Item = Tile> {
     let fits = move |tile: &Tile| {
         let large = tile.columns() * tile.rows(operands) >= 64 * 64;

@@ -5,16 +5,11 @@ use super::rules::text;
 use crate::run::ImageSize;
 use crate::train::settings::Resolved;
 
-/// Side of squares at which a ResNet ends in a map of 2×2 pixels: its stride is 32.
-const LEAST_OF_RESNET: usize = 64;
-/// The same for the other networks of whole images, whose stride is 8.
+/// Side of squares at which the networks of whole images that are no ResNet end in a map of 2×2 pixels: their stride is 8.
 const LEAST: usize = 16;
 /// Pictures up to this side keep it. Larger ones get a multiple of 16.
 const SMALL: usize = 64;
-const STEP: usize = 16;
-/// Largest side: of published weights, and the usual one of photographs.
-const MOST: usize = 224;
-/// Largest side on a processor, from random weights. A step takes a third of the time of [`MOST`].
+/// Largest side on a processor, from random weights. A step takes a third of the time of [`ImageSize::MOST_OF_SQUARE`].
 const MOST_OF_PROCESSOR: usize = 128;
 /// The same for more training images than [`MANY`]: the fixed default, a quarter of that time.
 const MOST_OF_MANY: usize = 64;
@@ -41,13 +36,15 @@ fn square(facts: &Facts) -> Option<(usize, String)> {
     let own = median(facts.pictures.iter().map(|&(height, width)| height.min(width)))?;
     let least = least(&facts.settings);
     let (most, why) = match facts.processor {
-        _ if facts.settings.common.start().is_some() => (MOST, "224 is the size of published weights"),
+        _ if facts.settings.common.start().is_some() => {
+            (ImageSize::MOST_OF_SQUARE, "224 is the size of published weights")
+        }
         None => return None,
-        Some(false) => (MOST, "224 is usual for photographs"),
+        Some(false) => (ImageSize::MOST_OF_SQUARE, "224 is usual for photographs"),
         Some(true) if facts.images > MANY => (MOST_OF_MANY, "a processor takes long for many larger images"),
         Some(true) => (MOST_OF_PROCESSOR, "a processor takes long for larger images"),
     };
-    let whole = if own > SMALL { own - own % STEP } else { own };
+    let whole = if own > SMALL { own - own % ImageSize::STEP } else { own };
     let fits = whole.clamp(least, most);
     let limit = match fits {
         _ if whole > most => format!("; {why}"),
@@ -62,7 +59,7 @@ fn square(facts: &Facts) -> Option<(usize, String)> {
 /// The least side of squares for a network.
 fn least(settings: &Resolved) -> usize {
     let resnet = text(settings, "model").is_some_and(|model| model.starts_with("resnet"));
-    if resnet && text(settings, "stem") != Some("cifar") { LEAST_OF_RESNET } else { LEAST }
+    if resnet && text(settings, "stem") != Some("cifar") { ImageSize::LEAST_OF_RESNET } else { LEAST }
 }
 
 /// The size of pictures that the default would enlarge.

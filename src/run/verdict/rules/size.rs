@@ -1,6 +1,7 @@
 //! Rules over the image size of a run, beside the size of the pictures of its data.
 
 use super::Evidence;
+use crate::run::ImageSize;
 use crate::run::score::Unit;
 
 /// Share of a picture's pixels below which the network sees few of them.
@@ -9,12 +10,6 @@ const FEW: f64 = 0.1;
 const MANY: f64 = 8.0;
 /// Score from which details are not what is missing.
 const HIGH: f64 = 0.9;
-/// Largest side that is suggested for networks of whole images: the usual one of photographs.
-const MOST_OF_SQUARE: usize = 224;
-/// Smallest side that is suggested for them: a ResNet ends in a map of 2×2 pixels.
-const LEAST_OF_SQUARE: usize = 64;
-/// Sides are multiples of this.
-const STEP: usize = 16;
 
 /// The network sees less than a tenth of the pixels of a picture, the score is a share below 90 %, and a larger size is usual.
 pub(super) fn few_pixels(run: &Evidence<'_>) -> Option<String> {
@@ -57,11 +52,11 @@ fn takes_squares(run: &Evidence<'_>) -> bool {
 
 /// Twice the sides, at most those of the picture.
 pub(in super::super) fn larger(run: &Evidence<'_>) -> Option<[usize; 2]> {
-    let (now, own) = (run.image_size, run.picture?.map(|side| side - side % STEP));
+    let (now, own) = (run.image_size, run.picture?.map(|side| side - side % ImageSize::STEP));
     let size: [usize; 2] = match takes_squares(run) {
         true => {
-            let resize = run.number("eval_resize").unwrap_or(MOST_OF_SQUARE);
-            [(2 * now[0]).min(own[0].min(own[1])).min(MOST_OF_SQUARE).min(resize); 2]
+            let resize = run.number("eval_resize").unwrap_or(ImageSize::MOST_OF_SQUARE);
+            [(2 * now[0]).min(own[0].min(own[1])).min(ImageSize::MOST_OF_SQUARE).min(resize); 2]
         }
         false => std::array::from_fn(|axis| (2 * now[axis]).min(own[axis])),
     };
@@ -70,9 +65,9 @@ pub(in super::super) fn larger(run: &Evidence<'_>) -> Option<[usize; 2]> {
 
 /// The sides of the picture in steps of 16.
 pub(in super::super) fn smaller(run: &Evidence<'_>) -> Option<[usize; 2]> {
-    let own = run.picture?.map(|side| side.next_multiple_of(STEP));
+    let own = run.picture?.map(|side| side.next_multiple_of(ImageSize::STEP));
     let size = match takes_squares(run) {
-        true => [own[0].min(own[1]).max(LEAST_OF_SQUARE); 2],
+        true => [own[0].min(own[1]).max(ImageSize::LEAST_OF_RESNET); 2],
         false => own,
     };
     (size.iter().zip(run.image_size).all(|(&size, now)| size < now)).then_some(size)
