@@ -14,7 +14,7 @@ pub use collective::{all_gather, broadcast, gather};
 pub use forecast::{Forecast, Network};
 pub use shares::Shares;
 use std::fmt::Debug;
-pub use sum::{Buckets, sum_shards, traffic};
+pub use sum::{Buckets, Divisors, mean_of_shards, traffic};
 pub use wire::{Messages, Wire};
 
 /// How long a rank waits for messages.

@@ -1,13 +1,15 @@
-//! The sum of all shards on every rank.
+//! The weighted mean of all shards on every rank.
 //!
 //! The vectors are cut into buckets, and each bucket into one segment a rank. A rank receives the nodes of its segment from all
-//! ranks, adds them along the tree, and sends the sum to all. The sums of a bucket travel together with the nodes of the next
+//! ranks, adds them along the tree, divides the sum by the weight of the batch, and sends the mean to all. The means of a bucket travel together with the nodes of the next
 //! bucket. A rank sends and receives about twice the length of a vector.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::tree::{Node, TreeSum, nodes_of};
+use rayon::prelude::*;
+
+use super::tree::{Node, SPAN, TreeSum, nodes_of};
 use super::wire::{self, Incoming, Messages, Wire};
 use super::{RankError, Ranks, Shares, Wait};
 
@@ -64,6 +66,27 @@ impl Buckets {
     }
 }
 
+/// What turns a sum of vectors into their weighted mean.
+#[derive(Clone, Copy, Debug)]
+pub struct Divisors {
+    /// The values before this position are divided by the weight, the others by the number of images.
+    pub end: usize,
+    /// The sum of all weights.
+    pub weight: f32,
+    /// Number of images.
+    pub images: f32,
+}
+
+impl Divisors {
+    /// Divides the values from position `at` of the sum. A weight of 0, as when every label is ignored, counts as 1.
+    fn apply(&self, values: &mut [f32], at: usize) {
+        let (weighted, counted) = values.split_at_mut(self.end.saturating_sub(at).min(values.len()));
+        let divide = |values: &mut [f32], by: f32| values.iter_mut().for_each(|value| *value /= by);
+        divide(weighted, if self.weight == 0.0 { 1.0 } else { self.weight });
+        divide(counted, self.images);
+    }
+}
+
 /// The values of a bucket that one of `ranks` ranks adds up.
 fn segment(bucket: &Range<usize>, ranks: usize, rank: usize) -> Range<usize> {
     let n = bucket.len();
@@ -72,39 +95,40 @@ fn segment(bucket: &Range<usize>, ranks: usize, rank: usize) -> Range<usize> {
     bound(rank)..bound(rank + 1)
 }
 
-/// The sum over all shards along the tree, on every rank, in the allocation of `sum`. `own` waits for this rank's nodes
-/// of a bucket, given by number; if it returns `None`, the sum ends without a result. An `exact` sum has 32 bits on the
-/// wire, and includes the rounding errors of earlier messages.
+/// The mean over all shards along the tree, on every rank, in the allocation of `mean`. `own` waits for this rank's
+/// nodes of a bucket, given by number; if it returns `None`, the function ends without a result. An `exact` mean has 32
+/// bits on the wire, and includes the rounding errors of earlier messages.
 ///
 /// # Errors
 /// When a rank does not answer.
-pub fn sum_shards(
+pub fn mean_of_shards(
     ranks: &dyn Ranks,
     (shares, shards): (&Shares, usize),
-    buckets: &Buckets,
-    (own, mut sum): (&mut dyn FnMut(usize) -> Option<Vec<Node>>, Vec<f32>),
+    (buckets, divisors): (&Buckets, Divisors),
+    (own, mut mean): (&mut dyn FnMut(usize) -> Option<Vec<Node>>, Vec<f32>),
     (messages, exact): (&mut Messages, bool),
 ) -> Result<Option<Vec<f32>>, RankError> {
-    sum.resize(buckets.len, 0.0);
+    mean.resize(buckets.len, 0.0);
     if ranks.size() == 1 {
         for (bucket, values) in buckets.values.iter().enumerate() {
             let Some(own) = own(bucket) else { return Ok(None) };
-            own.iter().for_each(|(_, node)| sum[values.clone()].copy_from_slice(node));
+            own.iter().for_each(|(_, node)| mean[values.clone()].copy_from_slice(node));
         }
-        return Ok(Some(sum));
+        mean.par_chunks_mut(SPAN).enumerate().for_each(|(span, values)| divisors.apply(values, span * SPAN));
+        return Ok(Some(mean));
     }
     let nodes = shares.parts(shards).into_iter().map(|part| nodes_of(shards, part)).collect();
     let wire = messages.begin(buckets.len, exact);
-    let mut all = Sum { ranks, shards, nodes, wire, messages, sum };
+    let mut all = Sum { ranks, shards, nodes, divisors, wire, messages, mean };
     let mut before = None;
     for (bucket, values) in buckets.values.iter().enumerate() {
         let Some(own) = own(bucket) else { return Ok(None) };
         before = Some((values, all.advance(values, own, before)?));
     }
     all.exchange(&[], &mut [], before)?;
-    let Sum { sum, .. } = all;
+    let Sum { mean, .. } = all;
     messages.end(wire);
-    Ok(Some(sum))
+    Ok(Some(mean))
 }
 
 /// A sum under way.
@@ -113,12 +137,13 @@ struct Sum<'a> {
     shards: usize,
     /// The nodes that each rank has.
     nodes: Vec<Vec<Range<usize>>>,
+    divisors: Divisors,
     wire: Wire,
     messages: &'a mut Messages,
-    sum: Vec<f32>,
+    mean: Vec<f32>,
 }
 
-/// A bucket whose segments are added up, and the message with this rank's segment; `None` if the message is the values
+/// A bucket whose segments are added up, and the message with this rank's segment; `None` if the message is the means
 /// themselves.
 type Added<'a> = (&'a Range<usize>, Option<Vec<u8>>);
 /// A rank, one of its nodes, and the message with it.
@@ -126,7 +151,7 @@ type Received = (usize, Range<usize>, Incoming);
 
 impl Sum<'_> {
     /// Exchanges the nodes of a bucket and the sums of the previous bucket. `own` are this rank's nodes. Returns the
-    /// message with this rank's sum of the bucket.
+    /// message with this rank's sum of the bucket; `None` if the message is the mean itself.
     fn advance(
         &mut self,
         bucket: &Range<usize>,
@@ -153,16 +178,14 @@ impl Sum<'_> {
         let mut tree = TreeSum::new(self.shards);
         parts.into_iter().for_each(|(node, part)| tree.add(node, part));
         let total = tree.into_sum().unwrap_or_default();
-        Ok(match self.messages.write(&total, values.start, self.wire) {
-            Cow::Borrowed(_) => {
-                self.sum[values].copy_from_slice(&total);
-                None
-            }
-            Cow::Owned(message) => {
-                // All ranks keep the sum as it was sent, after rounding.
-                wire::read(&message, &mut self.sum[values], self.wire);
-                Some(message)
-            }
+        let message = self.messages.write(&total, values.start, self.wire);
+        // All ranks keep the sum as it was sent, after rounding.
+        wire::read(&message, &mut self.mean[values.clone()], self.wire);
+        self.divisors.apply(&mut self.mean[values.clone()], values.start);
+        Ok(match self.wire {
+            Wire::F32 => None,
+            // Its blocks hold the sum.
+            Wire::F16 => Some(message.into_owned()),
         })
     }
 
@@ -180,14 +203,15 @@ impl Sum<'_> {
         let mut packed = vec![];
         // Messages from a rank arrive in the order in which it sends them.
         if let Some((bucket, mine)) = &before {
-            let (mut own, mut rest) = (&[][..], &mut self.sum[bucket.start..bucket.end]);
+            let (mut own, mut rest) = (&[][..], &mut self.mean[bucket.start..bucket.end]);
             for other in 0..size {
-                let values;
-                (values, rest) = rest.split_at_mut(segment(bucket, size, other).len());
+                let (values, at);
+                at = segment(bucket, size, other);
+                (values, rest) = rest.split_at_mut(at.len());
                 match wire {
                     _ if other == rank => own = bytemuck::cast_slice(values),
                     Wire::F32 => receive.push((other, bytemuck::cast_slice_mut(values))),
-                    Wire::F16 => packed.push((other, vec![0; wire::bytes(values.len(), wire)], values)),
+                    Wire::F16 => packed.push((other, vec![0; wire::bytes(values.len(), wire)], (at.start, values))),
                 }
             }
             let mine = mine.as_deref().unwrap_or(own);
@@ -195,7 +219,10 @@ impl Sum<'_> {
         }
         receive.extend(packed.iter_mut().map(|(from, message, _)| (*from, message.as_mut_slice())));
         self.ranks.exchange(&send, &mut receive, Wait::Timeout)?;
-        packed.into_iter().for_each(|(_, message, values)| wire::read(&message, values, wire));
+        for (_, message, (at, values)) in packed {
+            wire::read(&message, values, wire);
+            self.divisors.apply(values, at);
+        }
         Ok(())
     }
 }

@@ -43,9 +43,9 @@ fn are_parts(shards: usize, left: &Range<usize>, right: &Range<usize>) -> bool {
     false
 }
 
-/// Number of values that one thread adds up. A bucket has no more, so its sum does not wait for threads that compute a
-/// shard.
-const SPAN: usize = 1 << 20;
+/// Number of values that one thread adds up or divides. A bucket has no more, so its sum does not wait for threads that
+/// compute a shard.
+pub(super) const SPAN: usize = 1 << 20;
 
 /// The sum of two vectors, in the allocation of an owned one.
 fn added<'a>(left: Cow<'a, [f32]>, right: Cow<'a, [f32]>) -> Cow<'a, [f32]> {

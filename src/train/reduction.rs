@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
+use super::outputs::{StepResults, Totals};
 use crate::ranks::tree::Node;
-use crate::ranks::{Buckets, Messages, RankError, Ranks, Shares, Wait, all_gather, sum_shards};
+use crate::ranks::{Buckets, Divisors, Messages, RankError, Ranks, Shares, Wait, all_gather, mean_of_shards};
 
 /// The sums of a shard: its mean loss, and the totals.
 pub(super) type Report = [f64; 5];
@@ -20,12 +21,15 @@ pub(super) enum Finished {
 
 /// The combined results of all ranks.
 pub(super) struct Reduction {
-    /// The reports of all shards, in order.
-    pub reports: Vec<Report>,
+    /// The results of the batch.
+    pub results: StepResults,
+    /// The first shard whose loss is not finite.
+    pub bad: Option<usize>,
     /// Whether some rank requests a stop.
     pub stop: bool,
-    /// The sum over all shards; `None` if a loss is not finite.
-    pub sum: Option<Vec<f32>>,
+    /// The weighted mean over all shards: gradients, then changes of the running statistics. Empty if a loss is not
+    /// finite.
+    pub mean: Vec<f32>,
 }
 
 /// A batch whose shards are to be added up.
@@ -37,8 +41,12 @@ pub(super) struct Reducer<'a> {
     pub messages: &'a mut Messages,
     /// Whether messages have 32 bits and include the rounding errors of earlier ones.
     pub exact: bool,
-    /// Memory for the sum.
-    pub sum: Vec<f32>,
+    /// Images of the batch.
+    pub images: usize,
+    /// Number of gradients.
+    pub parameters: usize,
+    /// Memory for the mean.
+    pub mean: Vec<f32>,
     /// Whether this rank requests a stop.
     pub stop: bool,
 }
@@ -51,8 +59,11 @@ impl Reducer<'_> {
     pub fn run(self, finished: &Receiver<Finished>) -> Result<Option<Reduction>, RankError> {
         let Ok(Finished::Reports(own)) = finished.recv() else { return Ok(None) };
         let (reports, stop) = self.gather(own)?;
-        if reports.iter().any(|report| !report[0].is_finite()) {
-            return Ok(Some(Reduction { reports, stop, sum: None }));
+        let mut results = combined(&reports);
+        let bad = reports.iter().position(|report| !report[0].is_finite());
+        if let Some(bad) = bad {
+            results.loss = reports[bad][0] as f32;
+            return Ok(Some(Reduction { results, bad: Some(bad), stop, mean: vec![] }));
         }
         let mut ready = vec![None; self.buckets.values().len()];
         let mut own = |bucket: usize| loop {
@@ -65,9 +76,11 @@ impl Reducer<'_> {
             }
         };
         let wire = (self.messages, self.exact || stop);
-        let own = (&mut own as &mut dyn FnMut(usize) -> Option<Vec<Node>>, self.sum);
-        let sum = sum_shards(self.ranks, (self.shares, self.shards), self.buckets, own, wire)?;
-        Ok(sum.map(|sum| Reduction { reports, stop, sum: Some(sum) }))
+        let own = (&mut own as &mut dyn FnMut(usize) -> Option<Vec<Node>>, self.mean);
+        let (weight, images) = (results.totals.weight as f32, self.images as f32);
+        let buckets = (self.buckets, Divisors { end: self.parameters, weight, images });
+        let mean = mean_of_shards(self.ranks, (self.shares, self.shards), buckets, own, wire)?;
+        Ok(mean.map(|mean| Reduction { results, bad: None, stop, mean }))
     }
 
     /// The reports of all shards, in order, and whether some rank requests a stop.
@@ -86,6 +99,21 @@ impl Reducer<'_> {
         }
         Ok((all, stop))
     }
+}
+
+/// The results of a batch from those of its shards, in their order.
+fn combined(reports: &[Report]) -> StepResults {
+    let mut totals = Totals::default();
+    let mut weighted = 0.0;
+    for [mean, loss, weight, right, counted] in reports {
+        weighted += mean * weight;
+        totals.loss += loss;
+        totals.weight += weight;
+        totals.right += right;
+        totals.counted += counted;
+    }
+    let loss = if totals.weight == 0.0 { 0.0 } else { weighted / totals.weight };
+    StepResults { loss: loss as f32, totals, gradient_norm: None, weight_norm: None }
 }
 
 /// An exchange of messages.

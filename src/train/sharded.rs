@@ -12,14 +12,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
 use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
 use super::outputs::{Outputs, StepResults, Totals};
 use super::own_shards::OwnShards;
-use super::reduction::{Reducer, Reduction, Report, Timed};
+use super::reduction::{Reducer, Reduction, Timed};
 use super::settings::TrainSettings;
 use super::stages::StepInputs;
 use super::step::{Phase, Update, port};
@@ -63,8 +61,8 @@ pub(super) struct Sharded {
     /// Images of a shard of a full batch.
     size: usize,
     update: Update,
-    /// The memory of the last sum, for the next one.
-    sum: Vec<f32>,
+    /// The memory of the last mean, for the next one.
+    mean: Vec<f32>,
 }
 
 /// A batch, and this rank's part of it.
@@ -106,7 +104,7 @@ impl Sharded {
             messages: Messages::new(settings.wire),
             size: settings.batch_size / shards,
             update: settings.update_of(&objective.card().network),
-            sum: vec![],
+            mean: vec![],
         })
     }
 
@@ -209,21 +207,16 @@ impl Sharded {
             parameters,
             buckets: buckets(&layout),
         };
-        let Reduction { reports, stop, sum } = self.reduce(model, objective, batch, &work, tracer)?;
-        let mut results = combined(&reports);
-        if let Some(bad) = reports.iter().position(|report| !report[0].is_finite()) {
-            results.loss = reports[bad][0] as f32;
+        let Reduction { mut results, bad, stop, mean } = self.reduce(model, objective, batch, &work, tracer)?;
+        if let Some(bad) = bad {
             return Ok(Reduced { results, stop, bad: Some((bad, own.contains(&bad).then(|| within(bad)))) });
         }
-        let mut sum = sum.unwrap_or_default();
-        divide(&mut sum[..parameters], results.totals.weight as f32);
-        divide(&mut sum[parameters..], batch.images as f32);
-        let moved: Vec<f32> =
-            statistics.iter().zip(&sum[parameters..]).map(|(before, move_by)| before + move_by).collect();
+        let (gradients, moves) = mean.split_at(parameters);
+        let moved: Vec<f32> = statistics.iter().zip(moves).map(|(before, move_by)| before + move_by).collect();
         model.session.write_group(Group::Statistics, &moved)?;
         let plan = model.update_plan(&self.update, Phase::of_batch(batch.last))?;
-        model.session.write(plan, port::GRADIENTS, &sum[..parameters])?;
-        self.sum = sum;
+        model.session.write(plan, port::GRADIENTS, gradients)?;
+        self.mean = mean;
         let Totals { loss, weight, right, counted } = results.totals;
         if model.session.plan(plan).input(port::TOTALS).is_some() {
             model.session.write(plan, port::TOTALS, &[loss, weight, right, counted].map(|total| total as f32))?;
@@ -239,7 +232,7 @@ impl Sharded {
         Ok(Reduced { results, stop, bad: None })
     }
 
-    /// Computes this rank's shards and adds up those of all ranks.
+    /// Computes this rank's shards, and the mean over those of all ranks.
     fn reduce(
         &mut self,
         model: &mut LoadedModel,
@@ -257,7 +250,9 @@ impl Sharded {
             buckets: &work.buckets,
             messages: &mut self.messages,
             exact: batch.exact,
-            sum: std::mem::take(&mut self.sum),
+            images: batch.images,
+            parameters: work.parameters,
+            mean: std::mem::take(&mut self.mean),
             stop: batch.stop,
         };
         let compute = || {
@@ -280,27 +275,6 @@ impl Sharded {
             || RankError::Failed { rank: self.ranks.rank(), problem: "a shard has not all its results".into() };
         Ok(reduction?.ok_or_else(unfinished)?)
     }
-}
-
-/// The results of a batch from those of its shards, in their order.
-fn combined(reports: &[Report]) -> StepResults {
-    let mut totals = Totals::default();
-    let mut weighted = 0.0;
-    for [mean, loss, weight, right, counted] in reports {
-        weighted += mean * weight;
-        totals.loss += loss;
-        totals.weight += weight;
-        totals.right += right;
-        totals.counted += counted;
-    }
-    let loss = if totals.weight == 0.0 { 0.0 } else { weighted / totals.weight };
-    StepResults { loss: loss as f32, totals, gradient_norm: None, weight_norm: None }
-}
-
-/// Divides a sum by its weight; a weight of 0, as when every label is ignored, counts as 1.
-fn divide(sum: &mut [f32], weight: f32) {
-    let weight = if weight == 0.0 { 1.0 } else { weight };
-    sum.par_iter_mut().for_each(|value| *value /= weight);
 }
 
 #[cfg(test)]

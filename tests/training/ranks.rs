@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::linked::{Thread, linked};
 use crate::stop_after::StopAfter;
 use shadegrad::ranks::tree::TreeSum;
-use shadegrad::ranks::{Buckets, Messages, Ranks, Shares, Wire, sum_shards, traffic};
+use shadegrad::ranks::{Buckets, Divisors, Messages, Ranks, Shares, Wire, mean_of_shards, traffic};
 use shadegrad::tasks::{Task, task};
 use shadegrad::train::settings::{Given, Resolved};
 use shadegrad::train::{Outcome, TrainError};
@@ -215,8 +215,24 @@ fn buckets(len: usize) -> Buckets {
     Buckets::new(len - 100, len)
 }
 
+/// Divisors of the values before the first 1500, which lie within a segment, and of the others. With a weight of 1 and 1 image, a
+/// mean is a sum.
+fn divisors(weight: f32, images: f32) -> Divisors {
+    Divisors { end: 1500, weight, images }
+}
+
 /// The sums of vectors of shards on all ranks, step by step. Returns the sums, and the bytes that each rank sent.
 fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> (Vec<Vec<f32>>, Vec<usize>) {
+    means(shares, vectors, (wire, exact), divisors(1.0, 1.0))
+}
+
+/// The means of vectors of shards on all ranks, step by step. Returns the means, and the bytes that each rank sent.
+fn means(
+    shares: &Shares,
+    vectors: &[Vec<Vec<f32>>],
+    (wire, exact): (Wire, bool),
+    divisors: Divisors,
+) -> (Vec<Vec<f32>>, Vec<usize>) {
     let threads = linked(shares.ranks());
     let counters: Vec<_> = threads.iter().map(|thread| thread.sent.clone()).collect();
     let run = |thread: Thread| {
@@ -230,9 +246,10 @@ fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> 
             };
             let exact = exact && number + 1 == vectors.len();
             let wire = (&mut messages, exact);
-            let sum = sum_shards(&thread, (shares, vectors.len()), &buckets, (&mut nodes, vec![]), wire)
-                .expect("ranks answer");
-            sum.expect("all nodes are there")
+            let mean =
+                mean_of_shards(&thread, (shares, vectors.len()), (&buckets, divisors), (&mut nodes, vec![]), wire)
+                    .expect("ranks answer");
+            mean.expect("all nodes are there")
         };
         vectors.iter().enumerate().map(step).collect::<Vec<_>>()
     };
@@ -240,7 +257,7 @@ fn sums(shares: &Shares, vectors: &[Vec<Vec<f32>>], wire: Wire, exact: bool) -> 
         let threads: Vec<_> = threads.into_iter().map(|thread| scope.spawn(|| run(thread))).collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
-    assert!(all.iter().all(|sums| *sums == all[0]), "all ranks have the same sum");
+    assert!(all.iter().all(|means| *means == all[0]), "all ranks have the same mean");
     (all.remove(0), counters.iter().map(|counter| counter.load(Ordering::Relaxed)).collect())
 }
 
@@ -266,6 +283,28 @@ fn sums_in_16_bits_lose_nothing_over_the_steps() {
     assert!(half < 3.0 * largest * 2f64.powi(-12), "{half:e}, largest {largest:e}");
     assert!(half > 10.0 * error(Wire::F32, false), "it is rounded");
     assert!(error(Wire::F16, true) < largest * 2f64.powi(-20), "the last step brings what was lost");
+}
+
+#[test]
+fn a_mean_is_the_sum_divided_once_on_every_rank() {
+    let value = |shard: usize, i: usize| ((shard * 7919 + i * 104_729) % 1000) as f32 / 3e4 - 1e-2;
+    let vectors: Vec<Vec<f32>> = (0..6).map(|shard| (0..5000).map(|i| value(shard, i)).collect()).collect();
+    let steps = vec![vectors; 3];
+    for shares in [vec![1], vec![1, 1], vec![3, 2, 1]] {
+        let shares = Shares::new(&shares, shares.len(), 6).expect("shares");
+        for (wire, exact) in [(Wire::F32, false), (Wire::F16, false), (Wire::F16, true)] {
+            let (sums, _) = sums(&shares, &steps, wire, exact);
+            // A weight of 0 counts as 1.
+            for (weight, images, by) in [(7.0, 3.0, 7.0), (0.0, 3.0, 1.0)] {
+                let (means, _) = means(&shares, &steps, (wire, exact), divisors(weight, images));
+                for (mean, sum) in means.iter().zip(&sums) {
+                    let expected: Vec<f32> =
+                        sum.iter().enumerate().map(|(i, sum)| sum / if i < 1500 { by } else { images }).collect();
+                    assert!(*mean == expected, "{shares:?} {wire:?} {exact} {weight}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
