@@ -85,15 +85,9 @@ def write(path, text):
             file.write(text)
 
 
-# These changes keep the build of the copy small. The library has neither features nor debug information, and shares the
-# builds of its dependencies. The program is left out, because it would replace the checkout's. Tests of whole trainings
-# are left out, because they need the features.
-SMALLER = {
-    "Cargo.toml": [(r"\[\[bin\]\]\n(.+\n)+", ""), (r"\[package\]\n", "[package]\nautobins = false\n"), (r", optional = true|optional = true, ", ""),
-                   (r"(?m)^(default|cli|fetch|tasks|data|onnx) = \[.*\]", r"\1 = []"), (r'debug = "line-tables-only"', "debug = false")],
-    "tests/engines/main.rs": [(r"mod precision;\n", "")],
-    "tests/numerics/main.rs": [(r"mod (models|resnet18|encoders)_trace;\n", "")],
-}
+# The copy has no debug information. It leaves out the program, which would replace the checkout's.
+CHANGES = [(r"\[\[bin\]\]\n(.+\n)+", ""), (r"\[package\]\n", "[package]\nautobins = false\n"),
+           (r'debug = "line-tables-only"', "debug = false")]
 
 
 def copy_sources(changed):
@@ -102,9 +96,9 @@ def copy_sources(changed):
         if path.startswith(("fuzz/", "docs/")) or not os.path.isfile(os.path.join(ROOT, path)):
             continue
         text = changed.get(path)
-        if path in SMALLER:
+        if path == "Cargo.toml":
             text = open(os.path.join(ROOT, path)).read()
-            for pattern, new in SMALLER[path]:
+            for pattern, new in CHANGES:
                 text = re.sub(pattern, new, text)
         write(path, open(os.path.join(ROOT, path), "rb").read() if text is None else text.encode())
 

@@ -30,8 +30,23 @@ def kernels(mutant):
     if mutant.path.startswith("shaders/"):
         return [name] if name in known and "/" not in mutant.path[len("shaders/") :] else CONVOLUTIONS
     if mutant.part == "twin":
-        return [kernel for kernel, (module, _) in known.items() if module == name] or CONVOLUTIONS
+        modules = users(name)
+        return [kernel for kernel, (module, _) in known.items() if module in modules] or CONVOLUTIONS
     return CONVOLUTIONS
+
+
+def users(name):
+    """The modules of twins that use a module, and the module itself."""
+    found, folder = {name}, os.path.join(ROOT, "src/exec/cpu")
+    while True:
+        more = set()
+        for file in os.listdir(folder):
+            module, text = os.path.splitext(file)[0], os.path.join(folder, file)
+            if file.endswith(".rs") and any(re.search(rf"\b{used}::", open(text).read()) for used in found):
+                more.add(module)
+        if more <= found:
+            return found
+        found |= more
 
 
 OPS = "ops_match_twin::"
@@ -53,7 +68,8 @@ CHOICES = [("engines", "gpu_matrix_units::only_near_taps_share_a_patch"), ("engi
 
 def tests(mutant):
     if mutant.part == "twin":
-        return PYTORCH + ALL_OPS + SLOPES + HALF + LAST
+        scales = [("engines", "precision::")] if "loss_scale" in kernels(mutant) else []
+        return PYTORCH + ALL_OPS + SLOPES + HALF + scales + LAST
     convolution = kernels(mutant) == CONVOLUTIONS or kernels(mutant)[0] in CONVOLUTIONS
     if not convolution:
         return ALL_OPS + HALF + LAST

@@ -151,7 +151,9 @@ fn losses() -> Vec<OpCase> {
                 let target = b.inputs["prediction"].iter().zip(target).map(|(x, t)| x + 0.3 * t + 0.1 * t.signum());
                 let target: Vec<f64> = target.map(|v| f64::from(v as f32)).collect();
                 let target = b.constant("target", TensorType::channels(Shape(shape.clone())), target);
-                Ok(ops::regression_loss(&mut b.graph, x, target, loss)?[0])
+                let [loss, totals] = ops::regression_loss(&mut b.graph, x, target, loss)?;
+                b.graph.output("totals", totals);
+                Ok(loss)
             }));
         }
     }

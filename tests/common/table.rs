@@ -270,7 +270,9 @@ fn losses() -> Vec<OpCase> {
             };
             let weights = || uniform(&name, classes, 0.2, 2.0);
             let weights = weighted.then(|| b.constant("weights", TensorType::channels([classes]), weights()));
-            Ok(ops::softmax_cross_entropy(&mut b.graph, x, labels, weights, options)?[0])
+            let [loss, totals] = ops::softmax_cross_entropy(&mut b.graph, x, labels, weights, options)?;
+            b.graph.output("totals", totals);
+            Ok(loss)
         }));
     }
     cases.extend(binary_cross_entropies());
@@ -306,7 +308,9 @@ fn binary_cross_entropies() -> Vec<OpCase> {
             let targets = b.constant("targets", ty, between.into_iter().enumerate().map(target).collect());
             let weights = || uniform(&name, classes, 0.2, 4.0);
             let weights = weighted.then(|| b.constant("weights", TensorType::channels([classes]), weights()));
-            Ok(ops::binary_cross_entropy(&mut b.graph, x, targets, weights, options)?[0])
+            let [loss, totals] = ops::binary_cross_entropy(&mut b.graph, x, targets, weights, options)?;
+            b.graph.output("totals", totals);
+            Ok(loss)
         }));
     }
     cases

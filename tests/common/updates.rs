@@ -94,8 +94,10 @@ fn averages_case() -> Result<Case, GraphError> {
     Ok(case)
 }
 
-/// States of the scale: at the start, one good step before a rise at the upper bound, at the lower bound.
-pub const LOSS_SCALES: [[f64; 4]; 3] = [[0.0; 4], [8.0, 1999.0, 0.0, 0.0], [-30.0, 5.0, 0.0, 0.0]];
+/// States of the scale: at the start, one good step before a rise at the upper bound, at the lower bound, one good step
+/// before a rise.
+pub const LOSS_SCALES: [[f64; 4]; 4] =
+    [[0.0; 4], [8.0, 1999.0, 0.0, 0.0], [-30.0, 5.0, 0.0, 0.0], [3.0, 1999.0, 0.0, 0.0]];
 
 /// Scaled gradients, from a state of the scale. The gradient of the middle step is not finite, and changes only the
 /// scale.

@@ -124,7 +124,7 @@ fn the_scale_stays_within_its_bounds() {
         case.steps.truncate(steps);
         twin().run(&case).expect("it runs")["state.optimizer.loss_scale"][..3].to_vec()
     };
-    let [_, highest, lowest] = LOSS_SCALES;
+    let [_, highest, lowest, _] = LOSS_SCALES;
     assert_eq!(state(highest, 1), [8.0, 0.0, 0.0], "2000 good steps at 2^24");
     assert_eq!(state(highest, 2), [7.0, 0.0, 1.0], "halved after a step that overflowed");
     assert_eq!(state(lowest, 2), [-30.0, 0.0, 1.0], "a step that overflowed at 2^-14");
