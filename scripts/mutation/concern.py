@@ -63,7 +63,9 @@ PYTORCH = [("numerics", "conformance_pytorch::the_twin_agrees_with_pytorch"),
            ("numerics", "conformance_pytorch::the_cpu_engine_agrees_with_pytorch")]
 SLOPES = [("numerics", "gradcheck::every_gradient_is_the_slope_of_its_op"), ("numerics", "adjoint::")]
 LAST = [("engines", OPS + "a_nan_reaches_the_results"), ("engines", OPS + "rewrites_"), ("engines", "gpu_engine::")]
-CHOICES = [("engines", "gpu_matrix_units::only_near_taps_share_a_patch"), ("engines", "gpu_tiles::the_tuner_keeps_its_record_and_never_chooses_a_wrong_tile")]
+CHOICES = [("engines", "gpu_matrix_units::only_near_taps_share_a_patch"),
+           ("engines", "gpu_matrix_units::tiles_are_for_operands_of_their_width"),
+           ("engines", "gpu_tiles::the_tuner_keeps_its_record_and_never_chooses_a_wrong_tile")]
 
 
 def tests(mutant):

@@ -139,9 +139,10 @@ pub fn blocks() -> Vec<OpCase> {
     ]
 }
 
-/// Norms of large maps: an invocation takes 4 rows, or 2 if their number is not a multiple of 4. The maps have too many
-/// elements for finite differences.
-pub fn large_maps() -> [OpCase; 4] {
+/// Norms that finite differences cannot check. Large maps have too many elements; an invocation takes 4 of their rows,
+/// or 2 if the number of rows is not a multiple of 4. A scale of 0, at which blocks may start, puts all results on the
+/// kink of ReLU.
+pub fn without_differences() -> [OpCase; 5] {
     let trained = Some(BatchNormOptions::default());
     let relu = OpCase::new("norm_relu_large_map", move |b| {
         let y = far_from_the_kink(b, [1, 128, 128, 16], trained)?;
@@ -163,7 +164,14 @@ pub fn large_maps() -> [OpCase; 4] {
         let (x, gamma, beta) = (b.random("x", [1, 128, 129, 13]), b.random("gamma", [13]), b.random("beta", [13]));
         ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(1))
     });
-    [relu, residual, eval, groups]
+    let zeros = OpCase::new("norm_relu_of_zeros", move |b| {
+        let (x, vector) = (b.random("x", [2, 5, 7, 6]), TensorType::channels([6]));
+        let [gamma, beta] = ["gamma", "beta"].map(|name| b.parameter(name, vector.clone(), vec![0.0; 6]));
+        let (mean, var) = (b.statistic("mean", normal("mean", 6))?, b.statistic("var", uniform("var", 6, 0.5, 2.0))?);
+        let y = ops::batch_norm(&mut b.graph, [x, gamma, beta, mean, var], 1e-5, trained)?;
+        ops::relu(&mut b.graph, y)
+    });
+    [relu, residual, eval, groups, zeros]
 }
 
 /// A BatchNorm with results of either sign, none near 0. With results near 0, the ReLU after it could cut a value in 16

@@ -196,7 +196,7 @@ fn elementwise() -> Vec<OpCase> {
     }));
     for p in [0.0, 0.5, 0.9] {
         cases.push(OpCase::new(format!("dropout_{p}"), move |b| {
-            let x = b.random("x", [2, 5, 7, 3]);
+            let x = b.random("x", [2, 5, 7, 6]);
             let seed = b.constant("seed", TensorType::channels([4]), vec![12_345.0, 65_535.0, 7.0, 3.0]);
             ops::dropout(&mut b.graph, x, seed, p)
         }));

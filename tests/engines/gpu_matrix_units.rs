@@ -6,11 +6,13 @@ use std::sync::Mutex;
 use shadegrad::exec::Slice;
 use shadegrad::exec::gpu::EngineOptions;
 use shadegrad::exec::registry::KernelError;
-use shadegrad::internals::exec::shader::{Lines, Matrix, Shader, Target, Tile, Tiling, shader, shared_taps};
+use shadegrad::internals::exec::shader::{
+    Lines, Matrix, Shader, Target, Tile, TileLimits, Tiling, candidates, shader, shared_taps,
+};
 use shadegrad::kernel::KernelCall;
 use shadegrad::shape::{Element, Window};
 
-use crate::common::case::Context;
+use crate::common::case::{Case, Context};
 use crate::common::compare::{Accuracy, Failures, allowed};
 use crate::common::tiles::{amidst, around_batch_norm, options};
 use crate::common::{gpu, run_on, twin};
@@ -181,11 +183,13 @@ fn check_matrix_tiles(units: Matrix, emulate: bool, failures: &mut Failures) {
         Lines::AsTheyCome => (plain + 1, plain..plain + tiles_of_patches(units, [2, 2]).len(), plain),
         Lines::Turned => (plain, 0..0, 1),
     };
+    // Rows and columns of a patch differ.
+    let uneven = Window { kernel_size: [3, 2], ..Window::square(1) };
     let cases = [
         (amidst("conv2d_of_tiles", [2, 5, 7, 36], [36, 44], Window::square(3).padding(1)), 0..plain),
         (amidst("conv2d_of_stride_2", [2, 5, 4, 36], [36, 20], Window::square(3).stride(2).padding(1)), 0..plain),
         (amidst("conv2d_of_whole_tiles", [2, 8, 8, 32], [32, 32], Window::square(3).padding(1)), 0..all),
-        (amidst("conv2d_of_two_taps", [3, 6, 11, 20], [20, 44], Window::square(2)), patches),
+        (amidst("conv2d_of_uneven_taps", [3, 6, 11, 20], [20, 44], uneven), patches),
         (around_batch_norm([3, 19, 21, 12], 20).case(Context::Midst).fused(), 0..with_statistics),
     ];
     for (index, (case, tiles)) in cases.into_iter().enumerate() {
@@ -246,4 +250,35 @@ fn only_near_taps_share_a_patch() {
     assert_eq!(shared(Window { dilation: [1, 2], ..Window::square(3).padding(2) }), [] as [[usize; 2]; 0]);
     assert_eq!(shared(Window::square(1)), [] as [[usize; 2]; 0], "one tap has none to share with");
     assert_eq!(shared(Window::square(5).padding(2)), [] as [[usize; 2]; 0], "25 matrices of sums");
+}
+
+/// Matrix units take operands in 16 bits, Winograd's transforms operands in 32. Taps share a patch where most of it lies on
+/// the map.
+#[test]
+fn tiles_are_for_operands_of_their_width() {
+    let unit = Matrix { size: 16, lanes: 32, lines: Lines::AsTheyCome };
+    let limits =
+        TileLimits { invocations: 1024, bytes: 48 << 10, cooperative: [Some(unit), None], ..TileLimits::WEBGPU };
+    let tiles = |case: &Case| -> Vec<Tile> {
+        let plan = case.plan();
+        let tiles = plan.calls.iter().flat_map(|planned| candidates(&planned.call, Tiling::Workgroup, limits));
+        tiles.collect()
+    };
+    // Tiles for matrix units, and those among them with patches.
+    let offered = |case: &Case| {
+        let units: Vec<Tile> =
+            tiles(case).into_iter().filter(|tile| matches!(tile.tiling, Tiling::Cooperative(_))).collect();
+        (units.len(), units.iter().filter(|tile| tile.taps != [1, 1]).count())
+    };
+    let of_map =
+        |[rows, columns]: [usize; 2]| amidst("conv2d", [2, rows, columns, 64], [64, 64], Window::square(3).padding(1));
+    let winograd = |case: &Case| tiles(case).iter().filter(|tile| tile.winograd > 0).count();
+    assert_eq!(offered(&of_map([32, 32])), (0, 0));
+    assert!(winograd(&of_map([32, 32])) > 0 && winograd(&of_map([32, 32]).halved()) == 0);
+    let (units, patches) = offered(&of_map([32, 32]).halved());
+    assert!(units > patches && patches > 0, "{units}, {patches} of them with patches");
+    let (units, patches) = offered(&of_map([128, 7]).halved());
+    assert!(units > 0 && patches == 0, "a patch is wider than twice this map: {units}, {patches}");
+    let (units, patches) = offered(&of_map([7, 128]).halved());
+    assert!(units > patches && patches > 0, "a patch has few rows: {units}, {patches}");
 }

@@ -9,7 +9,7 @@ use shadegrad::internals::kernel::ConvGeometry;
 use shadegrad::kernel::{Const, KernelCall};
 use shadegrad::shape::Element;
 
-use crate::common::blocks::large_maps;
+use crate::common::blocks::without_differences;
 use crate::common::case::{Case, Context, Values};
 use crate::common::compare::{Accuracy, Failures, allowed};
 use crate::common::dense::{counted_case, probe_case};
@@ -19,7 +19,7 @@ use crate::common::{OnGpu, Runner, cpu, engines, gpu, run_on, twin};
 
 /// Large maps, after a check of the rows that an invocation of their norms takes.
 fn large_cases() -> Vec<Case> {
-    let cases: Vec<Case> = large_maps().into_iter().map(|op| op.case(Context::Alone).fused()).collect();
+    let cases: Vec<Case> = without_differences().into_iter().map(|op| op.case(Context::Alone).fused()).collect();
     for (case, rows) in cases.iter().zip([4, 2, 4, 4]) {
         let calls = case.plan().calls.into_iter().map(|planned| planned.call);
         let norms: Vec<_> = calls.filter(|call| ["norm_apply", "norm_grad_apply"].contains(&call.kernel)).collect();
@@ -127,7 +127,7 @@ fn forms(call: &KernelCall<Slice>) -> [String; 2] {
 /// The ops in the midst of a graph, as they are and with rewrites, that store values in 16 bits. x^17 of these inputs
 /// exceeds 65,504, the largest number of f16.
 fn cases_with_halves() -> impl Iterator<Item = Case> {
-    let ops = op_cases().into_iter().chain(large_maps()).filter(|op| !op.name.starts_with("Pow(17"));
+    let ops = op_cases().into_iter().chain(without_differences()).filter(|op| !op.name.starts_with("Pow(17"));
     let cases = ops.flat_map(|op| {
         let case = op.case(Context::Midst);
         let fused = Some(case.fused()).filter(|fused| fused.links() != case.links());
