@@ -21,6 +21,7 @@
 //! reads.
 
 mod agreement;
+mod annotated_part;
 mod aside;
 pub mod augment;
 mod bad_image;

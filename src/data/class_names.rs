@@ -7,7 +7,7 @@ use super::listing::{entries, is_image, is_table, name_of, stem_of};
 use super::text::start_of;
 
 /// Names of such files, without extension.
-const STEMS: [&str; 24] = [
+const STEMS: [&str; 26] = [
     "categories",
     "class_indices",
     "class_list",
@@ -32,6 +32,8 @@ const STEMS: [&str; 24] = [
     "synset",
     "synset_words",
     "synsets",
+    "wnids",
+    "words",
 ];
 /// Their extensions.
 const EXTENSIONS: [&str; 8] = ["txt", "json", "yaml", "yml", "toml", "csv", "names", "pbtxt"];

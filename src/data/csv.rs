@@ -166,7 +166,7 @@ fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &Ope
     if decisions.left_out.iter().all(|one| one.why != Why::UnlabeledTest) {
         decisions.left_out.extend(unlisted(folder_of(table), rows.iter().map(|row| row.path.as_path()))?);
     }
-    let rows = by_lists(table, rows, &mut decisions)?;
+    let rows = by_lists(table, rows, options.undivided, &mut decisions)?;
     let classes: Arc<[String]> = class_names(&rows).into();
     require_classes(&classes, table, options)?;
     if rows.iter().all(|row| row.part.is_none()) {
@@ -194,14 +194,19 @@ fn divided(table: &Path, rows: Vec<Row>, mut decisions: Decisions, options: &Ope
 }
 
 /// The rows with the parts from lists beside the table, if the table has no parts.
-fn by_lists(table: &Path, mut rows: Vec<Row>, decisions: &mut Decisions) -> Result<Vec<Row>, DataError> {
+fn by_lists(
+    table: &Path,
+    mut rows: Vec<Row>,
+    is_undivided: bool,
+    decisions: &mut Decisions,
+) -> Result<Vec<Row>, DataError> {
     if rows.iter().any(|row| row.part.is_some()) {
         return Ok(rows);
     }
     let images: Vec<&Path> = rows.iter().map(|row| row.path.as_path()).collect();
     let labels: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
     let Some(parts) = list_tables::deal_beside_table(folder_of(table), &images, Some(&labels), decisions)? else {
-        unused_lists::report(folder_of(table), &of_labels(table), images, decisions);
+        unused_lists::report(folder_of(table), &of_labels(table), images, is_undivided, decisions)?;
         return Ok(rows);
     };
     for (row, part) in rows.iter_mut().zip(parts) {

@@ -29,7 +29,7 @@ use super::names;
 use super::pair_columns::{self, FileColumns, Named};
 use super::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_in_name, part_of, part_of_list, words_of};
 use super::reading::{Role, role_in};
-use super::records::{Entries, PATH_NAMES, TableText, flagged_part, part_of_value};
+use super::records::{Entries, PATH_NAMES, TableText, are_part_numbers, flagged_part, part_of_number, part_of_value};
 use super::text::{read_text, require_right, start_of};
 
 /// Words in the name of a file that divides a set.
@@ -163,9 +163,12 @@ pub(super) fn of_table(path: &Path, text: &str, named: Named<'_>) -> Option<Vec<
 /// Where its form is not read.
 fn lists_of(path: &Path, text: &str, named: Named<'_>) -> Result<Vec<ListFile>, DataError> {
     let is_yaml = has_ending(path, &["yaml", "yml"]);
-    let mut columns = None;
+    let mut seen = Seen::default();
     let (unit, rows) = match (has_ending(path, &["json"]), is_yaml) {
-        (false, false) => (Unit::Line, rows_of_table(path, text, named, &mut columns)?),
+        (false, false) => {
+            let rows = rows_of_table(path, text, named, &mut seen)?;
+            (Unit::Line, rows.or_else(|| rows_of_lines(path, text, named.index, &mut seen)))
+        }
         (_, true) => (Unit::Name, serde_saphyr::from_str(text).ok().and_then(rows_of_entries)),
         (true, _) => (Unit::Name, serde_json::from_str(text).ok().and_then(rows_of_entries)),
     };
@@ -178,10 +181,19 @@ fn lists_of(path: &Path, text: &str, named: Named<'_>) -> Result<Vec<ListFile>, 
     let of = |wanted: Part| {
         let own = rows.iter().filter(|(part, ..)| *part == wanted);
         let lines: Vec<_> = own.map(|(_, line, name)| (*line, name.clone())).collect();
-        ListFile { path: path.to_path_buf(), part: wanted, lines, unit, columns: columns.clone() }
+        let Seen { columns, is_numbered } = seen.clone();
+        ListFile { path: path.to_path_buf(), part: wanted, lines, unit, columns, is_numbered }
     };
     let lists = [Part::Train, Part::Val, Part::Test].map(of);
     Ok(lists.into_iter().filter(|list| !list.lines.is_empty()).collect())
+}
+
+/// What was seen in a file beside its rows.
+#[derive(Clone, Default)]
+struct Seen {
+    columns: Option<PairColumns>,
+    /// Whether numbers say the parts.
+    is_numbered: bool,
 }
 
 /// The part of a name, its line or its number in the list of that part, and the name.
@@ -240,19 +252,19 @@ fn of_fields(fields: &serde_json::Map<String, Value>) -> Option<Value> {
 }
 
 /// The rows of a table with a column that names images, possibly one of their masks, and one of parts. `None` if the
-/// table has none or several of these columns, such as columns that name different images. `columns_of_pairs` gets the
-/// columns of images and masks.
-fn rows_of_table(
-    path: &Path,
-    text: &str,
-    named: Named<'_>,
-    columns_of_pairs: &mut Option<PairColumns>,
-) -> Result<Option<Vec<Row>>, DataError> {
+/// table has none or several of these columns, such as columns that name different images. `seen` gets the columns of
+/// images and masks.
+fn rows_of_table(path: &Path, text: &str, named: Named<'_>, seen: &mut Seen) -> Result<Option<Vec<Row>>, DataError> {
     let index = named.index;
     let records = TableText::new(path, text).records()?;
     let Some(first) = records.first() else { return Ok(None) };
     let column = |at: usize| records.iter().map(move |record| record.get(at).unwrap_or(""));
-    let part = |at: usize, cell: &str| part_of_value(first.get(at).unwrap_or(""), cell);
+    let numbered: Vec<bool> =
+        (0..first.len()).map(|at| are_part_numbers(first.get(at).unwrap_or(""), column(at).skip(1))).collect();
+    let part = |at: usize, cell: &str| match numbered[at] {
+        true => part_of_number(cell),
+        false => part_of_value(first.get(at).unwrap_or(""), cell),
+    };
     let naming = |at: &usize| 2 * column(*at).filter(|name| index.find(name) != Match::None).count() > records.len();
     // The first line may name the columns.
     let parts = |at: &usize| records.len() > 1 && column(*at).skip(1).all(|cell| part(*at, cell).is_some());
@@ -280,7 +292,8 @@ fn rows_of_table(
     let is_row =
         is_image(Path::new(name_cell)) || (part_of(&part_cell.to_lowercase()).is_some() && !are_flags(&records, at));
     let has_header = index.find(name_cell) == Match::None && !is_row;
-    *columns_of_pairs = pair.and_then(|pair| pair_columns::described(&pair, Some(first).filter(|_| has_header)));
+    seen.is_numbered = numbered[at];
+    seen.columns = pair.and_then(|pair| pair_columns::described(&pair, Some(first).filter(|_| has_header)));
     let rows = records.iter().skip(usize::from(has_header)).map(|record| {
         let line = record.position().map_or(0, csv::Position::line) as usize;
         let names: Vec<&str> =
@@ -288,6 +301,22 @@ fn rows_of_table(
         Some((part(at, record.get(at)?)?, line, names.join("\t")))
     });
     Ok(rows.collect())
+}
+
+/// The rows of a text whose lines are the name of an image, blanks, and a part or its number. Numbers count in a file
+/// whose name is that of a division: CelebA's `list_eval_partition.txt`.
+fn rows_of_lines(path: &Path, text: &str, index: &Index, seen: &mut Seen) -> Option<Vec<Row>> {
+    let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let cells: Option<Vec<(usize, &str, &str)>> = lines
+        .map(|(at, line)| {
+            let (name, rest) = line.rsplit_once(char::is_whitespace)?;
+            (index.find(name.trim_end()) != Match::None).then_some((at + 1, name.trim_end(), rest))
+        })
+        .collect();
+    let cells = cells.filter(|cells| !cells.is_empty())?;
+    seen.is_numbered = are_part_numbers(&stem_of(path), cells.iter().map(|(_, _, cell)| *cell));
+    let part = |cell: &str| if seen.is_numbered { part_of_number(cell) } else { part_of(&cell.to_lowercase()) };
+    cells.into_iter().map(|(line, name, cell)| Some((part(cell)?, line, name.to_owned()))).collect()
 }
 
 /// The first cell, with its line, that does not name a part, in a column that names parts in most rows.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::annotated_part;
 use super::class_walk::{ClassWalk, Needed, beside, folder_of_classes, holds_classes, home};
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
@@ -27,8 +28,8 @@ impl Format for ClassFolders {
     }
 
     fn looks_for(&self) -> &'static str {
-        "`train/CLASS/x.png` with `val/` or `test/` (or their usual other names) beside it; or `CLASS/x.png`, divided by \
-         `train.txt` and `val.txt` or by seed"
+        "`train/CLASS/x.png` with `val/` or `test/` (or their usual other names) beside it (Tiny ImageNet: `val/images/` with \
+         `val_annotations.txt`); or `CLASS/x.png`, divided by `train.txt` and `val.txt` or by seed"
     }
 
     fn recognize(&self, root: &Path) -> Result<Option<Evidence>, DataError> {
@@ -106,10 +107,12 @@ fn parts(
     let depth = Arc::new(SampleDepth::default());
     let mut decisions = Decisions { left_out: beside(root, others, &Why::BesideClasses)?, ..Decisions::default() };
     let train = read(train_root, &depth, Needed::EachClass, &mut decisions)?;
-    let val = read(val_root, &depth, Needed::AnyClass, &mut decisions)?;
     require_classes(&train.classes, train_root, options)?;
     let classes = (&train.classes, train_root);
-    let val = aligned(val, val_root, classes)?;
+    let val = match annotated_part::read(val_root, &train.classes, &mut decisions)? {
+        Some(items) => FileDataset { classes: Arc::clone(&train.classes), items, depth: Arc::clone(&depth) },
+        None => aligned(read(val_root, &depth, Needed::AnyClass, &mut decisions)?, val_root, classes)?,
+    };
     let mut names = vec![name_of(train_root), name_of(val_root)];
     let test = match test_root {
         Some(test_root) => read_test(test_root, classes, &depth, &mut decisions)?,
@@ -161,7 +164,8 @@ fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<Splits, Da
     if !lists.is_empty() {
         return by_lists(root, all, &lists, decisions);
     }
-    unused_lists::report(root, &[], all.items.iter().map(|(path, _)| path.as_path()), &mut decisions);
+    let images = all.items.iter().map(|(path, _)| path.as_path());
+    unused_lists::report(root, &[], images, options.undivided, &mut decisions)?;
     let mut splits = stratified(Arc::new(all), options, root, ClassFolders.name())?;
     decisions.split = splits.decisions.split;
     splits.decisions = decisions;

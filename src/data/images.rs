@@ -186,7 +186,8 @@ impl Format for ImageFolders {
                 if !lists.is_empty() {
                     return by_lists(path, images, &lists, options, decisions);
                 }
-                unused_lists::report(path, &[], images.iter().map(PathBuf::as_path), &mut decisions);
+                let paths = images.iter().map(PathBuf::as_path);
+                unused_lists::report(path, &[], paths, options.undivided, &mut decisions)?;
                 divided(path, images, options, &mut decisions)?
             }
         };

@@ -221,7 +221,7 @@ fn of_array(path: &Path, part: Part, named: Named<'_>) -> Result<Option<ListFile
         };
     };
     let lines = names.into_iter().enumerate().map(|(at, name)| (at + 1, name)).collect();
-    Ok(Some(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Name, columns: None }))
+    Ok(Some(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Name, columns: None, is_numbered: false }))
 }
 
 /// The list of a JSON array of objects, read as a table with a line of names above them.
@@ -252,7 +252,7 @@ fn of_records(path: &Path, part: Part, named: Named<'_>, records: &[StringRecord
     };
     let lines = records.iter().skip(usize::from(has_header)).map(line).collect();
     let columns = pair_columns::described(&columns, records.first().filter(|_| has_header));
-    Ok(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Line, columns })
+    Ok(ListFile { path: path.to_path_buf(), part, lines, unit: Unit::Line, columns, is_numbered: false })
 }
 
 /// The error for a table of a part without a column of files, or with more than two.

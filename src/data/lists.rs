@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::decisions::{Decisions, TableColumns};
 use super::list_index::{Index, Match};
-use super::listing::{entries, is_image, name_of, relative, stem_of};
+use super::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
 use super::names::shortened;
 use super::parts::{Part, part_of_list, without_number};
+use super::reading::{Role, role_in};
+use super::records::NUMBERED;
 use super::text::read_text;
 use super::{BadImage, DataError, ImageProblem};
 
@@ -22,6 +24,19 @@ pub(crate) struct ListFile {
     pub unit: Unit,
     /// The columns of a table of images and masks.
     pub columns: Option<PairColumns>,
+    /// Whether numbers say the parts.
+    pub is_numbered: bool,
+}
+
+/// A note on each file of `lists` whose numbers say the parts.
+pub(crate) fn numbered(lists: &[ListFile]) -> Vec<String> {
+    let mut notes: Vec<String> = lists
+        .iter()
+        .filter(|list| list.is_numbered)
+        .map(|list| format!("the numbers in {} are parts: {NUMBERED}", name_of(&list.path)))
+        .collect();
+    notes.dedup();
+    notes
 }
 
 /// The columns of images and of masks in a table.
@@ -47,7 +62,7 @@ impl ListFile {
         let text = read_text(path)?;
         let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim().to_string()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
-        Ok(Self { path: path.to_path_buf(), part, lines, unit: Unit::Line, columns: None })
+        Ok(Self { path: path.to_path_buf(), part, lines, unit: Unit::Line, columns: None, is_numbered: false })
     }
 
     /// `train.txt, line 3`, or `split.json, name 3 of train`.
@@ -80,7 +95,7 @@ pub(super) fn is_place(root: &Path, folder: &Path) -> bool {
 }
 
 /// The lists of the set at `root`: text files named after a part (`train.txt`, `val_list.txt`) in the root, or else in
-/// a folder of lists. Without a `train.txt`, `trainval.txt` is the training list.
+/// a folder of lists or of images. Without a `train.txt`, `trainval.txt` is the training list.
 ///
 /// # Errors
 /// Where a list cannot be read, or a part has two lists.
@@ -108,10 +123,12 @@ pub(super) fn places(root: &Path) -> Result<Vec<Vec<ListFile>>, DataError> {
     Ok(places)
 }
 
-/// `root` and those of [`FOLDERS`] that exist below it.
+/// `root`, those of [`FOLDERS`] that exist below it, and its folders of images.
 fn folders(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let of_images = subfolders(root).unwrap_or_default();
+    let of_images = of_images.into_iter().filter(|folder| role_in(&name_of(folder)) == Some(Role::Image));
     let all = std::iter::once(root.to_path_buf()).chain(FOLDERS.map(|name| root.join(name)));
-    all.filter(|folder| folder.is_dir())
+    all.filter(|folder| folder.is_dir()).chain(of_images)
 }
 
 /// The lists of the CUB birds: `images.txt` numbers the images, and `train_test_split.txt` gives 1 to those for
@@ -136,6 +153,7 @@ fn numbered_split(root: &Path) -> Result<Vec<ListFile>, DataError> {
         lines: Vec::new(),
         unit: Unit::Line,
         columns: None,
+        is_numbered: false,
     });
     for (line, number, mark) in columns(&split)? {
         let Some(name) = names.get(&number) else {
@@ -227,6 +245,12 @@ pub(super) fn named_after_parts(folder: &Path, extensions: &[&str]) -> Result<Ve
             named.push((part, both, path));
         }
     }
+    // `train.txt` beside `train.jpg` is that image's.
+    let is_of_image = |path: &PathBuf| {
+        let image = |other: &PathBuf| is_image(other) && stem_of(other) == stem_of(path);
+        role_in(&name_of(folder)) == Some(Role::Image) && entries(folder).is_ok_and(|all| all.iter().any(image))
+    };
+    named.retain(|(_, _, path)| !is_of_image(path));
     if named.iter().any(|(part, both, _)| *part == Part::Train && !both) {
         named.retain(|(_, both, _)| !both);
     }
@@ -334,6 +358,7 @@ pub(crate) fn deal(
         return Err(DataError::BadImages { checked: count, bad });
     }
     let mut parts: Vec<Option<Part>> = first.into_iter().map(|one| one.map(|(part, _)| part)).collect();
+    decisions.notes.extend(numbered(lists));
     decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
     decisions.lists.dedup();
     decisions.left_out.retain(|one| !decisions.lists.contains(&relative(root, &one.path)));

@@ -19,7 +19,9 @@ use ::csv::{Position, ReaderBuilder, StringRecord};
 
 use super::listing::is_image;
 use super::{DataError, names};
-pub(super) use cells::{flagged_part, is_one, is_zero, part_of_value, truth};
+pub(super) use cells::{
+    NUMBERED, are_part_numbers, flagged_part, is_one, is_zero, part_of_number, part_of_value, truth,
+};
 pub(super) use json::{Entries, lines_of_array};
 
 /// Names of a column of files.

@@ -270,7 +270,8 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
         // Annotation files name the images too, but they are used.
         if train.iter().any(|pair| !pair.mask.files().is_empty()) {
             let used: Vec<PathBuf> = decisions.lists.iter().map(|list| path.join(list)).chain(table).collect();
-            unused_lists::report(path, &used, train.iter().map(|pair| pair.image.as_path()), &mut decisions);
+            let images = train.iter().map(|pair| pair.image.as_path());
+            unused_lists::report(path, &used, images, options.undivided, &mut decisions)?;
         }
         (train, val) = hold_out(train, options)?;
         decisions.split = division(options);

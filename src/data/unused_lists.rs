@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::DataError;
 use super::decisions::{Decisions, LeftOut, Why};
 use super::division;
 use super::list_index::{Index, Match};
 use super::listing::{Walk, entries, is_image, is_own_output, is_table, relative, stem_of, subfolders};
 use super::names::value;
-use super::parts::{part_of, words_of};
+use super::parts::{Part, part_in_name, part_of, without_number, words_of};
 use super::text::{decode, read_file};
 
 /// Extensions of files that may be lists.
@@ -24,13 +25,18 @@ const CLASS_LISTS: [&str; 6] = ["classes", "labels", "codes", "class_names", "na
 
 /// Records the unused lists of a set that was divided by seed as left out. An unused list is a text file in the folder
 /// of the set, or in a folder there, that names at least two images. A file that belongs to one image, as `a.txt` to
-/// `a.png`, is not a list. `used` are the tables of labels.
+/// `a.png`, is not a list. `used` are the tables of labels. An undivided set has no parts.
+///
+/// # Errors
+/// Where an unused list has the name of a list of a part, or the names of all images begin with those of parts, unless the set is
+/// undivided.
 pub(crate) fn report<'a>(
     root: &Path,
     used: &[PathBuf],
     images: impl IntoIterator<Item = &'a Path>,
+    is_undivided: bool,
     decisions: &mut Decisions,
-) {
+) -> Result<(), DataError> {
     // The table `a.csv` lies in the folder `.`, where it is found as `./a.csv`.
     let plain = |path: &PathBuf| path.strip_prefix(".").unwrap_or(path).to_path_buf();
     let known: BTreeSet<PathBuf> = decisions.left_out.iter().map(|one| &one.path).chain(used).map(plain).collect();
@@ -38,17 +44,63 @@ pub(crate) fn report<'a>(
     candidates.retain(|path| !known.contains(&plain(path)));
     let mut unread = named_as_lists(root);
     unread.retain(|path| !known.contains(&plain(path)));
-    if candidates.is_empty() && unread.is_empty() {
-        return;
-    }
     let images: Vec<&Path> = images.into_iter().collect();
+    if !is_undivided {
+        require_no_parts_in_names(root, &images)?;
+    }
+    if candidates.is_empty() && unread.is_empty() {
+        return Ok(());
+    }
     let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();
     candidates.retain(|path| !stems.contains(&stem_of(path)));
     let index = Index::new(root, images);
     candidates.retain(|path| names_images(path, &index));
+    match candidates.iter().find(|path| !is_undivided && is_list_of_part(path)) {
+        None => {}
+        Some(list) => {
+            let problem = "names images of this set and is named as the list of a part, in a place or form that is not read; write the \
+                           lists of the parts as train.txt and val.txt in the folder of the set, or move this file elsewhere";
+            return Err(DataError::malformed(list, problem));
+        }
+    }
     unread.retain(|path| !candidates.contains(path) && !stems.contains(&stem_of(path)));
     decisions.left_out.extend(candidates.iter().map(|path| LeftOut::new(path, Why::UnusedList)));
     decisions.left_out.extend(unread.iter().map(|path| LeftOut::new(path, Why::UnreadList)));
+    Ok(())
+}
+
+/// Refuses a set whose images are all named after parts: `train_1.png`, `testA_3.png`.
+fn require_no_parts_in_names(root: &Path, images: &[&Path]) -> Result<(), DataError> {
+    let part = |path: &Path| {
+        let words = words_of(&stem_of(path));
+        let first = words.first()?;
+        // `testA` of two test parts.
+        part_of(first).or_else(|| part_of(first.strip_suffix(['a', 'b'])?))
+    };
+    let mut first: Option<(Part, &Path)> = None;
+    let mut other = None;
+    for &path in images {
+        let Some(own) = part(path) else { return Ok(()) };
+        let (known, _) = *first.get_or_insert((own, path));
+        other = other.or_else(|| (own != known).then_some((own, path)));
+    }
+    match (first, other) {
+        (Some((a, first)), Some((b, second))) if a == Part::Train || b == Part::Train => {
+            let problem = format!(
+                "the names of all images begin with those of parts, such as {} and {}: they can divide the set, or mean nothing; list the \
+                 images of each part in train.txt and val.txt, or move them into folders of these names",
+                relative(root, first),
+                relative(root, second)
+            );
+            Err(DataError::malformed(root, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file's name is that of a list of one part, such as `val_list.txt`.
+fn is_list_of_part(path: &Path) -> bool {
+    part_in_name(without_number(&stem_of(path))).is_some()
 }
 
 /// Records as left out the files beside a divided set that are named as lists of parts, and neither divide it nor are left out already.

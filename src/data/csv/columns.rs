@@ -16,7 +16,7 @@ use super::parts::{ClassesOfRow, PartColumns, doubtful};
 use super::raw::{LABEL_NAMES, Raw};
 use crate::data::decisions::TableColumns;
 use crate::data::listing::is_image;
-use crate::data::records::{flagged_part, is_one, is_zero};
+use crate::data::records::{NUMBERED, flagged_part, is_one, is_zero};
 use crate::data::{DataError, Hints, names};
 
 /// Number of unused columns that a message names.
@@ -155,7 +155,8 @@ impl Columns {
         let split = self.parts.as_ref().map(|parts| {
             let several = if parts.columns().len() > 1 { "s" } else { "" };
             let names: Vec<String> = parts.columns().iter().map(|(column, _)| name(*column)).collect();
-            format!(", parts in column{several} {}", names.join(" and "))
+            let numbers = if parts.are_numbered() { format!(" ({NUMBERED})") } else { String::new() };
+            format!(", parts in column{several} {}{numbers}", names.join(" and "))
         });
         let split = split.unwrap_or_default();
         // A column of numbers of rows has no name.

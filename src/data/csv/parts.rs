@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a name such as `split`, or values that are all `train`, `val` and `test` | the part of each row |
 //! | `dataset`, `phase` or `part`, and some value is `train`, `val` or `test` | the part of each row |
+//! | `split` or `partition` with the values 0, 1 and 2 | train, val and test |
 //! | `is_val`, `is_test`, `train`: truth values | the part whose value is true |
 //! | `train` beside columns of 0 and 1 | a class, if with it each row has a single 1 |
 
@@ -13,7 +14,7 @@ use ::csv::StringRecord;
 
 use super::raw::{Found, LABEL_NAMES, LIST_NAMES, Raw};
 use crate::data::parts::{PART_COLUMNS, POSSIBLE_PART_COLUMNS, Part, part_of};
-use crate::data::records::{flagged_part, is_one, is_zero, part_of_value, truth};
+use crate::data::records::{are_part_numbers, flagged_part, is_one, is_zero, part_of_number, part_of_value, truth};
 use crate::data::{DataError, folds, names};
 
 /// The columns that give the part of a row: one of parts, or one of truth values for each of several parts.
@@ -21,12 +22,19 @@ use crate::data::{DataError, folds, names};
 pub(in crate::data) struct PartColumns {
     /// Position and name of each; the name is empty without a header.
     columns: Vec<(usize, String)>,
+    /// Whether the only column holds the numbers of parts.
+    is_numbered: bool,
 }
 
 impl PartColumns {
     /// Columns with their names; several have truth values.
     pub fn new(columns: Vec<(usize, String)>) -> Self {
-        Self { columns }
+        Self { columns, is_numbered: false }
+    }
+
+    /// Whether the only column holds the numbers of parts.
+    pub fn are_numbered(&self) -> bool {
+        self.is_numbered
     }
 
     /// One column.
@@ -50,7 +58,8 @@ impl PartColumns {
     /// The problem in words, if they give no part or several.
     pub fn part(&self, cells: &[&str]) -> Result<Part, String> {
         if let ([(_, name)], [cell]) = (&self.columns[..], cells) {
-            return part_of_value(name, cell).ok_or_else(|| no_part(name, cell));
+            let part = if self.is_numbered { part_of_number(cell) } else { part_of_value(name, cell) };
+            return part.ok_or_else(|| no_part(name, cell));
         }
         let mut flags: Vec<(Part, bool)> = Vec::new();
         for ((_, name), cell) in self.columns.iter().zip(cells) {
@@ -77,6 +86,10 @@ fn no_part(name: &str, cell: &str) -> String {
     let cell = names::shortened(cell);
     match flagged_part(name) {
         Some(_) => format!("'{name}' is '{cell}', expected 1 or 0, or train, val or test"),
+        None if part_of_number(&cell).is_some() && !name.is_empty() => format!(
+            "'{name}' is '{cell}', expected train, val or test; numbers are read as parts if the column is named split or partition \
+             and holds 0, 1 and 2 (train, val and test) alone"
+        ),
         None if !name.is_empty() => format!("'{name}' is '{cell}', expected train, val or test"),
         None => format!(
             "split is '{cell}', expected train, val or test (or name the columns in a first line: path,label,split)"
@@ -112,7 +125,9 @@ impl Raw<'_> {
             part_of(&header[*column].to_lowercase()).is_none() && are_flags(*column, flagged_part(&header[*column]))
         };
         let of_flags = (0..header.len()).filter(of_flags);
-        let named = self.named(&PART_COLUMNS).into_iter().chain(possible).chain(of_flags).filter(is_free);
+        let numbered = (0..header.len()).filter(|&column| are_part_numbers(&header[column], self.below_header(column)));
+        let named =
+            self.named(&PART_COLUMNS).into_iter().chain(possible).chain(of_flags).chain(numbered).filter(is_free);
         let bare = |column: &usize| are_flags(*column, part_of(&header[*column].to_lowercase()));
         let bare: Vec<usize> = (0..header.len()).filter(is_free).filter(bare).collect();
         let bare = match self.are_classes(found, header, &bare, classes)? {
@@ -132,9 +147,12 @@ impl Raw<'_> {
         let flags: Vec<usize> =
             all.iter().copied().filter(|&column| are_flags(column, flagged_part(&header[column]))).collect();
         let others = all.iter().filter(|column| !flags.contains(column));
-        let of_flags = (!flags.is_empty()).then(|| PartColumns { columns: flags.iter().map(|&c| name(c)).collect() });
-        let groups: Vec<PartColumns> =
-            of_flags.into_iter().chain(others.map(|&column| PartColumns::one(column, &header[column]))).collect();
+        let of_flags = (!flags.is_empty()).then(|| PartColumns::new(flags.iter().map(|&c| name(c)).collect()));
+        let of_column = |&column: &usize| PartColumns {
+            is_numbered: are_part_numbers(&header[column], self.below_header(column)),
+            ..PartColumns::one(column, &header[column])
+        };
+        let groups: Vec<PartColumns> = of_flags.into_iter().chain(others.map(of_column)).collect();
         self.require_one_division(&groups)?;
         let first = all.first().copied();
         Ok(first.and_then(|first| groups.into_iter().find(|group| group.contain(first))))

@@ -134,6 +134,11 @@ impl<'a> Raw<'a> {
         self.sample.iter().filter_map(|record| record.get(column)).collect()
     }
 
+    /// The values of a column in all rows below the first line.
+    pub(super) fn below_header(&self, column: usize) -> impl Iterator<Item = &'a str> {
+        self.records[1..].iter().filter_map(move |record| record.get(column))
+    }
+
     /// The columns whose name is among `names`.
     pub(super) fn named(&self, names: &[&str]) -> Vec<usize> {
         let is_named = |column: &usize| names.iter().any(|name| name.eq_ignore_ascii_case(&self.first()[*column]));

@@ -118,7 +118,8 @@ fn divided([root, home]: [&Path; 2], options: &OpenOptions) -> Result<MultiLabel
     require_classes(all.set.class_names(), home, options)?;
     let lists = list_tables::find(root)?;
     if lists.is_empty() {
-        unused_lists::report(root, &[], all.files.iter().map(|(_, path)| path.as_path()), &mut decisions);
+        let images = all.files.iter().map(|(_, path)| path.as_path());
+        unused_lists::report(root, &[], images, options.undivided, &mut decisions)?;
         return split::stratified(&all.set, options, root, SharedFolders.name(), decisions);
     }
     by_lists(root, &all, &lists, decisions)

@@ -102,7 +102,7 @@ fn divided(
     };
     let mut images = images;
     if decisions.split.is_empty() {
-        images = by_lists(path, images, &mut decisions)?;
+        images = by_lists(path, images, options.undivided, &mut decisions)?;
     }
     if decisions.split.is_empty() {
         if let Some(problem) = doubt {
@@ -125,11 +125,16 @@ fn divided(
 }
 
 /// The images with the parts that lists beside the table give them.
-fn by_lists(table: &Path, images: Vec<Image>, decisions: &mut Decisions) -> Result<Vec<Image>, DataError> {
+fn by_lists(
+    table: &Path,
+    images: Vec<Image>,
+    is_undivided: bool,
+    decisions: &mut Decisions,
+) -> Result<Vec<Image>, DataError> {
     let paths: Vec<&Path> = images.iter().map(|image| image.path.as_path()).collect();
     let root = csv::folder_of(table);
     let Some(parts) = list_tables::deal_beside_table(root, &paths, None, decisions)? else {
-        unused_lists::report(root, &csv::of_labels(table), paths, decisions);
+        unused_lists::report(root, &csv::of_labels(table), paths, is_undivided, decisions)?;
         return Ok(images);
     };
     Ok(images.into_iter().zip(parts).filter_map(|(image, part)| Some(Image { part: part?, ..image })).collect())

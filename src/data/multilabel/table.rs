@@ -11,7 +11,7 @@ use crate::data::decisions::{LeftOut, TableColumns, Why};
 use crate::data::listing::name_of;
 use crate::data::names::quoted;
 use crate::data::parts::{Part, is_fold_word, words_of};
-use crate::data::records::TableText;
+use crate::data::records::{NUMBERED, TableText};
 use crate::data::text::read_text;
 use crate::data::{DataError, Decisions, Hints, names};
 
@@ -245,7 +245,9 @@ impl Table {
         let parts = self.parts.as_ref()?;
         let several = if parts.columns().len() > 1 { "s" } else { "" };
         let name = |(column, _): &(usize, String)| self.header.get(*column).map_or("split", String::as_str);
-        Some(format!("column{several} {}", quoted(&parts.columns().iter().map(name).collect::<Vec<_>>())))
+        let numbers = if parts.are_numbered() { format!(" ({NUMBERED})") } else { String::new() };
+        let names = quoted(&parts.columns().iter().map(name).collect::<Vec<_>>());
+        Some(format!("column{several} {names}{numbers}"))
     }
 
     /// Why one of the `unused` columns may divide the rows, in a spelling that is not read.

@@ -1,6 +1,6 @@
 //! The meaning of cells: parts and truth values.
 
-use crate::data::parts::{Part, part_of};
+use crate::data::parts::{Part, part_of, words_of};
 
 /// The part in a cell of the column `name`. A column such as `is_valid`, `is_test`, `is_train` or `train` may hold
 /// truth values.
@@ -17,6 +17,25 @@ pub(in crate::data) fn part_of_value(name: &str, value: &str) -> Option<Part> {
         },
     }
 }
+
+/// Whether the numbers of a column are those of parts, as CelebA and WILDS write them: its name is that of a division,
+/// and its values are 0, 1 and 2, all three.
+pub(in crate::data) fn are_part_numbers<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> bool {
+    const NAMES: [&str; 4] = ["split", "splits", "partition", "partitions"];
+    let mut seen = [false; 3];
+    let is_numbered = |value: &str| matches!(value.parse(), Ok(number @ 0..=2usize) if { seen[number] = true; true });
+    words_of(name).iter().any(|word| NAMES.contains(&word.as_str()))
+        && values.into_iter().all(is_numbered)
+        && seen == [true; 3]
+}
+
+/// The part of a number of such a column.
+pub(in crate::data) fn part_of_number(value: &str) -> Option<Part> {
+    [Part::Train, Part::Val, Part::Test].get(value.parse::<usize>().ok()?).copied()
+}
+
+/// How the numbers of such a column are read, in words.
+pub(in crate::data) const NUMBERED: &str = "0 is train, 1 is val, 2 is test";
 
 /// The part that a column of truth values is about, by its name: `is_valid`, `test`, `is_training_image`, `isTrain`.
 pub(in crate::data) fn flagged_part(name: &str) -> Option<Part> {

@@ -4,6 +4,7 @@
 //! ones. Crowd regions (`iscrowd`) have their class and lie below the other annotations. Categories are aligned by
 //! name.
 
+mod split;
 mod written;
 
 use std::collections::{BTreeMap, HashMap};
@@ -60,6 +61,7 @@ impl Format for Coco {
         found.decisions.left_out = walk.left_out;
         found.decisions.left_out.extend(others.iter().map(|(_, path)| LeftOut::new(path, Why::OtherAnnotations)));
         found.decisions.notes = notes;
+        found.decisions.split = split::words(root, &read)?.unwrap_or_default();
         let index = Index::new(root, walk.images.iter().map(PathBuf::as_path));
         let mut pairs = Vec::new();
         let mut taken: Vec<Option<String>> = vec![None; walk.images.len()];
@@ -67,7 +69,8 @@ impl Format for Coco {
             let files = Files { root, index: &index, images: &walk.images };
             found.has_val |= part == Some(Part::Val);
             let own = files.pairs(&path, written, ids, &mut taken, &mut found)?;
-            pairs.extend(own.into_iter().map(|pair| (part, pair)));
+            found.has_val |= own.iter().any(|(said, _)| *said == Some(Part::Val));
+            pairs.extend(own.into_iter().map(|(said, pair)| (said.or(part), pair)));
         }
         found.decisions.notes.extend(index.note());
         let unlisted = walk.images.iter().zip(&taken).filter(|(_, taken)| taken.is_none()).map(|(path, _)| path);
@@ -210,7 +213,7 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The images of a file with their drawings. `taken` gets the entry that names each image.
+    /// The images of a file with their drawings, and their parts by the field `split`. `taken` gets the entry that names each image.
     fn pairs(
         &self,
         path: &Path,
@@ -218,13 +221,13 @@ impl Files<'_> {
         ids: &HashMap<Id, u8>,
         taken: &mut [Option<String>],
         found: &mut Found,
-    ) -> Result<Vec<Pair>, DataError> {
+    ) -> Result<Vec<(Option<Part>, Pair)>, DataError> {
         let Written { images, annotations, .. } = written;
         let mut of_image = self.annotations(path, annotations, &mut found.decisions.notes)?;
         let mut entries: HashMap<Id, usize> = HashMap::new();
         images.iter().for_each(|image| *entries.entry(image.id.clone()).or_default() += 1);
         let mut pairs = Vec::new();
-        for WrittenImage { id, file_name, width, height } in images {
+        for WrittenImage { id, file_name, width, height, split } in images {
             let name = format!("{}, image {id} ({file_name})", path.display());
             let mut fault = |text: String| {
                 found.faults.push(BadImage { image: name.clone(), problem: ImageProblem::Annotation(text) });
@@ -255,13 +258,15 @@ impl Files<'_> {
             match shapes {
                 Ok(shapes) => {
                     let drawing = Drawing { name, size: Some((width, height)), shapes };
-                    pairs.push(Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing))));
+                    let pair = Pair::new(self.images[at].clone(), MaskSource::Drawn(Arc::new(drawing)));
+                    pairs.push((split::part(split.as_ref()), pair));
                 }
                 Err(problem) => fault(problem),
             }
         }
         of_image.retain(|id, _| !entries.contains_key(id));
-        let is_annotated = |pair: &Pair| matches!(&pair.mask, MaskSource::Drawn(drawing) if !drawing.shapes.is_empty());
+        let is_annotated =
+            |(_, pair): &(_, Pair)| matches!(&pair.mask, MaskSource::Drawn(drawing) if !drawing.shapes.is_empty());
         if let Some(id) = of_image.keys().min().filter(|_| !pairs.is_empty() && !pairs.iter().any(is_annotated)) {
             let problem =
                 format!("no annotation belongs to a listed image: there is none with the id {id}; correct image_id");

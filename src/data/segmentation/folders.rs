@@ -12,7 +12,7 @@ use crate::data::format::{Confidence, Evidence, Format};
 use crate::data::list_index::{Index, Match};
 use crate::data::list_tables;
 use crate::data::listing::{Walk, name_of, relative, subfolders};
-use crate::data::lists::{ListFile, rest_trains, second_unused};
+use crate::data::lists::{ListFile, numbered, rest_trains, second_unused};
 use crate::data::names::shortened;
 use crate::data::parts::Part;
 use crate::data::reading::part_in;
@@ -172,6 +172,7 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
     found.decisions.lists.dedup();
     let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed).map(|(pair, _)| pair);
     if lists.iter().all(|list| list.part != Part::Train) {
+    found.decisions.notes.extend(numbered(lists));
         let rest: Vec<Pair> = unlisted.cloned().collect();
         found.decisions.notes.push(rest_trains(rest.len(), &found.decisions.lists));
         found.train.extend(rest);

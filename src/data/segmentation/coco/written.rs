@@ -68,6 +68,9 @@ pub(super) struct WrittenImage {
     pub width: u32,
     #[serde(deserialize_with = "pixels")]
     pub height: u32,
+    /// Its part, if the tool that wrote the file gives one.
+    #[serde(default)]
+    pub split: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
