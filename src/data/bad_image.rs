@@ -145,6 +145,14 @@ pub enum ImageProblem {
     /// A mask without image.
     #[error("is a mask without image; add an image of the same name, or remove the mask")]
     NoImage,
+    /// An image that annotations name, and that is not there.
+    #[error("{name} is not there; {remedy}")]
+    Absent {
+        /// Its name in the annotations.
+        name: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A pair outside of the parts of its set.
     #[error("lies in neither the train nor the val nor the test part; move it into one")]
     NoPart,

@@ -43,6 +43,7 @@ pub(super) use files::{Files, missing, unlisted};
 use labels::{require_named_labels, require_single_labels};
 pub(super) use parts::{ClassesOfRow, PartColumns, doubtful};
 pub(super) use raw::{Found, LABEL_NAMES, LIST_NAMES, Raw};
+pub(super) use rivals::{rival, two_of_labels};
 pub(super) use tables::{class_list, folder_of, of_labels, of_no_part, only_table, part_tables};
 use tables::{labeled_lists, tables, tables_in_parts};
 

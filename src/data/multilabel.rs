@@ -5,6 +5,7 @@
 //! scenes ───────────┘
 //! ```
 
+mod annotators;
 mod brackets;
 pub(crate) mod folders;
 mod labels;

@@ -13,6 +13,7 @@ pub(crate) mod camvid;
 pub(crate) mod cityscapes;
 mod class_files;
 mod class_list;
+mod class_masks;
 mod classes;
 pub(crate) mod coco;
 mod coding;
@@ -43,6 +44,7 @@ pub(crate) mod roboflow;
 mod seen;
 mod set;
 mod shapes;
+mod strangers;
 pub(crate) mod supervisely;
 mod values;
 pub(crate) mod voc;
@@ -58,9 +60,8 @@ use rayon::prelude::*;
 
 use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
-use super::listing::{Walk, relative};
 use super::split::{division, hold_out};
-use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, Why, frames, list_tables, unused_lists};
+use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, frames, list_tables, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
 use found::{Found, Pair};
@@ -79,7 +80,7 @@ pub(crate) fn complete(
     divide_by_lists(path, &mut found)?;
     take_out_of_two_parts(&mut found);
     if found.len() == 0
-        && let Some(problem) = without_images(path, &found)?
+        && let Some(problem) = strangers::problem(path, &found)?
     {
         return Err(DataError::malformed(path, problem));
     }
@@ -112,24 +113,6 @@ pub(crate) fn complete(
     found.decisions.notes.extend(several_pages(&found));
     found.decisions.notes.extend(boxes::note(&found));
     splits(path, found, coding, options)
-}
-
-/// The problem of annotations below `path` where no image is.
-fn without_images(path: &Path, found: &Found) -> Result<Option<String>, DataError> {
-    let Some(first) = found.faults.first() else { return Ok(None) };
-    let Walk { images, left_out } = Walk::below(path)?;
-    if !images.is_empty() {
-        return Ok(None);
-    }
-    let packed = left_out.iter().find(|one| one.why == Why::Packed);
-    let packed = packed.map(|one| format!("; {} may hold them: unpack it", relative(path, &one.path)));
-    Ok(Some(format!(
-        "is a set of {} without any image: {} annotations have none, such as {}; put the images into a folder there{}",
-        found.format,
-        found.faults.len(),
-        first.image,
-        packed.unwrap_or_default()
-    )))
 }
 
 /// Notes on files of classes in the folders of images and masks, unless the format defines the classes.

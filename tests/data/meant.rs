@@ -18,6 +18,8 @@ mod numbers;
 mod pair_tables;
 mod pixels;
 mod regions;
+mod rivals;
+mod said_parts;
 mod tables;
 
 use std::path::Path;

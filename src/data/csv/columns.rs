@@ -47,7 +47,10 @@ impl Raw<'_> {
             let named: Vec<usize> = self.named(&LABEL_NAMES).into_iter().filter(is_free).collect();
             match named.as_slice() {
                 [] => {}
-                [only] => return Ok(Labels::Column(*only)),
+                [only] => {
+                    self.require_no_rival(*only, (0..self.width()).filter(is_free))?;
+                    return Ok(Labels::Column(*only));
+                }
                 [first, others @ ..] => {
                     if others.iter().all(|other| self.are_one_to_one(*first, *other)) {
                         return Ok(Labels::Column(*first));

@@ -1,7 +1,10 @@
-//! Columns that rival each other: two of one name, two that name files. Where they differ, the table is refused.
+//! Columns that rival each other: two of one name, two that name files, two of labels. Where they differ, the table is refused.
+
+use std::collections::BTreeSet;
 
 use super::files::Files;
-use super::raw::Raw;
+use super::raw::{LABEL_NAMES, LIST_NAMES, Raw};
+use crate::data::parts::words_of;
 use crate::data::{DataError, names};
 
 impl Raw<'_> {
@@ -18,6 +21,24 @@ impl Raw<'_> {
         match (0..self.width()).filter(is_twin).any(differs) && !name.is_empty() && !rows.is_empty() {
             true => Err(self.unknown(&format!("two columns are named '{}', and they differ", names::shortened(name)))),
             false => Ok(()),
+        }
+    }
+
+    /// Refuses a column of labels beside a rival among `columns`; see [`rival`].
+    ///
+    /// # Errors
+    /// [`DataError::Columns`] for such a column.
+    pub fn require_no_rival(&self, label: usize, columns: impl Iterator<Item = usize>) -> Result<(), DataError> {
+        let rows = &self.records[1..];
+        let cell = |row: usize, column: usize| rows[row].get(column).unwrap_or_default();
+        let header = |column: usize| &self.first()[column];
+        match rival((header, rows.len()), cell, label, columns) {
+            None => Ok(()),
+            Some((other, row)) => {
+                let line = rows[row].position().map_or(0, ::csv::Position::line);
+                let cells = [label, other].map(|column| cell(row, column));
+                Err(self.unknown(&two_of_labels([label, other].map(header), cells, line)))
+            }
         }
     }
 
@@ -45,4 +66,42 @@ impl Raw<'_> {
             [] => Ok(()),
         }
     }
+}
+
+/// The first of `columns` that has the same classes as the column `label`, but in other rows, and the first such row:
+/// `true_label` beside `label`. The name of such a column has a word of labels; predictions are no labels.
+pub(in crate::data) fn rival<'a>(
+    (header, rows): (impl Fn(usize) -> &'a str, usize),
+    cell: impl Fn(usize, usize) -> &'a str,
+    label: usize,
+    columns: impl Iterator<Item = usize>,
+) -> Option<(usize, usize)> {
+    const LABELS: [&str; 6] = ["truth", "gt", "annotation", "diagnosis", "annotator", "rater"];
+    const OTHERS: [&str; 8] =
+        ["pred", "predicted", "prediction", "predictions", "probability", "confidence", "score", "count"];
+    let classes = |column: usize| -> BTreeSet<&str> { (0..rows).map(|row| cell(row, column)).collect() };
+    let own = classes(label);
+    let is_rival = |&column: &usize| {
+        let words = words_of(header(column));
+        let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
+        let is_of_labels = || has(&LABEL_NAMES) || has(&LIST_NAMES) || has(&LABELS);
+        if column == label || has(&OTHERS) || !(is_of_labels() || words.iter().any(|word| word.ends_with("label"))) {
+            return false;
+        }
+        let other = classes(column);
+        let shared = own.intersection(&other).filter(|value| !value.is_empty()).count();
+        let are_same = own.is_subset(&other) || other.is_subset(&own);
+        let are_names = own.iter().chain(&other).any(|value| value.parse::<f64>().is_err() && !value.is_empty());
+        shared > 0 && (are_same || (are_names && shared > 1))
+    };
+    let differing = |column: usize| (0..rows).find(|&row| cell(row, label) != cell(row, column));
+    columns.filter(is_rival).find_map(|column| Some((column, differing(column)?)))
+}
+
+/// The problem of two columns of labels.
+pub(in crate::data) fn two_of_labels(columns: [&str; 2], cells: [&str; 2], line: u64) -> String {
+    let ([a, b], [here, there]) = (columns.map(names::shortened), cells.map(names::shortened));
+    format!(
+        "the columns '{a}' and '{b}' can both hold the labels, and they differ: '{here}' and '{there}' on line {line}"
+    )
 }

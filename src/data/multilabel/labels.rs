@@ -24,6 +24,14 @@ pub(super) struct Labels {
     pub notes: Vec<String>,
 }
 
+/// The classes with these indices, in words.
+pub(super) fn names(classes: &[String], labels: &[u32]) -> String {
+    match labels {
+        [] => "no label".into(),
+        labels => quoted(&labels.iter().map(|&label| &classes[label as usize]).collect::<Vec<_>>()),
+    }
+}
+
 /// Finds the column or columns of labels and reads them.
 pub(super) fn read(table: &Table, classes: Option<Vec<String>>) -> Result<Labels, DataError> {
     let columns = table.label_columns();
@@ -60,6 +68,9 @@ pub(super) fn read(table: &Table, classes: Option<Vec<String>>) -> Result<Labels
                     names(&lists),
                     names(&flags)
                 ));
+            }
+            if let Some(problem) = table.rival(list, &others) {
+                return malformed(problem);
             }
             let labels = of_lists(table, list, &others, classes)?;
             Ok(Labels { doubt: table.doubtful_parts(&others), ..labels })

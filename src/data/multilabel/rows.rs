@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::annotators;
 use super::labels::{self, Labels};
 use super::table::Table;
 use super::{MultiLabelSet, MultiLabelSplits, split};
 use crate::data::decisions::{Decisions, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::images::ImageFiles;
-use crate::data::names::quoted;
 use crate::data::parts::Part;
 use crate::data::split::require_classes;
 use crate::data::{DataError, OpenOptions, SampleDepth, csv, list_tables, unused_lists};
@@ -152,7 +152,7 @@ fn images(table: &Table, labels: &mut Labels) -> Result<Vec<Image>, DataError> {
     let mut seen: HashMap<PathBuf, usize> = HashMap::new();
     let (mut joined, mut repeated) = (0, 0);
     for row in 0..table.len() {
-        let (path, part, own) = (table.image_path(row)?, table.part(row)?, std::mem::take(&mut labels.of_rows[row]));
+        let (path, part, own) = (table.image_path(row)?, table.part(row)?, labels.of_rows[row].clone());
         let Some(&at) = seen.get(&path) else {
             seen.insert(path.clone(), images.len());
             images.push(Image { path, labels: own, part, row });
@@ -173,6 +173,7 @@ fn images(table: &Table, labels: &mut Labels) -> Result<Vec<Image>, DataError> {
         }
     }
     if joined > 0 {
+        annotators::require_one_opinion(table, labels)?;
         labels
             .notes
             .push(format!("{joined} lines name an image of an earlier line: each adds its label to that image"));
@@ -186,10 +187,7 @@ fn images(table: &Table, labels: &mut Labels) -> Result<Vec<Image>, DataError> {
 
 /// The message for two rows of one image with different lists.
 fn contradiction(classes: &[String], here: &[u32], there: &[u32], place: &str) -> String {
-    let names = |labels: &[u32]| match labels {
-        [] => "no label".into(),
-        labels => quoted(&labels.iter().map(|&label| &classes[label as usize]).collect::<Vec<_>>()),
-    };
+    let names = |own: &[u32]| labels::names(classes, own);
     format!(
         "the image has {} here and {} {place}: the labels can be those of one of the lines or of both together; keep \
          one line with all its labels",

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use csv::StringRecord;
 
 use crate::data::csv::{
-    ClassesOfRow, Files, Found, LABEL_NAMES, LIST_NAMES, PartColumns, Raw, class_list, doubtful, of_no_part,
+    ClassesOfRow, Files, Found, LABEL_NAMES, LIST_NAMES, PartColumns, Raw, class_list, doubtful, of_no_part, rival,
+    two_of_labels,
 };
 use crate::data::decisions::{LeftOut, TableColumns, Why};
 use crate::data::listing::name_of;
@@ -254,6 +255,18 @@ impl Table {
     pub fn doubtful_parts(&self, unused: &[usize]) -> Option<String> {
         let values = |column: usize| (0..self.len()).map(|row| self.cell(row, column)).collect::<Vec<_>>();
         unused.iter().find_map(|&column| doubtful(self.column_name(column), &values(column)))
+    }
+
+    /// The problem of a column among `others` that holds other labels than the column `list`, unless a hint names that
+    /// one.
+    pub fn rival(&self, list: usize, others: &[usize]) -> Option<String> {
+        let cell = |row: usize, column: usize| self.cell(row, column);
+        let header = |column: usize| self.column_name(column);
+        let columns = others.iter().copied().filter(|_| self.labels.is_none());
+        let (other, row) = rival((header, self.len()), cell, list, columns)?;
+        let problem =
+            two_of_labels([list, other].map(header), [list, other].map(|column| cell(row, column)), self.line(row));
+        Some(format!("{problem}; remove one of them"))
     }
 
     /// Why one of `columns`, by its name, may hold folds and not a class.

@@ -229,16 +229,15 @@ impl Files<'_> {
         let mut pairs = Vec::new();
         for WrittenImage { id, file_name, width, height, split } in images {
             let name = format!("{}, image {id} ({file_name})", path.display());
-            let mut fault = |text: String| {
-                found.faults.push(BadImage { image: name.clone(), problem: ImageProblem::Annotation(text) });
-            };
+            let mut fault_of = |problem| found.faults.push(BadImage { image: name.clone(), problem });
             let at = match self.find(path, &file_name) {
                 Ok(at) => at,
                 Err(problem) => {
-                    fault(problem);
+                    fault_of(problem);
                     continue;
                 }
             };
+            let mut fault = |text| fault_of(ImageProblem::Annotation(text));
             if let Some(other) = taken[at].replace(format!("image {id} of {}", relative(self.root, path))) {
                 fault(format!("{other} is the same file; keep one of the two entries"));
                 continue;
@@ -312,7 +311,7 @@ impl Files<'_> {
     }
 
     /// The index of the image file that an entry names, beside the annotations if possible.
-    fn find(&self, path: &Path, file_name: &str) -> Result<usize, String> {
+    fn find(&self, path: &Path, file_name: &str) -> Result<usize, ImageProblem> {
         let beside = path.parent().map(|folder| relative(self.root, &folder.join(file_name)));
         let found = match beside.map(|name| self.index.find(&name)) {
             Some(Match::One(at)) => Match::One(at),
@@ -324,10 +323,13 @@ impl Files<'_> {
         };
         match found {
             Match::One(at) => Ok(at),
-            Match::None => Err(format!("{file_name} is not there; add the file, or correct file_name")),
+            Match::None => {
+                let remedy = "add the file, or correct file_name";
+                Err(ImageProblem::Absent { name: file_name.to_owned(), remedy })
+            }
             Match::Several(a, b) => {
                 let [a, b] = [a, b].map(|at| relative(self.root, &self.images[at]));
-                Err(format!("{file_name} may be {a} or {b}; write its folder into file_name"))
+                Err(ImageProblem::Annotation(format!("{file_name} may be {a} or {b}; write its folder into file_name")))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::class_masks;
 use super::found::{Found, Pair};
 use super::halves::{Half, halves, join};
 use super::leftovers::Leftovers;
@@ -82,7 +83,10 @@ pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError>
         let mask = name_of(Path::new(&mask));
         found.decisions.notes.push(format!("names of images and masks differ in case, such as {image} and {mask}"));
     }
-    let pairs = pairs.into_iter().chain(more).chain(other_case).collect();
+    let pairs: Vec<_> = pairs.into_iter().chain(more).chain(other_case).collect();
+    if pairs.is_empty() {
+        class_masks::refuse(root)?;
+    }
     let Leftovers { mut pairs, images, masks } = Leftovers { pairs, images, masks }.resolve(root, &mut found)?;
     let fault = |half: Half, problem| BadImage { image: half.path.display().to_string(), problem };
     pairs.sort_by(|a, b| (a.0, &a.1.image).cmp(&(b.0, &b.1.image)));
@@ -168,11 +172,11 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
     }
     found.decisions.notes.extend(index.note());
     found.decisions.notes.extend(second_unused(&second));
+    found.decisions.notes.extend(numbered(lists));
     found.decisions.lists = lists.iter().map(|list| relative(root, &list.path)).collect();
     found.decisions.lists.dedup();
     let unlisted = pairs.iter().zip(&listed).filter(|(_, listed)| !**listed).map(|(pair, _)| pair);
     if lists.iter().all(|list| list.part != Part::Train) {
-    found.decisions.notes.extend(numbered(lists));
         let rest: Vec<Pair> = unlisted.cloned().collect();
         found.decisions.notes.push(rest_trains(rest.len(), &found.decisions.lists));
         found.train.extend(rest);

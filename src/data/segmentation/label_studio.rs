@@ -49,8 +49,8 @@ impl Format for LabelStudio {
             let name = format!("{}, task {} ({})", path.display(), task.id, task.image());
             let at = gathered.image(task.names()).or_else(|| gathered.image_elsewhere(task.image()));
             let Some(at) = at else {
-                let problem = format!("{} is not there; put the image below the folder of the data", task.image());
-                gathered.fault(name, ImageProblem::Annotation(problem));
+                let remedy = "put the image below the folder of the data";
+                gathered.fault(name, ImageProblem::Absent { name: task.image().to_owned(), remedy });
                 continue;
             };
             let annotation = match task.annotation() {

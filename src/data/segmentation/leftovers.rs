@@ -155,7 +155,7 @@ fn accessory_of(stem: &str) -> Option<&str> {
 
 /// The number of the image of each mask, where names are equal without the end or the start that all images or all
 /// masks share. `None` if two masks have the same image.
-fn partners(images: &[String], masks: &[String]) -> Option<Vec<usize>> {
+pub(super) fn partners(images: &[String], masks: &[String]) -> Option<Vec<usize>> {
     for mask_cut in cuts(masks) {
         for image_cut in cuts(images) {
             let mut bases: BTreeMap<&str, usize> = BTreeMap::new();

@@ -14,6 +14,7 @@ use super::found::{Found, Pair};
 use super::gathered::require_no_masks;
 use super::mask::MaskSource;
 use super::shapes::{Area, BACKGROUND, Drawing, Shape, coding};
+use super::strangers;
 use crate::data::decisions::{LeftOut, Why};
 use crate::data::format::{Evidence, Format};
 use crate::data::listing::{Walk, entries, is_image, name_of, relative, stem_of, subfolders};
@@ -93,6 +94,7 @@ impl Objects {
     fn read(root: &Path, images: Vec<PathBuf>, labels: &[LabelFile], found: &mut Found) -> Result<Self, DataError> {
         let (mut objects, mut unlabeled) = (Self::default(), Vec::new());
         let of_image = labels_of(root, &images, labels);
+        let first = images.first().map(|image| relative(root, image));
         let mut is_used = vec![false; labels.len()];
         of_image.iter().flatten().for_each(|&label| is_used[label] = true);
         for (number, (image, label)) in images.into_iter().zip(of_image).enumerate() {
@@ -114,6 +116,10 @@ impl Objects {
                 },
             };
             objects.pairs.push((number, Pair::new(image, MaskSource::Drawn(Arc::new(drawing)))));
+        }
+        if let (false, Some(label), Some(image)) = (is_used.contains(&true), labels.first(), &first) {
+            let (count, label) = (labels.len(), format!("the image of {}", relative(root, &label.path)));
+            return Err(DataError::malformed(root, strangers::unknown("YOLO polygons", count, &label, image)));
         }
         for (label, _) in labels.iter().zip(&is_used).filter(|(_, is_used)| !**is_used) {
             let image = label.path.display().to_string();
