@@ -45,6 +45,14 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Mixes the bits of a word: the lowbias32 of Wellons (2018), as in `shaders/shared/random.wgsl`. Each word has another result,
+/// and 0 stays 0.
+pub fn mix_bits(value: u32) -> u32 {
+    let v = (value ^ (value >> 16)).wrapping_mul(0x7feb_352d);
+    let v = (v ^ (v >> 15)).wrapping_mul(0x846c_a68b);
+    v ^ (v >> 16)
+}
+
 /// The random word of `(seed, epoch, sample, op)`: uniform over all of `u64`.
 pub fn word(seed: u64, epoch: u64, sample: u64, op: u64) -> u64 {
     [seed, epoch, sample, op].into_iter().fold(0, |state: u64, part| mix(state.wrapping_add(GOLDEN) ^ part))

@@ -16,6 +16,7 @@ use crate::graph::{self, Group, StateTable, Value};
 use crate::nn::{DROPOUT_SEED, Model, Outputs};
 use crate::ops::{AVERAGE, Hyper};
 use crate::plan::PlanOptions;
+use crate::random;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
@@ -261,9 +262,7 @@ impl<O: Outputs> Training<O> {
         if self.session.plan(plan).input(DROPOUT_SEED).is_none() {
             return Ok(());
         }
-        let (seed, step) = (self.parts.options.seed, self.steps);
-        let numbers = [seed, seed >> 16, step, step >> 16].map(|bits| f32::from(bits as u16));
-        Ok(self.session.write(plan, DROPOUT_SEED, &numbers)?)
+        Ok(self.session.write(plan, DROPOUT_SEED, &mask_seed(self.parts.options.seed, self.steps))?)
     }
 
     /// Numbers that the next step takes besides its batch.
@@ -314,6 +313,12 @@ impl<O: Outputs> Training<O> {
     }
 }
 
+/// The input of all dropouts: seed low, seed high, step low, step high, 16 bits each. The upper half of a seed is mixed into the step.
+fn mask_seed(seed: u64, step: u64) -> [f32; 4] {
+    let step = step as u32 ^ random::mix_bits((seed >> 32) as u32);
+    [seed as u32, seed as u32 >> 16, step, step >> 16].map(|bits| f32::from(bits as u16))
+}
+
 /// Each pattern must match a parameter, and some parameter must remain to train.
 fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainingError> {
     let frozen = |pattern: &String| states.of(Group::Frozen).any(|(_, spec)| graph::names(pattern, &spec.name));
@@ -330,5 +335,23 @@ fn check_frozen(states: &StateTable, freeze: &[String]) -> Result<(), TrainingEr
     match states.of(Group::Parameters).next() {
         Some(_) => Ok(()),
         None => refuse(freeze.join("`, `"), "every parameter is matched, so there is nothing to train".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mask_seed;
+
+    #[test]
+    fn all_64_bits_of_a_seed_choose_the_masks() {
+        let (low, step) = (0x1234_5678, 0x9abc);
+        let small = mask_seed(low, step);
+        assert_eq!(
+            small,
+            [0x5678, 0x1234, 0x9abc, 0].map(|bits: u16| f32::from(bits)),
+            "the masks of earlier versions"
+        );
+        let large: Vec<_> = (1..64).map(|high| mask_seed(high << 32 | low, step)).collect();
+        assert!(large.iter().enumerate().all(|(i, seed)| *seed != small && !large[..i].contains(seed)));
     }
 }

@@ -314,6 +314,25 @@ fn a_network_of_two_outputs_has_a_loss_over_both() {
 }
 
 #[test]
+fn all_64_bits_of_the_seed_choose_the_dropout_masks() {
+    // The output is the sum of the values that the mask keeps; only the mask depends on the seed.
+    let network = |g: &mut Graph, images: Value, mode: Mode| {
+        let x = ops::flatten(g, images)?;
+        let x = Dropout::new(0.5).apply(g, "drop", x, mode)?;
+        Linear::new(1).bias(false).init(WeightInit::Constant(1.0)).apply(g, "head", x)
+    };
+    let batch = Batch { targets: vec![0.0], ..Batch::new(1, noise(5, IMAGE.iter().product())) };
+    let loss = |seed: u64| {
+        let options = TrainingOptions { seed, ..TrainingOptions::sgd(0.1) };
+        let mse = Regression(ops::Regression::Mse);
+        Training::new(cpu(), IMAGE, network, mse, options).expect("a training").step(&batch).expect("a step").loss
+    };
+    let losses = [7, 7 + (1 << 16), 7 + (1 << 32), 7 + (2 << 32), 7 + (1 << 63)].map(loss);
+    assert!((0..losses.len()).all(|i| !losses[..i].contains(&losses[i])), "{losses:?}");
+    assert_eq!(loss(7 + (1 << 32)), losses[2]);
+}
+
+#[test]
 fn the_average_follows_the_parameters() {
     let mut training = training(TrainingOptions { average: Some(0.5), ..TrainingOptions::sgd(0.1) });
     let start = training.tensor("head.weight").expect("a weight").values;

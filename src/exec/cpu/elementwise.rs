@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::exec::twin::{Args, Real};
+use crate::random::mix_bits;
 
 /// Elements per job: enough to outweigh the cost of starting it, few enough to stay in the L2.
 const CHUNK: usize = 16 * 1024;
@@ -167,13 +168,6 @@ pub fn binary<T: Real>(mut a: Args<'_, T>) {
 fn rows<T: Real>(out: &mut [T], x: &[T], stride: usize, f: impl Fn(usize, &mut [T], &[T]) + Sync) {
     let rows = out.par_chunks_mut(stride).zip(x.par_chunks(stride));
     rows.enumerate().for_each(|(row, (out, x))| f(row, out, x));
-}
-
-/// The mixer of `shaders/shared/random.wgsl`.
-fn mix_bits(value: u32) -> u32 {
-    let v = (value ^ (value >> 16)).wrapping_mul(0x7feb_352d);
-    let v = (v ^ (v >> 15)).wrapping_mul(0x846c_a68b);
-    v ^ (v >> 16)
 }
 
 /// See `shaders/dropout.wgsl`.
