@@ -42,7 +42,7 @@ pub use names::{new_folder, next_numbered};
 pub use pictures::{PictureError, PictureTable};
 pub use score::{Better, Panel, Score, TRAIN_ACCURACY, Unit};
 pub use table::Table;
-pub use task_card::{ConfusionCard, TaskCard};
+pub use task_card::{Balance, ConfusionCard, TaskCard};
 pub use trust::{Bin, Calibration, ClassTrust, Trust};
 pub use verdict::{
     Baseline, Doubt, DoubtKind, Evidence, Finding, FindingKind, Next, PartPixels, Pixels, Prospect, Truth, Verdict,

@@ -29,4 +29,4 @@ pub use list::{cards, register, task, tasks};
 pub use predict::Predictor;
 pub use prediction::Prediction;
 pub use samples::{ReadSample, Sample, Samples};
-pub use task::Task;
+pub use task::{Example, Task};

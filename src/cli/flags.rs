@@ -25,7 +25,7 @@ pub fn command(task: &dyn Task) -> Command {
         let arg = arg(setting).help(with_choice(setting)).help_heading(heading);
         arg.hide_short_help(heading.is_some() && !groups::is_main(setting.key))
     };
-    command.args(settings.into_iter().map(grouped)).after_help(groups::examples(task.name()))
+    command.args(settings.into_iter().map(grouped)).after_help(groups::examples(task))
 }
 
 /// The help of a training's setting. It says whether data and device choose the default.

@@ -1,5 +1,7 @@
 //! The groups in which `--help` lists the settings, and the settings that `-h` lists.
 
+use crate::tasks::{Example, Task};
+
 /// Groups and their settings, in the order of the help.
 pub const GROUPS: [(&str, &[&str]); 9] = [
     (
@@ -122,31 +124,21 @@ pub(super) fn is_main(key: &str) -> bool {
     MAIN.contains(&key)
 }
 
+/// Column at which the remarks on commands begin.
+const REMARKS: usize = 48;
+
 /// Commands for a start, below the help of a task.
-pub(super) fn examples(task: &str) -> String {
-    let lines: &[&str] = match task {
-        "classify" => &[
-            "train classify                                  built-in scenes, no data needed",
-            "train classify --data photos                    a folder with a folder per class",
-            "train classify --data photos --model cnn        a small network, for a processor",
-            "train classify --data photos --init resnet18.pth --lr 1e-4 --augment light",
-        ],
-        "multi-label" => &[
-            "train multi-label                               built-in scenes, no data needed",
-            "train multi-label --data labels.csv --positive-weights balanced",
-        ],
-        "segment" => &[
-            "train segment --base 16 --lr 1e-3               built-in streets, no data needed",
-            "train segment --data DIR --model unet --base 16 --lr 1e-3 --class-weights median",
-            "train segment --data DIR --model resnet18-seg --decoder fcn8s",
-        ],
-        "colorize" => &[
-            "train colorize --base 16 --lr 1e-3              built-in streets, no data needed",
-            "train colorize --data DIR --base 16 --lr 1e-3 --loss classes",
-        ],
-        _ => return String::new(),
+pub(super) fn examples(task: &dyn Task) -> String {
+    let line = |example: &Example| {
+        let flag = |(key, value): &(&str, &str)| format!(" --{} {value}", key.replace('_', "-"));
+        let flags: String = example.settings.iter().map(flag).collect();
+        let command = format!("train {}{flags}", task.name());
+        format!("\n  shadegrad {}", format!("{command:<REMARKS$}{}", example.about).trim_end())
     };
-    let lines: String = lines.iter().map(|line| format!("\n  shadegrad {line}")).collect();
+    let lines: String = task.examples().iter().map(line).collect();
+    if lines.is_empty() {
+        return lines;
+    }
     format!(
         "Examples:{lines}\n\n`-h` lists the main settings, `--help` all. Every flag is also a key of a TOML file (--config)."
     )

@@ -24,6 +24,25 @@ pub struct TaskCard {
     /// CSV files of a run that a report shows as tables: name of the file and caption.
     #[serde(default)]
     pub tables: Vec<(Text, Text)>,
+    /// The setting that gives rare classes more weight, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+}
+
+/// A setting that gives rare classes more weight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// Key and value.
+    pub setting: (Text, Text),
+    /// Key and value of another setting with which it has no effect.
+    pub unless: Option<(Text, Text)>,
+}
+
+impl Balance {
+    /// A setting that always has an effect.
+    pub const fn new(key: &'static str, value: &'static str) -> Self {
+        Balance { setting: (Text::Borrowed(key), Text::Borrowed(value)), unless: None }
+    }
 }
 
 /// Description of a confusion matrix.
@@ -44,7 +63,15 @@ impl TaskCard {
             lines: vec![("validation".into(), score.clone())],
         };
         let panels = scores.iter().map(panel).collect();
-        TaskCard { task: task.into(), title: title.into(), scores, panels, confusion: None, tables: vec![] }
+        TaskCard {
+            task: task.into(),
+            title: title.into(),
+            scores,
+            panels,
+            confusion: None,
+            tables: vec![],
+            balance: None,
+        }
     }
 
     /// The score that decides which epoch is best.

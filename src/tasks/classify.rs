@@ -27,7 +27,7 @@ use super::hub::HubTask;
 use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED, squares};
 use super::predict::Predictor;
 use super::samples::Samples;
-use super::{Task, TaskError};
+use super::{Example, Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_classification};
 use crate::data::correct::{Corrected, correct_classification};
@@ -43,7 +43,7 @@ use crate::run::card::ModelCard;
 use crate::run::confusion::ClassScore;
 use crate::run::image_size::Fit;
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
-use crate::run::task_card::{ConfusionCard, TaskCard};
+use crate::run::task_card::{Balance, ConfusionCard, TaskCard};
 use crate::run::{Checkpoint, ImageSize, Score};
 use crate::train::open::{self, TrainingData};
 use crate::train::settings::{Resolved, TaskSettings};
@@ -173,6 +173,18 @@ impl Task for Classify {
         "Train a classifier: one label per image"
     }
 
+    fn examples(&self) -> &'static [Example] {
+        &[
+            Example { settings: &[], about: "built-in scenes, no data needed" },
+            Example { settings: &[("data", "photos")], about: "a folder with a folder per class" },
+            Example { settings: &[("data", "photos"), ("model", "cnn")], about: "a small network, for a processor" },
+            Example {
+                settings: &[("data", "photos"), ("init", "resnet18.pth"), ("lr", "1e-4"), ("augment", "light")],
+                about: "",
+            },
+        ]
+    }
+
     fn card(&self) -> TaskCard {
         TaskCard {
             task: self.name().into(),
@@ -185,6 +197,7 @@ impl Task for Classify {
             )],
             confusion: Some(ConfusionCard { unit: "images".into(), score: ClassScore::F1 }),
             tables: vec![],
+            balance: Some(Balance::new("sampler", "balanced")),
         }
     }
 

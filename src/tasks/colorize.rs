@@ -28,7 +28,7 @@ use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
-use super::{Task, TaskError};
+use super::{Example, Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_images};
 use crate::data::color_bins::{bin_weights, count_bins};
@@ -89,6 +89,13 @@ impl Task for Colorize {
         "Train colorization: colors for grey images"
     }
 
+    fn examples(&self) -> &'static [Example] {
+        &[
+            Example { settings: &[("base", "16"), ("lr", "1e-3")], about: "built-in streets, no data needed" },
+            Example { settings: &[("data", "DIR"), ("base", "16"), ("lr", "1e-3"), ("loss", "classes")], about: "" },
+        ]
+    }
+
     fn card(&self) -> TaskCard {
         let panel = |title, axis, score: Score| Panel::new(title, axis, &[("validation", score)]);
         TaskCard {
@@ -103,6 +110,7 @@ impl Task for Colorize {
             ],
             confusion: None,
             tables: vec![],
+            balance: None,
         }
     }
 

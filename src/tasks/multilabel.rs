@@ -27,7 +27,7 @@ use super::hub::HubTask;
 use super::labeled_images::{SCENES_VAL, SCENES_VAL_SEED, squares};
 use super::predict::Predictor;
 use super::samples::Samples;
-use super::{Task, TaskError};
+use super::{Example, Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
 use crate::data::correct::{Corrected, correct_multi_label};
@@ -71,6 +71,13 @@ impl Task for MultiLabel {
 
     fn help(&self) -> &'static str {
         "Train a multi-label classifier: several labels per image"
+    }
+
+    fn examples(&self) -> &'static [Example] {
+        &[
+            Example { settings: &[], about: "built-in scenes, no data needed" },
+            Example { settings: &[("data", "labels.csv"), ("positive_weights", "balanced")], about: "" },
+        ]
     }
 
     fn card(&self) -> TaskCard {

@@ -36,7 +36,7 @@ use super::export::{OnnxNetwork, OnnxOutput};
 use super::hub::HubTask;
 use super::predict::Predictor;
 use super::samples::{Sample, Samples};
-use super::{Task, TaskError};
+use super::{Example, Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_segmentation};
 use crate::data::correct::{Corrected, correct_segmentation};
@@ -85,6 +85,23 @@ impl Task for Segment {
 
     fn help(&self) -> &'static str {
         "Train segmentation: one label per pixel"
+    }
+
+    fn examples(&self) -> &'static [Example] {
+        &[
+            Example { settings: &[("base", "16"), ("lr", "1e-3")], about: "built-in streets, no data needed" },
+            Example {
+                settings: &[
+                    ("data", "DIR"),
+                    ("model", "unet"),
+                    ("base", "16"),
+                    ("lr", "1e-3"),
+                    ("class_weights", "median"),
+                ],
+                about: "",
+            },
+            Example { settings: &[("data", "DIR"), ("model", "resnet18-seg"), ("decoder", "fcn8s")], about: "" },
+        ]
     }
 
     fn card(&self) -> TaskCard {

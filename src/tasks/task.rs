@@ -20,6 +20,15 @@ use crate::train::open::{TrainingData, open};
 use crate::train::settings::{ConfigError, Given, Resolved};
 use crate::train::{Observer, TrainError, Trainer};
 
+/// A training to start with.
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    /// Settings that differ from their defaults: keys and values.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// A remark on the data or the network, or nothing.
+    pub about: &'static str,
+}
+
 /// A task.
 pub trait Task: Send + Sync {
     /// Name in config files, in checkpoints and on the command line, such as `classify`.
@@ -28,6 +37,11 @@ pub trait Task: Send + Sync {
     /// One line of help.
     fn help(&self) -> &'static str {
         ""
+    }
+
+    /// Trainings to start with, for the help.
+    fn examples(&self) -> &'static [Example] {
+        &[]
     }
 
     /// The description of its runs.

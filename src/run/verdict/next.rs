@@ -186,16 +186,12 @@ fn muted(run: Setup<'_>) -> Option<Next> {
     much.then(|| with(&[("rebalance", &MUTED.to_string())]))
 }
 
-/// The setting that gives rare classes more weight, and its value. Dice loss weighs all classes alike and takes no
-/// class weights.
-fn balance(run: Setup<'_>) -> Option<(&'static str, &'static str)> {
-    match &*run.task.task {
-        "segment" if run.setting("loss") == "dice" => None,
-        "segment" => Some(("class_weights", "median")),
-        "classify" => Some(("sampler", "balanced")),
-        "multi-label" => Some(("positive_weights", "balanced")),
-        _ => None,
-    }
+/// The setting that gives rare classes more weight, and its value.
+fn balance(run: Setup<'_>) -> Option<(&str, &str)> {
+    let balance = run.task.balance.as_ref()?;
+    let without_effect = balance.unless.as_ref().is_some_and(|(key, value)| run.setting(key) == **value);
+    let (key, value) = &balance.setting;
+    (!without_effect).then_some((&**key, &**value))
 }
 
 /// Whether rare classes have more weight already.

@@ -1,7 +1,7 @@
 //! The scores of multi-label classification, and the description of its runs.
 
 use crate::run::score::{Better, Panel, Score, Unit};
-use crate::run::task_card::TaskCard;
+use crate::run::task_card::{Balance, TaskCard};
 
 /// Mean over the classes of average precision. It is the decisive score.
 pub const MEAN_AVERAGE_PRECISION: Score =
@@ -33,5 +33,6 @@ pub(super) fn task_card(task: &str) -> TaskCard {
         ],
         confusion: None,
         tables: vec![(CLASSES_FILE.into(), "Classes of the validation images, each at its threshold".into())],
+        balance: Some(Balance::new("positive_weights", "balanced")),
     }
 }

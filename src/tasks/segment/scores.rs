@@ -3,7 +3,7 @@
 use crate::run::Score;
 use crate::run::confusion::ClassScore;
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
-use crate::run::task_card::{ConfusionCard, TaskCard};
+use crate::run::task_card::{Balance, ConfusionCard, TaskCard};
 
 /// Mean over the classes of intersection over union.
 pub const MEAN_IOU: Score = Score::new("val_mean_iou", "mean IoU", Unit::Share, Better::Higher);
@@ -46,5 +46,10 @@ pub(super) fn task_card(task: &str) -> TaskCard {
         ],
         confusion: Some(ConfusionCard { unit: "pixels".into(), score: ClassScore::Iou }),
         tables: vec![],
+        // Dice loss weighs all classes alike and takes no class weights.
+        balance: Some(Balance {
+            unless: Some(("loss".into(), "dice".into())),
+            ..Balance::new("class_weights", "median")
+        }),
     }
 }
