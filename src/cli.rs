@@ -10,6 +10,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod dry_run;
+mod error;
 mod eval;
 mod export;
 pub(crate) mod flags;
@@ -18,6 +19,7 @@ mod hints;
 mod limits;
 mod lr_find;
 mod model;
+mod output;
 mod plan;
 mod predict;
 mod progress;
@@ -29,18 +31,18 @@ mod train;
 mod watch;
 mod weights;
 
-use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use error::CliError;
+pub use output::Output;
+use output::{CLOSED, LOST, LOST_RESULTS, complain, complain_of_damage, print, print_help, require_output, shown};
 
-use crate::run::RunDir;
 use crate::tasks::Task;
-use crate::text::{escaped, one_of, word};
-use crate::workflows::WorkflowError;
+use crate::text::{one_of, word};
 
 /// Exit codes, below the help.
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted, with a checkpoint (Ctrl-C, SIGTERM, SIGHUP)";
@@ -107,96 +109,6 @@ enum Verb {
     Completions(completions::Args),
     /// Write manual pages
     Man(completions::ManArgs),
-}
-
-/// Error of a verb: an error of the library, or one of the command line.
-#[derive(Debug, thiserror::Error)]
-enum CliError {
-    #[error(transparent)]
-    Workflow(#[from] WorkflowError),
-    #[error("{0}")]
-    Usage(String),
-    #[error("cannot write the results to the standard output: {0}; check where it is redirected to")]
-    Output(#[from] std::io::Error),
-}
-
-macro_rules! through_workflow_error {
-    ($($error:ty),* $(,)?) => {
-        $(impl From<$error> for CliError {
-            fn from(e: $error) -> Self {
-                CliError::Workflow(e.into())
-            }
-        })*
-    };
-}
-
-through_workflow_error!(
-    crate::data::DataError,
-    crate::exec::ExecError,
-    crate::graph::GraphError,
-    crate::interop::onnx::OnnxError,
-    crate::report::ReportError,
-    crate::run::RunError,
-    crate::run::pictures::PictureError,
-    crate::tasks::TaskError,
-    crate::train::TrainError,
-    crate::train::settings::ConfigError,
-);
-
-/// Prints a line of results. `println!` would panic when the reader is gone (`… | head`) or the disk is full.
-fn print(line: impl Display) -> Result<(), CliError> {
-    require_output()?;
-    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
-}
-
-/// The standard output of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// Open when the process started.
-    Open,
-    /// Closed when the process started.
-    Closed,
-}
-
-/// Whether the standard output was closed when the process started.
-static CLOSED: AtomicBool = AtomicBool::new(false);
-
-/// Whether a line about a training could not be printed to the standard output.
-static LOST_RESULTS: AtomicBool = AtomicBool::new(false);
-
-fn require_output() -> std::io::Result<()> {
-    if CLOSED.load(Ordering::Relaxed) { Err(std::io::Error::other("it is closed")) } else { Ok(()) }
-}
-
-/// Prints help or version. clap returns both as errors.
-fn print_help(help: &clap::Error) -> Result<ExitCode, CliError> {
-    require_output()?;
-    help.print()?;
-    std::io::stdout().flush()?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Text for a terminal. Escape sequences in file names, and characters that reverse the direction of text, are escaped.
-/// Line breaks stay.
-fn shown(text: impl Display) -> String {
-    text.to_string().split('\n').map(escaped).collect::<Vec<_>>().join("\n")
-}
-
-/// Prints a line to the standard error. `eprintln!` would panic when it is closed.
-fn complain(line: impl Display) {
-    let lines: Vec<String> = shown(line).split('\n').map(color::marked).collect();
-    if writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).is_err() {
-        LOST.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Whether a line could not be printed to the standard error. The exit code then is not 0.
-static LOST: AtomicBool = AtomicBool::new(false);
-
-/// Warns of damaged files in the folder of a run.
-fn complain_of_damage(run: &Path) {
-    let damage = RunDir::open_unfinished(run).map(|run| run.damage()).unwrap_or_default();
-    damage.into_iter().for_each(|line| complain(format_args!("warning: {line}")));
 }
 
 /// Exit code of a process that SIGPIPE ends, as shells report it: 128 + 13.

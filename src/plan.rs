@@ -3,13 +3,13 @@
 
 mod check;
 mod lower;
-mod memory;
 mod print;
+mod slots;
 
 use std::collections::HashMap;
 
 pub(crate) use check::Unfit;
-pub use memory::{Buffer, MemoryUse, Slice};
+pub use slots::{Buffer, MemoryUse, Slice};
 
 use crate::graph::{Graph, Source, StateLayout, Storage, Value};
 use crate::kernel::{Access, KernelCall};
@@ -93,7 +93,7 @@ impl Plan {
     pub fn new(graph: &Graph, options: PlanOptions) -> Plan {
         let order = live_nodes(graph);
         let lowered: Vec<_> = order.iter().map(|&n| lower(graph, n)).collect();
-        let memory = memory::assign(graph, &order, &lowered, options.reuse);
+        let memory = slots::assign(graph, &order, &lowered, options.reuse);
         let mut calls = Vec::new();
         for (index, (&n, lowering)) in order.iter().zip(lowered).enumerate() {
             let node = &graph.nodes()[n];

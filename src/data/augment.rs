@@ -16,6 +16,7 @@
 
 mod automatic;
 mod color;
+mod draw;
 mod drawn;
 mod geometry;
 mod op;

@@ -21,9 +21,9 @@ pub struct CenterCrop {
 }
 
 impl CenterCrop {
-    /// Scales and crops as torchvision's `ImageClassification` preset does for Pillow's images: the longer side is
-    /// rounded down, the filter is bilinear and widened when shrinking, and an odd rest of an even number of pixels
-    /// goes to the end.
+    /// Scales and crops as torchvision's `ImageClassification` preset does for Pillow's images. The longer side is rounded
+    /// down. The filter is bilinear, and widened when it shrinks an image. If the margins cannot be equal, the one at the
+    /// end is a pixel wider.
     ///
     /// # Panics
     /// When `crop` is larger than `resize`, or one is 0; both are defects of the caller.

@@ -97,10 +97,10 @@ impl Format for Table {
     }
 }
 
-/// Whether a folder is read by the table in it.
+/// Whether the set at `path` is a table, or a folder that is read by the table in it.
 #[cfg(feature = "tasks")]
-pub(crate) fn is_read_by_table(root: &Path) -> bool {
-    Table.recognize(root).is_ok_and(|evidence| evidence.is_some())
+pub(crate) fn holds_table(path: &Path) -> bool {
+    super::listing::is_table(path) || Table.recognize(path).is_ok_and(|evidence| evidence.is_some())
 }
 
 /// Opens the only table of a folder, or the tables of its parts (`train.csv` and `val.csv`).

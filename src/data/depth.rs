@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(whole.require_fits(60_000), Ok(()));
     }
 
-    /// A model of 8-bit images reads 16-bit ones where one of them shows that they have 16 bits.
+    /// For a model of 8-bit images, a set whose highest value needs fewer than 16 bits is dark.
     #[test]
     fn dark_images_are_refused_for_a_model_of_8_bits() {
         let open = |values: &[u16]| {

@@ -259,3 +259,17 @@ fn annotations(path: &Path, wanted: Wanted) -> Option<(String, &'static str)> {
         ((*what).to_owned(), remedy)
     })
 }
+
+/// Refuses a path that is not a folder.
+pub(super) fn require_folder(path: &Path, wanted: Wanted) -> Result<(), DataError> {
+    let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+    if metadata.is_dir() { Ok(()) } else { Err(not_a_folder(path, wanted)) }
+}
+
+/// The error for a file instead of a folder, with its kind if it is one that is not read.
+pub(super) fn not_a_folder(path: &Path, wanted: Wanted) -> DataError {
+    match words("", path, wanted) {
+        Some(words) => DataError::malformed(path, words.trim_start()),
+        None => DataError::NotAFolder(path.into()),
+    }
+}

@@ -111,7 +111,7 @@ impl ImageDataset for ImageFiles {
 /// Where there are fewer than two images, a part has no image, or a list names a file that does not exist.
 pub fn open_images(path: &Path, options: &SetOptions) -> Result<ImageSplits, DataError> {
     options.checked_val_split()?;
-    super::require_folder(path, Wanted::Images)?;
+    foreign::require_folder(path, Wanted::Images)?;
     require_no_run(path)?;
     let opened = ImageFolders.open(path, options).map_err(|error| {
         let clue = foreign::find(path, Wanted::Images).ok().flatten();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::decisions::{ClassReading, Decisions};
 use super::division::Sought;
-use super::foreign::Wanted;
+use super::foreign::{Wanted, not_a_folder, require_folder};
 use super::format::Confidence;
 use super::formats::{self, Entry};
 use super::listing::{is_table, require_no_run};
@@ -13,7 +13,7 @@ use super::segmentation::{self, SegmentationDataset, SegmentationSplits};
 use super::split::missing_note;
 use super::{
     BadImage, ClassificationDataset, DataError, OpenOptions, SetOptions, Splits, agreement, class_names, clue, csv,
-    names, not_a_folder, require_folder,
+    names,
 };
 
 /// Opens the classification data set at `path`, in the format that [`formats()`](super::formats()) recognizes there.

@@ -20,7 +20,7 @@ choices! {
 /// to each. Samples without a class are one more class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// Samples of each class that has samples, by class; samples without a class come last.
+    /// The samples of each class, without empty classes; samples without a class come last.
     groups: Vec<Vec<usize>>,
 }
 

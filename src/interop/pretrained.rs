@@ -8,10 +8,10 @@ pub mod cache;
 mod error;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod fetching;
 #[cfg(feature = "fetch")]
 mod lock;
 mod options;
-mod progress;
 pub mod table;
 mod verify;
 
@@ -19,8 +19,8 @@ use std::path::PathBuf;
 
 pub use cache::Folders;
 pub use error::{Failure, Needed, PretrainedError, Refusal};
+pub use fetching::Fetching;
 pub use options::Options;
-pub use progress::Progress;
 pub use table::{Place, Published, PublishedFile};
 
 /// The file of published weights: from a folder of [`Folders`], else a download. `report` gets the events of the
@@ -31,7 +31,7 @@ pub use table::{Place, Published, PublishedFile};
 pub fn obtain(
     weights: &Published<'_>,
     options: &Options,
-    report: &dyn Fn(&Progress<'_>),
+    report: &dyn Fn(&Fetching<'_>),
 ) -> Result<PathBuf, PretrainedError> {
     if let Some(found) = options.folders.find(weights)? {
         return Ok(found);
@@ -50,7 +50,7 @@ fn download(
     weights: &Published<'_>,
     needed: Needed,
     options: &Options,
-    report: &dyn Fn(&Progress<'_>),
+    report: &dyn Fn(&Fetching<'_>),
 ) -> Result<PathBuf, PretrainedError> {
     let folder = needed.folder();
     let mut failures = vec![];
@@ -69,7 +69,7 @@ fn download(
     _: &Published<'_>,
     needed: Needed,
     _: &Options,
-    _: &dyn Fn(&Progress<'_>),
+    _: &dyn Fn(&Fetching<'_>),
 ) -> Result<PathBuf, PretrainedError> {
     Err(PretrainedError::Offline { needed })
 }

@@ -1,4 +1,4 @@
-//! A file of weights of any kind, opened without its elements. Its first bytes tell its kind, not its name.
+//! A file of weights of any kind, opened without its elements. Its first bytes show its kind; its name does not count.
 
 use std::collections::BTreeMap;
 use std::fs::File;

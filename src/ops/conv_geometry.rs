@@ -109,7 +109,7 @@ impl ConvShapes {
         }
         let copy = l.scratch(rows * self.spec.groups * padded(self.group[side]));
         let [joint, single] = self.layouts(side);
-        super::memory::relayout(l, operand, joint, copy, single, rows * self.spec.groups);
+        super::movement::relayout(l, operand, joint, copy, single, rows * self.spec.groups);
         copy
     }
 
@@ -128,7 +128,7 @@ impl ConvShapes {
         let target = l.scratch(rows * self.spec.groups * padded(self.group[side]));
         emit(l, target);
         let [joint, single] = self.layouts(side);
-        super::memory::relayout(l, target, single, Operand::Output(0), joint, rows);
+        super::movement::relayout(l, target, single, Operand::Output(0), joint, rows);
     }
 
     pub fn x_rows(&self) -> usize {

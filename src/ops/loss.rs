@@ -7,20 +7,10 @@
 //! | probabilities q instead of a label | `Σ_c ((1 − ε)·q_c + ε/C)·w_c·(−log p_c)` | the number of rows |
 //! | focal loss (Lin et al. 2017) | `(1 − p_y)^γ·w_y·(−log p_y)` | `Σ w_y` |
 
-use super::{expect_first, expect_labels, expect_vector, loss_parts, row_consts};
+use super::{Reduction, expect_first, expect_labels, expect_vector, loss_parts, row_consts};
 use crate::graph::{Domain, Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::{LANES, TensorType};
-
-/// Reduction of the losses of all rows to one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Reduction {
-    /// Weighted mean over the rows that are not ignored; 0 if all are ignored.
-    #[default]
-    Mean,
-    /// Sum.
-    Sum,
-}
 
 /// Options of the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]

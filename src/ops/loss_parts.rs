@@ -2,10 +2,20 @@
 //! upstream `[1]`, totals `[4]`, then the inputs of the loss. The gradient is that of the loss's first input.
 
 use super::partial_sums::sum_partials;
-use super::{Reduction, first, none};
+use super::{first, none};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, Op, Operand, Value};
 use crate::kernel::{Access, Consts, Work};
 use crate::shape::TensorType;
+
+/// Reduction of the losses of all rows to one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reduction {
+    /// Weighted mean over the rows that are not ignored; 0 if all are ignored.
+    #[default]
+    Mean,
+    /// Sum.
+    Sum,
+}
 
 /// Requires logits and targets, and weights if the loss is `weighted`.
 pub(super) fn expect_count(inputs: &[&TensorType], weighted: bool) -> Result<(), String> {

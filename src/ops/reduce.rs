@@ -168,7 +168,10 @@ impl Op for Sum {
         let left: usize = x.shape.0.iter().enumerate().map(kept).product();
         let channels = if self.axes.contains(&(rank.wrapping_sub(1))) { 1 } else { x.shape.channels() };
         if left != self.shape.elements() || channels != self.shape.channels() {
-            return Err(format!("{} is not what is left of {}", self.shape, x.shape));
+            return Err(format!(
+                "the result cannot have the shape {}: the other axes of x, {}, stay",
+                self.shape, x.shape
+            ));
         }
         if x.layout != Layout::Channels && !self.keeps_channels(x) && !self.is_whole(x) {
             return Err("a weight can be summed over all axes, or over all but the last".into());

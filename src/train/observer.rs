@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::TrainError;
-pub use crate::interop::pretrained::Progress as Fetching;
+pub use crate::interop::pretrained::Fetching;
 use crate::run::Verdict;
 use crate::run::history::EpochRow;
 

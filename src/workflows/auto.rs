@@ -1,8 +1,11 @@
 //! Choice of the settings that are not given, from the training images of a data set, the network and the device, each with its reason.
 //! The run's `config.toml` holds the choices. The fixed defaults fit the built-in scenes.
 
+mod facts;
 mod rules;
 mod size;
+
+use facts::Facts;
 
 use crate::exec::gpu;
 use crate::interop::files::read_text;
@@ -33,26 +36,6 @@ const LOOKED_AT: usize = 16;
 const RARE: f64 = 0.2;
 /// Share of the pixels that have the most frequent color, below which a picture counts as a photograph.
 const FLAT: f64 = 0.2;
-
-/// The facts that rules use.
-struct Facts {
-    /// The settings with the choices so far.
-    settings: Resolved,
-    /// Number of training images.
-    images: usize,
-    /// Whether the training images are photographs.
-    photographs: bool,
-    /// Whether samples have masks.
-    masks: bool,
-    /// Number of classes with few pixels.
-    rare: usize,
-    /// Whether a processor trains, not a GPU; `None` for devices that may differ, and where no rule needs it.
-    processor: Option<bool>,
-    /// Height and width of some pictures.
-    pictures: Vec<(usize, usize)>,
-    /// Size of the images of the run whose weights training starts from.
-    start_size: Option<ImageSize>,
-}
 
 /// The settings that fit the training images of `given`, without those that are given. Empty without a data set,
 /// because the defaults fit the built-in scenes. With several `ranks`, which may have other devices, the device decides

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use shadegrad::interop::pretrained::table::PUBLISHED;
 use shadegrad::interop::pretrained::{
-    Needed, Options, Place, PretrainedError, Progress, PublishedFile, Refusal, obtain,
+    Fetching, Needed, Options, Place, PretrainedError, PublishedFile, Refusal, obtain,
 };
 
 use fetched::{BYTES, SHA256, content, fetch, fetch_after, file, good, options, weights};
@@ -284,7 +284,7 @@ const CHILD: [&str; 2] = ["SHADEGRAD_TEST_ADDRESS", "SHADEGRAD_TEST_FOLDER"];
 fn fetches_as_a_child() {
     let [address, folder] = CHILD.map(|name| std::env::var(name).expect("set by the parent"));
     let path = obtain(&weights(&[file(&address)]), &options(Path::new(&folder)), &|progress| {
-        if matches!(progress, Progress::Waits { .. }) {
+        if matches!(progress, Fetching::Waits { .. }) {
             println!("waited");
         }
     });

@@ -1,9 +1,6 @@
-//! The draw of a sample's change: the amount of each operation of the list.
+//! The change of a sample.
 
-use super::automatic::{self, Reach};
-use super::geometry::Size;
-use super::{Augmentation, ColorMap, Map, Op, Rect, Tone, View, op};
-use crate::random::{Random, op as random_op};
+use super::{ColorMap, Map, Rect, Tone, op};
 
 /// The change of one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,7 +22,7 @@ impl Drawn {
     pub const MOST_TONES: usize = 1 + op::MOST_DRAWN as usize;
 
     /// No change.
-    const NONE: Drawn = Drawn {
+    pub(super) const NONE: Drawn = Drawn {
         map: Map::IDENTITY,
         colors: ColorMap::IDENTITY,
         sigma: 0.0,
@@ -34,12 +31,12 @@ impl Drawn {
     };
 
     /// Appends a map of the pixels.
-    fn move_by(&mut self, map: Map) {
+    pub(super) fn move_by(&mut self, map: Map) {
         self.map = self.map.then(map);
     }
 
     /// Appends a map of the colors.
-    fn recolor(&mut self, colors: ColorMap) {
+    pub(super) fn recolor(&mut self, colors: ColorMap) {
         self.colors = self.colors.then(colors);
     }
 
@@ -49,110 +46,4 @@ impl Drawn {
             *place = Some(tone);
         }
     }
-
-    /// Draws an operation for a picture of a size and of mean color `mean`.
-    fn draw(&mut self, op: Op, size: Size, mean: [f32; 3], random: &mut Random) {
-        match op {
-            Op::Rotate { degrees } => self.move_by(Map::rotation(random.range(-degrees, degrees).into())),
-            Op::Stretch { share } => {
-                let (x, y) = (around_one(random, share), around_one(random, share));
-                self.move_by(Map::scale(x.into(), y.into()));
-            }
-            Op::Crop { padding } => {
-                let mut shift = |side: usize| {
-                    let most = (padding as usize).min(side / 2);
-                    random.below(2 * most + 1) as f64 - most as f64
-                };
-                let (x, y) = (shift(size.1), shift(size.0));
-                self.move_by(Map::shift(x, y));
-            }
-            Op::ResizedCrop { area, ratio } => {
-                let [place, scale] = resized_crop(random, size, area, ratio);
-                self.move_by(place);
-                self.move_by(scale);
-            }
-            Op::FlipHorizontal => self.move_by(Map::scale(-1.0, 1.0)),
-            Op::FlipVertical => self.move_by(Map::scale(1.0, -1.0)),
-            Op::Brightness { share } => self.recolor(ColorMap::brightness(around_one(random, share))),
-            Op::Contrast { share } => {
-                self.recolor(ColorMap::contrast(around_one(random, share), self.colors.of(mean)));
-            }
-            Op::Saturation { share } => self.recolor(ColorMap::saturation(around_one(random, share))),
-            Op::Hue { degrees } => self.recolor(ColorMap::hue(random.range(-degrees, degrees))),
-            Op::Trivial { strength, colors } => {
-                let levels = (strength * automatic::LEVELS as f32).round() as u32;
-                let level = random.below(levels as usize + 1) as u32;
-                automatic::draw(self, random, (Reach::Wide, level, colors), (size, mean));
-            }
-            Op::Rand { count, magnitude, colors } => {
-                let how = (Reach::Moderate, magnitude, colors);
-                (0..count).for_each(|_| automatic::draw(self, random, how, (size, mean)));
-            }
-            Op::Blur { sigma: [least, most] } => self.sigma = random.range(least, most),
-            Op::Erase { area, ratio } => self.erased = Some(rectangle(random, size, area, ratio)),
-        }
-    }
-}
-
-impl Augmentation {
-    /// The change of sample `index` in an epoch. `(height, width)` is the size of the picture, `mean` its mean color (0
-    /// to 255; only contrast depends on it).
-    pub fn draw(&self, size: Size, mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
-        self.draw_in(&mut View::same(size), size, mean, epoch, index)
-    }
-
-    /// [`Self::draw`] for a view of a picture of size `original`. A resized crop of the whole picture becomes the view.
-    pub(super) fn draw_in(&self, view: &mut View, original: Size, mean: [f32; 3], epoch: u64, index: usize) -> Drawn {
-        let (mut drawn, size) = (Drawn::NONE, view.size);
-        for step in &self.steps {
-            let mut random = Random::new(self.seed, epoch, index as u64, random_op::AUGMENT + step.op.number());
-            if !random.chance(step.p) {
-                continue;
-            }
-            match step.op {
-                Op::ResizedCrop { area, ratio } if view.whole => view.cut(original, (area, ratio), &mut random),
-                op => drawn.draw(op, size, mean, &mut random),
-            }
-        }
-        drawn
-    }
-}
-
-/// A factor that differs from 1 by at most `share`.
-fn around_one(random: &mut Random, share: f32) -> f32 {
-    random.range(1.0 - share, 1.0 + share)
-}
-
-/// The maps of a crop: one puts its middle in the middle of the picture, the other scales it to the picture's size.
-fn resized_crop(random: &mut Random, (height, width): Size, area: [f32; 2], ratio: [f32; 2]) -> [Map; 2] {
-    let (w, h) = part(random, area, ratio);
-    let mut place = |part: f32, side: usize| f64::from(random.unit() - 0.5) * (1.0 - f64::from(part)) * side as f64;
-    let (x, y) = (place(w, width), place(h, height));
-    [Map::shift(x, y), Map::scale(1.0 / f64::from(w), 1.0 / f64::from(h))]
-}
-
-/// A rectangle in a picture. `ratio` is its width over height in pixels.
-fn rectangle(random: &mut Random, (height, width): Size, area: [f32; 2], ratio: [f32; 2]) -> Rect {
-    // `part` takes the ratio relative to the picture's.
-    let proportions = width as f32 / height as f32;
-    let (w, h) = part(random, area, ratio.map(|ratio| ratio / proportions));
-    let side = |part: f32, side: usize| ((part * side as f32).round() as usize).clamp(1, side);
-    let (w, h) = (side(w, width), side(h, height));
-    let (left, top) = (random.below(width - w + 1), random.below(height - h + 1));
-    Rect { left, top, width: w, height: h }
-}
-
-/// Width and height of a rectangle as shares of the picture's, from its share of the area and its width over height in
-/// units of the picture's. A rectangle that does not fit is drawn again, and in the end clipped.
-pub(super) fn part(random: &mut Random, area: [f32; 2], ratio: [f32; 2]) -> (f32, f32) {
-    let mut sides = (1.0, 1.0);
-    for _ in 0..10 {
-        let area = random.range(area[0], area[1]);
-        let ratio = random.range(ratio[0].ln(), ratio[1].ln()).exp();
-        sides = ((area * ratio).sqrt(), (area / ratio).sqrt());
-        if sides.0 <= 1.0 && sides.1 <= 1.0 {
-            break;
-        }
-    }
-    (sides.0.min(1.0), sides.1.min(1.0))
 }

@@ -5,6 +5,7 @@
 
 use super::Outside;
 use crate::data::IGNORED;
+use crate::random::Random;
 
 /// Maps a pixel of the changed picture to a point of the original:
 /// `(u, v) = (a x + b y + c, d x + e y + f)`, in pixels from the center of the picture, `y` down.
@@ -157,4 +158,19 @@ pub(super) fn warp_mask_to((from, size): (&[u8], Size), map: &Map, (to, to_size)
             *out = if inside { from[y as usize * width + x as usize] } else { IGNORED };
         }
     }
+}
+
+/// Width and height of a rectangle as shares of the picture's, from its share of the area and its width over height in
+/// units of the picture's. A rectangle that does not fit is drawn again, and in the end clipped.
+pub(super) fn part(random: &mut Random, area: [f32; 2], ratio: [f32; 2]) -> (f32, f32) {
+    let mut sides = (1.0, 1.0);
+    for _ in 0..10 {
+        let area = random.range(area[0], area[1]);
+        let ratio = random.range(ratio[0].ln(), ratio[1].ln()).exp();
+        sides = ((area * ratio).sqrt(), (area / ratio).sqrt());
+        if sides.0 <= 1.0 && sides.1 <= 1.0 {
+            break;
+        }
+    }
+    (sides.0.min(1.0), sides.1.min(1.0))
 }

@@ -1,8 +1,7 @@
 //! The part of a picture that a sample shows, and its size in pixels. A view is a map like those of the operations, so
 //! that a sample is resampled once, from the original picture.
 
-use super::drawn::part;
-use super::geometry::{Map, Size};
+use super::geometry::{Map, Size, part};
 use crate::random::Random;
 
 /// A view of a picture.

@@ -113,7 +113,7 @@ impl Files {
     /// Where that root is no folder.
     pub fn of_table(table: &Path, hints: &Hints) -> Result<Self, DataError> {
         if let Some(root) = &hints.image_root {
-            crate::data::require_folder(root, Wanted::Images)?;
+            crate::data::foreign::require_folder(root, Wanted::Images)?;
         }
         let folder = hints.image_root.as_deref().or(table.parent()).unwrap_or(Path::new(""));
         Ok(Self { folder: folder.to_path_buf(), indexed: None, by_index: false })

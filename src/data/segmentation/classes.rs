@@ -158,7 +158,7 @@ impl Builder {
             return Err("more than 255 classes; a mask of 8 bits cannot name them".into());
         }
         if self.list.names.contains(&name) {
-            return Err(format!("class '{name}' is listed twice; give each class a name of its own"));
+            return Err(format!("class '{name}' is listed twice; give each class another name"));
         }
         let slot = &mut self.values[usize::from(value)];
         if slot.is_some_and(|other| other != IGNORED) {

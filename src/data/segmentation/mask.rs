@@ -275,7 +275,7 @@ fn require_alpha_of_value<T: Copy + Eq + std::hash::Hash>(
         if last != Some((color, alpha)) && *alphas.entry(color).or_insert(alpha) != alpha {
             return Err(ImageProblem::MaskFormat(
                 "pixels of one value have several alphas: transparent pixels may be ignored, alpha may be the mask, or mean \
-                 nothing; save the classes as grey values or colors without alpha, and ignored pixels as a value of their own"
+                 nothing; save the classes as grey values or colors without alpha, and ignored pixels as another value"
                     .into(),
             ));
         }

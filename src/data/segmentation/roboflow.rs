@@ -101,7 +101,7 @@ fn coding(classes: &[(u8, String)], table: &Path) -> Result<Coding, DataError> {
     let mut sorted = classes.to_vec();
     sorted.sort();
     if sorted.len() < 2 || sorted.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-        return Err(DataError::malformed(table, "must list at least 2 classes, each with a value of its own"));
+        return Err(DataError::malformed(table, "must list at least 2 classes, each with another value"));
     }
     let colors: Vec<(&str, [u8; 3])> =
         sorted.iter().enumerate().map(|(id, (_, name))| (name.as_str(), voc_color(id as u8))).collect();

@@ -1,6 +1,6 @@
-//! Convolutions of 3×3 kernels by [`Winograd's F(4×4, 3×3)`](crate::exec::winograd), in stages that meet in scratch memory: values
-//! of the input and of the kernel at 36 pairs of points, a matrix product for each pair, and the map back. Only the tuner picks
-//! it: the stages move 4.5 times the bytes of both maps, which pays with many channels only.
+//! Convolutions of 3×3 kernels by [`Winograd's F(4×4, 3×3)`](crate::exec::winograd). The stages meet in scratch memory: values of
+//! the input and of the kernel at 36 pairs of points, a matrix product for each pair, and the map back. They move 4.5 times
+//! the bytes of both maps, which pays only with many channels. So only the tuner picks Winograd.
 //!
 //! The tiles of a batch may go through the stages in parts, one after the other. The scratch memory of a part is small enough
 //! for any device, and, where there are enough parts, for a large GPU's cache.

@@ -13,9 +13,9 @@ use ureq::http::{Response, header};
 use ureq::{Agent, Body};
 
 use super::error::Refusal;
+use super::fetching::Fetching;
 use super::lock::Lock;
 use super::options::Options;
-use super::progress::Progress;
 use super::table::PublishedFile;
 use crate::interop::files::{FileError, rename};
 
@@ -44,12 +44,12 @@ pub(super) fn fetch(
     address: &str,
     folder: &Path,
     options: &Options,
-    report: &dyn Fn(&Progress<'_>),
+    report: &dyn Fn(&Fetching<'_>),
 ) -> Result<PathBuf, Stop> {
     let path = folder.join(file.name);
     fs::create_dir_all(folder).map_err(|error| FileError::writing(folder, error))?;
     let locked = path.with_added_extension("lock");
-    let lock = Lock::take(&locked, || report(&Progress::Waits { path: &path }));
+    let lock = Lock::take(&locked, || report(&Fetching::Waits { path: &path }));
     let _lock = lock.map_err(|error| FileError::writing(&locked, error))?;
     // The process that held the lock may have fetched it.
     if path.is_file() && file.difference(&path)?.is_none() {
@@ -57,7 +57,7 @@ pub(super) fn fetch(
     }
     let download = Download { file, address, path: &path, options, report, agent: agent(options) };
     download.attempts()?;
-    report(&Progress::Ends { path: &path });
+    report(&Fetching::Ends { path: &path });
     Ok(path)
 }
 
@@ -80,7 +80,7 @@ struct Download<'a> {
     address: &'a str,
     path: &'a Path,
     options: &'a Options,
-    report: &'a dyn Fn(&Progress<'_>),
+    report: &'a dyn Fn(&Fetching<'_>),
     agent: Agent,
 }
 
@@ -130,7 +130,7 @@ impl Download<'_> {
             if failed > self.options.retries {
                 return Err(Stop::Remote(refusal));
             }
-            (self.report)(&Progress::Retries { address: self.address, refusal: &refusal });
+            (self.report)(&Fetching::Retries { address: self.address, refusal: &refusal });
             thread::sleep(self.options.pause);
         }
     }
@@ -160,7 +160,7 @@ impl Download<'_> {
         }
         let writing = |error| FileError::writing(partial, error);
         out.set_len(start).and_then(|()| out.seek(SeekFrom::Start(start))).map_err(writing)?;
-        (self.report)(&Progress::Begins { address: self.address, path: self.path, done: start, total });
+        (self.report)(&Fetching::Begins { address: self.address, path: self.path, done: start, total });
         self.copy(answer.body_mut(), out, start, announced).map_err(|stop| match stop {
             Copying::Writing(error) => Stop::Local(writing(error)),
             Copying::Refused(refusal) => Stop::Remote(refusal),
@@ -189,7 +189,7 @@ impl Download<'_> {
                 return Err(Copying::Refused(Refusal::Size { found: done, expected: total }));
             }
             out.write_all(&block[..count]).map_err(Copying::Writing)?;
-            (self.report)(&Progress::Advances { done, total });
+            (self.report)(&Fetching::Advances { done, total });
         }
     }
 

@@ -1,6 +1,6 @@
 //! The rules that choose settings. Their scores against the fixed defaults are in docs/results.md.
 
-use super::Facts;
+use super::facts::{Facts, text};
 use super::size::image_size;
 use crate::data::Augment;
 use crate::train::Schedule;
@@ -53,10 +53,6 @@ const FEW_IMAGES: usize = 10_000;
 /// Whether a rule needs the device: for the width of a UNet, or for the side of squares.
 pub(super) fn asks_device(settings: &Resolved) -> bool {
     is_unet(settings) || settings.table.get("image_size").is_some_and(toml::Value::is_integer)
-}
-
-pub(super) fn text<'a>(settings: &'a Resolved, key: &str) -> Option<&'a str> {
-    settings.table.get(key).and_then(toml::Value::as_str)
 }
 
 /// Whether the network is a UNet with its own encoder, not a ResNet: `base` sets its width.

@@ -1,7 +1,6 @@
 //! The rule that chooses the image size, from the sizes of the pictures.
 
-use super::Facts;
-use super::rules::text;
+use super::facts::{Facts, text};
 use crate::run::ImageSize;
 use crate::train::settings::Resolved;
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use shadegrad::interop::pretrained::{
-    Folders, Options, Place, PretrainedError, Progress, Published, PublishedFile, Refusal, obtain,
+    Fetching, Folders, Options, Place, PretrainedError, Published, PublishedFile, Refusal, obtain,
 };
 use tempfile::TempDir;
 
@@ -68,11 +68,11 @@ pub fn fetch_after(
     let events = Mutex::new(vec![]);
     let result = obtain(&weights(&[file(&address)]), &options, &|progress| {
         let text = match progress {
-            Progress::Waits { .. } => "waits".to_owned(),
-            Progress::Begins { done, total, .. } => format!("begins {done}/{total}"),
-            Progress::Advances { done, total } => format!("advances {done}/{total}"),
-            Progress::Retries { refusal, .. } => format!("retries {refusal}"),
-            Progress::Ends { .. } => "ends".to_owned(),
+            Fetching::Waits { .. } => "waits".to_owned(),
+            Fetching::Begins { done, total, .. } => format!("begins {done}/{total}"),
+            Fetching::Advances { done, total } => format!("advances {done}/{total}"),
+            Fetching::Retries { refusal, .. } => format!("retries {refusal}"),
+            Fetching::Ends { .. } => "ends".to_owned(),
         };
         events.lock().expect("events").push(text);
     });

@@ -1,12 +1,13 @@
 //! The main loop for devices with matrix units: operands as f16 in workgroup memory, products of small square matrices by a
 //! whole subgroup each, sums in f32.
 //!
-//! `enable wgpu_cooperative_matrix` is an extension of naga's. Two checks on the device cover what a driver compiles it to: the
-//! tuner compares each tile with another loop, and training compares a small step in both precisions before it begins.
+//! `enable wgpu_cooperative_matrix` is an extension of naga's. Two checks on the device cover the code that a
+//! driver makes of it. The tuner compares each tile with another loop. Before it begins, training compares a small step in
+//! both precisions.
 
-mod memory;
 mod patches;
 mod pieces;
+mod tile_memory;
 
 use std::fmt::Write;
 
@@ -18,7 +19,7 @@ use crate::exec::shader::statistics::Statistics;
 use crate::exec::shader::sums::Gemm;
 use crate::exec::shader::tile::{Lines, Matrix, ONE_TAP, Product, Tile};
 use crate::shape::LANES;
-use memory::{TileMemory, at_once, subgroups, sums, sums_of};
+use tile_memory::{TileMemory, at_once, subgroups, sums, sums_of};
 
 /// See [`super::Tiling::Cooperative`].
 pub(super) struct Cooperative(pub Matrix);

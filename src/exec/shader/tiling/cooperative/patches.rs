@@ -12,7 +12,7 @@
 
 use std::fmt::Write;
 
-use super::memory::{TileMemory, input, input_pixels};
+use super::tile_memory::{TileMemory, input, input_pixels};
 use crate::exec::registry::Operands;
 use crate::exec::shader::staged::Piece;
 use crate::exec::shader::tile::{Matrix, Tile};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::memory::TileMemory;
+use super::tile_memory::TileMemory;
 use crate::exec::registry::Operands;
 use crate::exec::shader::staged::{self, Piece, Tap};
 use crate::exec::shader::tile::Tile;
@@ -107,9 +107,10 @@ const LANE: [char; LANES] = ['x', 'y', 'z', 'w'];
 
 /// An operand whose vectors run across the sum. Blocks of a vector's 4 lines and 4 terms are transposed as they are
 /// stored. Blocks have fewer terms where some invocation would get no block otherwise. Invocations lie along the sum,
-/// so that the numbers that they store at once lie side by side. For a piece, `load` gives the variable that follows
-/// the taps, if the piece needs one, and a function that writes the expression of a vector, by the step of the sum and
-/// the term.
+/// so that the numbers that they store at once lie side by side.
+///
+/// `load` returns two parts of the text of a piece: the variable that follows the taps, if the piece needs one, and a
+/// function. It writes the expression of the vector at a step of the sum and a term.
 fn blocks<L: Fn(&str, usize) -> String + 'static>(
     name: char,
     vectors: usize,

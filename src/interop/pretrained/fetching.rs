@@ -1,4 +1,4 @@
-//! Progress of a download.
+//! Events of a download.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::error::Refusal;
 
 /// An event of a download.
 #[derive(Debug)]
-pub enum Progress<'a> {
+pub enum Fetching<'a> {
     /// Another process fetches the same file; this one waits for it.
     Waits {
         /// The file.
