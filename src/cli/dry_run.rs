@@ -184,7 +184,7 @@ fn balance(classes: &[ClassShare]) -> Option<String> {
     Some(format!("{} ({unit})", texts.join(", ")))
 }
 
-/// The expected time, and the times of a batch and of the validation behind it.
+/// The expected time, and the times of a batch and of the validation after it.
 fn time(found: &DryRun) -> String {
     let time = found.time;
     let validation = match time.validation_seconds {

@@ -155,7 +155,7 @@ fn plain(name: &str) -> String {
     stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(60).collect()
 }
 
-/// Number of the samples of each part that are kept.
+/// Number of kept samples of each part.
 ///
 /// # Errors
 /// Where the training or validation part has no such sample.

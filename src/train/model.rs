@@ -249,7 +249,7 @@ impl LoadedModel {
         Ok(parameters)
     }
 
-    /// Sets all parameters, as [`LoadedModel::use_average`] returned them.
+    /// Sets all parameters from the flat values that [`LoadedModel::use_average`] returned.
     ///
     /// # Errors
     /// When the device is lost.

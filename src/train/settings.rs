@@ -59,7 +59,7 @@ choices! {
 }
 
 impl Optimizer {
-    /// The rule with its usual settings, as a training graph ends with it.
+    /// The rule with its usual settings, for a training graph.
     pub fn usual(self) -> step::Optimizer {
         self.rule(0.9, false, 0.0)
     }

@@ -56,7 +56,7 @@ type Answer = Response<std::io::Cursor<Vec<u8>>>;
 fn answer(request: &Request, token: &str, runs: &mut Watched) -> Answer {
     let (path, question) = request.url().split_once('?').unwrap_or((request.url(), ""));
     if question != format!("token={token}") {
-        return plain(403, "This page needs the token of the address that `shadegrad watch` printed.");
+        return plain(403, "This page needs the token of its address, which the console shows.");
     }
     let version = match runs.refresh() {
         Ok(version) => version.to_string(),

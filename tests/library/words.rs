@@ -4,9 +4,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Verbs of the command line.
-const VERBS: [&str; 15] = [
-    "bench", "compare", "data", "demo", "devices", "doctor", "eval", "export", "lr-find", "plan", "predict", "report",
-    "summary", "sweep", "train",
+const VERBS: [&str; 18] = [
+    "bench",
+    "compare",
+    "completions",
+    "data",
+    "demo",
+    "devices",
+    "doctor",
+    "eval",
+    "export",
+    "lr-find",
+    "man",
+    "plan",
+    "predict",
+    "report",
+    "summary",
+    "sweep",
+    "train",
+    "watch",
 ];
 
 /// Allowed words: file, words (`*` for any) and reason.

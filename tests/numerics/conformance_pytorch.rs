@@ -305,8 +305,8 @@ fn the_cpu_engine_agrees_with_pytorch() {
     check(&cpu(), |_| true);
 }
 
-/// Convolutions are left out: the twin agrees with PyTorch on them, the GPU engine with the twin on the same sizes
-/// (`ops_match_twin`), and a software adapter takes a second or more to compile the kernels of each size.
+/// Convolutions are left out, because a software adapter takes a second or more to compile the kernels of each size. The
+/// twin agrees with PyTorch on them, and the GPU engine with the twin on the same sizes (`ops_match_twin`).
 #[test]
 fn the_gpu_engine_agrees_with_pytorch() {
     check(&OnGpu::Checked, |golden| !golden.op.starts_with("conv"));

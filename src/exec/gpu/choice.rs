@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(choose("auto", &small).unwrap(), Choice::Adapter(2));
         assert!(choose("gpu", &small[3..]).is_err());
         assert_eq!(choose("auto", &small[3..]).unwrap(), Choice::Cpu);
-        assert_eq!(choose("3", &small).unwrap(), Choice::Adapter(3), "who asks for it is told when it is opened");
+        assert_eq!(choose("3", &small).unwrap(), Choice::Adapter(3), "refused when it is opened");
     }
 
     #[test]

@@ -21,8 +21,8 @@ use crate::shape::{Element, halves};
 
 /// A candidate must take less than this part of the fixed choice's time, or noise would decide.
 const CLEARLY: f64 = 0.97;
-/// Timed rounds of candidates. Each time is divided by that of the fixed choice in the same round, since a device that waited
-/// for a compiler has a slow clock at first (an H200 ran at 57 % of its speed).
+/// Timed rounds of candidates. Each time is divided by that of the fixed choice in the same round, because the clock is slow at
+/// first: an H200 that had waited for a compiler ran at 57 % of its speed.
 const ROUNDS: usize = 5;
 /// Numbers that operands repeat: no multiple of a map's or a tile's size.
 const NOISE: usize = 65_522;

@@ -64,7 +64,7 @@ pub(super) fn storages(
     length: u64,
     pickles: &Pickles<'_>,
 ) -> Result<HashMap<String, Storage>, String> {
-    // The type of every storage is needed, also if only an optimizer uses it: its width says where the next one begins.
+    // The type of every storage is needed, also if only an optimizer uses it: its width gives the start of the next one.
     let types: HashMap<&str, Option<Dtype>> = state_dict::storages(&pickles.object).collect();
     let damaged = "the list of its storages is damaged";
     let Value::List(keys) = pickles.keys.root() else { return Err(damaged.into()) };

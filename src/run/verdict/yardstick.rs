@@ -41,8 +41,8 @@ pub struct Baseline {
 /// Number of resamples of a bootstrap.
 const RESAMPLES: u64 = 200;
 
-/// Standard error of a share, such as an accuracy: its posterior standard deviation given k of n images, with a uniform prior (Laplace),
-/// `sqrt(p (1 − p) / (n + 3))` with `p = (k + 1) / (n + 2)`. Unlike `sqrt(p (1 − p) / n)` it is not 0 if all images are
+/// Standard error of a share, such as an accuracy, of which k of n images are right: the posterior standard deviation
+/// under a uniform prior (Laplace), `sqrt(p (1 − p) / (n + 3))` with `p = (k + 1) / (n + 2)`. Unlike `sqrt(p (1 − p) / n)` it is not 0 if all images are
 /// right.
 pub fn binomial(share: f64, count: u64) -> Option<f64> {
     let n = count as f64;

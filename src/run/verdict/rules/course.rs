@@ -42,8 +42,9 @@ pub(super) fn overfits(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// Over the last quarter of the epochs the training accuracy is above the validation score of the same panel: by ten
-/// points, and by three standard errors at a training accuracy of 90 % or more, else by five.
+/// Whether the mean training accuracy exceeds the mean validation score of the same panel over the last quarter of the epochs. The
+/// difference must be more than ten points. It must also be more than three standard errors at a training accuracy of 90 % or
+/// more, and more than five below that.
 pub(super) fn memorizes(run: &Evidence<'_>) -> Option<String> {
     let Some(panel) = run.task.panels.iter().find(|panel| panel.lines.iter().any(|(_, s)| *s == TRAIN_ACCURACY)) else {
         return fits_alone(run);
