@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use shadegrad::data::{MemorySamples, Normalization, Source};
 use shadegrad::graph::{Graph, GraphError, Value};
-use shadegrad::nn::{Architecture, Conv2d, Linear, Mode, Model, Network};
+use shadegrad::nn::{Architecture, Conv2d, Dropout, Linear, Mode, Model, Network};
 use shadegrad::run::{Better, Checkpoint, ModelCard, Score, TaskCard, Unit};
 use shadegrad::tasks::{OnnxNetwork, OnnxOutput, Task, TaskError};
 use shadegrad::train::settings::{ConfigError, Resolved, Rule};
@@ -22,7 +22,7 @@ use shadegrad::{nn, ops, report, run, tasks, workflows};
 const SIZE: usize = 16;
 const ERROR: Score = Score::new("val_error", "mean error", Unit::Share, Better::Lower);
 
-/// The network: a convolution, the mean of each channel, one number.
+/// The network: a convolution, dropout, the mean of each channel, one number.
 #[derive(Clone, Copy, serde::Serialize)]
 struct Meter {}
 
@@ -31,9 +31,10 @@ const METER: Architecture = Architecture::new("meter", "head.bias", |n, _| Ok(Ne
 impl Model for Meter {
     type Output = Value;
 
-    fn apply(&self, g: &mut Graph, images: Value, _: Mode) -> Result<Value, GraphError> {
+    fn apply(&self, g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError> {
         let x = Conv2d::new(8, 3).padding(1).apply(g, "conv", images)?;
         let x = ops::relu(g, x)?;
+        let x = Dropout::new(0.1).apply(g, "drop", x, mode)?;
         let x = ops::global_avg_pool(g, x)?;
         let x = ops::flatten(g, x)?;
         Linear::new(1).apply(g, "head", x)

@@ -32,6 +32,8 @@ pub mod op {
     pub const BALANCE: u64 = 11;
     /// Choice of the training samples of a small trial.
     pub const LIMIT: u64 = 12;
+    /// Key of the dropout masks of a batch.
+    pub const DROPOUT: u64 = 13;
     /// First number of augmentation, to which each operation adds its fixed number.
     pub const AUGMENT: u64 = 1 << 16;
 }

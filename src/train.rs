@@ -16,6 +16,7 @@ mod layers;
 mod loaders;
 mod log;
 pub(crate) mod lr_finder;
+mod masks;
 pub(crate) mod model;
 pub(crate) mod objective;
 pub(crate) mod observer;

@@ -1,6 +1,7 @@
 //! Search for the first layer or parameter that is not finite, after a loss that is not finite.
 
 use super::TrainError;
+use super::masks::Masks;
 use super::model::LoadedModel;
 use super::objective::Objective;
 use super::stages::StepInputs;
@@ -29,10 +30,15 @@ const KEEP: PlanOptions = PlanOptions { reuse: false };
 
 /// Runs a training step again with every value kept, and names the first layer that is not finite. The optimizer does not
 /// change the weights when the loss is not finite, so the values are those of the failed step.
-pub(super) fn layer_in_training(model: &mut LoadedModel, objective: &dyn Objective, batch: &Batch) -> String {
+pub(super) fn layer_in_training(
+    model: &mut LoadedModel,
+    objective: &dyn Objective,
+    batch: &Batch,
+    masks: Masks,
+) -> String {
     first_not_finite(model, |model| {
         let plan = model.training_plan(objective, (batch.len(), Phase::Update), KEEP)?;
-        model.feed(objective, plan, batch, &StepInputs::none())?;
+        model.feed(objective, plan, batch, &StepInputs::none(masks))?;
         model.session.run_now(plan)?;
         Ok(plan)
     })

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::diagnose;
+use super::masks::Masks;
 use super::observer::{Observer, StepProgress};
 use super::orders::{Order, StepOrder, order};
 use super::outputs::{Outputs, StepResults};
@@ -30,6 +31,7 @@ struct Started {
     step: usize,
     /// Optimizer step and its learning rate, if this batch ends one.
     update: Option<(u64, f64)>,
+    masks: Masks,
 }
 
 /// The work of a step.
@@ -89,17 +91,18 @@ impl Trainer {
         let step = self.position.steps + 1;
         let (lr, more) = (self.log.lr, !index.is_multiple_of(each));
         let images = self.loaders.train.images_of(index);
+        let masks = self.masks(step, index);
         let running = if self.sharded.is_some() {
             let step = StepOrder { index, lr, step, more, last };
             order(&*self.ranks, Order::Step(step))?;
             let reduced = self.run_shards(&step, &batch, stop.load(Ordering::Relaxed))?;
-            if let Some(error) = self.shard_failure((epoch, index), &batch, &reduced) {
+            if let Some(error) = self.shard_failure((epoch, index), (&batch, masks), &reduced) {
                 return Err(error);
             }
             stop.fetch_or(reduced.stop, Ordering::Relaxed);
             Running::Finished(reduced.results)
         } else {
-            let inputs = self.inputs(lr, step, more);
+            let inputs = self.inputs(lr, step, (index, more));
             let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
             let key = (images, Phase::of_batch(last).where_head_alone(head_alone));
             let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
@@ -115,7 +118,7 @@ impl Trainer {
                 self.compare_ranks(epoch)?;
             }
         }
-        Ok(Started { running, batch, images, step: index + 1, update })
+        Ok(Started { running, batch, images, step: index + 1, update, masks })
     }
 
     /// Runs the shards of a batch that this rank has, and the update. `stop` requests that all ranks end after this
@@ -125,7 +128,7 @@ impl Trainer {
         let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
         let (images, exact) = (self.loaders.train.images_of(index), index + 1 == self.loaders.batches());
         let batch = ShardedBatch { own, images, last, head_alone, stop, exact };
-        let inputs = self.inputs(lr, step, more);
+        let inputs = self.inputs(lr, step, (index, more));
         let Some(sharded) = &mut self.sharded else { return Ok(Reduced::default()) };
         sharded.step(&mut self.model, &*self.objective, &batch, &inputs, &mut self.tracer)
     }
@@ -134,28 +137,37 @@ impl Trainer {
     fn shard_failure(
         &mut self,
         (epoch, index): (usize, usize),
-        batch: &Batch,
+        (batch, masks): (&Batch, Masks),
         reduced: &Reduced,
     ) -> Option<TrainError> {
         let (shard, images) = reduced.bad.clone()?;
         let layer = match images {
-            Some(images) => diagnose::layer_in_training(&mut self.model, &*self.objective, &batch.part(images)),
+            Some(images) => {
+                let part = batch.part(images);
+                diagnose::layer_in_training(&mut self.model, &*self.objective, &part, masks.of_shard(shard))
+            }
             None => format!("shard {shard}, whose images another rank has"),
         };
         Some(self.failure(index + 1, epoch).error("loss", reduced.results.loss, layer))
     }
 
-    /// The values that change from step to step. The decay of the average is at most (1 + t) / (10 + t), as in
+    /// The dropout masks of a batch.
+    pub(super) fn masks(&self, step: u64, index: usize) -> Masks {
+        Masks::of_batch(self.settings.seed, step, index)
+    }
+
+    /// The values that change from step to step, for batch `index` of an epoch. With `more`, its gradients are added to those of
+    /// earlier batches. The decay of the average is at most (1 + t) / (10 + t), as in
     /// TensorFlow. So the average follows the weights closely at first, and the random start does not dominate it in a
     /// short run.
-    pub(super) fn inputs(&self, lr: f64, step: u64, more: bool) -> StepInputs {
+    pub(super) fn inputs(&self, lr: f64, step: u64, (index, more): (usize, bool)) -> StepInputs {
         let t = step as f64;
         let hyper = Hyper {
             average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
             keep: f32::from(u8::from(more)),
             ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
         };
-        StepInputs::new(hyper, self.stages.as_ref(), lr, step)
+        StepInputs::new(hyper, self.stages.as_ref(), (lr, step), self.masks(step, index))
     }
 
     /// Takes a step's results and adds them to the epoch's sums.
@@ -171,7 +183,7 @@ impl Trainer {
         self.tracer.span("wait for results", asked);
         self.tracer.step_done(&self.run)?;
         if !results.loss.is_finite() {
-            let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch);
+            let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch, done.masks);
             return Err(self.failure(done.step, epoch).error("loss", results.loss, layer));
         }
         self.position.first_loss.get_or_insert(Exact(f64::from(results.loss)));

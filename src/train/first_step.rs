@@ -30,7 +30,7 @@ impl Trainer {
     /// When its images cannot be read.
     pub(crate) fn into_first_step(self) -> Result<FirstStep, TrainError> {
         let batch = self.loaders.train.epoch(1)?.next().transpose()?.unwrap_or_default();
-        let inputs = self.inputs(1e-3, 1, self.settings.accumulate > 1);
+        let inputs = self.inputs(1e-3, 1, (0, self.settings.accumulate > 1));
         let precision = self.settings.precision;
         Ok(FirstStep { objective: self.objective, model: self.model, batch, inputs, precision })
     }

@@ -3,6 +3,7 @@
 
 use super::TrainError;
 use super::layer_probe::LayerProbe;
+use super::masks::Masks;
 use super::outputs::Outputs;
 use super::stages::StepInputs;
 use super::step::{Phase, port};
@@ -77,8 +78,9 @@ impl Trainer {
         let LayerProbe { batch, gradients, forward, .. } = probe;
         let model = &mut self.model;
         self.objective.feed(&mut model.session, *gradients, batch, batch.len())?;
+        Masks::default().write(&mut model.session, *gradients)?;
         if model.session.plan(*gradients).input(port::HYPER).is_some() {
-            StepInputs::none().write(&mut model.session, *gradients)?;
+            StepInputs::none(Masks::default()).write(&mut model.session, *gradients)?;
         }
         let values = model.session.run_now(*gradients)?;
         let gradients = Outputs::new(&model.session, *gradients, values).get(port::GRADIENTS).to_vec();

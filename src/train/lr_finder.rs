@@ -174,9 +174,10 @@ impl Trainer {
 
     /// The error of a first loss that is not finite.
     fn bad_start(&mut self, loss: f64, lr: f64, batch: &Batch) -> TrainError {
+        let masks = self.masks(1, 0);
         let layer = match self.sharded {
             Some(_) => "a shard of the first batch".to_owned(),
-            None => diagnose::layer_in_training(&mut self.model, &*self.objective, batch),
+            None => diagnose::layer_in_training(&mut self.model, &*self.objective, batch, masks),
         };
         self.log.lr = lr;
         self.failure(1, 1).error("loss", loss as f32, layer)
@@ -190,7 +191,7 @@ impl Trainer {
             stop.fetch_or(reduced.stop, Ordering::Relaxed);
             return Ok(reduced.results.loss.into());
         }
-        let inputs = self.inputs(step.lr, step.step, false);
+        let inputs = self.inputs(step.lr, step.step, (step.index, false));
         let plan = self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
         self.model.feed(&*self.objective, plan, batch, &inputs)?;
         let values = self.model.session.run_now(plan)?;

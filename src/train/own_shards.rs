@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use rayon::prelude::*;
 
 use super::TrainError;
+use super::masks::Masks;
 use super::model::LoadedModel;
 use super::objective::Objective;
 use super::outputs::{Outputs, StepResults};
@@ -28,6 +29,8 @@ pub(super) struct OwnShards<'a> {
     pub batch: &'a Batch,
     /// Whether only the head has gradients.
     pub head_alone: bool,
+    /// The dropout masks of the batch.
+    pub masks: Masks,
     /// The running statistics before the batch.
     pub statistics: &'a [f32],
     /// Number of values of all gradients.
@@ -107,6 +110,7 @@ impl OwnShards<'_> {
         let key = (images.len(), Phase::Shard.where_head_alone(self.head_alone));
         let plan = model.training_plan(objective, key, PlanOptions::default())?;
         objective.feed(&mut model.session, plan, &self.batch.part(images.clone()), images.len())?;
+        self.masks.of_shard(*shard).write(&mut model.session, plan)?;
         model.session.write_group(Group::Statistics, self.statistics)?;
         let gradients = last.then(|| self.gradients());
         let parts = gradients.as_ref().map(|gradients| (port::GRADIENTS, gradients.as_slice()));

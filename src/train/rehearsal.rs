@@ -131,7 +131,7 @@ impl Trainer {
                 order(&*self.ranks, Order::Step(step))?;
                 self.run_shards(&step, &batch, false)?;
             } else {
-                let (inputs, key) = (self.inputs(lr, step, false), (batch.len(), Phase::Update));
+                let (inputs, key) = (self.inputs(lr, step, (number - 1, false)), (batch.len(), Phase::Update));
                 let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
                 self.model.feed(&*self.objective, plan, &batch, &inputs)?;
                 self.model.session.run_now(plan)?;

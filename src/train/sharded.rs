@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
+use super::masks::Masks;
 use super::model::LoadedModel;
 use super::objective::Objective;
 use super::outputs::{Outputs, StepResults, Totals};
@@ -140,6 +141,7 @@ impl Sharded {
         let batch = Batch::load(source, &images)?;
         let plan = model.training_plan(objective, (batch.len(), Phase::Shard), PlanOptions::default())?;
         objective.feed(&mut model.session, plan, &batch, batch.len())?;
+        Masks::default().write(&mut model.session, plan)?;
         let statistics = model.session.read_group(Group::Statistics)?;
         let (begin, mut least) = (Instant::now(), f64::INFINITY);
         for run in 0..=TIMED.0 {
@@ -203,6 +205,7 @@ impl Sharded {
             own: own.clone().map(|shard| (shard, within(shard))).collect(),
             batch: batch.own,
             head_alone: batch.head_alone,
+            masks: inputs.masks(),
             statistics: &statistics,
             parameters,
             buckets: buckets(&layout),

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::TrainError;
+use super::masks::Masks;
 use super::settings::TrainSettings;
 use super::step::{Span, port, spans};
 use crate::exec::{AnyEngine, ExecError, PlanId, Session};
@@ -16,12 +17,18 @@ pub struct StepInputs {
     hyper: Hyper,
     /// Rows of [`port::RATES`]; empty for one rate, and for a step of rate 0.
     rates: Vec<f32>,
+    masks: Masks,
 }
 
 impl StepInputs {
-    /// A step that changes nothing.
-    pub fn none() -> Self {
-        StepInputs { hyper: Hyper::default(), rates: vec![] }
+    /// A step that changes nothing, with the dropout masks of another one.
+    pub fn none(masks: Masks) -> Self {
+        StepInputs { hyper: Hyper::default(), rates: vec![], masks }
+    }
+
+    /// The dropout masks.
+    pub(super) fn masks(&self) -> Masks {
+        self.masks
     }
 
     /// Writes the values into the plan of a step.
@@ -29,6 +36,7 @@ impl StepInputs {
     /// # Errors
     /// When the device is lost.
     pub fn write(&self, session: &mut Session<AnyEngine>, plan: PlanId) -> Result<(), ExecError> {
+        self.masks.write(session, plan)?;
         session.write(plan, port::HYPER, &self.hyper.values())?;
         let Some(len) = session.plan(plan).input(port::RATES).map(|port| port.ty.shape.elements()) else {
             return Ok(());
@@ -139,7 +147,7 @@ fn names(stages: Stages) -> Vec<String> {
 
 impl StepInputs {
     /// The inputs of a step, from 1.
-    pub(super) fn new(hyper: Hyper, stages: Option<&StageRates>, lr: f64, step: u64) -> Self {
-        StepInputs { hyper, rates: stages.map(|stages| stages.values(lr, step)).unwrap_or_default() }
+    pub(super) fn new(hyper: Hyper, stages: Option<&StageRates>, (lr, step): (f64, u64), masks: Masks) -> Self {
+        StepInputs { hyper, rates: stages.map(|stages| stages.values(lr, step)).unwrap_or_default(), masks }
     }
 }

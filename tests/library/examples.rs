@@ -68,19 +68,22 @@ fn a_task_from_outside_resumes_to_the_same_bits() {
     custom_task::register();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let task = shadegrad::tasks::task("brightness").expect("registered");
-    let train = |extra: &[(&str, &Path)], steps: usize| {
-        let mut table: toml::Table = "device = \"cpu\"\naccumulate = 2\nema = 0.9\n".parse().expect("TOML");
+    let train = |shards: usize, extra: &[(&str, &Path)], steps: usize| {
+        let text = format!("device = \"cpu\"\naccumulate = 2\nema = 0.9\nshards = {shards}\n");
+        let mut table: toml::Table = text.parse().expect("TOML");
         table.extend(extra.iter().map(|(key, path)| ((*key).to_owned(), path.display().to_string().into())));
         let settings = task.resolve(&Given::of_table(table, Path::new("the test"))).expect("valid");
         let stop = AtomicBool::new(false);
         let observer = StopAfter::new(steps, &stop);
         task.open(&settings, &observer).expect("opens").train(&observer, &stop).expect("trains")
     };
-    let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
-    assert!(!train(&[("out", &whole)], 0).interrupted);
-    // Within a step of two accumulated batches.
-    assert!(train(&[("out", &parted)], 13).interrupted);
-    assert!(!train(&[("out", &parted), ("resume", &parted)], 0).interrupted);
     let bytes = |run: &Path| std::fs::read(run.join("last.safetensors")).expect("weights");
-    assert!(bytes(&whole) == bytes(&parted), "not the same bits");
+    for shards in [1, 2] {
+        let [whole, parted] = ["whole", "parted"].map(|name| folder.path().join(format!("{name}{shards}")));
+        assert!(!train(shards, &[("out", &whole)], 0).interrupted);
+        // Within a step of two accumulated batches.
+        assert!(train(shards, &[("out", &parted)], 13).interrupted);
+        assert!(!train(shards, &[("out", &parted), ("resume", &parted)], 0).interrupted);
+        assert!(bytes(&whole) == bytes(&parted), "not the same bits with {shards} shards");
+    }
 }
