@@ -142,7 +142,7 @@ pub fn blocks() -> Vec<OpCase> {
 /// Norms that finite differences cannot check. Large maps have too many elements; an invocation takes 4 of their rows,
 /// or 2 if the number of rows is not a multiple of 4. A scale of 0, at which blocks may start, puts all results on the
 /// kink of ReLU.
-pub fn without_differences() -> [OpCase; 5] {
+pub fn without_differences() -> [OpCase; 6] {
     let trained = Some(BatchNormOptions::default());
     let relu = OpCase::new("norm_relu_large_map", move |b| {
         let y = far_from_the_kink(b, [1, 128, 128, 16], trained)?;
@@ -164,6 +164,11 @@ pub fn without_differences() -> [OpCase; 5] {
         let (x, gamma, beta) = (b.random("x", [1, 128, 129, 13]), b.random("gamma", [13]), b.random("beta", [13]));
         ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(1))
     });
+    // The CPU engine gives a task as many rows as a cache holds, but no rows of two samples.
+    let tasks = OpCase::new("group_norm_tasks_of_samples", |b| {
+        let (x, gamma, beta) = (b.random("x", [2, 19, 17, 64]), b.random("gamma", [64]), b.random("beta", [64]));
+        ops::group_norm(&mut b.graph, [x, gamma, beta], ops::GroupNormOptions::new(2))
+    });
     let zeros = OpCase::new("norm_relu_of_zeros", move |b| {
         let (x, vector) = (b.random("x", [2, 5, 7, 6]), TensorType::channels([6]));
         let [gamma, beta] = ["gamma", "beta"].map(|name| b.parameter(name, vector.clone(), vec![0.0; 6]));
@@ -171,7 +176,7 @@ pub fn without_differences() -> [OpCase; 5] {
         let y = ops::batch_norm(&mut b.graph, [x, gamma, beta, mean, var], 1e-5, trained)?;
         ops::relu(&mut b.graph, y)
     });
-    [relu, residual, eval, groups, zeros]
+    [relu, residual, eval, groups, tasks, zeros]
 }
 
 /// A BatchNorm with results of either sign, none near 0. With results near 0, the ReLU after it could cut a value in 16
