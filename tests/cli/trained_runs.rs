@@ -131,6 +131,19 @@ fn every_class_has_one_line() {
     assert_eq!(told.stdout.lines().count(), 2, "a line an image: {}", told.stdout);
 }
 
+/// The search for images that no row names stays below the folder of the table, which has an empty path here.
+#[test]
+fn a_table_in_the_working_folder_may_name_images_elsewhere() {
+    let (images, place) = (Place::with_photos(3), Place::new());
+    let rows = CLASSES.iter().flat_map(|class| (0..3).map(move |index| (class, index)));
+    let rows = rows.map(|(class, index)| {
+        let name = format!("photos/{class}/{index:02}.{}", ["png", "jpg"][index % 2]);
+        format!("{},{class}\n", images.path(&name).display())
+    });
+    place.write("labels.csv", format!("path,label\n{}", rows.collect::<String>()));
+    place.run("data check --task classify labels.csv").fine().printed(&["nothing is wrong"]);
+}
+
 /// Images of 8 bits, and the same in 16 bits of which 12 are used.
 fn write_twins(place: &Place, [flat, deep]: [&str; 2], divisor: u8) {
     for class in CLASSES {

@@ -43,7 +43,13 @@ fn other_folders(root: &Path, folders: &BTreeSet<&Path>) -> Result<Vec<PathBuf>,
     let plain = |path: &Path| path.components().filter(|one| *one != Component::CurDir).collect::<PathBuf>();
     let root = plain(root);
     let own: BTreeSet<PathBuf> = folders.iter().map(|folder| plain(folder)).collect();
-    let above = own.iter().flat_map(|folder| folder.ancestors()).filter(|folder| folder.starts_with(&root));
+    // The folder of a table in the working folder has an empty path, with which every path starts: that of the root of the disk too.
+    let is_below = |folder: &&Path| {
+        folder.starts_with(&root)
+            && folder.has_root() == root.has_root()
+            && (root.starts_with("..") || !folder.starts_with(".."))
+    };
+    let above = own.iter().flat_map(|folder| folder.ancestors()).filter(is_below);
     let around: BTreeSet<&Path> = above.chain([root.as_path()]).collect();
     let mut found = Vec::new();
     for &folder in &around {
