@@ -126,7 +126,8 @@ fn columns(places: &[Place]) -> usize {
 /// A figure that names its photographs is drawn twice from one copy: the whole with a lightness that suits the page,
 /// and above it the photographs as they are.
 pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String {
-    let (uri, alt, caption) = (data_uri(png), escaped(alt), escaped(caption));
+    let (uri, caption) = (data_uri(png), escaped(caption));
+    let (name, alt) = (alt, escaped(alt));
     let mut few = "";
     let image = match photographs(png) {
         Some(([width, height], places)) if !places.is_empty() => {
@@ -136,7 +137,7 @@ pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String 
             };
             let rects: String = places.into_iter().map(rect).collect();
             format!(
-                "<svg class=\"sheet\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
+                "<svg class=\"sheet\" style=\"--w:{width}px\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
                  aria-label=\"{alt}\"><defs><image id=\"{id}\" width=\"{width}\" height=\"{height}\" href=\"{uri}\"/>\
                  <clipPath id=\"{id}p\">{rects}</clipPath></defs><use href=\"#{id}\" class=\"paper\"/>\
                  <use href=\"#{id}\" clip-path=\"url(#{id}p)\"/></svg>"
@@ -144,11 +145,30 @@ pub(super) fn picture(id: &str, png: &[u8], alt: &str, caption: &str) -> String 
         }
         _ => format!("<img src=\"{uri}\" alt=\"{alt}\">"),
     };
+    let image = enlarging(&format!("{id}z"), "scroll", name, &image);
+    format!("<figure class=\"picture{few}\">{image}<figcaption>{caption}</figcaption></figure>\n")
+}
+
+/// Pictures that open over the page at a click, Enter or the space bar. The same, Escape or a click beside them closes them:
+/// a popover of the browser needs no script. `id` is unique on the page; `name` describes the pictures.
+pub(super) fn enlarging(id: &str, class: &str, name: &str, pictures: &str) -> String {
     format!(
-        "<figure class=\"picture{few}\"><label><input type=\"checkbox\"> full size</label>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{alt}\">{image}</div>\
-         <figcaption>{caption}</figcaption></figure>\n"
+        "<div id=\"{id}\" class=\"zoom {class}\" popover><button type=\"button\" popovertarget=\"{id}\" aria-label=\"{}\" \
+         aria-description=\"opens at full size; Escape closes it\">{pictures}</button></div>",
+        escaped(name)
     )
+}
+
+/// Text in which names of settings stand in backticks.
+pub(super) fn with_code(text: impl Display) -> String {
+    let text = escaped(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return text;
+    }
+    let code =
+        |(index, part): (usize, &&str)| if index % 2 == 1 { format!("<code>{part}</code>") } else { part.to_string() };
+    parts.iter().enumerate().map(code).collect()
 }
 
 /// Appends text. Writing to memory does not fail.
@@ -159,6 +179,13 @@ pub(super) fn push(html: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_backticks_are_code() {
+        assert_eq!(with_code("`a<b` lowers `c`"), "<code>a&lt;b</code> lowers <code>c</code>");
+        assert_eq!(with_code("one ` alone"), "one ` alone");
+        assert_eq!(with_code("none"), "none");
+    }
 
     #[test]
     fn legends_are_no_columns() {

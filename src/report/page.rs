@@ -14,6 +14,10 @@ pub(super) struct Page {
     /// Level, id and text of the headings of the table of contents.
     listed: Vec<(usize, String, String)>,
     ids: usize,
+    /// Id and text of the headings within runs.
+    sections: Vec<(String, String)>,
+    /// Place in the body for links to the sections of a single run.
+    mark: Option<usize>,
 }
 
 impl Page {
@@ -44,6 +48,18 @@ impl Page {
         self.push(format_args!("<h{level}>{}</h{level}>\n", escaped(text)));
     }
 
+    /// A heading within a run.
+    pub fn section(&mut self, level: usize, text: &str) {
+        let id = self.id();
+        self.push(format_args!("<h{level} id=\"{id}\">{}</h{level}>\n", escaped(text)));
+        self.sections.push((id, text.to_owned()));
+    }
+
+    /// Marks the end of the headline of a run, below which a page of one run links to its sections.
+    pub fn mark(&mut self) {
+        self.mark.get_or_insert(self.body.len());
+    }
+
     /// A heading that the table of contents lists.
     pub fn listed_heading(&mut self, level: usize, text: &str) {
         let id = self.id();
@@ -57,8 +73,17 @@ impl Page {
     }
 
     /// The whole page, with HTML before its contents and after them.
-    pub fn assembled(self, title: &str, before: &str, after: &str) -> String {
+    pub fn assembled(mut self, title: &str, before: &str, after: &str) -> String {
         let title = escaped(title);
+        if let Some(mark) = self.mark.filter(|_| self.listed.len() == 1 && self.sections.len() > 2) {
+            let links =
+                self.sections.iter().map(|(id, text)| format!("<li><a href=\"#{id}\">{}</a></li>\n", escaped(text)));
+            let links: String = links.collect();
+            self.body.insert_str(
+                mark,
+                &format!("<nav class=\"sections\" aria-label=\"Sections\"><ul>\n{links}</ul></nav>\n"),
+            );
+        }
         let mut contents = String::new();
         if self.listed.len() > 2 {
             contents.push_str("<nav aria-label=\"Contents\"><ul>\n");

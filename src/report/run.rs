@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::chart::{COLORS, Chart, Line, charts};
 use super::confusion;
-use super::html::{Row, data_uri, escaped, table};
+use super::html::{Row, data_uri, enlarging, escaped, table, with_code};
 use super::layers;
 use super::page::Page;
 use super::record::{Record, duration};
@@ -23,16 +23,17 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize) {
         verdict::unfinished(page, run);
     }
     facts(page, run);
+    page.mark();
     for line in &run.damage {
         page.push(format_args!("<p class=\"note\">{}</p>\n", escaped(line)));
     }
     if run.rows.is_empty() {
         page.add("<p class=\"note\">No epoch of this run has ended.</p>\n");
     } else {
-        page.heading(level, "Curves");
+        page.section(level, "Curves");
         page.add(&charts(&curves(run)));
         page.add(&softened(run));
-        page.heading(level, "Scores");
+        page.section(level, "Scores");
         page.add(&scores(run));
     }
     if let Some(trust) = &run.trust {
@@ -51,7 +52,7 @@ pub(super) fn section(page: &mut Page, run: &Record, level: usize) {
 
 /// The settings of a run, those at their defaults folded.
 pub(super) fn settings(page: &mut Page, run: &Record, level: usize) {
-    page.heading(level, "Settings");
+    page.section(level, "Settings");
     let (default, changed): (Vec<_>, Vec<_>) = run.settings.iter().partition(|one| run.defaults.contains(one));
     listed(page, &changed, &run.reasons);
     if !default.is_empty() {
@@ -64,16 +65,16 @@ pub(super) fn settings(page: &mut Page, run: &Record, level: usize) {
 /// The confusion matrix with the scores of each class, and the tables of the task.
 fn confusion_and_tables(page: &mut Page, run: &Record, level: usize) {
     if let Some((names, matrix)) = &run.confusion {
-        page.heading(level, "Confusion matrix");
+        page.section(level, "Confusion matrix");
         confusion::matrix(page, names, matrix, confusion::unit(run));
-        page.heading(level, "Classes");
+        page.section(level, "Classes");
         page.add(&confusion::classes(run).unwrap_or_default());
     } else if let Some(png) = &run.confusion_picture {
-        page.heading(level, "Confusion matrix");
+        page.section(level, "Confusion matrix");
         page.picture(png, "Confusion matrix", "Truth in rows, prediction in columns.");
     }
     for (caption, rows) in &run.tables {
-        page.heading(level, caption);
+        page.section(level, caption);
         page.add(&rows.html(""));
     }
 }
@@ -81,12 +82,12 @@ fn confusion_and_tables(page: &mut Page, run: &Record, level: usize) {
 /// The sheets of predictions and of Grad-CAM.
 fn pictures(page: &mut Page, run: &Record, level: usize) {
     if let Some(png) = &run.samples {
-        page.heading(level, "Predictions");
+        page.section(level, "Predictions");
         let alt = format!("Validation images with predictions of {}", run.name);
         page.picture(png, &alt, "Validation images after the best epoch.");
     }
     if let Some(png) = &run.gradcam {
-        page.heading(level, "What it looks at");
+        page.section(level, "What it looks at");
         let alt = format!("Grad-CAM of validation images of {}", run.name);
         let caption =
             "Each image beside its map: yellow parts raise the class that the caption names most, grey parts do not.";
@@ -96,7 +97,7 @@ fn pictures(page: &mut Page, run: &Record, level: usize) {
 
 /// The layers over the epochs.
 fn layer_strips(page: &mut Page, run: &Record, level: usize) {
-    page.heading(level, "Layers");
+    page.section(level, "Layers");
     let columns = match layers::epochs_per_column(&run.layers) {
         1 => "each column an epoch".to_owned(),
         step => format!("each column one of {step} epochs"),
@@ -119,7 +120,7 @@ fn listed(page: &mut Page, settings: &[&(String, String)], reasons: &[(String, S
     if !reasons.is_empty() {
         page.add("<p class=\"note\">Chosen from data and device:</p>\n<ul class=\"reasons\">\n");
         for (key, reason) in reasons {
-            page.push(format_args!("<li>{}: {}</li>\n", escaped(key), escaped(reason)));
+            page.push(format_args!("<li>{}: {}</li>\n", escaped(key), with_code(reason)));
         }
         page.add("</ul>\n");
     }
@@ -168,7 +169,7 @@ fn facts(page: &mut Page, run: &Record) {
 
 /// The decisions about the data set.
 fn data(page: &mut Page, decisions: &Decisions, level: usize) {
-    page.heading(level, "Data");
+    page.section(level, "Data");
     page.add("<dl class=\"settings\">\n");
     for (label, text) in decisions.rows(usize::MAX) {
         page.push(format_args!("<div><dt>{label}</dt><dd>{}</dd></div>\n", escaped(text)));
@@ -245,9 +246,11 @@ fn softened(run: &Record) -> String {
 
 /// The best epoch and the last one, a row for each value: a table that fits a phone.
 fn scores(run: &Record) -> String {
-    let best = run.best().map(|best| ("best epoch", best));
-    let last = run.rows.last().map(|last| ("last epoch", last));
-    let columns: Vec<(&str, &EpochRow)> = best.into_iter().chain(last).collect();
+    let (best, last) = (run.best(), run.rows.last());
+    let columns: Vec<(&str, &EpochRow)> = match best.zip(last) {
+        Some((best, last)) if best.epoch == last.epoch => vec![("best and last epoch", best)],
+        _ => best.map(|best| ("best epoch", best)).into_iter().chain(last.map(|last| ("last epoch", last))).collect(),
+    };
     let head: Vec<String> =
         std::iter::once("").chain(columns.iter().map(|(name, _)| *name)).map(String::from).collect();
     let row = |name: &str, text: &dyn Fn(&EpochRow) -> String| {
@@ -272,10 +275,10 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
     if run.mistakes.is_empty() {
         return;
     }
-    page.heading(level, "Most confident errors");
+    page.section(level, "Most confident errors");
     page.add(
         "<p>Validation images that the model was most sure of, and wrong about, after its best epoch: each as its file has it, \
-         and as the network sees it. <span class=\"screen\">Click a pair, or press the space bar on it, to enlarge it; the same shrinks it.</span></p>\n",
+         and as the network sees it. <span class=\"screen\">Click a pair, or press Enter on it, to enlarge it; Escape closes it.</span></p>\n",
     );
     page.add("<div class=\"errors\">\n");
     for (index, (Mistake { image, truth, prediction, probability, .. }, [png, seen])) in run.mistakes.iter().enumerate()
@@ -288,21 +291,17 @@ fn mistakes(page: &mut Page, run: &Record, level: usize) {
         let image = Path::new(image)
             .strip_prefix(run.setting("data"))
             .map_or(image.clone(), |below| below.display().to_string());
-        let (image, truth, prediction) = (escaped(image), escaped(truth), escaped(prediction));
-        let path = image.replace('/', "/<wbr>");
         page.add("<figure>");
         if !png.is_empty() {
-            let alt = format!("{image}: {truth}, predicted as {prediction}");
-            let enlarge = format_args!("<input type=\"checkbox\" aria-label=\"enlarge {image}\">");
-            page.push(format_args!("<label class=\"pair\">{enlarge}<img src=\"{}\" alt=\"{alt}\">", data_uri(png)));
+            let mut pair = format!("<img src=\"{}\" alt=\"\">", data_uri(png));
             if !seen.is_empty() {
-                page.push(format_args!(
-                    "<img class=\"seen\" src=\"{}\" alt=\"as the network sees it\">",
-                    data_uri(seen)
-                ));
+                pair += &format!("<img class=\"seen\" src=\"{}\" alt=\"\">", data_uri(seen));
             }
-            page.add("</label>");
+            let (id, name) = (page.id(), format!("{image}: {truth}, predicted as {prediction}"));
+            page.add(&enlarging(&id, "pair", &name, &pair));
         }
+        let (image, truth, prediction) = (escaped(image), escaped(truth), escaped(prediction));
+        let path = image.replace('/', "/<wbr>");
         page.push(format_args!(
             "<figcaption><b>{prediction}</b> {:.1} %<br>truth: {truth}<br><small class=\"path\">{path}</small></figcaption></figure>\n",
             100.0 * probability

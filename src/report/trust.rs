@@ -28,7 +28,7 @@ pub(super) fn section(page: &mut Page, trust: &Trust, level: usize) {
     if lines.is_empty() {
         return;
     }
-    page.heading(level, "Can it be trusted?");
+    page.section(level, "Can it be trusted?");
     for line in lines {
         page.push(format_args!("<p>{}</p>\n", escaped(line)));
     }

@@ -1,6 +1,6 @@
 //! The verdict on a run: its headline, its findings, and commands to paste.
 
-use super::html::escaped;
+use super::html::{escaped, with_code};
 use super::page::Page;
 use super::record::Record;
 use crate::run::Verdict;
@@ -10,7 +10,7 @@ pub(super) fn section(page: &mut Page, run: &Record, verdict: &Verdict) {
     page.add("<div class=\"verdict\">\n");
     page.push(format_args!("<p><b>{}</b></p>\n<ul>\n", escaped(&verdict.headline)));
     for finding in &verdict.findings {
-        page.push(format_args!("<li>{}</li>\n", escaped(&finding.text)));
+        page.push(format_args!("<li>{}</li>\n", with_code(&finding.text)));
     }
     page.add("</ul>\n<p>Next:</p>\n<pre>");
     for command in &run.commands {

@@ -1,6 +1,7 @@
 //! The command line as a user types it.
 
 mod auto;
+mod browser;
 mod channels;
 #[path = "../common/mod.rs"]
 mod common;

@@ -417,8 +417,25 @@ fn errors_are_shown_at_their_own_size() {
     let seen = image::open(place.path("run/errors/01-seen.png")).expect("a picture").to_rgb8().dimensions();
     assert_eq!(seen, (16, 16));
     let page = html(&place, &["run"]);
-    holds(
-        &page,
-        &["src=\"data:image/jpeg;base64,/9j/", "<label class=\"pair\"><input type=\"checkbox\" aria-label=\"enlarge "],
-    );
+    holds(&page, &["src=\"data:image/jpeg;base64,/9j/"]);
+    // The pair of an error, predictions and Grad-CAM open over the page: each button names the popover around it.
+    let pictures: Vec<&str> = page.split(" popover>").skip(1).collect();
+    assert_eq!(pictures.len(), page.matches("<div id=\"").count());
+    assert!(pictures.len() >= 2, "{} pictures", pictures.len());
+    for (before, after) in page.split(" popover>").zip(&pictures) {
+        let id = before.rsplit("<div id=\"").next().and_then(|rest| rest.split('"').next()).expect("an id");
+        assert!(after.starts_with(&format!("<button type=\"button\" popovertarget=\"{id}\" aria-label=\"")), "{id}");
+        assert_eq!(page.matches(&format!("id=\"{id}\"")).count(), 1, "the id is unique");
+    }
+    holds(&page, &[", predicted as ", "aria-description=\"opens at full size; Escape closes it\""]);
+    // The page of one run links to its sections, after its headline.
+    let (_, sections) = page.split_once("<nav class=\"sections\"").expect("links");
+    for title in ["Curves", "Scores", "Predictions", "Most confident errors", "Settings"] {
+        let (before, _) =
+            sections.split_once(&format!("\">{title}</a>")).unwrap_or_else(|| panic!("no link to {title}"));
+        let id = before.rsplit("href=\"#").next().expect("an id");
+        holds(sections, &[&format!("<h3 id=\"{id}\">{title}</h3>")]);
+    }
+    // The best epoch of one epoch is the last.
+    holds(&page, &["best and last epoch"]);
 }

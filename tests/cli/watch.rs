@@ -7,8 +7,10 @@ use std::process::{Child, ChildStdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use shadegrad::run::FolderLock;
 
+use crate::browser::{Browser, run_with_pictures};
 use crate::support::Place;
 
 /// A watch of a folder, ended when it is dropped.
@@ -151,4 +153,27 @@ fn a_browser_follows_a_run() {
     let report = page.split(" of 90; not finished").next().and_then(|t| t.rsplit('>').next()).expect("the report");
     let [now, report]: [u32; 2] = [now, report].map(|text| text.parse().expect("an epoch"));
     assert!(now > 3 && report > 3 && served != 0, "the page stayed at epochs {now} and {report}");
+}
+
+/// What a reader opened stays open when the page renews itself.
+#[test]
+#[ignore = "needs Chromium"]
+fn a_browser_keeps_what_is_open_while_the_page_follows() {
+    let place = Place::new();
+    run_with_pictures(&place);
+    place.write("run/metrics.csv", metrics(3));
+    let watch = Watching::start(&place, "run");
+    let mut browser = Browser::open(&format!("http://{}", watch.address));
+    browser.value("document.querySelector('details').open = true; document.querySelector('.pair > button').click()");
+    browser.until("document.querySelectorAll(':popover-open').length === 1");
+    place.write("run/metrics.csv", metrics(4));
+    browser.until("document.getElementById('now').textContent.includes('4 of')");
+    let shown = "[...document.querySelectorAll('main dd')].some((one) => one.textContent === '4')";
+    assert_eq!(browser.value("document.querySelectorAll(':popover-open').length"), json!(1), "the picture stays");
+    assert_eq!(browser.value(shown), json!(false));
+    browser.press("Escape");
+    browser.until(shown);
+    assert_eq!(browser.value("document.querySelector('details').open"), json!(true), "unfolded errors");
+    let label = browser.value("document.activeElement.getAttribute('aria-label')");
+    assert_eq!(label, json!("01.jpg: ant, predicted as bee"), "the focus");
 }

@@ -230,6 +230,9 @@ fn the_sheet_marks_right_and_wrong_and_takes_any_image_size() {
     // 7 x 3 enlarged 9 times and 500 x 2 reduced to 64 x 1.
     assert_eq!(picture.pixels().filter(|p| p.0 == [1, 2, 3]).count(), 63 * 27 + 64);
     assert!(has(&picture, palette::RIGHT) && has(&picture, palette::WRONG));
+    // 40 x 40 enlarged by no whole factor fills its cell nevertheless.
+    let filling = Sheet { cells: vec![prediction_cell(image(40, 40), "", "", 0.0)], ..sheet.clone() };
+    assert_eq!(filling.draw().expect("draws").pixels().filter(|p| p.0 == [1, 2, 3]).count(), 64 * 64);
     sheet.cell_size = 100_000;
     assert!(sheet.draw().expect_err("too large").to_string().contains("fewer cells"));
     sheet.cells.clear();

@@ -18,7 +18,7 @@ const TITLE: f32 = 34.0;
 /// An image with a caption.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// Shown whole and centered. Small images are enlarged by whole factors, so that pixels stay sharp.
+    /// Shown whole and centered. Small images are enlarged by whole factors, so that pixels stay sharp, where that fills the cell.
     pub image: RgbImage,
     /// One or more lines under the image. A line that is too long is broken into two, and may end in an ellipsis.
     pub caption: String,
@@ -129,12 +129,17 @@ fn halves(line: &str, width: f32) -> [&str; 2] {
     [first, second.trim_start()]
 }
 
-/// The image, scaled down if it exceeds the square, and the whole factor that enlarges it otherwise.
+/// Share of a cell that an image must fill, in fifths.
+const FILLED: u32 = 4;
+
+/// The image, and the whole factor that enlarges it. An image that exceeds the square, or that no whole factor enlarges to most of
+/// it, is scaled to its side.
 fn fit_image(image: &RgbImage, size: u32) -> (Cow<'_, RgbImage>, u32) {
     let (width, height) = image.dimensions();
     let longest = width.max(height);
-    if longest <= size {
-        return (Cow::Borrowed(image), size / longest);
+    let zoom = size / longest;
+    if 5 * zoom * longest >= FILLED * size {
+        return (Cow::Borrowed(image), zoom);
     }
     let scaled = |extent: u32| {
         let exact = f64::from(extent) * f64::from(size) / f64::from(longest);
