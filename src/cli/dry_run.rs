@@ -77,7 +77,12 @@ pub(super) fn command(task: &dyn Task, given: &Given, next: &Next) -> String {
     if let Some(config) = &given.config {
         line += &format!(" --config {}", word(&config.to_string_lossy()));
     }
-    own.iter().for_each(|(key, value)| drop(settings.insert(key.clone(), value.clone().into())));
+    for (key, value) in own {
+        match value.as_str() {
+            "" => drop(settings.remove(key)),
+            value => drop(settings.insert(key.clone(), value.into())),
+        }
+    }
     for (key, value) in &settings {
         let kind = task.settings().iter().find(|setting| setting.key == key).map(|setting| setting.kind);
         line += &format!(" --{}", key.replace('_', "-"));

@@ -57,7 +57,8 @@ fn command(
                 "true" => format!(" --{}", key.replace('_', "-")),
                 value => format!(" --{} {}", key.replace('_', "-"), word(value)),
             };
-            let flags = settings.iter().map(flag);
+            // Settings of a file that have no effect are no error.
+            let flags = settings.iter().filter(|(_, value)| !value.is_empty()).map(flag);
             // Pretrained weights need other settings than random ones.
             let has_weights = settings.iter().any(|(key, _)| ["pretrained", "init"].contains(&key.as_str()));
             let auto = if has_weights && has_choices(&place.join("config.toml")) { " --auto" } else { "" };

@@ -34,6 +34,10 @@ impl ImageSize {
     pub const AUTO: Self = ImageSize { height: usize::MAX, width: usize::MAX };
     /// Size at which built-in street scenes are drawn by default.
     pub const STREETS: Self = ImageSize { height: 96, width: 128 };
+    /// Most pixels of a chosen size on a GPU, for pictures whose pixels get classes or colors. A picture of it is usual for a UNet.
+    pub(crate) const MOST_ON_GPU: Self = ImageSize { height: 256, width: 256 };
+    /// The same on a processor.
+    pub(crate) const MOST_ON_PROCESSOR: Self = ImageSize { height: 192, width: 256 };
     /// Chosen sides are multiples of this, so that UNets of depth up to 4 halve them evenly.
     pub(crate) const STEP: usize = 16;
     /// Largest chosen side of squares: that of published weights, usual for photographs.
@@ -64,16 +68,21 @@ impl ImageSize {
     /// A size of about as many pixels with the proportions of a picture of this height and width.
     fn with_proportions(self, [height, width]: [usize; 2]) -> Self {
         let (h, w) = (height.max(1) as f64, width.max(1) as f64);
-        let scale = ((self.height * self.width) as f64 / (h * w)).sqrt();
+        let scale = (self.pixels() as f64 / (h * w)).sqrt();
         let side = |side: f64| in_steps(side * scale, 1).min(MAX_IMAGE_SIZE);
         ImageSize { height: side(h), width: side(w) }
     }
 
-    /// The size of a picture in steps of 16, at least 32; `None` for one of as many pixels as [`Self::STREETS`] or more.
-    pub(crate) fn of_small_picture([height, width]: [usize; 2]) -> Option<Self> {
-        let [height, width] = [height, width].map(|side| in_steps(side as f64, 2));
-        let size = ImageSize { height, width };
-        (size.height * size.width < Self::STREETS.height * Self::STREETS.width).then_some(size)
+    /// The size of a picture in steps of 16, at least 32. One with more pixels than this size gets about as many as this size has.
+    pub(crate) fn of_picture_at_most(self, [height, width]: [usize; 2]) -> Self {
+        let own = [height, width].map(|side| in_steps(side as f64, 2));
+        let own = ImageSize { height: own[0], width: own[1] };
+        if own.pixels() > self.pixels() { self.with_proportions([height, width]) } else { own }
+    }
+
+    /// Number of its pixels.
+    pub(crate) fn pixels(self) -> usize {
+        self.height * self.width
     }
 
     /// Reads `64`, `192x256` or `auto`.

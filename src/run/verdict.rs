@@ -156,6 +156,11 @@ impl Setup<'_> {
         !matches!(self.setting("loss").as_str(), "focal" | "dice")
     }
 
+    /// Whether the outputs are classes of pixels.
+    fn has_masks(&self) -> bool {
+        self.task.confusion.as_ref().is_some_and(|card| card.unit == "pixels")
+    }
+
     /// Whether the outputs are classes of whole images.
     fn classifies(&self) -> bool {
         self.task.confusion.as_ref().is_some_and(|card| card.unit == "images")

@@ -15,7 +15,7 @@ use crate::run::ImageSize;
 use crate::run::checkpoint::weights_path;
 use crate::tasks::{Sample, Task, TaskError};
 use crate::train::TrainError;
-use crate::train::settings::{Given, Origin, Resolved, StartOf, reasons};
+use crate::train::settings::{ConfigError, Given, Origin, Resolved, StartOf, reasons};
 
 /// A setting that the data or the device decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,7 @@ const FLAT: f64 = 0.2;
 /// # Errors
 /// When the settings are refused or the data cannot be read.
 pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen>, TaskError> {
-    let again = chosen_before(given);
-    let given = &without(task, given, &again)?;
+    let (given, again) = &without(task, given, chosen_before(given))?;
     let settings = task.resolve(given).map_err(TrainError::from)?;
     if settings.common.data.is_none() || settings.common.resume.is_some() {
         return Ok(vec![]);
@@ -91,22 +90,27 @@ fn chosen_before(given: &Given) -> Vec<String> {
     keys.filter(|key| !given.settings.contains_key(key)).collect()
 }
 
-/// The settings with some keys of the file at their defaults.
-fn without(task: &dyn Task, given: &Given, keys: &[String]) -> Result<Given, TaskError> {
+/// The settings with some keys of the file at their defaults, and these keys. A setting without an effect beside the given ones, such as
+/// the width of another network, is none of them: it stays as the file has it.
+fn without(task: &dyn Task, given: &Given, keys: Vec<String>) -> Result<(Given, Vec<String>), TaskError> {
     let mut given = given.clone();
-    let Some(path) = given.config.as_deref().filter(|_| !keys.is_empty()) else { return Ok(given) };
+    let Some(path) = given.config.as_deref().filter(|_| !keys.is_empty()) else { return Ok((given, keys)) };
     let text = read_text(path, 1 << 20).unwrap_or_default();
     let mut plain: toml::Table = toml::from_str(&text).unwrap_or_default();
     plain.retain(|key, _| !keys.iter().any(|known| known == key));
     plain.extend(given.settings.clone());
     let plain = Given::of_table(plain, path);
     let defaults = task.resolve(&plain).map_err(TrainError::from)?.table;
+    let mut free = vec![];
     for key in keys {
-        if let Some(value) = defaults.get(key) {
-            given.settings.insert(key.clone(), value.clone());
+        let Some(value) = defaults.get(&key) else { continue };
+        given.settings.insert(key.clone(), value.clone());
+        match task.resolve(&given) {
+            Err(ConfigError::NoEffect { key: refused, .. }) if refused == key => drop(given.settings.remove(&key)),
+            _ => free.push(key),
         }
     }
-    Ok(given)
+    Ok((given, free))
 }
 
 /// The size of the images of the run whose weights training starts from. The files of other programs name none.

@@ -241,6 +241,8 @@ fn described(task: &dyn Task, given: &Given, settings: &Resolved, of: Rehearsal,
         pixels: pixels.as_ref(),
         steps,
         batch_norm: of.batch_norm,
+        image_size: facts.image_size,
+        picture: facts.decisions.as_ref().and_then(|decisions| decisions.picture),
     };
     let doubts = prospect.doubts();
     let mut next = prospect.next(&doubts);

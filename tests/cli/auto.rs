@@ -190,22 +190,26 @@ fn drawings_are_not_augmented() {
     assert!(!told.stdout.contains("auto:    augment"), "{}", told.stdout);
 }
 
+/// Eight pictures of 50x50 pixels. The second class of their masks begins at a column.
+fn masks(place: &Place, set: &str, from: u32) {
+    for folder in ["images", "masks"] {
+        place.folder(&format!("{set}/{folder}"));
+    }
+    for index in 0..8u32 {
+        let noise = |x: u32, y: u32| ((x * 7919 + y * 104_729 + index * 31 + x * y * 13) % 251) as u8;
+        let picture = image::RgbImage::from_fn(50, 50, |x, y| image::Rgb([noise(x, y), noise(y, x), noise(x, x)]));
+        let mask = image::GrayImage::from_fn(50, 50, |x, _| image::Luma([u8::from(x >= from) * 255]));
+        picture.save(place.path(&format!("{set}/images/{index}.png"))).expect("writes");
+        mask.save(place.path(&format!("{set}/masks/{index}.png"))).expect("writes");
+    }
+}
+
 /// A class with a fiftieth of the pixels gets a weight; halves do not.
 #[test]
 fn rare_classes_of_masks_are_weighted() {
     let place = Place::new();
-    for (set, from) in [("rare", 49), ("halves", 25)] {
-        for folder in ["images", "masks"] {
-            place.folder(&format!("{set}/{folder}"));
-        }
-        for index in 0..8u32 {
-            let noise = |x: u32, y: u32| ((x * 7919 + y * 104_729 + index * 31 + x * y * 13) % 251) as u8;
-            let picture = image::RgbImage::from_fn(50, 50, |x, y| image::Rgb([noise(x, y), noise(y, x), noise(x, x)]));
-            let mask = image::GrayImage::from_fn(50, 50, |x, _| image::Luma([u8::from(x >= from) * 255]));
-            picture.save(place.path(&format!("{set}/images/{index}.png"))).expect("writes");
-            mask.save(place.path(&format!("{set}/masks/{index}.png"))).expect("writes");
-        }
-    }
+    masks(&place, "rare", 49);
+    masks(&place, "halves", 25);
     let fitted = |set: &str, flags: &str| {
         place
             .run(&format!(
@@ -220,4 +224,28 @@ fn rare_classes_of_masks_are_weighted() {
         let told = fitted(set, flags);
         assert!(!told.stdout.contains("auto:    class_weights"), "{set} {flags}: {}", told.stdout);
     }
+}
+
+/// Settings that the data decided for one network do not hinder another: with another encoder the width of a UNet has no effect, and
+/// beside crops the image size.
+#[test]
+fn chosen_settings_without_an_effect_stay_in_their_file() {
+    let place = Place::new();
+    masks(&place, "masks", 25);
+    place.run("train segment --data masks --depth 1 --device cpu --epochs 1 --batch-size 4 --out run").fine().printed(
+        &[
+            "auto:    base = 16: the processor trains",
+            "auto:    image_size = 48x48: a median image has 50x50 pixels; more would show no more",
+        ],
+    );
+    let told = place.run("train segment --config run/config.toml --crop 32 --auto --out crops --dry-run").fine();
+    told.printed(&["  crop                 32"]);
+    // The commands of a verdict hold.
+    let said =
+        place.run("train segment --data masks --image-size 32 --base 4 --depth 1 --device cpu --dry-run").fine().stdout;
+    let next = said.rsplit("next:").next().expect("a command").trim();
+    assert_eq!(
+        next,
+        "shadegrad train segment --data masks --device cpu --encoder resnet18 --finetune --image-size 32 --pretrained"
+    );
 }

@@ -17,6 +17,8 @@ struct Plan {
     images: [usize; 2],
     steps: usize,
     batch_norm: bool,
+    /// Height and width that the network sees, and those of the pictures.
+    sizes: [[usize; 2]; 2],
 }
 
 const SETTINGS: &str = "data = \"photos\"\nmodel = \"resnet18\"\noptimizer = \"adam\"\nlr = 0.001\nbatch_size = 32\nepochs = 5\n\
@@ -33,6 +35,7 @@ impl Plan {
             images: [1900, 1000],
             steps: 300,
             batch_norm: true,
+            sizes: [[96, 128], [180, 240]],
         }
     }
 
@@ -58,11 +61,42 @@ impl Plan {
             pixels: None,
             steps: self.steps,
             batch_norm: self.batch_norm,
+            image_size: self.sizes[0],
+            picture: Some(self.sizes[1]),
         };
         let doubts = prospect.doubts();
         let next = prospect.next(&doubts);
         (doubts.iter().map(|doubt| doubt.kind).collect(), doubts.into_iter().map(|doubt| doubt.text).collect(), next)
     }
+}
+
+/// Crops take as long as the whole pictures, and see thin objects.
+#[test]
+fn pictures_with_masks_that_lose_most_pixels_are_named_with_crops() {
+    let seen = |size, settings: &str| {
+        let plan =
+            Plan { task: Segment.card(), sizes: [size, [1080, 1920]], counts: None, ..Plan::good().with(settings) };
+        plan.found()
+    };
+    let (kinds, texts, next) = seen([160, 288], "model = \"unet\"");
+    assert_eq!(kinds, [DoubtKind::FewPixels]);
+    assert_eq!(
+        texts,
+        [
+            "few pixels: pictures such as 1080x1920 become 160x288, 2.2 % of their pixels: thin and small objects are lost"
+        ]
+    );
+    assert_eq!(next, [set(&[("crop", "160x288"), ("image_size", "")])]);
+    assert_eq!(seen([384, 680], "model = \"unet\"").0, [], "12.6 % of the pixels");
+}
+
+/// A trained encoder helps masks most; the settings of the UNet's own encoder go.
+#[test]
+fn few_pictures_with_masks_get_a_trained_encoder() {
+    let few = Plan { task: Segment.card(), counts: None, images: [40, 1000], ..Plan::good().with("model = \"unet\"") };
+    let encoder = [("encoder", "resnet18"), ("pretrained", "true"), ("finetune", "true"), ("base", ""), ("depth", "")];
+    assert_eq!(few.found().2, [set(&encoder)]);
+    assert!(few.with("encoder = \"resnet34\"").found().2 == [set(&encoder[1..3])]);
 }
 
 fn set(settings: &[(&str, &str)]) -> Next {

@@ -3,9 +3,12 @@
 
 use serde::Serialize;
 
-use super::next::{Next, augmented, balanced, checked, is_balanced, pretrained, with};
+use super::next::{Next, augmented, balanced, checked, cropped, is_balanced, pretrained, with};
 use super::pixels::PartPixels;
-use super::rules::{ADAM_MOST, FEW_STEPS, few_training_images, low_rate, other_pixels, small_validation_set, too_few};
+use super::rules::{
+    ADAM_MOST, FEW_STEPS, few_pixels_of_masks, few_training_images, low_rate, other_pixels, small_validation_set,
+    too_few,
+};
 use super::yardstick::binomial;
 use super::{Setup, TaskCard};
 use crate::text::count_of;
@@ -33,6 +36,10 @@ pub struct Prospect<'a> {
     pub steps: usize,
     /// Whether the network has BatchNorm layers.
     pub batch_norm: bool,
+    /// Height and width of the network's input, in pixels.
+    pub image_size: [usize; 2],
+    /// Height and width of a typical picture of the data, where pictures are resized.
+    pub picture: Option<[usize; 2]>,
 }
 
 /// The kind of a doubt.
@@ -58,6 +65,8 @@ pub enum DoubtKind {
     FewSteps,
     /// There are few training images.
     FewImages,
+    /// The network sees few of the pixels of pictures with masks.
+    FewPixels,
     /// Classes have unequal numbers of images or pixels.
     UnequalClasses,
     /// The validation set is too small to show small differences.
@@ -77,7 +86,7 @@ pub struct Doubt {
 type Rule = fn(&Prospect<'_>) -> Option<String>;
 
 /// All rules, the most important first.
-const RULES: [(DoubtKind, Rule); 11] = [
+const RULES: [(DoubtKind, Rule); 12] = [
     (DoubtKind::MissingClass, missing_class),
     (DoubtKind::PartsDiffer, |run| run.pixels.and_then(other_pixels)),
     (DoubtKind::LargeBatch, large_batch),
@@ -87,6 +96,7 @@ const RULES: [(DoubtKind, Rule); 11] = [
     (DoubtKind::NoNormalization, no_normalization),
     (DoubtKind::FewSteps, few_steps),
     (DoubtKind::FewImages, few_images),
+    (DoubtKind::FewPixels, few_pixels_of_masks),
     (DoubtKind::UnequalClasses, |run| unequal_classes(run).or_else(|| rare_pixels(run))),
     (DoubtKind::FewValidationImages, few_validation_images),
 ];
@@ -144,13 +154,14 @@ impl Prospect<'_> {
                 Some(with(&[("epochs", &needed.to_string())]))
             }
             DoubtKind::FewImages => pretrained(setup).or_else(|| augmented(setup)),
+            DoubtKind::FewPixels => cropped(setup, self.image_size),
             DoubtKind::UnequalClasses => balanced(setup),
             DoubtKind::FewValidationImages => None,
         };
         answer.into_iter().collect()
     }
 
-    fn setup(&self) -> Setup<'_> {
+    pub(super) fn setup(&self) -> Setup<'_> {
         Setup { task: self.task, settings: self.settings }
     }
 

@@ -7,7 +7,7 @@ mod size;
 use serde::{Deserialize, Serialize};
 
 use super::yardstick::binomial;
-use super::{Evidence, Setup, Truth, deviation_text};
+use super::{Evidence, Prospect, Setup, Truth, deviation_text};
 use crate::run::score::{TRAIN_ACCURACY, Unit};
 use course::{best_by_chance, diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
@@ -15,7 +15,7 @@ use size::{enlarged, few_pixels};
 
 pub(super) use course::{ADAM_MOST, FEW_STEPS, high_rate, low_rate, not_converged, too_few};
 pub(super) use data::{few_training_images, other_pixels, small_validation_set};
-pub(super) use size::{larger, smaller};
+pub(super) use size::{few_pixels_of_masks, larger, smaller};
 
 /// Kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -18,8 +18,9 @@ pub(super) struct Rule {
 
 /// All rules. Each sees the choices of those before it: epochs depend on the batch size.
 pub(super) const RULES: [Rule; 8] = [
-    Rule { key: "image_size", of_device: false, choose: image_size },
+    // The image size of a UNet depends on its width.
     Rule { key: "base", of_device: true, choose: base },
+    Rule { key: "image_size", of_device: false, choose: image_size },
     Rule { key: "batch_size", of_device: false, choose: batch_size },
     Rule { key: "lr", of_device: false, choose: lr },
     Rule { key: "epochs", of_device: false, choose: epochs },
@@ -50,9 +51,9 @@ const LEAST_BATCH: usize = 4;
 /// Training images below which they are augmented: 5000 photographs gain from it (docs/results.md).
 const FEW_IMAGES: usize = 10_000;
 
-/// Whether a rule needs the device: for the width of a UNet, or for the side of squares.
+/// Whether a rule needs the device: for the width of a UNet, or for the image size.
 pub(super) fn asks_device(settings: &Resolved) -> bool {
-    is_unet(settings) || settings.table.get("image_size").is_some_and(toml::Value::is_integer)
+    is_unet(settings) || settings.table.contains_key("image_size")
 }
 
 /// Whether the network is a UNet with its own encoder, not a ResNet: `base` sets its width.
@@ -60,10 +61,19 @@ fn is_unet(settings: &Resolved) -> bool {
     text(settings, "model") == Some("unet") && text(settings, "encoder").is_none_or(|encoder| encoder == "none")
 }
 
+/// Channels of the first level of a UNet with its own encoder.
+fn channels(settings: &Resolved) -> Option<i64> {
+    settings.table.get("base").and_then(toml::Value::as_integer).filter(|_| is_unet(settings))
+}
+
 /// Whether the network is a UNet of few channels.
 fn is_narrow(settings: &Resolved) -> bool {
-    let base = settings.table.get("base").and_then(toml::Value::as_integer);
-    is_unet(settings) && base.is_some_and(|base| base <= NARROW)
+    channels(settings).is_some_and(|base| base <= NARROW)
+}
+
+/// Time of a step, as a multiple of that of a narrow network on the same pixels. It grows with the square of the channels.
+pub(super) fn work(settings: &Resolved) -> f64 {
+    channels(settings).map_or(1.0, |base| (base as f64 / NARROW as f64).powi(2)).max(1.0)
 }
 
 /// A narrow UNet on a processor. Trained weights have a fixed width.

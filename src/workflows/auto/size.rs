@@ -1,6 +1,7 @@
 //! The rule that chooses the image size, from the sizes of the pictures.
 
 use super::facts::{Facts, text};
+use super::rules::work;
 use crate::run::ImageSize;
 use crate::train::settings::Resolved;
 
@@ -13,6 +14,11 @@ const MOST_OF_PROCESSOR: usize = 128;
 /// The same for more training images than [`MANY`]: the fixed default, a quarter of that time.
 const MOST_OF_MANY: usize = 64;
 const MANY: usize = 10_000;
+/// Pixels of all training images on a processor: an epoch then takes about three minutes of two cores with a UNet of base 16, and
+/// ten epochs half an hour.
+const PIXELS_OF_EPOCH: f64 = 40e6;
+/// Share of a picture's pixels below which thin and small objects are lost.
+const FEW: f64 = 0.1;
 
 /// The size and its reason.
 pub(super) fn image_size(facts: &Facts) -> Option<(toml::Value, String)> {
@@ -23,7 +29,7 @@ pub(super) fn image_size(facts: &Facts) -> Option<(toml::Value, String)> {
         }
         // Crops have their own size.
         _ if facts.settings.table.contains_key("crop") => None,
-        _ => small(facts),
+        _ => whole(facts),
     }
 }
 
@@ -61,14 +67,45 @@ fn least(settings: &Resolved) -> usize {
     if resnet && text(settings, "stem") != Some("cifar") { ImageSize::LEAST_OF_RESNET } else { LEAST }
 }
 
-/// The size of pictures that the default would enlarge.
-fn small(facts: &Facts) -> Option<(toml::Value, String)> {
+/// The size of whole pictures whose pixels get classes or colors: that of a median picture, with as many pixels as the device allows.
+fn whole(facts: &Facts) -> Option<(toml::Value, String)> {
     let mut sizes = facts.pictures.clone();
     sizes.sort_by_key(|&(height, width)| height * width);
     let &(height, width) = sizes.get(sizes.len() / 2)?;
-    let size = ImageSize::of_small_picture([height, width])?;
-    let reason = format!("a median image has {height}x{width} pixels; more would show no more");
+    let (most, why) = most_pixels(facts);
+    let size = most.of_picture_at_most([height, width]);
+    if size == ImageSize::AUTO.decided(Some([height, width])) {
+        return None;
+    }
+    let mut reason = format!("a median image has {height}x{width} pixels");
+    let share = size.pixels() as f64 / (height * width).max(1) as f64;
+    if size.pixels() < ImageSize::STREETS.pixels() {
+        reason += "; more would show no more";
+    } else if size.height < height.saturating_sub(ImageSize::STEP) {
+        reason += &format!("; {why}");
+    }
+    if facts.masks && share < FEW {
+        reason += "; for thin and small objects `crop` trains on parts at their own size";
+    }
     Some((size.to_string().into(), reason))
+}
+
+/// The size with the most pixels that a device trains in reasonable time, and the reason. Devices of ranks may differ.
+fn most_pixels(facts: &Facts) -> (ImageSize, String) {
+    match facts.processor {
+        None => (ImageSize::STREETS, String::new()),
+        Some(false) => {
+            (ImageSize::MOST_ON_GPU, format!("about as many as {} are usual on a GPU", ImageSize::MOST_ON_GPU))
+        }
+        Some(true) => {
+            let fits = PIXELS_OF_EPOCH / work(&facts.settings) / facts.images.max(1) as f64;
+            let (least, most) = (ImageSize::STREETS, ImageSize::MOST_ON_PROCESSOR);
+            // Only the number of pixels counts.
+            let pixels = (fits as usize).clamp(least.pixels(), most.pixels());
+            let size = ImageSize { height: pixels / least.width, width: least.width };
+            (size, "a processor takes hours for many more".into())
+        }
+    }
 }
 
 /// The median of some numbers, the upper one of two.
@@ -165,8 +202,60 @@ mod tests {
             assert_eq!((&*size, &*reason), ("48x64", "a median image has 50x70 pixels; more would show no more"));
             assert_eq!(of(task, "", &[(8, 8)]).map(|(size, _)| size), Some("32x32".into()));
             assert_eq!(of(task, "", &[(96, 128)]), None);
-            assert_eq!(of(task, "", &[(375, 500)]), None, "the default keeps the proportions");
         }
         assert_eq!(of(&Segment, "crop = \"32\"", &[(50, 70)]), None);
+    }
+
+    /// The size of 200 pictures with masks on a device.
+    fn masks(picture: (usize, usize), settings: &str, change: impl Fn(&mut Facts)) -> Option<(String, String)> {
+        chosen(&Segment, settings, |facts| {
+            (facts.pictures, facts.masks) = (vec![picture], true);
+            change(facts);
+        })
+    }
+
+    #[test]
+    fn large_pictures_get_as_many_pixels_as_the_device_trains() {
+        let narrow = "base = 16";
+        for (picture, on_processor, on_gpu) in [
+            ((1080, 1920), "160x288", "192x336"),
+            ((480, 640), "192x256", "224x288"),
+            ((512, 512), "224x224", "256x256"),
+            ((180, 240), "176x240", "176x240"),
+        ] {
+            let size = |processor| masks(picture, narrow, |facts| facts.processor = processor).map(|(size, _)| size);
+            assert_eq!(size(Some(true)).as_deref(), Some(on_processor), "{picture:?} on a processor");
+            assert_eq!(size(Some(false)).as_deref(), Some(on_gpu), "{picture:?} on a GPU");
+            assert_eq!(size(None), None, "ranks may have other devices");
+        }
+        let colors = |facts: &mut Facts| facts.pictures = vec![(480, 640)];
+        assert_eq!(chosen(&Colorize, narrow, colors).expect("chosen").0, "192x256");
+    }
+
+    #[test]
+    fn the_time_of_a_processor_bounds_the_pixels_of_all_images() {
+        let size =
+            |settings: &str, images| masks((480, 640), settings, |facts| facts.images = images).map(|(size, _)| size);
+        assert_eq!(size("base = 16", 800).as_deref(), Some("192x256"));
+        assert_eq!(size("base = 16", 1600).as_deref(), Some("144x176"));
+        assert_eq!(size("base = 16", 10_000), None, "96x128, as by default");
+        assert_eq!(size("base = 32", 800), None, "four times the work");
+        assert_eq!(size("model = \"resnet18-seg\"", 800).as_deref(), Some("192x256"));
+    }
+
+    #[test]
+    fn the_reason_names_crops_where_most_pixels_are_lost() {
+        let reason = |picture, change: &dyn Fn(&mut Facts)| masks(picture, "base = 16", change).expect("chosen").1;
+        assert_eq!(
+            reason((1080, 1920), &|_| ()),
+            "a median image has 1080x1920 pixels; a processor takes hours for many more; \
+             for thin and small objects `crop` trains on parts at their own size"
+        );
+        assert_eq!(
+            reason((480, 640), &|facts| facts.processor = Some(false)),
+            "a median image has 480x640 pixels; about as many as 256x256 are usual on a GPU"
+        );
+        assert_eq!(reason((180, 240), &|_| ()), "a median image has 180x240 pixels");
+        assert!(!reason((1080, 1920), &|facts| facts.masks = false).contains("crop"), "colors have no crops");
     }
 }

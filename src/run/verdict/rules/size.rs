@@ -1,6 +1,6 @@
 //! Rules over the image size of a run, beside the size of the pictures of its data.
 
-use super::Evidence;
+use super::{Evidence, Prospect};
 use crate::run::ImageSize;
 use crate::run::score::Unit;
 
@@ -33,15 +33,33 @@ pub(super) fn enlarged(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
+/// The doubt before a training whose pictures with masks lose nine tenths of their pixels. The size of squares is chosen by the network.
+pub(in super::super) fn few_pixels_of_masks(run: &Prospect<'_>) -> Option<String> {
+    let picture = run.picture?;
+    let share = area(run.image_size) / area(picture).max(1.0);
+    let masks = run.setup().has_masks();
+    (masks && share < FEW).then(|| {
+        let change = changed(picture, run.image_size);
+        format!("few pixels: {change}, {:.1} % of their pixels: thin and small objects are lost", 100.0 * share)
+    })
+}
+
+fn area([height, width]: [usize; 2]) -> f64 {
+    (height * width) as f64
+}
+
+fn changed(from: [usize; 2], to: [usize; 2]) -> String {
+    let text = |[height, width]: [usize; 2]| format!("{height}x{width}");
+    format!("pictures such as {} become {}", text(from), text(to))
+}
+
 /// A typical picture at its own size and as the network sees it.
 fn change(run: &Evidence<'_>) -> String {
-    let text = |[height, width]: [usize; 2]| format!("{height}x{width}");
-    format!("pictures such as {} become {}", text(run.picture.unwrap_or_default()), text(run.image_size))
+    changed(run.picture.unwrap_or_default(), run.image_size)
 }
 
 /// Pixels that the network sees, as a share of those of a picture.
 fn share(run: &Evidence<'_>) -> Option<f64> {
-    let area = |[height, width]: [usize; 2]| (height * width) as f64;
     Some(area(run.image_size) / area(run.picture?).max(1.0))
 }
 
