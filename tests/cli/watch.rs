@@ -164,7 +164,8 @@ fn a_browser_keeps_what_is_open_while_the_page_follows() {
     place.write("run/metrics.csv", metrics(3));
     let watch = Watching::start(&place, "run");
     let mut browser = Browser::open(&format!("http://{}", watch.address));
-    browser.value("document.querySelector('details').open = true; document.querySelector('.pair > button').click()");
+    browser.value("document.querySelector('details').open = true; document.querySelector('.pair > button').focus()");
+    browser.press("Enter");
     browser.until("document.querySelectorAll(':popover-open').length === 1");
     place.write("run/metrics.csv", metrics(4));
     browser.until("document.getElementById('now').textContent.includes('4 of')");
