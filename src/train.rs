@@ -26,6 +26,7 @@ pub(crate) mod outputs;
 mod own_shards;
 mod part_pixels;
 mod plans;
+mod rates;
 mod reduction;
 pub(crate) mod rehearsal;
 mod replicas;

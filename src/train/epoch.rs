@@ -10,13 +10,11 @@ use super::observer::{Observer, StepProgress};
 use super::orders::{Order, StepOrder, order};
 use super::outputs::{Outputs, StepResults};
 use super::sharded::{Reduced, ShardedBatch};
-use super::stages::StepInputs;
 use super::step::Phase;
 use super::trace::Pending;
 use super::trainer::Trainer;
 use crate::data::Batch;
 use crate::exec::PlanId;
-use crate::ops::Hyper;
 use crate::plan::PlanOptions;
 use crate::run::history::NormRow;
 use crate::run::resume::Exact;
@@ -87,24 +85,22 @@ impl Trainer {
     ) -> Result<Started, TrainError> {
         let each = self.settings.accumulate;
         let last = (index + 1).is_multiple_of(each) || index + 1 == self.loaders.batches();
-        self.log.lr = self.settings.lr * self.schedule.factor(self.position.steps);
+        self.log.lr = self.rates.after(self.position.steps);
         let step = self.position.steps + 1;
-        let (lr, more) = (self.log.lr, !index.is_multiple_of(each));
+        let step_order = StepOrder { index, lr: self.log.lr, step, more: !index.is_multiple_of(each), last };
         let images = self.loaders.train.images_of(index);
-        let masks = self.masks(step, index);
+        let masks = Masks::of_batch(self.settings.seed, step, index);
         let running = if self.sharded.is_some() {
-            let step = StepOrder { index, lr, step, more, last };
-            order(&*self.ranks, Order::Step(step))?;
-            let reduced = self.run_shards(&step, &batch, stop.load(Ordering::Relaxed))?;
+            order(&*self.ranks, Order::Step(step_order))?;
+            let reduced = self.run_shards(&step_order, &batch, stop.load(Ordering::Relaxed))?;
             if let Some(error) = self.shard_failure((epoch, index), (&batch, masks), &reduced) {
                 return Err(error);
             }
             stop.fetch_or(reduced.stop, Ordering::Relaxed);
             Running::Finished(reduced.results)
         } else {
-            let inputs = self.inputs(lr, step, (index, more));
-            let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
-            let key = (images, Phase::of_batch(last).where_head_alone(head_alone));
+            let inputs = self.rates.inputs(&self.settings, &step_order);
+            let key = (images, Phase::of_batch(last).where_head_alone(self.rates.head_alone(step)));
             let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
             let started = Instant::now();
             self.model.feed(&*self.objective, plan, &batch, &inputs)?;
@@ -124,11 +120,11 @@ impl Trainer {
     /// Runs the shards of a batch that this rank has, and the update. `stop` requests that all ranks end after this
     /// batch.
     pub(super) fn run_shards(&mut self, order: &StepOrder, own: &Batch, stop: bool) -> Result<Reduced, TrainError> {
-        let &StepOrder { index, lr, step, more, last } = order;
-        let head_alone = self.stages.as_ref().is_some_and(|stages| stages.head_alone(step));
+        let &StepOrder { index, step, last, .. } = order;
+        let head_alone = self.rates.head_alone(step);
         let (images, exact) = (self.loaders.train.images_of(index), index + 1 == self.loaders.batches());
         let batch = ShardedBatch { own, images, last, head_alone, stop, exact };
-        let inputs = self.inputs(lr, step, (index, more));
+        let inputs = self.rates.inputs(&self.settings, order);
         let Some(sharded) = &mut self.sharded else { return Ok(Reduced::default()) };
         sharded.step(&mut self.model, &*self.objective, &batch, &inputs, &mut self.tracer)
     }
@@ -149,25 +145,6 @@ impl Trainer {
             None => format!("shard {shard}, whose images another rank has"),
         };
         Some(self.failure(index + 1, epoch).error("loss", reduced.results.loss, layer))
-    }
-
-    /// The dropout masks of a batch.
-    pub(super) fn masks(&self, step: u64, index: usize) -> Masks {
-        Masks::of_batch(self.settings.seed, step, index)
-    }
-
-    /// The values that change from step to step, for batch `index` of an epoch. With `more`, its gradients are added to those of
-    /// earlier batches. The decay of the average is at most (1 + t) / (10 + t), as in
-    /// TensorFlow. So the average follows the weights closely at first, and the random start does not dominate it in a
-    /// short run.
-    pub(super) fn inputs(&self, lr: f64, step: u64, (index, more): (usize, bool)) -> StepInputs {
-        let t = step as f64;
-        let hyper = Hyper {
-            average_decay: self.settings.ema.min((1.0 + t) / (10.0 + t)) as f32,
-            keep: f32::from(u8::from(more)),
-            ..Hyper::new(lr, self.settings.update().optimizer.betas(), step)
-        };
-        StepInputs::new(hyper, self.stages.as_ref(), (lr, step), self.masks(step, index))
     }
 
     /// Takes a step's results and adds them to the epoch's sums.

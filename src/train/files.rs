@@ -44,7 +44,7 @@ impl Trainer {
             verdict: None,
             shown: Some(self.objective.task_card().clone()),
             ranks: self.rank_facts.clone(),
-            rates: self.stages.as_ref().map(|stages| stages.line(self.settings.lr)),
+            rates: self.rates.of_stages(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Trainer {
         self.run.rewind(position.epoch, position.steps)?;
         self.run.write_json_lines(&repairs.rows)?;
         self.log.restore(repairs.rows, position.best);
-        self.schedule.set_plateau(position.plateau);
+        self.rates.set_plateau(position.plateau);
         self.position = Position { order: self.position.order, ..position };
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Trainer {
 
     /// Writes the state of the unfinished run, which replaces that of a finished one.
     pub(super) fn save_position(&mut self) -> Result<(), TrainError> {
-        (self.position.plateau, self.position.seconds) = (self.schedule.plateau(), Exact(self.seconds()));
+        (self.position.plateau, self.position.seconds) = (self.rates.plateau(), Exact(self.seconds()));
         self.start = Instant::now();
         self.origin.epochs = Some(EpochRow::csv(self.log.rows()));
         resume::save(&mut self.model.session, &self.position, &self.origin, &self.run.resume_path())?;

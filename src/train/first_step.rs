@@ -3,6 +3,7 @@
 use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
+use super::orders::StepOrder;
 use super::stages::StepInputs;
 use super::trainer::Trainer;
 use crate::data::Batch;
@@ -30,7 +31,8 @@ impl Trainer {
     /// When its images cannot be read.
     pub(crate) fn into_first_step(self) -> Result<FirstStep, TrainError> {
         let batch = self.loaders.train.epoch(1)?.next().transpose()?.unwrap_or_default();
-        let inputs = self.inputs(1e-3, 1, (0, self.settings.accumulate > 1));
+        let step = StepOrder { index: 0, lr: 1e-3, step: 1, more: self.settings.accumulate > 1, last: true };
+        let inputs = self.rates.inputs(&self.settings, &step);
         let precision = self.settings.precision;
         Ok(FirstStep { objective: self.objective, model: self.model, batch, inputs, precision })
     }

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use super::TrainError;
 use super::diagnose;
+use super::masks::Masks;
 use super::observer::{Observer, StepProgress};
 use super::orders::{Order, StepOrder, order};
 use super::outputs::Outputs;
-use super::stages::StageRates;
 use super::step::{Phase, port};
 use super::trainer::Trainer;
 use crate::data::Batch;
@@ -102,7 +102,7 @@ impl Trainer {
         observer: &dyn Observer,
         stop: &AtomicBool,
     ) -> Result<LrCurve, TrainError> {
-        self.stages = self.stages.map(StageRates::of_all_layers);
+        self.rates.train_all_layers();
         if self.ranks.rank() > 0 {
             return Ok(LrCurve::new(&[], &self.follow(stop)?.run));
         }
@@ -174,7 +174,7 @@ impl Trainer {
 
     /// The error of a first loss that is not finite.
     fn bad_start(&mut self, loss: f64, lr: f64, batch: &Batch) -> TrainError {
-        let masks = self.masks(1, 0);
+        let masks = Masks::of_batch(self.settings.seed, 1, 0);
         let layer = match self.sharded {
             Some(_) => "a shard of the first batch".to_owned(),
             None => diagnose::layer_in_training(&mut self.model, &*self.objective, batch, masks),
@@ -191,7 +191,7 @@ impl Trainer {
             stop.fetch_or(reduced.stop, Ordering::Relaxed);
             return Ok(reduced.results.loss.into());
         }
-        let inputs = self.inputs(step.lr, step.step, (step.index, false));
+        let inputs = self.rates.inputs(&self.settings, step);
         let plan = self.model.training_plan(&*self.objective, (batch.len(), Phase::Update), PlanOptions::default())?;
         self.model.feed(&*self.objective, plan, batch, &inputs)?;
         let values = self.model.session.run_now(plan)?;

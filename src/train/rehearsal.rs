@@ -125,13 +125,13 @@ impl Trainer {
         let begin = Instant::now();
         for number in 1..=STEPS + 1 {
             let Some(batch) = epoch.next().transpose()? else { break };
-            let (lr, step) = (self.settings.lr, number as u64);
+            let (index, lr) = (number - 1, self.settings.lr);
+            let step = StepOrder { index, lr, step: number as u64, more: false, last: true };
             if self.sharded.is_some() {
-                let step = StepOrder { index: number - 1, lr, step, more: false, last: true };
                 order(&*self.ranks, Order::Step(step))?;
                 self.run_shards(&step, &batch, false)?;
             } else {
-                let (inputs, key) = (self.inputs(lr, step, (number - 1, false)), (batch.len(), Phase::Update));
+                let (inputs, key) = (self.rates.inputs(&self.settings, &step), (batch.len(), Phase::Update));
                 let plan = self.model.training_plan(&*self.objective, key, PlanOptions::default())?;
                 self.model.feed(&*self.objective, plan, &batch, &inputs)?;
                 self.model.session.run_now(plan)?;

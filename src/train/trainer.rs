@@ -17,14 +17,13 @@ use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome, Watch};
 use super::orders::{Order, order};
 use super::plans::load_plans;
+use super::rates::Rates;
 use super::replicas::{compare, share_states};
 use super::results::Results;
-use super::schedule::LrSchedule;
 use super::settings::TrainSettings;
 use super::sharded::Sharded;
 use super::shared_evaluation::SharedEvaluation;
 use super::shares;
-use super::stages::StageRates;
 use super::trace::Tracer;
 use crate::data::{Decisions, Source};
 use crate::ranks::Ranks;
@@ -61,9 +60,7 @@ pub struct Trainer {
     notes: Vec<String>,
     /// Entries of the last evaluation for a checkpoint's metadata.
     pub(super) entries: BTreeMap<String, String>,
-    pub(super) schedule: LrSchedule,
-    /// Rates of the stages, if they differ.
-    pub(super) stages: Option<StageRates>,
+    pub(super) rates: Rates,
     /// Steps of batches that are cut into shards, if they are cut.
     pub(super) sharded: Option<Sharded>,
     /// Evaluations, if several ranks share them.
@@ -119,8 +116,8 @@ impl Trainer {
         let order = loaders.order(&settings);
         let steps_per_epoch = loaders.batches().div_ceil(settings.accumulate);
         let (network, states) = (&objective.card().network, model.session.states());
-        let stages = StageRates::of(&settings, network, states, steps_per_epoch)?;
-        let toml = stages.iter().fold(toml, |toml, stages| stages.noted(toml, settings.lr));
+        let rates = Rates::of(&settings, network, states, steps_per_epoch)?;
+        let toml = rates.noted(toml);
         // This comes before any write, so that a refused run does not change.
         let (mut notes, repairs) = match &resumed {
             Some(kept) => {
@@ -149,8 +146,7 @@ impl Trainer {
             log: Log::new(settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
             entries: BTreeMap::new(),
-            schedule: LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs),
-            stages,
+            rates,
             sharded,
             shared_evaluation,
             rank_facts: chosen.facts,
@@ -199,13 +195,7 @@ impl Trainer {
 
     /// A line with the learning rates of the stages, if they differ, and whether statistics are fixed.
     pub fn rates(&self) -> Option<String> {
-        let line = self.stages.as_ref().map(|stages| format!("rates:   {}", stages.line(self.settings.lr)));
-        let fixed = "statistics of the encoder's BatchNorm stay as they are";
-        match (line, self.settings.freeze_statistics) {
-            (line, false) => line,
-            (None, true) => Some(format!("rates:   {fixed}")),
-            (Some(line), true) => Some(format!("{line}; {fixed}")),
-        }
+        self.rates.line(self.settings.freeze_statistics)
     }
 
     /// A line with the shares of the classes, if draws are balanced over them.
@@ -292,7 +282,7 @@ impl Trainer {
         self.require_finite(epoch)?;
         self.entries = found.entries();
         let merit = scores.first().map(|(score, value)| score.merit(*value));
-        self.schedule.epoch_done(merit, val_loss);
+        self.rates.epoch_done(merit, val_loss);
         let decisive = scores.first().map(|(score, _)| score.clone());
         let sums = std::mem::take(&mut self.position.sums);
         if self.objective.counts_right() {
