@@ -35,6 +35,7 @@ pub(crate) mod schedule;
 pub mod settings;
 mod sharded;
 mod shared_evaluation;
+mod shared_work;
 mod shares;
 pub(crate) mod sized;
 pub(crate) mod stages;

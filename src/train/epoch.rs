@@ -7,7 +7,7 @@ use super::TrainError;
 use super::diagnose;
 use super::masks::Masks;
 use super::observer::{Observer, StepProgress};
-use super::orders::{Order, StepOrder, order};
+use super::orders::{Order, StepOrder};
 use super::outputs::{Outputs, StepResults};
 use super::sharded::{Reduced, ShardedBatch};
 use super::step::Phase;
@@ -47,7 +47,7 @@ impl Trainer {
         let (start, steps, first) = (Instant::now(), self.loaders.batches(), self.position.batch);
         let before = self.position.sums.images.0;
         let mut started: Option<Started> = None;
-        order(&*self.ranks, Order::Epoch { epoch: epoch as u64, first: first as u64 })?;
+        self.work.order(Order::Epoch { epoch: epoch as u64, first: first as u64 })?;
         let mut batches = self.loaders.train.epoch_from(epoch as u64, first)?;
         for index in first..steps {
             let asked = Instant::now();
@@ -90,8 +90,8 @@ impl Trainer {
         let step_order = StepOrder { index, lr: self.log.lr, step, more: !index.is_multiple_of(each), last };
         let images = self.loaders.train.images_of(index);
         let masks = Masks::of_batch(self.settings.seed, step, index);
-        let running = if self.sharded.is_some() {
-            order(&*self.ranks, Order::Step(step_order))?;
+        let running = if self.work.sharded().is_some() {
+            self.work.order(Order::Step(step_order))?;
             let reduced = self.run_shards(&step_order, &batch, stop.load(Ordering::Relaxed))?;
             if let Some(error) = self.shard_failure((epoch, index), (&batch, masks), &reduced) {
                 return Err(error);
@@ -111,7 +111,7 @@ impl Trainer {
         if last {
             self.position.steps = step;
             if self.settings.check_every > 0 && step.is_multiple_of(self.settings.check_every) {
-                self.compare_ranks(epoch)?;
+                self.work.compare(&mut self.model, (epoch, step))?;
             }
         }
         Ok(Started { running, batch, images, step: index + 1, update, masks })
@@ -125,8 +125,7 @@ impl Trainer {
         let (images, exact) = (self.loaders.train.images_of(index), index + 1 == self.loaders.batches());
         let batch = ShardedBatch { own, images, last, head_alone, stop, exact };
         let inputs = self.rates.inputs(&self.settings, order);
-        let Some(sharded) = &mut self.sharded else { return Ok(Reduced::default()) };
-        sharded.step(&mut self.model, &*self.objective, &batch, &inputs, &mut self.tracer)
+        self.work.step((&mut self.model, &*self.objective), &batch, &inputs, &mut self.tracer)
     }
 
     /// The error of a shard whose loss is not finite.

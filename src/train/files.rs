@@ -43,7 +43,7 @@ impl Trainer {
             yardstick: None,
             verdict: None,
             shown: Some(self.objective.task_card().clone()),
-            ranks: self.rank_facts.clone(),
+            ranks: self.work.facts().cloned(),
             rates: self.rates.of_stages(),
         }
     }

@@ -13,12 +13,11 @@ use crate::ranks::{Wait, broadcast};
 impl Trainer {
     /// Follows the orders of rank 0 until it ends.
     pub(super) fn follow(mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-        let ranks = self.ranks.clone();
         let mut batches = None;
         let mut interrupted = false;
         loop {
             let mut words = [0u64; WORDS];
-            broadcast(&*ranks, bytemuck::cast_slice_mut(&mut words), Wait::Unlimited)?;
+            broadcast(self.work.ranks(), bytemuck::cast_slice_mut(&mut words), Wait::Unlimited)?;
             match Order::of(words) {
                 Order::Epoch { epoch, first } => batches = Some(self.loaders.train.epoch_from(epoch, first as usize)?),
                 Order::Step(order) => {
@@ -31,7 +30,7 @@ impl Trainer {
                     }
                     self.loaders.train.recycle(batch);
                 }
-                Order::Compare { epoch, step } => compare(&*ranks, &mut self.model, (epoch as usize, step))?,
+                Order::Compare { epoch, step } => compare(self.work.ranks(), &mut self.model, (epoch as usize, step))?,
                 Order::Evaluate => drop(self.with_average(Self::help_evaluate)?),
                 Order::End { interrupted: all } => {
                     interrupted |= all;

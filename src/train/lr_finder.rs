@@ -9,7 +9,7 @@ use super::TrainError;
 use super::diagnose;
 use super::masks::Masks;
 use super::observer::{Observer, StepProgress};
-use super::orders::{Order, StepOrder, order};
+use super::orders::{Order, StepOrder};
 use super::outputs::Outputs;
 use super::step::{Phase, port};
 use super::trainer::Trainer;
@@ -103,7 +103,7 @@ impl Trainer {
         stop: &AtomicBool,
     ) -> Result<LrCurve, TrainError> {
         self.rates.train_all_layers();
-        if self.ranks.rank() > 0 {
+        if !self.work.leads() {
             return Ok(LrCurve::new(&[], &self.follow(stop)?.run));
         }
         let points = self.losses(range, observer, stop)?;
@@ -128,7 +128,7 @@ impl Trainer {
         let (mut average, mut weight, mut best) = (0.0, 0.0, f64::INFINITY);
         let start = Instant::now();
         let (mut epoch, mut index, mut images) = (1, 0, 0);
-        order(&*self.ranks, Order::Epoch { epoch, first: 0 })?;
+        self.work.order(Order::Epoch { epoch, first: 0 })?;
         let mut batches = self.loaders.train.epoch(epoch)?.take(self.loaders.batches());
         observer.first_step();
         let factor = (range.to / range.from).powf(1.0 / (range.steps.max(2) - 1) as f64);
@@ -138,7 +138,7 @@ impl Trainer {
                 Some(batch) => batch?,
                 None => {
                     (epoch, index) = (epoch + 1, 0);
-                    order(&*self.ranks, Order::Epoch { epoch, first: 0 })?;
+                    self.work.order(Order::Epoch { epoch, first: 0 })?;
                     batches = self.loaders.train.epoch(epoch)?.take(self.loaders.batches());
                     let Some(batch) = batches.next() else { break };
                     batch?
@@ -168,14 +168,14 @@ impl Trainer {
                 break;
             }
         }
-        order(&*self.ranks, Order::End { interrupted: false })?;
+        self.work.order(Order::End { interrupted: false })?;
         Ok(points)
     }
 
     /// The error of a first loss that is not finite.
     fn bad_start(&mut self, loss: f64, lr: f64, batch: &Batch) -> TrainError {
         let masks = Masks::of_batch(self.settings.seed, 1, 0);
-        let layer = match self.sharded {
+        let layer = match self.work.sharded() {
             Some(_) => "a shard of the first batch".to_owned(),
             None => diagnose::layer_in_training(&mut self.model, &*self.objective, batch, masks),
         };
@@ -185,8 +185,8 @@ impl Trainer {
 
     /// Runs one step on a batch, and returns the loss.
     fn step_at(&mut self, step: &StepOrder, batch: &Batch, stop: &AtomicBool) -> Result<f64, TrainError> {
-        if self.sharded.is_some() {
-            order(&*self.ranks, Order::Step(*step))?;
+        if self.work.sharded().is_some() {
+            self.work.order(Order::Step(*step))?;
             let reduced = self.run_shards(step, batch, stop.load(Ordering::Relaxed))?;
             stop.fetch_or(reduced.stop, Ordering::Relaxed);
             return Ok(reduced.results.loss.into());

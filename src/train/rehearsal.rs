@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::TrainError;
-use super::orders::{Order, StepOrder, order};
+use super::orders::{Order, StepOrder};
 use super::step::Phase;
 use super::trainer::Trainer;
 use crate::data::Source;
@@ -87,9 +87,9 @@ impl Trainer {
         let (timed, batch) = self.time_batches(&mut pixels)?;
         let all = pixels.iter().sum::<u64>() as f64;
         let validation = self.time_validation()?;
-        order(&*self.ranks, Order::End { interrupted: false })?;
+        self.work.order(Order::End { interrupted: false })?;
         let size = self.settings.batch_size.min(facts.training_images);
-        let shards = self.sharded.as_ref().map(|sharded| sharded.shards(size));
+        let shards = self.work.shards(size);
         let (key, shards) = match shards.as_deref() {
             Some([first, ..]) => ((first.len(), Phase::Shard), shards.as_ref().map_or(1, Vec::len)),
             _ => ((size, Phase::Update), 1),
@@ -119,7 +119,7 @@ impl Trainer {
     /// counts the classes of their pixels.
     fn time_batches(&mut self, pixels: &mut [u64]) -> Result<(usize, f64), TrainError> {
         let of_pixels = self.objective.task_card().confusion.as_ref().is_some_and(|card| card.unit == "pixels");
-        order(&*self.ranks, Order::Epoch { epoch: 1, first: 0 })?;
+        self.work.order(Order::Epoch { epoch: 1, first: 0 })?;
         let mut epoch = self.loaders.train.epoch(1)?.take(self.loaders.batches());
         let (mut seconds, mut last) = (vec![], Instant::now());
         let begin = Instant::now();
@@ -127,8 +127,8 @@ impl Trainer {
             let Some(batch) = epoch.next().transpose()? else { break };
             let (index, lr) = (number - 1, self.settings.lr);
             let step = StepOrder { index, lr, step: number as u64, more: false, last: true };
-            if self.sharded.is_some() {
-                order(&*self.ranks, Order::Step(step))?;
+            if self.work.sharded().is_some() {
+                self.work.order(Order::Step(step))?;
                 self.run_shards(&step, &batch, false)?;
             } else {
                 let (inputs, key) = (self.rates.inputs(&self.settings, &step), (batch.len(), Phase::Update));
@@ -153,9 +153,8 @@ impl Trainer {
 
     /// The share of each rank in a batch of `shards` shards.
     fn rank_work(&self, shards: usize) -> Vec<RankWork> {
-        let Some((sharded, facts)) = self.sharded.as_ref().zip(self.rank_facts.as_ref()) else { return vec![] };
-        let of_ranks = sharded.work(self.model.session.states(), shards).into_iter().zip(&facts.devices);
-        of_ranks.map(|((shards, bytes), device)| RankWork { device: device.clone(), shards, bytes }).collect()
+        let of_ranks = self.work.of_ranks(self.model.session.states(), shards).into_iter();
+        of_ranks.map(|(device, (shards, bytes))| RankWork { device, shards, bytes }).collect()
     }
 
     /// Seconds of the validation, from one batch. Ranks share its batches.
@@ -169,9 +168,7 @@ impl Trainer {
         let start = Instant::now();
         self.model.forward(&*self.objective, size, &batch)?;
         let all = start.elapsed().as_secs_f64() * self.loaders.val.batches() as f64;
-        let shares = self.rank_facts.as_ref().map(|facts| facts.shares.as_slice());
-        let part = shares.map_or(1.0, |shares| shares[0] as f64 / shares.iter().sum::<usize>() as f64);
-        Ok(Some(all * part))
+        Ok(Some(all * self.work.first_share()))
     }
 
     /// Training and validation images of each of `classes` classes.

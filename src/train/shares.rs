@@ -1,15 +1,8 @@
-//! The work of the ranks. Their shares are as given, else equal for equal devices, else those of the resumed run, else
+//! The shares of the ranks. They are as given, else equal for equal devices, else those of the resumed run, else
 //! by measured speed.
 
-use std::sync::Arc;
-
 use super::TrainError;
-use super::loaders::Loaders;
-use super::model::LoadedModel;
-use super::objective::Objective;
 use super::settings::TrainSettings;
-use super::sharded::Sharded;
-use super::shared_evaluation::SharedEvaluation;
 use crate::ranks::{Ranks, Shares, Wait, all_gather, broadcast, gather};
 use crate::run::RunDir;
 use crate::run::facts::RankFacts;
@@ -22,47 +15,14 @@ pub(super) struct Chosen {
     pub line: Option<String>,
 }
 
-/// Divides the work among ranks: the shards of a batch, and the images of an evaluation. All ranks call it.
-///
-/// # Errors
-/// As [`choose`].
-pub(super) fn divide(
-    ranks: &Arc<dyn Ranks>,
-    settings: &TrainSettings,
-    (model, objective): (&mut LoadedModel, &dyn Objective),
-    (sharded, loaders): (&mut Option<Sharded>, &mut Loaders),
-) -> Result<(Chosen, Option<SharedEvaluation>), TrainError> {
-    let lens = [&loaders.train, &loaders.val].map(|loader| loader.source().len());
-    let device = model.session.engine().name();
-    let chosen = choose(&**ranks, settings, &device, ranks_of(settings, &**ranks), || match sharded {
-        Some(sharded) => {
-            let images = (&**loaders.train.source(), settings.batch_size.min(lens[0]));
-            sharded.time(model, objective, images)
-        }
-        None => Ok(0.0),
-    })?;
-    let shared_evaluation = match sharded {
-        Some(sharded) if ranks.size() > 1 => {
-            loaders.train.read_part(Some(sharded.share(chosen.shares.clone())));
-            let own = loaders.validation(settings)?;
-            let batch = settings.batch_size.min(lens[1]);
-            Some(SharedEvaluation::new(ranks.clone(), chosen.shares.clone(), own, batch))
-        }
-        _ => None,
-    };
-    Ok((chosen, shared_evaluation))
-}
-
-/// Chooses the shares. All ranks call it. `earlier` are the ranks of the run that rank 0 resumes; `time` measures the seconds of a
-/// shard on this rank.
+/// Chooses the shares. All ranks call it. `time` measures the seconds of a shard on this rank.
 ///
 /// # Errors
 /// When given shares do not fit the ranks, the device is lost, or a rank does not answer.
-fn choose(
+pub(super) fn choose(
     ranks: &dyn Ranks,
     settings: &TrainSettings,
     device: &str,
-    earlier: Option<RankFacts>,
     time: impl FnOnce() -> Result<f64, TrainError>,
 ) -> Result<Chosen, TrainError> {
     let (size, shards) = (ranks.size(), settings.shards());
@@ -79,7 +39,7 @@ fn choose(
         Some(given) => (Shares::new(given, size, shards)?, "as given"),
         None if equal => (Shares::equal(size), ""),
         None => {
-            let earlier = earlier.filter(|earlier| earlier.devices == devices);
+            let earlier = ranks_of(settings, ranks).filter(|earlier| earlier.devices == devices);
             let earlier = earlier.and_then(|earlier| Shares::new(&earlier.shares, size, shards).ok());
             match agreed(ranks, earlier)? {
                 Some(shares) => (shares, "as before"),

@@ -15,21 +15,19 @@ use super::log::Log;
 use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome, Watch};
-use super::orders::{Order, order};
+use super::orders::Order;
 use super::plans::load_plans;
 use super::rates::Rates;
-use super::replicas::{compare, share_states};
+use super::replicas::share_states;
 use super::results::Results;
 use super::settings::TrainSettings;
-use super::sharded::Sharded;
-use super::shared_evaluation::SharedEvaluation;
-use super::shares;
+use super::shared_work::SharedWork;
 use super::trace::Tracer;
 use crate::data::{Decisions, Source};
 use crate::ranks::Ranks;
 use crate::run::checkpoint::EpochMark;
 use crate::run::damage::text_digest;
-use crate::run::facts::{RankFacts, RunFacts};
+use crate::run::facts::RunFacts;
 use crate::run::fingerprint::DataPrint;
 use crate::run::history::EpochRow;
 use crate::run::repair::Repairs;
@@ -61,14 +59,7 @@ pub struct Trainer {
     /// Entries of the last evaluation for a checkpoint's metadata.
     pub(super) entries: BTreeMap<String, String>,
     pub(super) rates: Rates,
-    /// Steps of batches that are cut into shards, if they are cut.
-    pub(super) sharded: Option<Sharded>,
-    /// Evaluations, if several ranks share them.
-    shared_evaluation: Option<SharedEvaluation>,
-    /// The ranks, if there are several.
-    pub(super) rank_facts: Option<RankFacts>,
-    /// The processes that train it. Ranks other than 0 follow, and write nothing.
-    pub(super) ranks: Arc<dyn Ranks>,
+    pub(super) work: SharedWork,
     pub(super) tracer: Tracer,
     /// Shows the layers at the end of epochs; made at its first use.
     pub(super) probe: Option<LayerProbe>,
@@ -110,8 +101,8 @@ impl Trainer {
         let lens = sources.each_ref().map(|source| source.len());
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
-        let mut sharded = Sharded::of(&settings, &*objective, &ranks);
-        let without_last = load_plans(&mut model, &*objective, (&settings, sharded.as_ref()), lens)?;
+        let mut work = SharedWork::of(&settings, &*objective, ranks);
+        let without_last = load_plans(&mut model, &*objective, (&settings, work.sharded()), lens)?;
         let mut loaders = Loaders::new(sources, &settings, &objective.card().classes, without_last)?;
         let order = loaders.order(&settings);
         let steps_per_epoch = loaders.batches().div_ceil(settings.accumulate);
@@ -126,13 +117,12 @@ impl Trainer {
             }
             None => Default::default(),
         };
-        agree(&*ranks, &toml, &data)?;
-        let work = (&mut sharded, &mut loaders);
-        let (chosen, shared_evaluation) = shares::divide(&ranks, &settings, (&mut model, &*objective), work)?;
+        agree(work.ranks(), &toml, &data)?;
+        let shares = work.divide(&settings, (&mut model, &*objective), &mut loaders)?;
         let (run, lock) = make_run(&settings, &toml)?;
         let (decisions, doubts) = with_doubts(decisions.summary(), &data);
         notes.extend(doubts);
-        notes.extend(chosen.line);
+        notes.extend(shares);
         notes.extend(lock.iter().filter_map(FolderLock::note));
         let mut trainer = Trainer {
             objective,
@@ -147,10 +137,7 @@ impl Trainer {
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
             entries: BTreeMap::new(),
             rates,
-            sharded,
-            shared_evaluation,
-            rank_facts: chosen.facts,
-            ranks,
+            work,
             tracer: Tracer::new(settings.profile),
             probe: None,
             layers_left_out: None,
@@ -163,7 +150,7 @@ impl Trainer {
 
     /// Writes the facts of the run, and gives all ranks the states of rank 0: those of the resumed run, or the first ones.
     fn begin(&mut self, resumed: Option<Kept>, repairs: Repairs) -> Result<(), TrainError> {
-        let leads = self.ranks.rank() == 0;
+        let leads = self.work.leads();
         if leads {
             self.run.write_facts(&self.facts())?;
         }
@@ -172,7 +159,7 @@ impl Trainer {
             None if leads && self.settings.ema > 0.0 => self.model.start_average()?,
             None => {}
         }
-        share_states(&*self.ranks, &mut self.model)
+        share_states(self.work.ranks(), &mut self.model)
     }
 
     /// The run folder.
@@ -214,7 +201,7 @@ impl Trainer {
     /// # Errors
     /// See [`TrainError`]. Files that are written stay.
     pub fn train(mut self, observer: &dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-        if self.ranks.rank() > 0 {
+        if !self.work.leads() {
             return self.follow(stop);
         }
         let watch = Watch { observer, stop };
@@ -255,7 +242,7 @@ impl Trainer {
             self.run.finish()?;
             verdict = facts.verdict;
         }
-        order(&*self.ranks, Order::End { interrupted })?;
+        self.work.order(Order::End { interrupted })?;
         let (run, example) = (self.run.path().to_owned(), self.example());
         let (rows, best) = self.log.into_rows();
         Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, verdict, example, pictures })
@@ -266,7 +253,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Interrupted`] when the evaluation was stopped; then nothing is written, and the position stays.
     fn validate(&mut self, epoch: usize, watch: Watch<'_>) -> Result<bool, TrainError> {
-        self.compare_ranks(epoch)?;
+        self.work.compare(&mut self.model, (epoch, self.position.steps))?;
         let found = self.evaluate_epoch(watch)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
         if let Some(first) = self.log.rows().first() {
@@ -323,19 +310,12 @@ impl Trainer {
         Ok(self.position.stops_early(self.settings.early_stop))
     }
 
-    /// Compares the weights of all ranks.
-    pub(super) fn compare_ranks(&mut self, epoch: usize) -> Result<(), TrainError> {
-        let step = self.position.steps;
-        order(&*self.ranks, Order::Compare { epoch: epoch as u64, step })?;
-        compare(&*self.ranks, &mut self.model, (epoch, step))
-    }
-
     /// Evaluates the weights of all ranks, or their average. Ranks share the images, unless each image has its own size.
     fn evaluate_epoch(&mut self, watch: Watch<'_>) -> Result<Box<dyn Evaluation>, TrainError> {
-        if self.shared_evaluation.is_none() || self.objective.card().sees_own_pixels() {
+        if !self.work.shares_evaluations() || self.objective.card().sees_own_pixels() {
             return self.with_average(|trainer| trainer.evaluate(watch));
         }
-        order(&*self.ranks, Order::Evaluate)?;
+        self.work.order(Order::Evaluate)?;
         self.with_average(|trainer| match trainer.help_evaluate()? {
             Some(found) => Ok(found),
             None => trainer.evaluate(watch),
@@ -344,8 +324,7 @@ impl Trainer {
 
     /// Computes this rank's part of an evaluation. Rank 0 has the result.
     pub(super) fn help_evaluate(&mut self) -> Result<Option<Box<dyn Evaluation>>, TrainError> {
-        let Some(shared) = &self.shared_evaluation else { return Ok(None) };
-        shared.run(&mut self.model, &*self.objective)
+        self.work.evaluate(&mut self.model, &*self.objective)
     }
 
     /// Evaluates the weights of this rank on all images.
