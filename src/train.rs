@@ -11,7 +11,6 @@ pub(crate) mod first_step;
 mod follow;
 pub(crate) mod half;
 mod health;
-mod layer_probe;
 mod layers;
 mod loaders;
 mod log;

@@ -2,56 +2,87 @@
 //! images. No state of the training changes by a bit.
 
 use super::TrainError;
-use super::layer_probe::LayerProbe;
 use super::masks::Masks;
+use super::model::LoadedModel;
+use super::objective::Objective;
 use super::outputs::Outputs;
+use super::settings::TrainSettings;
 use super::stages::StepInputs;
 use super::step::{Phase, port};
-use super::trainer::Trainer;
-use crate::data::Batch;
-use crate::exec::ExecError;
+use crate::data::{Batch, Source};
+use crate::exec::{ExecError, PlanId};
 use crate::fuse::{FuseOptions, fuse};
-use crate::graph::{Graph, Group, Value};
+use crate::graph::{Graph, Group, StateSpec, Value};
 use crate::nn::Mode;
 use crate::ops::{self, LOSS_SCALE};
 use crate::plan::PlanOptions;
 use crate::precision::Precision;
+use crate::run::RunDir;
 use crate::run::layers::LayerRow;
 use crate::run::pictures::spread;
 
 /// Images of the batch: few, since an epoch may have few steps.
 const IMAGES: usize = 8;
 
-impl Trainer {
+/// The record of a run's layers.
+#[derive(Default)]
+pub(super) struct Layers {
+    /// Made at its first use.
+    probe: Option<LayerProbe>,
+    /// Why the layers are not recorded, if they cannot be.
+    pub left_out: Option<String>,
+}
+
+/// The batch and the plans that show the layers.
+struct LayerProbe {
+    batch: Batch,
+    gradients: PlanId,
+    forward: PlanId,
+    /// The layer before each ReLU, in the order of the plan's outputs.
+    rectified: Vec<String>,
+}
+
+impl Layers {
     /// Adds a row for each layer to `layers.csv`. After a failure the run goes on without these rows, because nothing
     /// depends on them.
-    pub(super) fn record_layers(&mut self, epoch: usize) {
-        if self.layers_left_out.is_some() {
+    pub fn record(
+        &mut self,
+        (run, epoch): (&RunDir, usize),
+        (model, objective): (&mut LoadedModel, &dyn Objective),
+        training: &dyn Source,
+        settings: &TrainSettings,
+    ) {
+        if self.left_out.is_some() {
             return;
         }
-        let rows = self.layer_rows(epoch);
-        let written = rows.and_then(|rows| Ok(self.run.append_layers(&rows)?));
-        self.layers_left_out = written.err().map(|error| format!("layers.csv is left out: {error}"));
+        let rows = self.rows(epoch, (model, objective), training, settings);
+        let written = rows.and_then(|rows| Ok(run.append_layers(&rows)?));
+        self.left_out = written.err().map(|error| format!("layers.csv is left out: {error}"));
     }
 
-    fn layer_rows(&mut self, epoch: usize) -> Result<Vec<LayerRow>, TrainError> {
-        let probe = match self.probe.take() {
+    fn rows(
+        &mut self,
+        epoch: usize,
+        (model, objective): (&mut LoadedModel, &dyn Objective),
+        training: &dyn Source,
+        settings: &TrainSettings,
+    ) -> Result<Vec<LayerRow>, TrainError> {
+        let probe = match &self.probe {
             Some(probe) => probe,
-            None => self.layer_probe()?,
+            None => self.probe.insert(LayerProbe::new(model, objective, training, settings.batch_size)?),
         };
-        let session = &mut self.model.session;
-        let statistics = session.read_group(Group::Statistics)?;
-        let made = self.run_probe(&probe);
+        let statistics = model.session.read_group(Group::Statistics)?;
+        let made = probe.run(model, objective);
         // In training mode BatchNorm moves its running statistics.
-        self.model.session.write_group(Group::Statistics, &statistics)?;
+        model.session.write_group(Group::Statistics, &statistics)?;
         let (gradients, dead) = made?;
-        let weights = self.model.session.read_group(Group::Parameters)?;
-        let states = self.model.session.states();
+        let weights = model.session.read_group(Group::Parameters)?;
+        let states = model.session.states();
         let offsets = states.layout().offsets;
         let layers = states.iter().enumerate().filter(|(_, (_, spec))| {
             spec.group == Group::Parameters && spec.ty.shape.rank() > 1 && spec.name.ends_with(".weight")
         });
-        let row = |(index, (_, spec)): (usize, (_, &crate::graph::StateSpec))| {
+        let row = |(index, (_, spec)): (usize, (_, &StateSpec))| {
             let layer = spec.name.trim_end_matches(".weight").to_owned();
             let range = offsets[index]..offsets[index] + spec.ty.len();
             let dead = probe.rectified.iter().zip(&dead).find(|(name, _)| **name == layer).map(|(_, share)| *share);
@@ -64,20 +95,48 @@ impl Trainer {
             }
         };
         let mut rows: Vec<LayerRow> = layers.map(row).collect();
-        let scale = match self.settings.precision {
-            Precision::F16 => ops::loss_scale_of(&self.model.session.read_state(LOSS_SCALE)?),
+        let scale = match settings.precision {
+            Precision::F16 => ops::loss_scale_of(&model.session.read_state(LOSS_SCALE)?),
             Precision::F32 => 1.0,
         };
         rows.iter_mut().for_each(|row| row.gradient_norm /= scale);
-        self.probe = Some(probe);
         Ok(rows)
+    }
+}
+
+impl LayerProbe {
+    /// The probe of a network, with a batch of `batch_size` training images at most.
+    fn new(
+        model: &mut LoadedModel,
+        objective: &dyn Objective,
+        training: &dyn Source,
+        batch_size: usize,
+    ) -> Result<Self, TrainError> {
+        let n = batch_size.min(training.len()).min(IMAGES);
+        // From the whole set, which may be sorted by class.
+        let batch = Batch::load(training, &spread(training.len(), n).collect::<Vec<_>>())?;
+        let gradients = model.training_plan(objective, (n, Phase::Shard), PlanOptions::default())?;
+        let images = model.session.plan(gradients).input(port::IMAGES).map(|port| port.ty.clone());
+        let images = images.ok_or_else(|| ExecError::NotWritten { input: port::IMAGES.into() })?;
+        let mut g = Graph::with_states(model.session.states().clone());
+        let x = g.input(port::IMAGES, images);
+        objective.card().network.apply(&mut g, x, Mode::Eval)?;
+        let mut rectified = vec![];
+        for value in ops::rectified(&g) {
+            let layer = layer_before(&g, value).unwrap_or_default();
+            let sums = ops::channel_sums(&mut g, value)?;
+            g.output(&layer, sums);
+            rectified.push(layer);
+        }
+        fuse(&mut g, FuseOptions::default());
+        let forward = model.session.load(&g, PlanOptions::default())?;
+        Ok(LayerProbe { batch, gradients, forward, rectified })
     }
 
     /// Gradients of all parameters, and the share of dead units of each ReLU.
-    fn run_probe(&mut self, probe: &LayerProbe) -> Result<(Vec<f32>, Vec<f64>), TrainError> {
-        let LayerProbe { batch, gradients, forward, .. } = probe;
-        let model = &mut self.model;
-        self.objective.feed(&mut model.session, *gradients, batch, batch.len())?;
+    fn run(&self, model: &mut LoadedModel, objective: &dyn Objective) -> Result<(Vec<f32>, Vec<f64>), TrainError> {
+        let LayerProbe { batch, gradients, forward, .. } = self;
+        objective.feed(&mut model.session, *gradients, batch, batch.len())?;
         Masks::default().write(&mut model.session, *gradients)?;
         if model.session.plan(*gradients).input(port::HYPER).is_some() {
             StepInputs::none(Masks::default()).write(&mut model.session, *gradients)?;
@@ -88,29 +147,6 @@ impl Trainer {
         let sums = model.session.run_now(*forward)?;
         let dead = |sums: &Vec<f32>| sums.iter().filter(|&&sum| sum == 0.0).count() as f64 / sums.len().max(1) as f64;
         Ok((gradients, sums.iter().map(dead).collect()))
-    }
-
-    fn layer_probe(&mut self) -> Result<LayerProbe, TrainError> {
-        let source = self.loaders.train.source();
-        let n = self.settings.batch_size.min(source.len()).min(IMAGES);
-        // From the whole set, which may be sorted by class.
-        let batch = Batch::load(&**source, &spread(source.len(), n).collect::<Vec<_>>())?;
-        let gradients = self.model.training_plan(&*self.objective, (n, Phase::Shard), PlanOptions::default())?;
-        let images = self.model.session.plan(gradients).input(port::IMAGES).map(|port| port.ty.clone());
-        let images = images.ok_or_else(|| ExecError::NotWritten { input: port::IMAGES.into() })?;
-        let mut g = Graph::with_states(self.model.session.states().clone());
-        let x = g.input(port::IMAGES, images);
-        self.objective.card().network.apply(&mut g, x, Mode::Eval)?;
-        let mut rectified = vec![];
-        for value in ops::rectified(&g) {
-            let layer = layer_before(&g, value).unwrap_or_default();
-            let sums = ops::channel_sums(&mut g, value)?;
-            g.output(&layer, sums);
-            rectified.push(layer);
-        }
-        fuse(&mut g, FuseOptions::default());
-        let forward = self.model.session.load(&g, PlanOptions::default())?;
-        Ok(LayerProbe { batch, gradients, forward, rectified })
     }
 }
 
@@ -135,6 +171,7 @@ mod tests {
     use super::*;
     use crate::run::ImageSize;
     use crate::tasks::segment::{self, SegmentConfig};
+    use crate::train::Trainer;
 
     #[test]
     fn states_keep_their_bits_and_dead_channels_are_counted() {
@@ -165,8 +202,8 @@ mod tests {
         trainer.record_layers(1);
         trainer.record_layers(2);
         assert!(bits(&mut trainer) == before, "training continues from the same bits");
-        assert_eq!(trainer.layers_left_out, None);
-        let rows = trainer.run.read_layers().expect("rows");
+        assert_eq!(trainer.layers.left_out, None);
+        let rows = trainer.run().read_layers().expect("rows");
         let dead: Vec<_> = rows.iter().filter(|row| row.layer == "down0.conv1").map(|row| row.dead).collect();
         assert_eq!(dead, [Some(0.5); 2]);
     }

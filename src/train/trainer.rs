@@ -9,7 +9,7 @@ use super::TrainError;
 use super::agree::agree;
 use super::changed::{self, Resumption};
 use super::diagnose;
-use super::layer_probe::LayerProbe;
+use super::layers::Layers;
 use super::loaders::Loaders;
 use super::log::Log;
 use super::model::LoadedModel;
@@ -61,10 +61,7 @@ pub struct Trainer {
     pub(super) rates: Rates,
     pub(super) work: SharedWork,
     pub(super) tracer: Tracer,
-    /// Shows the layers at the end of epochs; made at its first use.
-    pub(super) probe: Option<LayerProbe>,
-    /// Why the layers are not recorded, if they cannot be.
-    pub(super) layers_left_out: Option<String>,
+    pub(super) layers: Layers,
     pub(super) start: Instant,
 }
 
@@ -139,8 +136,7 @@ impl Trainer {
             rates,
             work,
             tracer: Tracer::new(settings.profile),
-            probe: None,
-            layers_left_out: None,
+            layers: Layers::default(),
             start: Instant::now(),
             settings,
         };
@@ -228,7 +224,7 @@ impl Trainer {
         let has_ended = self.position.epoch > self.settings.epochs || ended_early;
         let (pictures, mut left_out) = self.write_results(watch)?;
         let interrupted = !has_ended || watch.stops();
-        left_out.extend(self.layers_left_out.take());
+        left_out.extend(self.layers.left_out.take());
         let first_loss = self.position.first_loss.map_or(f64::INFINITY, |loss| loss.0);
         let limit = DIVERGED * first_loss.max(LEAST_LOSS);
         let diverged = self.log.best_row().is_some_and(|best| best.val_loss > limit);
@@ -308,6 +304,12 @@ impl Trainer {
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
         self.save_position()?;
         Ok(self.position.stops_early(self.settings.early_stop))
+    }
+
+    /// Records the layers after an epoch.
+    pub(super) fn record_layers(&mut self, epoch: usize) {
+        let (model, training) = (&mut self.model, self.loaders.train.source());
+        self.layers.record((&self.run, epoch), (model, &*self.objective), &**training, &self.settings);
     }
 
     /// Evaluates the weights of all ranks, or their average. Ranks share the images, unless each image has its own size.
