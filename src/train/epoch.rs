@@ -73,7 +73,7 @@ impl Trainer {
             }
         }
         started.map_or(Ok(()), |done| self.finish(epoch, done))?;
-        self.tracer.write(&self.run)
+        self.tracer.write(&self.record.run)
     }
 
     /// Starts a batch: the last batch of a step updates the parameters, those before it add their gradients.
@@ -85,9 +85,9 @@ impl Trainer {
     ) -> Result<Started, TrainError> {
         let each = self.settings.accumulate;
         let last = (index + 1).is_multiple_of(each) || index + 1 == self.loaders.batches();
-        self.log.lr = self.rates.after(self.position.steps);
+        self.record.log.lr = self.rates.after(self.position.steps);
         let step = self.position.steps + 1;
-        let step_order = StepOrder { index, lr: self.log.lr, step, more: !index.is_multiple_of(each), last };
+        let step_order = StepOrder { index, lr: self.record.log.lr, step, more: !index.is_multiple_of(each), last };
         let images = self.loaders.train.images_of(index);
         let masks = Masks::of_batch(self.settings.seed, step, index);
         let running = if self.work.sharded().is_some() {
@@ -107,7 +107,7 @@ impl Trainer {
             self.tracer.span("hand over data", started);
             Running::Plan(self.tracer.run_step(&mut self.model.session, plan, None)?, plan)
         };
-        let update = last.then_some((step, self.log.lr));
+        let update = last.then_some((step, self.record.log.lr));
         if last {
             self.position.steps = step;
             if self.settings.check_every > 0 && step.is_multiple_of(self.settings.check_every) {
@@ -157,7 +157,7 @@ impl Trainer {
             Running::Finished(results) => results,
         };
         self.tracer.span("wait for results", asked);
-        self.tracer.step_done(&self.run)?;
+        self.tracer.step_done(&self.record.run)?;
         if !results.loss.is_finite() {
             let layer = diagnose::layer_in_training(&mut self.model, &*self.objective, &done.batch, done.masks);
             return Err(self.failure(done.step, epoch).error("loss", results.loss, layer));
@@ -167,7 +167,7 @@ impl Trainer {
         if let (Some((step, lr)), Some(gradient_norm), Some(weight_norm)) =
             (done.update, results.gradient_norm, results.weight_norm)
         {
-            self.log.push_norm(NormRow { epoch, step, lr, loss: results.loss, gradient_norm, weight_norm });
+            self.record.log.push_norm(NormRow { epoch, step, lr, loss: results.loss, gradient_norm, weight_norm });
         }
         self.loaders.train.recycle(done.batch);
         Ok(())

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::TrainError;
+use super::model::LoadedModel;
 use super::observer::Outcome;
 use super::orders::{Order, WORDS};
 use super::replicas::compare;
@@ -31,14 +32,17 @@ impl Trainer {
                     self.loaders.train.recycle(batch);
                 }
                 Order::Compare { epoch, step } => compare(self.work.ranks(), &mut self.model, (epoch as usize, step))?,
-                Order::Evaluate => drop(self.with_average(Self::help_evaluate)?),
+                Order::Evaluate => {
+                    let evaluate = |model: &mut LoadedModel| self.work.evaluate(model, &*self.objective);
+                    drop(self.model.with_average(self.settings.ema != 0.0, evaluate)?);
+                }
                 Order::End { interrupted: all } => {
                     interrupted |= all;
                     break;
                 }
             }
         }
-        Ok(Outcome { interrupted, ..Outcome::nothing(self.run.path()) })
+        Ok(Outcome { interrupted, ..Outcome::nothing(self.record.run.path()) })
     }
 }
 

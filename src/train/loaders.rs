@@ -1,11 +1,14 @@
-//! The loaders of a run's training and validation images.
+//! The loaders of a run's training and validation images, and what these images show of both parts.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::TrainError;
 use super::settings::TrainSettings;
-use crate::data::{Balance, Loader, LoaderOptions, Sampler, Source, one_line};
+use crate::data::{Balance, Batch, Loader, LoaderOptions, Sampler, Source, one_line};
+use crate::run::card::ModelCard;
 use crate::run::resume::ImageOrder;
+use crate::run::{PartPixels, Pixels};
 
 /// Training and validation images.
 pub(super) struct Loaders {
@@ -21,6 +24,8 @@ pub(super) struct Loaders {
 
 /// Classes whose shares a line names.
 const NAMED: usize = 12;
+/// Maximum number of images of each part whose pixels are compared, evenly spaced.
+const SEEN: usize = 100;
 
 /// Shares of the classes among the images and among the draws, as a line for the user.
 fn shares(balance: &Balance, source: &dyn Source, classes: &[String]) -> String {
@@ -101,5 +106,40 @@ impl Loaders {
     /// Whether the last batch of an epoch is dropped.
     pub fn without_last(&self) -> bool {
         self.without_last
+    }
+
+    /// Training and validation images of each of `classes` classes.
+    pub fn class_counts(&self, classes: usize) -> Option<Vec<[usize; 2]>> {
+        let mut counts = vec![[0; 2]; classes];
+        for (part, loader) in [&self.train, &self.val].into_iter().enumerate() {
+            let source: &dyn Source = &**loader.source();
+            for index in 0..source.len() {
+                for class in source.classes_of(index)? {
+                    counts.get_mut(class as usize)?[part] += 1;
+                }
+            }
+        }
+        Some(counts)
+    }
+
+    /// Pixels of both parts; `None` if pictures differ in size, or one cannot be read.
+    pub fn part_pixels(&self, card: &ModelCard) -> Option<PartPixels> {
+        if card.sees_own_pixels() {
+            return None;
+        }
+        let part = |source: &dyn Source| {
+            let step = source.len().div_ceil(SEEN).max(1);
+            // One image at a time: large ones would fill the memory.
+            let image = |index| Batch::load(source, &[index]).map_or_else(|_| vec![], |batch| batch.images);
+            Pixels::of((0..source.len()).step_by(step).map(image))
+        };
+        let [training, validation] = [&self.train, &self.val].map(|loader| part(&**loader.source()));
+        Some(PartPixels { training: training?, validation: validation? })
+    }
+
+    /// Path of the first validation image, if it is a file.
+    pub fn example(&self) -> Option<String> {
+        let first = self.val.source().identity(0)?;
+        Path::new(&first.name).is_file().then_some(first.name)
     }
 }

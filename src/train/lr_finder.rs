@@ -179,7 +179,7 @@ impl Trainer {
             Some(_) => "a shard of the first batch".to_owned(),
             None => diagnose::layer_in_training(&mut self.model, &*self.objective, batch, masks),
         };
-        self.log.lr = lr;
+        self.record.log.lr = lr;
         self.failure(1, 1).error("loss", loss as f32, layer)
     }
 

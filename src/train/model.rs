@@ -257,6 +257,24 @@ impl LoadedModel {
         Ok(self.session.write_group(Group::Parameters, flat)?)
     }
 
+    /// Calls `run` with the moving average instead of the parameters, if it is to be `averaged`.
+    ///
+    /// # Errors
+    /// When the device is lost, and those of `run`.
+    pub(super) fn with_average<R>(
+        &mut self,
+        averaged: bool,
+        run: impl FnOnce(&mut Self) -> Result<R, TrainError>,
+    ) -> Result<R, TrainError> {
+        if !averaged {
+            return run(self);
+        }
+        let parameters = self.use_average()?;
+        let result = run(self);
+        self.set_parameters(&parameters)?;
+        result
+    }
+
     /// The first state of a group that holds a value that is not finite.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use super::TrainError;
 use super::orders::{Order, StepOrder};
 use super::step::Phase;
 use super::trainer::Trainer;
-use crate::data::Source;
 use crate::plan::{MemoryUse, PlanOptions};
 use crate::run::PartPixels;
 use crate::run::facts::RunFacts;
@@ -80,7 +79,7 @@ impl Trainer {
     /// When an image cannot be read or the device is lost.
     pub(crate) fn rehearse(mut self) -> Result<Rehearsal, TrainError> {
         let facts = self.facts();
-        let settings = self.origin.settings.as_deref().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
+        let settings = self.record.settings();
         let batches = self.loaders.batches();
         let steps = batches.div_ceil(self.settings.accumulate) * self.settings.epochs;
         let mut pixels = vec![0_u64; facts.outputs.len()];
@@ -101,8 +100,8 @@ impl Trainer {
             task: self.objective.task_card().clone(),
             network: self.objective.card().network.architecture().name,
             batch_norm: self.model.has_batch_norm(),
-            class_counts: self.class_counts(facts.outputs.len()),
-            pixels: self.part_pixels(),
+            class_counts: self.loaders.class_counts(facts.outputs.len()),
+            pixels: self.loaders.part_pixels(self.objective.card()),
             ranks,
             pixel_shares: (all > 0.0).then(|| pixels.iter().map(|&count| count as f64 / all).collect()),
             memory: plan.memory,
@@ -169,19 +168,5 @@ impl Trainer {
         self.model.forward(&*self.objective, size, &batch)?;
         let all = start.elapsed().as_secs_f64() * self.loaders.val.batches() as f64;
         Ok(Some(all * self.work.first_share()))
-    }
-
-    /// Training and validation images of each of `classes` classes.
-    pub(super) fn class_counts(&self, classes: usize) -> Option<Vec<[usize; 2]>> {
-        let mut counts = vec![[0; 2]; classes];
-        for (part, loader) in [&self.loaders.train, &self.loaders.val].into_iter().enumerate() {
-            let source: &dyn Source = &**loader.source();
-            for index in 0..source.len() {
-                for class in source.classes_of(index)? {
-                    counts.get_mut(class as usize)?[part] += 1;
-                }
-            }
-        }
-        Some(counts)
     }
 }

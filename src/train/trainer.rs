@@ -8,22 +8,23 @@ use std::time::Instant;
 use super::TrainError;
 use super::agree::agree;
 use super::changed::{self, Resumption};
-use super::diagnose;
+use super::diagnose::{self, Failure};
 use super::layers::Layers;
 use super::loaders::Loaders;
-use super::log::Log;
 use super::model::LoadedModel;
 use super::objective::{Evaluation, Objective};
 use super::observer::{Observer, Outcome, Watch};
 use super::orders::Order;
 use super::plans::load_plans;
 use super::rates::Rates;
+use super::record::{HeldRun, Record};
 use super::replicas::share_states;
 use super::results::Results;
 use super::settings::TrainSettings;
 use super::shared_work::SharedWork;
 use super::trace::Tracer;
 use crate::data::{Decisions, Source};
+use crate::graph::Group;
 use crate::ranks::Ranks;
 use crate::run::checkpoint::EpochMark;
 use crate::run::damage::text_digest;
@@ -46,23 +47,14 @@ pub struct Trainer {
     pub(super) settings: TrainSettings,
     pub(super) model: LoadedModel,
     pub(super) loaders: Loaders,
-    pub(super) run: RunDir,
-    /// Keeps other processes out of the run's folder.
-    _lock: Option<FolderLock>,
-    pub(super) log: Log,
+    pub(super) record: Record,
     pub(super) position: Position,
-    pub(super) origin: Origin,
-    /// How the data set was read.
-    pub(super) decisions: Decisions,
     /// Lines for the user on a resumed run.
     notes: Vec<String>,
-    /// Entries of the last evaluation for a checkpoint's metadata.
-    pub(super) entries: BTreeMap<String, String>,
     pub(super) rates: Rates,
     pub(super) work: SharedWork,
     pub(super) tracer: Tracer,
     pub(super) layers: Layers,
-    pub(super) start: Instant,
 }
 
 /// The parts of a run before its first step.
@@ -81,9 +73,6 @@ pub(super) struct Beginning {
     /// The processes that train it.
     pub ranks: Arc<dyn Ranks>,
 }
-
-/// A run's folder, held by rank 0.
-pub(super) type HeldRun = (RunDir, Option<FolderLock>);
 
 impl Trainer {
     /// Prepares a run. It makes the plans before anything is written, so that a device without room for them is refused first.
@@ -116,28 +105,23 @@ impl Trainer {
         };
         agree(work.ranks(), &toml, &data)?;
         let shares = work.divide(&settings, (&mut model, &*objective), &mut loaders)?;
-        let (run, lock) = make_run(&settings, &toml)?;
+        let held = make_run(&settings, &toml)?;
         let (decisions, doubts) = with_doubts(decisions.summary(), &data);
         notes.extend(doubts);
         notes.extend(shares);
-        notes.extend(lock.iter().filter_map(FolderLock::note));
+        notes.extend(held.1.iter().filter_map(FolderLock::note));
+        let origin = Origin { data: Some(data), settings: Some(toml), epochs: None };
         let mut trainer = Trainer {
             objective,
             model,
-            run,
-            _lock: lock,
-            origin: Origin { data: Some(data), settings: Some(toml), epochs: None },
-            notes,
-            decisions,
             loaders,
-            log: Log::new(settings.lr),
+            record: Record::new(held, origin, decisions, settings.lr),
             position: Position { epoch: 1, order: Some(order), ..Position::default() },
-            entries: BTreeMap::new(),
+            notes,
             rates,
             work,
             tracer: Tracer::new(settings.profile),
             layers: Layers::default(),
-            start: Instant::now(),
             settings,
         };
         trainer.begin(resumed, repairs)?;
@@ -148,10 +132,14 @@ impl Trainer {
     fn begin(&mut self, resumed: Option<Kept>, repairs: Repairs) -> Result<(), TrainError> {
         let leads = self.work.leads();
         if leads {
-            self.run.write_facts(&self.facts())?;
+            self.record.run.write_facts(&self.facts())?;
         }
         match resumed {
-            Some(kept) => self.resume(kept.position, repairs)?,
+            Some(Kept { position, .. }) => {
+                self.record.resume(&position, repairs)?;
+                self.rates.set_plateau(position.plateau);
+                self.position = Position { order: self.position.order, ..position };
+            }
             None if leads && self.settings.ema > 0.0 => self.model.start_average()?,
             None => {}
         }
@@ -160,7 +148,7 @@ impl Trainer {
 
     /// The run folder.
     pub fn run(&self) -> &RunDir {
-        &self.run
+        &self.record.run
     }
 
     /// The network with its states.
@@ -208,7 +196,7 @@ impl Trainer {
             let start = Instant::now();
             self.epoch(epoch, observer, stop)?;
             self.position.sums.seconds += start.elapsed().as_secs_f64();
-            self.run.append_norms(&self.log.take_norms())?;
+            self.record.run.append_norms(&self.record.log.take_norms())?;
             let validated = if watch.stops() { Err(TrainError::Interrupted) } else { self.validate(epoch, watch) };
             match validated {
                 Ok(early) => ended_early = early,
@@ -227,20 +215,20 @@ impl Trainer {
         left_out.extend(self.layers.left_out.take());
         let first_loss = self.position.first_loss.map_or(f64::INFINITY, |loss| loss.0);
         let limit = DIVERGED * first_loss.max(LEAST_LOSS);
-        let diverged = self.log.best_row().is_some_and(|best| best.val_loss > limit);
+        let diverged = self.record.log.best_row().is_some_and(|best| best.val_loss > limit);
         let mut verdict = None;
         if !interrupted {
-            let metrics = EpochRow::csv(self.log.rows());
-            let (metrics_digest, result_digests) = (Some(text_digest(&metrics)), self.run.result_digests());
+            let metrics = EpochRow::csv(self.record.log.rows());
+            let (metrics_digest, result_digests) = (Some(text_digest(&metrics)), self.record.run.result_digests());
             let mut facts = RunFacts { metrics_digest, result_digests, ..self.facts() };
-            self.judge(&mut facts, diverged, &mut left_out);
-            self.run.write_facts(&facts)?;
-            self.run.finish()?;
+            self.record.judge(&mut facts, (&self.model, &*self.objective, &self.loaders), diverged, &mut left_out);
+            self.record.run.write_facts(&facts)?;
+            self.record.run.finish()?;
             verdict = facts.verdict;
         }
         self.work.order(Order::End { interrupted })?;
-        let (run, example) = (self.run.path().to_owned(), self.example());
-        let (rows, best) = self.log.into_rows();
+        let (run, example) = (self.record.run.path().to_owned(), self.loaders.example());
+        let (rows, best) = self.record.log.into_rows();
         Ok(Outcome { run, best, diverged, left_out, interrupted, ended_early, rows, verdict, example, pictures })
     }
 
@@ -252,7 +240,7 @@ impl Trainer {
         self.work.compare(&mut self.model, (epoch, self.position.steps))?;
         let found = self.evaluate_epoch(watch)?;
         let (val_loss, mut scores) = (found.loss(), found.scores());
-        if let Some(first) = self.log.rows().first() {
+        if let Some(first) = self.record.log.rows().first() {
             // A run of an earlier version keeps the columns that it began with.
             scores.retain(|(score, _)| first.score(score).is_some());
         }
@@ -263,7 +251,7 @@ impl Trainer {
             return Err(self.failure(step, epoch).error("validation loss", val_loss as f32, layer));
         }
         self.require_finite(epoch)?;
-        self.entries = found.entries();
+        self.record.entries = found.entries();
         let merit = scores.first().map(|(score, value)| score.merit(*value));
         self.rates.epoch_done(merit, val_loss);
         let decisive = scores.first().map(|(score, _)| score.clone());
@@ -276,30 +264,31 @@ impl Trainer {
             train_loss: sums.loss(),
             val_loss,
             scores,
-            lr: self.log.lr,
+            lr: self.record.log.lr,
             images_per_s: sums.images_per_s(),
             data_wait: sums.data_wait(),
-            seconds: self.seconds(),
+            seconds: self.record.seconds(&self.position),
         };
-        self.run.append_metrics(&row)?;
+        self.record.run.append_metrics(&row)?;
         if self.settings.tensorboard {
-            self.run.append_event(&row)?;
+            self.record.run.append_event(&row)?;
         }
-        let better = self.log.is_better(&row, decisive.as_ref());
+        let better = self.record.log.is_better(&row, decisive.as_ref());
         let mark = EpochMark { epoch: row.epoch, val_loss };
-        self.with_average(|trainer| {
-            trainer.save(&trainer.run.last_path(), Some(mark))?;
-            if better { trainer.save(&trainer.run.best_path(), Some(mark)) } else { Ok(()) }
+        let (record, at) = (&self.record, (self.objective.card(), self.position.steps));
+        self.model.with_average(self.settings.ema != 0.0, |model| {
+            record.save(model, at, &record.run.last_path(), Some(mark))?;
+            if better { record.save(model, at, &record.run.best_path(), Some(mark)) } else { Ok(()) }
         })?;
         if better {
             self.position.best = Some(row.epoch);
             // `watch` shows it during the run. A picture that cannot be drawn is noted at the end.
-            let _ = found.write(&mut Results::only(&self.run, "samples.png"), row.epoch);
-            self.log.set_best(row.clone(), found);
+            let _ = found.write(&mut Results::only(&self.record.run, "samples.png"), row.epoch);
+            self.record.log.set_best(row.clone(), found);
         }
         watch.observer.epoch(&row, self.settings.epochs);
-        self.log.push(row);
-        self.run.write_json_lines(self.log.rows())?;
+        self.record.log.push(row);
+        self.record.run.write_json_lines(self.record.log.rows())?;
         self.record_layers(epoch);
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
         self.save_position()?;
@@ -309,30 +298,92 @@ impl Trainer {
     /// Records the layers after an epoch.
     pub(super) fn record_layers(&mut self, epoch: usize) {
         let (model, training) = (&mut self.model, self.loaders.train.source());
-        self.layers.record((&self.run, epoch), (model, &*self.objective), &**training, &self.settings);
+        self.layers.record((&self.record.run, epoch), (model, &*self.objective), &**training, &self.settings);
     }
 
     /// Evaluates the weights of all ranks, or their average. Ranks share the images, unless each image has its own size.
     fn evaluate_epoch(&mut self, watch: Watch<'_>) -> Result<Box<dyn Evaluation>, TrainError> {
-        if !self.work.shares_evaluations() || self.objective.card().sees_own_pixels() {
-            return self.with_average(|trainer| trainer.evaluate(watch));
+        let (objective, val, batch_size) = (&*self.objective, &self.loaders.val, self.validation_batch());
+        let shared = self.work.shares_evaluations() && !objective.card().sees_own_pixels();
+        if shared {
+            self.work.order(Order::Evaluate)?;
         }
-        self.work.order(Order::Evaluate)?;
-        self.with_average(|trainer| match trainer.help_evaluate()? {
-            Some(found) => Ok(found),
-            None => trainer.evaluate(watch),
+        self.model.with_average(self.settings.ema != 0.0, |model| {
+            let found = if shared { self.work.evaluate(model, objective)? } else { None };
+            found.map_or_else(|| model.evaluate(objective, val, batch_size, watch), Ok)
         })
     }
 
-    /// Computes this rank's part of an evaluation. Rank 0 has the result.
-    pub(super) fn help_evaluate(&mut self) -> Result<Option<Box<dyn Evaluation>>, TrainError> {
-        self.work.evaluate(&mut self.model, &*self.objective)
+    /// Images of a batch of the validation.
+    fn validation_batch(&self) -> usize {
+        self.settings.batch_size.min(self.loaders.val.source().len())
     }
 
-    /// Evaluates the weights of this rank on all images.
-    pub(super) fn evaluate(&mut self, watch: Watch<'_>) -> Result<Box<dyn Evaluation>, TrainError> {
-        let batch_size = self.settings.batch_size.min(self.loaders.val.source().len());
-        self.model.evaluate(&*self.objective, &self.loaders.val, batch_size, watch)
+    /// Facts of the run, for `run.json`.
+    pub(super) fn facts(&self) -> RunFacts {
+        let (card, states) = (self.objective.card(), self.model.session.states());
+        RunFacts {
+            version: env!("CARGO_PKG_VERSION").into(),
+            task: card.task.clone(),
+            device: self.model.session.engine().name(),
+            parameters: states.of(Group::Parameters).map(|(_, state)| state.ty.shape.elements()).sum(),
+            outputs: card.classes.clone(),
+            image_size: card.image_size,
+            training_images: self.loaders.train.source().len(),
+            validation_images: self.loaders.val.source().len(),
+            data: self.record.origin.data.as_ref().map(DataPrint::summary),
+            example: self.loaders.example(),
+            decisions: Some(self.record.decisions.clone()),
+            settings_digest: self.record.origin.settings.as_deref().map(text_digest),
+            metrics_digest: None,
+            result_digests: BTreeMap::new(),
+            yardstick: None,
+            verdict: None,
+            shown: Some(self.objective.task_card().clone()),
+            ranks: self.work.facts().cloned(),
+            rates: self.rates.of_stages(),
+        }
+    }
+
+    /// Writes the curves, and pictures and tables of the best epoch. It is evaluated again if it was before the run was resumed.
+    fn write_results(&mut self, watch: Watch<'_>) -> Result<(Vec<&'static str>, Vec<String>), TrainError> {
+        let log = &self.record.log;
+        if log.best_epoch().is_some() && log.found().is_none() && !watch.stops() {
+            self.record.restore_best(&mut self.model)?;
+            let (objective, val) = (&*self.objective, &self.loaders.val);
+            match self.model.evaluate(objective, val, self.validation_batch(), watch) {
+                Ok(found) => self.record.log.set_found(found),
+                Err(TrainError::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let (parts, val) = ((&mut self.model, &*self.objective), self.loaders.val.source());
+        self.record.write_results(parts, &**val, &self.settings, watch)
+    }
+
+    /// Writes weights and position after all or some steps of an epoch, before its validation.
+    fn save_unvalidated(&mut self, epoch: usize) -> Result<(), TrainError> {
+        self.require_finite(epoch)?;
+        let (record, at) = (&self.record, (self.objective.card(), self.position.steps));
+        self.model
+            .with_average(self.settings.ema != 0.0, |model| record.save(model, at, &record.run.last_path(), None))?;
+        self.save_position()
+    }
+
+    /// Writes the state of the unfinished run, which replaces that of a finished one.
+    fn save_position(&mut self) -> Result<(), TrainError> {
+        self.record.save_position(&mut self.model, &mut self.position, self.rates.plateau())
+    }
+
+    /// The place of a failure.
+    pub(super) fn failure(&self, step: usize, epoch: usize) -> Failure<'_> {
+        self.record.failure(self.settings.precision, (step, epoch))
+    }
+
+    /// Refuses states that are not finite: they must not replace good ones in a checkpoint.
+    fn require_finite(&mut self, epoch: usize) -> Result<(), TrainError> {
+        let place = (self.position.batch, epoch);
+        self.record.require_finite(&mut self.model, self.settings.precision, place)
     }
 }
 
