@@ -1,6 +1,7 @@
 //! Training: the loop over epochs and steps, its settings, the graphs of a step, and the learning-rate schedule.
 
 mod agree;
+mod beginning;
 mod beside;
 mod changed;
 mod diagnose;

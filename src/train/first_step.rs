@@ -23,17 +23,17 @@ pub(crate) struct FirstStep {
     pub precision: Precision,
 }
 
-impl Trainer {
-    /// The first step of the run, at a learning rate of 0.001. If several batches make a step, its batch counts as the
+impl FirstStep {
+    /// The first step of a run, at a learning rate of 0.001. If several batches make a step, its batch counts as the
     /// last of them.
     ///
     /// # Errors
     /// When its images cannot be read.
-    pub(crate) fn into_first_step(self) -> Result<FirstStep, TrainError> {
-        let batch = self.loaders.train.epoch(1)?.next().transpose()?.unwrap_or_default();
-        let step = StepOrder { index: 0, lr: 1e-3, step: 1, more: self.settings.accumulate > 1, last: true };
-        let inputs = self.rates.inputs(&self.settings, &step);
-        let precision = self.settings.precision;
-        Ok(FirstStep { objective: self.objective, model: self.model, batch, inputs, precision })
+    pub(crate) fn of(trainer: Trainer) -> Result<Self, TrainError> {
+        let Trainer { objective, settings, model, loaders, rates, .. } = trainer;
+        let batch = loaders.train.epoch(1)?.next().transpose()?.unwrap_or_default();
+        let step = StepOrder { index: 0, lr: 1e-3, step: 1, more: settings.accumulate > 1, last: true };
+        let inputs = rates.inputs(&settings, &step);
+        Ok(FirstStep { objective, model, batch, inputs, precision: settings.precision })
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::TrainError;
+use super::beginning::Beginning;
 use super::half;
 use super::model::LoadedModel;
 use super::objective::Objective;
@@ -11,7 +12,7 @@ use super::observer::Observer;
 use super::record::HeldRun;
 use super::settings::{Normalize, Resolved, TrainSettings, reasons, with_reasons};
 use super::start::StartFile;
-use super::trainer::{Beginning, Trainer};
+use super::trainer::Trainer;
 use crate::data::{Decisions, Normalization, Source, limited};
 use crate::exec::{self, gpu};
 use crate::precision::Precision;
@@ -90,7 +91,7 @@ pub fn open(
     let started = start.map(|start| start.load(&mut model, objective.card())).transpose()?;
     let (leads, size) = (ranks.rank() == 0, ranks.size());
     let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed, ranks };
-    let trainer = Trainer::new(beginning, |settings, toml| make_run(settings, toml, &stem, (leads, lock)))?;
+    let trainer = beginning.prepare(|settings, toml| make_run(settings, toml, &stem, (leads, lock)))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
     lines.extend(data_lines);
     lines.push(format!("run:     {}", trainer.run().path().display()));

@@ -157,7 +157,7 @@ pub fn run(path: &Path, device: &str, options: &RunOptions) -> Result<Examined, 
         table.insert("batch_size".into(), (batch_size as i64).into());
     }
     let settings = task.resolve(&Given::of_table(table, &config))?;
-    Ok(examine_first_step(task.open(&settings, &())?.into_first_step()?)?)
+    Ok(examine_first_step(FirstStep::of(task.open(&settings, &())?)?)?)
 }
 
 fn examine_first_step(step: FirstStep) -> Result<Examined, TrainError> {
