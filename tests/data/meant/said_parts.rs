@@ -21,7 +21,7 @@ fn rows(names: impl IntoIterator<Item = String>) -> String {
 fn the_split_of_images_in_coco_divides_the_set() {
     let split = |parts: [Value; 4]| {
         sets::coco(&JPEGS, |file| {
-            parts.into_iter().enumerate().for_each(|(at, part)| file["images"][at]["split"] = part)
+            parts.into_iter().enumerate().for_each(|(at, part)| file["images"][at]["split"] = part);
         })
     };
     let dir = split([json!("val"), json!("train"), json!("train"), json!("Test")]);
@@ -200,7 +200,7 @@ fn names_that_begin_with_parts_are_not_divided_by_seed() {
     refused(open_images(dir.path(), &SetOptions::default()), &words);
     refused(open_multi_label(dir.path(), &OpenOptions::default()), &words);
     // Lists decide.
-    let names = |part: &str| rows(["a", "b"].into_iter().flat_map(|c| [0, 1].map(|k| format!("{c}/{part}{}.png", k))));
+    let names = |part: &str| rows(["a", "b"].into_iter().flat_map(|c| [0, 1].map(|k| format!("{c}/{part}{k}.png"))));
     write(&dir.path().join("train.txt"), names("train_"));
     write(&dir.path().join("test.txt"), "a/testA_0.png\nb/testA_0.png\n");
     assert_eq!(open(dir.path()).unwrap().train.len(), 4);
