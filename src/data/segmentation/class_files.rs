@@ -335,7 +335,7 @@ fn from_label_map(path: &Path) -> Result<Option<Written>, DataError> {
         let mut cells = line.split(':');
         let name = cells.next().unwrap_or_default().trim().to_string();
         let channels: Vec<&str> = cells.next().unwrap_or_default().split(',').map(str::trim).collect();
-        let channels: Vec<u8> = channels.into_iter().filter_map(|channel| channel.parse().ok()).collect();
+        let channels: Vec<u8> = channels.into_iter().filter_map(|channel| channel.parse::<u8>().ok()).collect();
         let Ok(color) = <[u8; 3]>::try_from(channels) else {
             let problem = format!("'{line}' is not 'label:r,g,b:parts:actions' with three numbers from 0 to 255");
             return Err(DataError::CsvRow { path: path.into(), line: number as u64 + 1, problem });

@@ -49,6 +49,6 @@ fn values_of(classes: &[String]) -> Option<Vec<u8>> {
     {
         return Some(vec![0, 255]);
     }
-    let value = |name: &String| name.strip_prefix("class ").or(name.strip_prefix("value "))?.parse().ok();
+    let value = |name: &String| name.strip_prefix("class ").or(name.strip_prefix("value "))?.parse::<u8>().ok();
     classes.iter().map(value).collect()
 }
