@@ -39,13 +39,22 @@ pub(crate) fn number(value: f64) -> String {
     if plain.len() > 12 && scientific.len() < plain.len() { scientific } else { plain }
 }
 
-/// A word for a shell, quoted unless it is plain.
+/// A word for the shells of this system, quoted unless it is plain.
 #[cfg(feature = "tasks")]
 pub(crate) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    word_of(text, cfg!(windows))
+}
+
+/// A word for PowerShell and cmd of Windows, or for a POSIX shell. cmd knows only double quotes; no name on Windows holds one.
+/// PowerShell parts words at commas.
+#[cfg(feature = "tasks")]
+fn word_of(text: &str, windows: bool) -> String {
+    let (signs, quote) = if windows { ("-_./:=+\\", '"') } else { ("-_./:=,+@%", '\'') };
+    let plain = |c: char| c.is_alphanumeric() || signs.contains(c);
+    match (!text.is_empty() && text.chars().all(plain), windows) {
+        (true, _) => text.to_owned(),
+        (false, true) => format!("{quote}{text}{quote}"),
+        (false, false) => format!("{quote}{}{quote}", text.replace(quote, r"'\''")),
     }
 }
 
@@ -97,5 +106,15 @@ mod tests {
         assert_eq!(escaped("x\u{202e}gnp.exe"), "x\\u{202e}gnp.exe");
         assert_eq!(defused("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
         assert_eq!(["-1.5", "–", "+3e2", "@x", "a=b"].map(defused), ["-1.5", "–", "+3e2", "'@x", "a=b"]);
+    }
+
+    #[test]
+    #[cfg(feature = "tasks")]
+    fn words_are_quoted_as_the_shells_of_a_system_read_them() {
+        let words = ["runs/a", r"runs\a", "my run", "it's", "0,1", ""];
+        let posix = ["runs/a", r"'runs\a'", "'my run'", r"'it'\''s'", "0,1", "''"];
+        let windows = ["runs/a", r"runs\a", "\"my run\"", "\"it's\"", "\"0,1\"", "\"\""];
+        assert_eq!(words.map(|word| word_of(word, false)), posix);
+        assert_eq!(words.map(|word| word_of(word, true)), windows);
     }
 }

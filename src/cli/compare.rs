@@ -1,6 +1,6 @@
 //! `shadegrad compare RUN RUN… [--data DIR]`
 
-use std::path::PathBuf;
+use std::path::{MAIN_SEPARATOR, PathBuf};
 use std::process::ExitCode;
 
 use super::flags::{choice, tile};
@@ -82,6 +82,6 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         print(classes.text(|text| text))?;
     }
     take_missing().into_iter().for_each(|note| complain(format_args!("note: {note}")));
-    print(format_args!("written: {}/{}", folder.display(), written.join(", ")))?;
+    print(format_args!("written: {}{MAIN_SEPARATOR}{}", folder.display(), written.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! `shadegrad train TASK`
 
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR, Path};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -171,11 +171,11 @@ fn report(outcome: &Outcome, task: &str, common: &TrainSettings) -> Result<ExitC
         verdict.findings.iter().try_for_each(|finding| print(format_args!("          {}", shown(&finding.text))))?;
     }
     if !outcome.diverged {
-        print(format_args!("weights:  {run}/best.safetensors, last.safetensors"))?;
+        print(format_args!("weights:  {run}{MAIN_SEPARATOR}best.safetensors, last.safetensors"))?;
     }
     if !outcome.pictures.is_empty() {
         let pictures = outcome.pictures.iter().copied().filter(|file| !file.ends_with(".json"));
-        print(format_args!("pictures: {run}/{}", pictures.collect::<Vec<_>>().join(", ")))?;
+        print(format_args!("pictures: {run}{MAIN_SEPARATOR}{}", pictures.collect::<Vec<_>>().join(", ")))?;
         print(format_args!("page:     shadegrad report {} puts all of it on one page", word(&run.to_string())))?;
     }
     let data = common.data.as_deref().map_or("DATA".into(), Path::to_string_lossy);
