@@ -1,5 +1,7 @@
 //! The trait [`Engine`]: what a [`Session`](super::Session) needs of a device.
 
+use rayon::prelude::*;
+
 use super::ExecError;
 use crate::graph::StateLayout;
 use crate::plan::{Plan, Slice};
@@ -14,7 +16,7 @@ pub struct Ticket(pub u64);
 /// Runs plans on a device. All lengths and offsets are in words of 32 bits, in memory order (padding included).
 pub trait Engine: Send {
     /// Element type of written and read data.
-    type Scalar: Copy + Default + From<f32> + Into<f64> + Send;
+    type Scalar: Copy + Default + From<f32> + Into<f64> + Send + Sync;
 
     /// Name for messages.
     fn name(&self) -> String;
@@ -108,7 +110,7 @@ pub struct Rows<'a, T> {
     pub stride: usize,
 }
 
-impl<T: Copy + Default> Rows<'_, T> {
+impl<T: Copy + Default + Send + Sync> Rows<'_, T> {
     /// Length of all rows in memory.
     pub fn memory_len(&self) -> usize {
         self.values.len() / self.len.max(1) * self.stride
@@ -124,12 +126,24 @@ impl<T: Copy + Default> Rows<'_, T> {
     /// Copies the rows to memory, each followed by its zeros.
     pub fn pack_into(&self, memory: &mut [T]) {
         if self.len == self.stride {
-            return memory.copy_from_slice(self.values);
+            return copy(memory, self.values);
         }
         for (to, row) in memory.chunks_exact_mut(self.stride).zip(self.values.chunks_exact(self.len)) {
             to[..self.len].copy_from_slice(row);
             to[self.len..].fill(T::default());
         }
+    }
+}
+
+/// Number of values that one thread copies at a time.
+const SPAN: usize = 1 << 16;
+
+/// Copies values, on all threads where they are many. One thread uses a part of the bandwidth of memory.
+pub(super) fn copy<T: Copy + Send + Sync>(to: &mut [T], from: &[T]) {
+    assert_eq!(to.len(), from.len(), "values of a copy");
+    match from.len() > SPAN {
+        true => to.par_chunks_mut(SPAN).zip(from.par_chunks(SPAN)).for_each(|(to, from)| to.copy_from_slice(from)),
+        false => to.copy_from_slice(from),
     }
 }
 

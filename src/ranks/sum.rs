@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tree::{Node, SPAN, TreeSum, nodes_of};
+use super::tree::{Node, SPAN, Threads, TreeSum, nodes_of};
 use super::wire::{self, Incoming, Messages, Wire};
 use super::{RankError, Ranks, Shares, Wait};
 
@@ -112,9 +112,14 @@ pub fn mean_of_shards(
     if ranks.size() == 1 {
         for (bucket, values) in buckets.values.iter().enumerate() {
             let Some(own) = own(bucket) else { return Ok(None) };
-            own.iter().for_each(|(_, node)| mean[values.clone()].copy_from_slice(node));
+            for (_, node) in own {
+                let spans = mean[values.clone()].par_chunks_mut(SPAN).zip(node.par_chunks(SPAN));
+                spans.enumerate().for_each(|(span, (mean, sum))| {
+                    mean.copy_from_slice(sum);
+                    divisors.apply(mean, values.start + span * SPAN);
+                });
+            }
         }
-        mean.par_chunks_mut(SPAN).enumerate().for_each(|(span, values)| divisors.apply(values, span * SPAN));
         return Ok(Some(mean));
     }
     let nodes = shares.parts(shards).into_iter().map(|part| nodes_of(shards, part)).collect();
@@ -175,7 +180,7 @@ impl Sum<'_> {
             own.iter().map(|(node, sum)| (node.clone(), sum[within(&values)].into())).collect();
         parts.extend(received.into_iter().map(|(_, node, message)| (node, message.into_values().into())));
         parts.sort_by_key(|(node, _)| node.start);
-        let mut tree = TreeSum::new(self.shards);
+        let mut tree = TreeSum::new(self.shards, Threads::Calling);
         parts.into_iter().for_each(|(node, part)| tree.add(node, part));
         let total = tree.into_sum().unwrap_or_default();
         let message = self.messages.write(&total, values.start, self.wire);

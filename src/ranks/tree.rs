@@ -43,19 +43,27 @@ fn are_parts(shards: usize, left: &Range<usize>, right: &Range<usize>) -> bool {
     false
 }
 
-/// Number of values that one thread adds up or divides. A bucket has no more, so its sum does not wait for threads that
-/// compute a shard.
-pub(super) const SPAN: usize = 1 << 20;
+/// Number of values that one thread adds up or divides at a time.
+pub(super) const SPAN: usize = 1 << 16;
+
+/// The threads that add up vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// The calling thread alone: it does not wait for threads that compute a shard.
+    Calling,
+    /// All threads.
+    All,
+}
 
 /// The sum of two vectors, in the allocation of an owned one.
-fn added<'a>(left: Cow<'a, [f32]>, right: Cow<'a, [f32]>) -> Cow<'a, [f32]> {
+fn added<'a>(left: Cow<'a, [f32]>, right: Cow<'a, [f32]>, threads: Threads) -> Cow<'a, [f32]> {
     // a + b and b + a have the same bits.
     let (mut sum, more) = match (left, right) {
         (Cow::Borrowed(left), Cow::Owned(right)) => (right, Cow::Borrowed(left)),
         (left, right) => (left.into_owned(), right),
     };
     let add = |(sum, more): (&mut [f32], &[f32])| sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-    match sum.len() > SPAN {
+    match threads == Threads::All && sum.len() > SPAN {
         true => sum.par_chunks_mut(SPAN).zip(more.par_chunks(SPAN)).for_each(add),
         false => add((&mut sum, &more)),
     }
@@ -66,14 +74,15 @@ fn added<'a>(left: Cow<'a, [f32]>, right: Cow<'a, [f32]>) -> Cow<'a, [f32]> {
 #[derive(Clone, Debug)]
 pub struct TreeSum<'a> {
     shards: usize,
+    threads: Threads,
     /// Nodes that wait for their sibling.
     nodes: Vec<(Range<usize>, Cow<'a, [f32]>)>,
 }
 
 impl<'a> TreeSum<'a> {
     /// A sum over this number of shards.
-    pub fn new(shards: usize) -> Self {
-        TreeSum { shards, nodes: vec![] }
+    pub fn new(shards: usize, threads: Threads) -> Self {
+        TreeSum { shards, threads, nodes: vec![] }
     }
 
     /// Adds the sum of a node, such as one shard. Two nodes with the same parent are added up.
@@ -81,7 +90,7 @@ impl<'a> TreeSum<'a> {
         let mut values = values.into();
         while let Some((left, sum)) = self.nodes.pop_if(|(left, _)| are_parts(self.shards, left, &node)) {
             node.start = left.start;
-            values = added(sum, values);
+            values = added(sum, values, self.threads);
         }
         self.nodes.push((node, values));
     }
@@ -89,7 +98,7 @@ impl<'a> TreeSum<'a> {
     /// The sum so far, with the values of each node at positions `at`.
     pub fn at(&self, at: Range<usize>) -> TreeSum<'_> {
         let nodes = self.nodes.iter().map(|(node, values)| (node.clone(), Cow::Borrowed(&values[at.clone()])));
-        TreeSum { shards: self.shards, nodes: nodes.collect() }
+        TreeSum { nodes: nodes.collect(), ..*self }
     }
 
     /// The complete nodes, from left to right: a single one if all shards are added.
@@ -105,7 +114,7 @@ impl<'a> TreeSum<'a> {
 
 /// The nodes to which shards `part` of `shards` add up, from left to right.
 pub fn nodes_of(shards: usize, part: Range<usize>) -> Vec<Range<usize>> {
-    let mut sum = TreeSum::new(shards);
+    let mut sum = TreeSum::new(shards, Threads::Calling);
     part.for_each(|shard| sum.add(shard..shard + 1, vec![]));
     sum.nodes.into_iter().map(|(node, _)| node).collect()
 }
@@ -132,10 +141,10 @@ mod tests {
             let values: Vec<f32> = (0..shards).map(value).collect();
             let expected = by_definition(&values, 0..shards);
             for ranks in 1..=shards {
-                let mut whole = TreeSum::new(shards);
+                let mut whole = TreeSum::new(shards, Threads::Calling);
                 for rank in 0..ranks {
                     let part = rank * shards / ranks..(rank + 1) * shards / ranks;
-                    let mut own = TreeSum::new(shards);
+                    let mut own = TreeSum::new(shards, Threads::Calling);
                     part.clone().for_each(|shard| own.add(shard..shard + 1, vec![values[shard]]));
                     let nodes: Vec<_> = own.into_nodes();
                     let ranges: Vec<_> = nodes.iter().map(|(node, _)| node.clone()).collect();

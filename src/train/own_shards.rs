@@ -18,7 +18,7 @@ use crate::exec::{Final, PlanId};
 use crate::graph::Group;
 use crate::plan::PlanOptions;
 use crate::ranks::Buckets;
-use crate::ranks::tree::TreeSum;
+use crate::ranks::tree::{Threads, TreeSum};
 
 /// Shards to compute.
 pub(super) struct OwnShards<'a> {
@@ -67,7 +67,7 @@ impl OwnShards<'_> {
     ) -> Result<(), TrainError> {
         // The receiver ends early only if another rank has a fault.
         let hand_out = |what: Finished| drop(finished.send(what));
-        let mut sum = TreeSum::new(self.shards);
+        let mut sum = TreeSum::new(self.shards, Threads::All);
         let mut reports = vec![];
         let mut started: Option<Started> = None;
         for (number, shard) in self.own.iter().enumerate() {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::aligned::Aligned;
-use crate::exec::engine::last_use;
+use crate::exec::engine::{copy, last_use};
 use crate::exec::registry::{self, KernelError};
 use crate::exec::twin::{Args, Binding, Real, Twin};
 use crate::exec::{Engine, ExecError, MAKING_STATES, MAX_TICKETS, Rows, Ticket};
@@ -72,7 +72,10 @@ impl<T: Real> CpuEngine<T> {
     }
 
     fn copy_out(&mut self, plan: usize, from: Slice) -> Result<Vec<T>, ExecError> {
-        Ok(self.range(plan, from)?.to_vec())
+        let from = self.range(plan, from)?;
+        let mut values = vec![T::default(); from.len()];
+        copy(&mut values, from);
+        Ok(values)
     }
 
     /// Fills all pool memory with NaN, so that a test finds a kernel that reads unwritten memory.
@@ -187,7 +190,7 @@ impl<T: Real> Engine for CpuEngine<T> {
         if data.len() != memory.len() {
             return Err(port_error(format!("{:?}", to.buffer), format!("{} numbers for {}", data.len(), to.len)));
         }
-        memory.copy_from_slice(data);
+        copy(memory, data);
         Ok(())
     }
 
