@@ -38,6 +38,7 @@ mod class_walk;
 mod clue;
 pub mod color;
 pub mod color_bins;
+mod copies;
 pub mod correct;
 mod csv;
 mod dataset;
@@ -97,6 +98,8 @@ pub use bands::{Bands, fourth_statistics};
 pub use batch::{Batch, Identity, SampleLayout, SampleMut, Source, digest};
 pub use center_crop::{CenterCrop, CenterCropped};
 pub use color::{ColorSpace, lightness};
+#[cfg(feature = "tasks")]
+pub(crate) use copies::are_kept as copies_are_kept;
 #[cfg(feature = "tasks")]
 pub(crate) use csv::holds_table;
 pub use dataset::{ClassificationDataset, Splits, Subset};

@@ -73,6 +73,11 @@ fn of_config(error: &ConfigError) -> Option<String> {
 
 /// A line with flags or verbs that help.
 pub(super) fn flags(error: &CliError) -> Option<String> {
+    if let Kind::Train(TrainError::Data(error)) = Kind::of(error)
+        && let Some(hint) = error.hint()
+    {
+        return Some(of_hint(hint));
+    }
     let flags = match Kind::of(error) {
         Kind::Workflow(error) => return of_workflow(error),
         Kind::Task(error) => of_task(error)?.to_owned(),
@@ -106,15 +111,16 @@ fn of_workflow(error: &WorkflowError) -> Option<String> {
 
 /// A line with the flags that give a hint.
 pub(super) fn of_hint(hint: MissingHint) -> String {
-    format!("flags: {}", hint_flags(hint))
-}
-
-fn hint_flags(hint: MissingHint) -> String {
-    match hint {
+    let flags = match hint {
         MissingHint::Columns => "--path-column NAME --label-column NAME; --image-root DIR for images elsewhere".into(),
         MissingHint::ImageRoot => "--image-root DIR for images elsewhere".into(),
         MissingHint::MaskThreshold(value) => format!("--mask-threshold {value} makes two classes of the values"),
-    }
+        MissingHint::SeveralLabels => {
+            return "verbs: `train multi-label` and `data check --task multi-label` read several labels an image"
+                .into();
+        }
+    };
+    format!("flags: {flags}")
 }
 
 fn of_task(error: &TaskError) -> Option<&'static str> {
@@ -139,7 +145,6 @@ fn of_train(error: &TrainError) -> Option<String> {
         TrainError::NoClasses => "--sampler",
         TrainError::NoStages { .. } => "--model resnetNN, resnetNN-seg, or unet with --encoder resnetNN",
         TrainError::Graph(GraphError::OneValue { .. }) => "--batch-size or --image-size",
-        TrainError::Data(error) if error.hint().is_some() => return error.hint().map(hint_flags),
         TrainError::Data(DataError::NoTable { .. }) => "--path-column, --label-column, --image-root",
         TrainError::Data(DataError::BadImage(_) | DataError::BadImages { .. }) => "--skip-bad",
         TrainError::NotFinite { precision: Precision::F16, .. } => {

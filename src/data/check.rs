@@ -5,6 +5,7 @@ mod duplicates;
 mod images;
 mod json;
 mod multilabel;
+mod near;
 mod report;
 mod segmentation;
 
@@ -109,6 +110,7 @@ impl<S: Checked> Parts<S> {
         report.add_parts(&read);
         report.add_depth(sets[0].depth());
         duplicates::report(&read, &mut report);
+        near::report(&read, &mut report);
         Ok(Self { sets, read, report })
     }
 }
@@ -119,12 +121,14 @@ struct ImageFacts {
     /// Hash of size and pixels.
     hash: u64,
     grey: bool,
+    /// `None` for an image that is too small or too flat.
+    look: Option<near::Look>,
 }
 
 impl ImageFacts {
     fn of(image: &RgbImage) -> Self {
         let (size, hash) = (image.dimensions(), hash_of(image));
-        Self { size, hash, grey: super::prepare::is_grey(image.as_raw()) }
+        Self { size, hash, grey: super::prepare::is_grey(image.as_raw()), look: near::Look::of(image) }
     }
 }
 

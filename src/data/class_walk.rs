@@ -9,7 +9,7 @@ use super::listing::{
     Walk, entries, holds_image, is_image, is_loop, is_own_output, is_table, name_of, relative, subfolders,
     system_folders, unread,
 };
-use super::parts::{Part, is_part_name, part_in_name};
+use super::parts::{is_part_name, part_in_name, without_number, words_of};
 use super::reading::{self, Role};
 use super::{DataError, division, folds, list_tables, names};
 
@@ -171,8 +171,8 @@ pub(super) fn folder_of_classes(root: &Path, folders: &[PathBuf]) -> Result<Path
     Ok(home(root, folders)?.unwrap_or_else(|| root.to_path_buf()))
 }
 
-/// Refuses folders that are named as parts (`train_images`, `test_images`), because the parts would become the classes.
-/// One folder named after training and another after validation or test are enough.
+/// Refuses folders that are named as parts (`train_images`, `val_256`) or as pieces of one set (`images_001`, `images_002`),
+/// because they would become the classes. One folder named as a part is enough.
 fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
     let mut named = Vec::new();
     for folder in folders {
@@ -180,19 +180,40 @@ fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError
             named.push(name_of(folder));
         }
     }
-    let has = |is_wanted: fn(Part) -> bool| named.iter().any(|name| part_in_name(name).is_some_and(is_wanted));
-    let are_all = !named.is_empty() && named.iter().all(|name| is_part_name(name));
-    let are_some = has(|part| part == Part::Train) && has(|part| part != Part::Train);
-    if !are_all && !are_some {
+    // `val_256` has the size of its images.
+    let is_part = |name: &String| part_in_name(without_number(name)).is_some();
+    let (kind, problem) = if named.iter().any(is_part)
+        || (!named.is_empty() && named.iter().all(|name| is_part_name(name)))
+    {
+        named.retain(|name| is_part(name) || is_part_name(name));
+        (
+            "parts",
+            "put a folder for each class into train/ and val/, or a table of images and labels (.csv) beside them",
+        )
+    } else if are_pieces(&named) {
+        ("pieces of one set", "put a table of images and labels (.csv) beside them, or rename them if they are classes")
+    } else {
         return Ok(());
-    }
-    named.retain(|name| is_part_name(name));
-    let problem = format!(
-        "the folders {} are named as parts, not as classes; put a folder for each class into train/ and val/, or a table of \
-         images and labels (.csv) beside them",
-        names::quoted(&named.iter().map(String::as_str).collect::<Vec<_>>())
-    );
+    };
+    let names: Vec<&str> = named.iter().map(String::as_str).collect();
+    let (folders, are) = if names.len() > 1 { ("folders", "are") } else { ("folder", "is") };
+    let problem = format!("the {folders} {} {are} named as {kind}, not as classes; {problem}", names::quoted(&names));
     Err(DataError::malformed(root, problem))
+}
+
+/// Whether the names of folders are a word for images or data and a number: `images_001`, `images_part_2`, `batch3`.
+fn are_pieces(names: &[String]) -> bool {
+    const WORDS: [&str; 15] = [
+        "images", "image", "imgs", "img", "photos", "pictures", "data", "dataset", "batch", "chunk", "archive",
+        "files", "jpg", "jpeg", "png",
+    ];
+    let is_piece = |name: &String| {
+        let words = words_of(without_number(name));
+        let is_word = |word: &String| WORDS.contains(&word.as_str());
+        let is_filler = |word: &String| is_word(word) || matches!(word.as_str(), "part" | "folder" | "set");
+        name.ends_with(|c: char| c.is_ascii_digit()) && words.iter().any(is_word) && words.iter().all(is_filler)
+    };
+    names.len() > 1 && names.iter().all(is_piece)
 }
 
 /// Refuses the class folders `images` and `masks`, which hold pictures and their masks.

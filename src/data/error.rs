@@ -125,6 +125,17 @@ pub enum DataError {
         /// The content and the expectation.
         problem: String,
     },
+    /// A table with several labels for an image, where one class was expected.
+    #[error(
+        "{}: has a column of 1 and -1 for each of {columns} labels, and rows with several: it is a table of several labels an \
+         image, but one class an image was expected", path.display()
+    )]
+    SeveralLabels {
+        /// The table.
+        path: PathBuf,
+        /// Number of columns of labels.
+        columns: usize,
+    },
     /// A table whose columns are ambiguous.
     #[error(
         "{}: {problem}; its columns are {}; name the column of paths 'path' and that of labels 'label' in the first line",
@@ -276,6 +287,7 @@ impl DataError {
     pub fn hint(&self) -> Option<MissingHint> {
         match self {
             Self::Columns { .. } => Some(MissingHint::Columns),
+            Self::SeveralLabels { .. } => Some(MissingHint::SeveralLabels),
             Self::TwoFormats { of_table: true, .. } => Some(MissingHint::Columns),
             Self::BadImages { checked, bad } if *checked == bad.len() && are_missing(bad) => {
                 Some(MissingHint::ImageRoot)
@@ -307,6 +319,8 @@ pub enum MissingHint {
     ImageRoot,
     /// The threshold of masks, with the value that is likely.
     MaskThreshold(u8),
+    /// Another task: that of several labels an image.
+    SeveralLabels,
 }
 
 /// Whether all images are missing.

@@ -16,7 +16,7 @@ use super::list_tables;
 use super::listing::{Walk, holds_image, name_of, require_no_run};
 use super::lists::{self, ListFile};
 use super::parts::{Part, PartFolders};
-use super::split::{division, hold_out};
+use super::split::{Halves, hold_out};
 use super::{DataError, SetOptions, agreement, unused_lists};
 
 /// Images. Indices run from 0 to `len() - 1`; a higher index may panic.
@@ -231,8 +231,9 @@ fn divided(
         );
         return Err(DataError::malformed(path, problem));
     }
-    decisions.split = division(options);
-    hold_out(images, options)
+    let Halves { train, val, split } = hold_out(images, PathBuf::as_path, options)?;
+    decisions.split = split;
+    Ok((train, val))
 }
 
 /// Divides images by lists of their names. Without a list of validation or test images the listed ones are divided by

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::names;
 
 /// The problem of folders that all hold folders, if two hold a folder of the same name, such as folds, magnifications
-/// or cameras: either level may be the classes. The same holds if labeled images lie beside unlabeled ones. A single
-/// folder in each is not a second level.
+/// or cameras: either level may be the classes. The same holds if labeled images lie beside unlabeled ones, and if the names of
+/// the outer folders are single letters, as SUN397 sorts its classes. A single folder in each is not a second level.
 pub(super) fn two_levels(outer: &[&str], inner: &[BTreeSet<String>]) -> Option<String> {
     let is_unlabeled = |name: &&str| matches!(&*name.to_lowercase(), "unlabeled" | "unlabelled" | "unsup");
     let with_folders = || inner.iter().filter(|names| !names.is_empty());
@@ -15,7 +15,8 @@ pub(super) fn two_levels(outer: &[&str], inner: &[BTreeSet<String>]) -> Option<S
     let least = if labeled_beside && !all_have { 1 } else { 2 };
     let all: BTreeSet<&String> = inner.iter().flatten().collect();
     let is_common = |name: &&&String| with_folders().filter(|names| names.contains(**name)).count() >= least;
-    let common: Vec<&String> = all.iter().filter(is_common).copied().collect();
+    let are_letters = all_have && outer.iter().all(|name| name.len() == 1 && name.chars().all(char::is_alphabetic));
+    let common: Vec<&String> = all.iter().filter(|name| are_letters || is_common(name)).copied().collect();
     let are_several = with_folders().any(|names| names.len() > 1);
     if common.is_empty() || !are_several || !(all_have || labeled_beside) {
         return None;

@@ -9,6 +9,7 @@ use super::format::Confidence;
 use super::formats::{self, Entry};
 use super::listing::{is_table, require_no_run};
 use super::multilabel::{MultiLabelSet, MultiLabelSplits, require_every_class, rows};
+use super::records::is_attribute_table;
 use super::segmentation::{self, SegmentationDataset, SegmentationSplits};
 use super::split::missing_note;
 use super::{
@@ -127,7 +128,11 @@ fn open<T: 'static>(
     options.checked_val_split()?;
     let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
     if !metadata.is_dir() {
-        let opened = if is_table(path) { of_table(path, options) } else { Err(not_a_folder(path, Wanted::Classes)) };
+        let opened = if is_table(path) || is_attribute_table(path) {
+            of_table(path, options)
+        } else {
+            Err(not_a_folder(path, Wanted::Classes))
+        };
         return Ok((opened?, Vec::new()));
     }
     require_no_run(path)?;

@@ -15,12 +15,14 @@ pub struct OpenOptions {
     pub for_model: bool,
     /// Whether a data set without parts stays whole: training and validation part then are all its images.
     pub undivided: bool,
+    /// Whether copies of one original, such as `0_flip.png` of `0.png`, stay in one part where the seed divides.
+    pub keep_copies: bool,
 }
 
 impl Default for OpenOptions {
     /// 20 % for validation, seed 0, no hints, for training.
     fn default() -> Self {
-        Self { val_split: 0.2, seed: 0, hints: Hints::default(), for_model: false, undivided: false }
+        Self { val_split: 0.2, seed: 0, hints: Hints::default(), for_model: false, undivided: false, keep_copies: true }
     }
 }
 
@@ -51,6 +53,8 @@ pub struct SetOptions {
     pub hints: Hints,
     /// Whether a data set without parts stays whole: training and validation part then are all its images.
     pub undivided: bool,
+    /// Whether copies of one original, such as `0_flip.png` of `0.png`, stay in one part where the seed divides.
+    pub keep_copies: bool,
     /// Classes of the trained model that masks are read for; empty for training.
     pub model_classes: Vec<String>,
 }
@@ -64,6 +68,7 @@ impl Default for SetOptions {
             skip_bad: false,
             hints: Hints::default(),
             undivided: false,
+            keep_copies: true,
             model_classes: Vec::new(),
         }
     }

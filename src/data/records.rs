@@ -6,8 +6,10 @@
 //! | `# exported in May` | a remark |
 //! | `# path,label` before a line without names of columns | the names of the columns |
 //! | a file `.jsonl` | a row for each line, a column for each key |
+//! | CelebA's `list_attr_celeba.txt`: a number, then names | the number of rows, then the names of the columns |
 //! | `#1.jpg,cat` | a row: `#` without a blank, in a line with a delimiter, starts a name |
 
+mod attributes;
 mod cells;
 mod json;
 mod widths;
@@ -19,6 +21,7 @@ use ::csv::{Position, ReaderBuilder, StringRecord};
 
 use super::listing::is_image;
 use super::{DataError, names};
+pub(super) use attributes::is_attribute_table;
 pub(super) use cells::{
     NUMBERED, are_part_numbers, flagged_part, is_one, is_zero, part_of_number, part_of_value, truth,
 };
@@ -54,11 +57,16 @@ pub(super) struct TableText<'a> {
     text: Cow<'a, str>,
     /// The delimiter that Excel's line declares.
     declared: Option<u8>,
+    /// The number of rows that the file gives.
+    rows: Option<usize>,
 }
 
 impl<'a> TableText<'a> {
     /// The text of the file at `table`.
     pub fn new(table: &'a Path, text: &'a str) -> Self {
+        if let Some((text, rows)) = attributes::table_of_attributes(table, text) {
+            return Self { table, text: text.into(), declared: Some(b'\t'), rows: Some(rows) };
+        }
         if table.extension().is_some_and(|e| LIST_EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known))) {
             let row = |line: &str| match name_and_label(line) {
                 Some((name, label)) => format!("{name}\t{label}\n"),
@@ -68,12 +76,17 @@ impl<'a> TableText<'a> {
                     None => format!("{}\n", line.trim()),
                 },
             };
-            return Self { table, text: text.lines().map(row).collect::<String>().into(), declared: Some(b'\t') };
+            return Self {
+                table,
+                text: text.lines().map(row).collect::<String>().into(),
+                declared: Some(b'\t'),
+                rows: None,
+            };
         }
         if let Some(text) =
             table.extension().filter(|e| e.eq_ignore_ascii_case("jsonl")).and_then(|_| json::table_of_lines(text))
         {
-            return Self { table, text: text.into(), declared: Some(b',') };
+            return Self { table, text: text.into(), declared: Some(b','), rows: None };
         }
         let mut lines = text.split_inclusive('\n').peekable();
         let (mut before, mut length, mut names, mut declared) = (0, 0, None, None);
@@ -91,7 +104,7 @@ impl<'a> TableText<'a> {
             None => ("\n".repeat(before) + &text[length..]).into(),
             Some(names) => ("\n".repeat(before - 1) + names + "\n" + &text[length..]).into(),
         };
-        Self { table, text, declared }
+        Self { table, text, declared, rows: None }
     }
 
     /// Delimiters that the first line may have; at least one.
@@ -157,6 +170,13 @@ impl<'a> TableText<'a> {
         let records: Result<Vec<StringRecord>, _> = records.collect();
         let mut records = records.map_err(|e| DataError::malformed(self.table, format!("is no readable CSV: {e}")))?;
         number_lines(&mut records, self.text.as_bytes());
+        if let Some(rows) = self.rows.filter(|rows| rows + 1 != records.len()) {
+            let problem = format!(
+                "gives {rows} as the number of its images, but has {} lines of images; fetch the whole file, or correct the number",
+                records.len().saturating_sub(1)
+            );
+            return Err(DataError::malformed(self.table, problem));
+        }
         let long = |record: &'_ StringRecord| record.iter().position(|field| field.len() > LONGEST_FIELD);
         match records.iter().find_map(|record| Some((record, long(record)?))) {
             None => Ok(records),

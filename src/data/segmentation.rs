@@ -60,7 +60,7 @@ use rayon::prelude::*;
 
 use super::decode::{decode_file_as, decode_four, read_bytes};
 use super::depth::SampleDepth;
-use super::split::{division, hold_out};
+use super::split::{Halves, hold_out};
 use super::{BadImage, DataError, DecodeLimits, ImageProblem, SetOptions, frames, list_tables, unused_lists};
 pub use class_list::{ClassList, IGNORED};
 use coding::Coding;
@@ -256,8 +256,7 @@ fn splits(path: &Path, found: Found, coding: Coding, options: &SetOptions) -> Re
             let images = train.iter().map(|pair| pair.image.as_path());
             unused_lists::report(path, &used, images, options.undivided, &mut decisions)?;
         }
-        (train, val) = hold_out(train, options)?;
-        decisions.split = division(options);
+        Halves { train, val, split: decisions.split } = hold_out(train, |pair| &pair.image, options)?;
     } else if decisions.split.is_empty() {
         decisions.split = match decisions.lists.is_empty() {
             true => "by the folders of the parts".into(),

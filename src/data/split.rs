@@ -1,8 +1,10 @@
 //! Divides a set of images into training and validation, and aligns the parts to one class list.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::copies::Units;
 use super::decisions::Decisions;
 use super::listing::{FileDataset, subfolders};
 use super::names::{composed, nearest, one_line, quoted, same_value};
@@ -11,7 +13,7 @@ use crate::random::{self, op};
 
 /// Divides `all` by class. Of each class the share `options.val_split`, rounded, goes to validation: at least one image
 /// if the class has two, and never the last one. The choice depends on `options.seed` alone. Both parts keep the order
-/// of `all`.
+/// of `all`. Copies of one original stay together.
 pub(crate) fn stratified(
     all: Arc<dyn ClassificationDataset>,
     options: &OpenOptions,
@@ -22,26 +24,26 @@ pub(crate) fn stratified(
     if options.undivided {
         return Ok(whole(all, format));
     }
+    let copies = Units::of((0..all.len()).map(|index| all.path(index)), options.keep_copies);
     let mut by_class = vec![Vec::new(); all.class_names().len()];
-    for index in 0..all.len() {
-        by_class[all.label(index) as usize].push(index);
+    for unit in &copies.units {
+        // A table may give copies different labels.
+        let mut of_class: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        unit.iter().for_each(|&index| of_class.entry(all.label(index)).or_default().push(index));
+        of_class.into_iter().for_each(|(class, images)| by_class[class as usize].push(images));
     }
-    let (mut train, mut val) = (Vec::new(), Vec::new());
-    for (class, mut members) in by_class.into_iter().enumerate() {
-        random::shuffle(&mut members, options.seed, class as u64, op::SPLIT);
-        let wanted = (members.len() as f32 * share).round() as usize;
-        let held_out = wanted.max(1).min(members.len().saturating_sub(1));
-        val.extend(members.drain(..held_out));
-        train.extend(members);
+    let mut is_held = vec![false; all.len()];
+    for (class, units) in by_class.into_iter().enumerate() {
+        held_out(units, share, options.seed, class as u64).into_iter().for_each(|index| is_held[index] = true);
     }
-    train.sort_unstable();
-    val.sort_unstable();
+    let (val, train): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|&index| is_held[index]);
     if val.is_empty() {
-        let reason = "each class has a single image; add images, or a val/ folder".to_string();
+        let reason = "each class has a single image, or copies of one; add images, or a val/ folder".to_string();
         return Err(DataError::EmptySplit { path: root.to_path_buf(), split: "validation", reason });
     }
     let part = |indices| Arc::new(Subset::new(Arc::clone(&all), indices)) as Arc<dyn ClassificationDataset>;
-    let decisions = Decisions { split: by_seed(share, options.seed), ..Decisions::default() };
+    let split = by_seed(share, options.seed) + &copies.words();
+    let decisions = Decisions { split, ..Decisions::default() };
     Ok(Splits { train: part(train), val: part(val), test: None, by_seed: true, format, decisions })
 }
 
@@ -53,11 +55,6 @@ fn whole(all: Arc<dyn ClassificationDataset>, format: &'static str) -> Splits {
 
 /// A data set without parts that stays whole, in words.
 pub(crate) const UNDIVIDED: &str = "none: all images";
-
-/// How a set without parts is divided, in words.
-pub(crate) fn division(options: &SetOptions) -> String {
-    if options.undivided { UNDIVIDED.into() } else { by_seed(options.val_split, options.seed) }
-}
 
 /// A split by seed, in words.
 pub(crate) fn by_seed(share: f32, seed: u64) -> String {
@@ -162,20 +159,46 @@ pub(crate) fn require_classes(names: &[String], root: &Path, options: &OpenOptio
     }
 }
 
-/// Splits `items` in two. The share `val_split`, rounded, is held out: at least one item and never the last. The choice
-/// depends on the seed alone. Both parts keep their order. An undivided set is both parts.
-pub(crate) fn hold_out<T: Clone>(items: Vec<T>, options: &SetOptions) -> Result<(Vec<T>, Vec<T>), DataError> {
+/// The images of some units that are held out: of all images the share `share`, rounded, and at least one unit, but never the last.
+/// The choice depends on the seed and the stream alone.
+fn held_out(mut units: Vec<Vec<usize>>, share: f32, seed: u64, stream: u64) -> Vec<usize> {
+    random::shuffle(&mut units, seed, stream, op::SPLIT);
+    let images: usize = units.iter().map(Vec::len).sum();
+    let wanted = ((images as f32 * share).round() as usize).max(1);
+    let (mut held, mut kept) = (Vec::new(), units.len());
+    for unit in units {
+        if kept > 1 && (held.is_empty() || held.len() + unit.len() <= wanted) {
+            held.extend(unit);
+            kept -= 1;
+        }
+    }
+    held
+}
+
+/// The two parts of a set that the seed divides.
+pub(crate) struct Halves<T> {
+    pub train: Vec<T>,
+    pub val: Vec<T>,
+    /// How the set was divided, in words.
+    pub split: String,
+}
+
+/// Divides `items` in two. The share `val_split`, rounded, is held out: at least one item and never the last. The choice
+/// depends on the seed alone. Both parts keep their order. Copies of one original stay together. An undivided set is both parts.
+pub(crate) fn hold_out<T: Clone>(
+    items: Vec<T>,
+    path: impl Fn(&T) -> &Path,
+    options: &SetOptions,
+) -> Result<Halves<T>, DataError> {
     let share = options.checked_val_split()?;
     if options.undivided {
-        return Ok((items.clone(), items));
+        return Ok(Halves { train: items.clone(), val: items, split: UNDIVIDED.into() });
     }
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    random::shuffle(&mut order, options.seed, 0, op::SPLIT);
-    let wanted = (items.len() as f32 * share).round() as usize;
-    let count = wanted.max(1).min(items.len().saturating_sub(1));
-    let mut held = vec![false; items.len()];
-    order.into_iter().take(count).for_each(|index| held[index] = true);
-    let (held, kept): (Vec<_>, Vec<_>) = items.into_iter().zip(held).partition(|(_, held)| *held);
+    let copies = Units::of(items.iter().map(|item| Some(path(item))), options.keep_copies);
+    let split = by_seed(share, options.seed) + &copies.words();
+    let mut is_held = vec![false; items.len()];
+    held_out(copies.units, share, options.seed, 0).into_iter().for_each(|index| is_held[index] = true);
+    let (val, train): (Vec<_>, Vec<_>) = items.into_iter().zip(is_held).partition(|(_, is_held)| *is_held);
     let strip = |part: Vec<(T, bool)>| part.into_iter().map(|(item, _)| item).collect();
-    Ok((strip(kept), strip(held)))
+    Ok(Halves { train: strip(train), val: strip(val), split })
 }

@@ -1,6 +1,6 @@
 //! The images of a task: a data set or built-in scenes, their parts, and evaluation on them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -9,7 +9,7 @@ use super::TaskError;
 use crate::choices;
 use crate::data::{
     BadImage, DataError, Decisions, Hints, OpenOptions, PrepareOptions, Prepared, SampleSet, SetOptions, Source,
-    fourth_statistics, prepare,
+    copies_are_kept, fourth_statistics, prepare,
 };
 use crate::run::card::ModelCard;
 use crate::run::image_size::Fit;
@@ -56,6 +56,8 @@ pub struct DataSource {
     pub for_model: bool,
     /// Whether a data set without parts stays whole.
     pub undivided: bool,
+    /// Whether copies of one original stay in one part where the seed divides. A run of an earlier version divided them.
+    pub keep_copies: bool,
 }
 
 impl DataSource {
@@ -73,6 +75,7 @@ impl DataSource {
             hints: Hints::of_settings(&settings.table),
             for_model: false,
             undivided: false,
+            keep_copies: settings.common.resume.as_deref().is_none_or(kept_copies),
         }
     }
 
@@ -83,15 +86,16 @@ impl DataSource {
 
     /// Options to open a data set of pictures.
     pub fn set_options(&self) -> SetOptions {
-        let Self { seed, skip_bad, undivided, .. } = *self;
-        let val_split = self.val_split as f32;
-        SetOptions { val_split, seed, skip_bad, hints: self.hints.clone(), undivided, ..SetOptions::default() }
+        let Self { seed, skip_bad, undivided, keep_copies, .. } = *self;
+        let (val_split, hints) = (self.val_split as f32, self.hints.clone());
+        SetOptions { val_split, seed, skip_bad, hints, undivided, keep_copies, ..SetOptions::default() }
     }
 
     /// How a data set of labeled images is opened.
     pub fn open_options(&self) -> OpenOptions {
-        let Self { seed, for_model, undivided, .. } = *self;
-        OpenOptions { val_split: self.val_split as f32, seed, hints: self.hints.clone(), for_model, undivided }
+        let Self { seed, for_model, undivided, keep_copies, .. } = *self;
+        let (val_split, hints) = (self.val_split as f32, self.hints.clone());
+        OpenOptions { val_split, seed, hints, for_model, undivided, keep_copies }
     }
 
     /// Options to resize pictures.
@@ -144,6 +148,13 @@ impl DataSource {
             (Some(Part::Test), None) => Err(TaskError::NoTestPart { data: self.name() }),
         }
     }
+}
+
+/// Whether the division of a run's data kept copies of one original together. Without such copies both ways give the same parts.
+pub fn kept_copies(run: &Path) -> bool {
+    let facts = RunDir::open_unfinished(run).and_then(|run| run.read_facts());
+    let decisions = facts.ok().flatten().and_then(|facts| facts.decisions);
+    decisions.is_some_and(|decisions| copies_are_kept(&decisions.split))
 }
 
 /// Mean and deviation of the fourth channel of training images of four channels. They are measured, unless pixels are not

@@ -9,7 +9,7 @@ use crate::interop::files::read_text;
 use crate::run::resume::Header;
 use crate::run::{Checkpoint, DataPrint, EvaluatedOn, ImageSize, PartPrint, RunDir, RunError};
 pub use crate::tasks::data::Part;
-use crate::tasks::data::{Chosen, DataSource, ImageSet};
+use crate::tasks::data::{Chosen, DataSource, ImageSet, kept_copies};
 use crate::tasks::{self, Task, TaskError};
 use crate::train::settings::Given;
 use crate::train::{Evaluation, LoadedModel, Watch};
@@ -222,6 +222,7 @@ pub(super) fn data_source(checkpoint: &Checkpoint, options: &EvalOptions) -> Res
         skip_bad: options.skip_bad,
         hints: options.hints.clone().or(kept),
         for_model: true,
+        keep_copies: checkpoint.config_path().as_deref().and_then(Path::parent).is_none_or(kept_copies),
         ..own
     })
 }

@@ -2,9 +2,11 @@
 //! was once misread silently.
 
 mod annotations;
+mod archives;
 mod cells;
 mod classes;
 mod columns;
+mod copies;
 mod divisions;
 mod exports;
 mod files;

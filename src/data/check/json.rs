@@ -61,6 +61,7 @@ fn fault(fault: &Fault) -> Value {
         Some(MissingHint::Columns) => json!({ "path_column": null, "label_column": null }),
         Some(MissingHint::ImageRoot) => json!({ "image_root": null }),
         Some(MissingHint::MaskThreshold(value)) => json!({ "mask_threshold": value }),
+        Some(MissingHint::SeveralLabels) => json!({ "task": "multi-label" }),
     };
     json!({ "file": file, "what": fault.what, "hint": hint })
 }

@@ -77,6 +77,19 @@ impl Raw<'_> {
             let distinct = values.iter().collect::<BTreeSet<_>>().len();
             values.iter().all(|value| value.parse::<f64>().is_ok()) && 2 * distinct > values.len()
         };
+        let is_signed = |column: &usize| {
+            let is_flag = |record: &StringRecord| record.get(*column).is_some_and(|v| matches!(v, "1" | "0" | "-1"));
+            self.sample().iter().all(is_flag)
+        };
+        if columns.header.is_some()
+            && others.len() > 1
+            && others.iter().all(is_signed)
+            && others.iter().any(|&column| self.values(column).contains(&"-1"))
+            && self.one_hot(&others).is_none()
+            && self.sample().iter().any(|row| others.iter().filter(|&&column| row.get(column) == Some("1")).count() > 1)
+        {
+            return Err(DataError::SeveralLabels { path: self.path().to_path_buf(), columns: others.len() });
+        }
         let only_flags = others.iter().all(|column| flags.contains(column) || are_numbers(column));
         match &columns.header {
             Some(header) if flags.len() >= 2 && only_flags => {

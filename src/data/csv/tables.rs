@@ -129,6 +129,10 @@ pub(super) fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     if tables.iter().any(|table| !is_jsonl(table)) {
         tables.retain(|table| !is_jsonl(table));
     }
+    if tables.iter().all(|table| division::is_named_so(table)) {
+        let lists = entries(root)?.into_iter().filter(|path| path.is_file() && records::is_attribute_table(path));
+        tables.extend(lists);
+    }
     if tables.len() > 1 {
         tables.retain(|table| !is_submission(table));
     }
@@ -137,7 +141,44 @@ pub(super) fn tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {
         let lists = list_tables::tables_of_files(root)?;
         tables.retain(|table| !division::is_named_so(table) && !lists.contains(table));
     }
+    if tables.len() > 1 {
+        let kinds: Result<Vec<_>, DataError> = tables.iter().map(|table| Content::of(table)).collect();
+        let kinds = kinds?;
+        // Coordinates beside the labels, as Kaggle has them for CelebA.
+        if kinds.iter().filter(|kind| **kind == Content::Flags).count() == 1 && !kinds.contains(&Content::Other) {
+            tables =
+                tables.into_iter().zip(kinds).filter(|(_, kind)| *kind == Content::Flags).map(|(it, _)| it).collect();
+        }
+    }
     Ok(tables)
+}
+
+/// The columns of a table besides the first, by the values of its first rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// Two columns or more, of a 0 or -1 and 1 for each class.
+    Flags,
+    /// Two columns or more, of numbers such as coordinates.
+    Numbers,
+    Other,
+}
+
+impl Content {
+    fn of(table: &Path) -> Result<Self, DataError> {
+        const SAMPLE: usize = 1000;
+        let records = TableText::new(table, &read_text(table)?).even_records()?;
+        let rows = &records[1.min(records.len())..records.len().min(SAMPLE)];
+        let are = |is_one: fn(&str) -> bool| {
+            rows.iter().all(|row| row.len() > 2 && row.iter().skip(1).all(is_one)) && !rows.is_empty()
+        };
+        Ok(if are(|cell| matches!(cell, "0" | "1" | "-1")) {
+            Content::Flags
+        } else if are(|cell| cell.parse::<f64>().is_ok()) {
+            Content::Numbers
+        } else {
+            Content::Other
+        })
+    }
 }
 
 fn all_tables(root: &Path) -> Result<Vec<PathBuf>, DataError> {

@@ -1,9 +1,10 @@
 //! Splits images with several labels into training and validation, with equal shares of each label.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{MultiLabelSet, MultiLabelSplits};
+use crate::data::copies::Units;
 use crate::data::decisions::Decisions;
 use crate::data::split::{UNDIVIDED, by_seed};
 use crate::data::{DataError, OpenOptions};
@@ -25,10 +26,17 @@ pub(super) fn stratified(
         let (train, val) = (all.clone(), all.clone());
         return Ok(MultiLabelSplits { train, val, test: None, by_seed: true, format, decisions });
     }
-    let [mut train, mut val] = deal(all, f64::from(share), options.seed);
+    let names: Vec<PathBuf> = (0..all.len()).map(|index| PathBuf::from(all.name(index))).collect();
+    let copies = Units::of(names.iter().map(|name| Some(name.as_path())), options.keep_copies);
+    // The first image of each unit stands for its copies.
+    let first: Vec<usize> = copies.units.iter().filter_map(|unit| unit.first().copied()).collect();
+    let originals = all.subset(&first);
+    let [mut train, mut val] = deal(&originals, f64::from(share), options.seed);
     if val.is_empty() {
-        val.extend(spare(all, &train).map(|place| train.remove(place)));
+        val.extend(spare(&originals, &train).map(|place| train.remove(place)));
     }
+    let [mut train, mut val] =
+        [train, val].map(|part| part.into_iter().flat_map(|unit| copies.units[unit].clone()).collect::<Vec<usize>>());
     for (part, split) in [(&mut train, "train"), (&mut val, "validation")] {
         if part.is_empty() {
             let count = all.len();
@@ -38,7 +46,7 @@ pub(super) fn stratified(
         }
         part.sort_unstable();
     }
-    decisions.split = by_seed(share, options.seed);
+    decisions.split = by_seed(share, options.seed) + &copies.words();
     Ok(MultiLabelSplits {
         train: all.subset(&train),
         val: all.subset(&val),

@@ -35,7 +35,7 @@ fn the_split_of_images_in_coco_divides_the_set() {
     assert!(splits.by_seed && splits.train.len() == 3);
     for (parts, words) in [
         ([json!("train"), json!("val"), json!(null), json!("train")], "image 2 (2.jpg) has no 'split'"),
-        ([json!("train"), json!("restval"), json!("val"), json!("val")], "image 1 (1.jpg) is \"restval\", expected"),
+        ([json!("train"), json!("holdout"), json!("val"), json!("val")], "image 1 (1.jpg) is \"holdout\", expected"),
         ([json!(0), json!(0), json!(0), json!(1)], "image 0 (0.jpg) is 0, expected train, val or test"),
     ] {
         refused(segmentation(split(parts).path()), &["annotations.json", words]);

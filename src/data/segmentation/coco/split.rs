@@ -11,9 +11,19 @@ use crate::data::listing::relative;
 use crate::data::names::shortened;
 use crate::data::parts::{Part, part_of};
 
+/// Karpathy's word for COCO's validation images that train.
+const RESTVAL: &str = "restval";
+
+fn word(split: Option<&Value>) -> Option<String> {
+    Some(split?.as_str()?.trim().to_lowercase())
+}
+
 /// The part of an entry by its field `split`.
 pub(super) fn part(split: Option<&Value>) -> Option<Part> {
-    part_of(&split?.as_str()?.trim().to_lowercase())
+    match word(split)? {
+        word if word == RESTVAL => Some(Part::Train),
+        word => part_of(&word),
+    }
 }
 
 /// The words on the division if the images of the files `read` have a field `split`; `None` without one.
@@ -53,5 +63,7 @@ pub(super) fn words(root: &Path, read: &[Read]) -> Result<Option<String>, DataEr
         places.push(relative(root, path));
     }
     // A training part alone is divided as a set without parts.
-    Ok((parts.len() > 1).then(|| format!("by the field 'split' of the images in {}", places.join(", "))))
+    let has_rest = images().any(|image| word(image.split.as_ref()).is_some_and(|word| word == RESTVAL));
+    let rest = if has_rest { format!(" ('{RESTVAL}' is for training)") } else { String::new() };
+    Ok((parts.len() > 1).then(|| format!("by the field 'split' of the images in {}{rest}", places.join(", "))))
 }
