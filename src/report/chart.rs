@@ -8,6 +8,8 @@ use crate::run::pictures::{Axis, Scale, drawable};
 pub(super) struct Line {
     pub name: String,
     pub points: Vec<(u32, f64)>,
+    /// The best epoch of this line, in a chart of several runs. A ring marks it, and the legend shows its value.
+    pub best: Option<u32>,
 }
 
 /// A panel of curves.
@@ -21,8 +23,8 @@ pub(super) struct Chart {
     /// Color of the first line, of [`COLORS`].
     pub color: usize,
     pub lines: Vec<Line>,
-    /// The best epoch. It is marked, and the legend shows its values. If `None`, the legend shows those of the last
-    /// epoch.
+    /// The best epoch of all lines. It is marked, and the legend shows its values. If `None`, the legend shows those of
+    /// each line's best epoch, or else of the last one.
     pub best: Option<u32>,
 }
 
@@ -74,22 +76,32 @@ impl Chart {
         for (index, line) in self.lines.iter().enumerate() {
             line.draw(&mut html, self.color + index, [&x, &y], &|value| self.text(value));
         }
-        html.push_str("</svg>\n<figcaption class=\"legend\">");
-        match self.best {
-            Some(best) => push(&mut html, format_args!("<small>at epoch {best}, the best:</small> ")),
-            None => html.push_str("<small>after the last epoch:</small> "),
-        }
+        html.push_str("</svg>\n");
+        self.legend(&mut html);
+        html.push_str("</figure>\n");
+        html
+    }
+
+    /// Names of the lines, each with its color and a value.
+    fn legend(&self, html: &mut String) {
+        let own = self.lines.iter().any(|line| line.best.is_some());
+        let of = match self.best {
+            Some(best) => format!("at epoch {best}, the best:"),
+            None if own => "at the best epoch of each run (ring):".to_owned(),
+            None => "after the last epoch:".to_owned(),
+        };
+        push(html, format_args!("<figcaption class=\"legend\"><small>{of}</small> "));
         for (index, line) in self.lines.iter().enumerate() {
-            let at = |point: &&(u32, f64)| Some(point.0) == self.best;
-            let shown = line.points.iter().find(at).or(line.points.last().filter(|_| self.best.is_none()));
+            let best = self.best.or(line.best);
+            let at = |point: &&(u32, f64)| Some(point.0) == best;
+            let shown = line.points.iter().find(at).or(line.points.last().filter(|_| best.is_none()));
             let shown = shown.map_or("–".into(), |(_, value)| self.text(*value));
             let (name, shown) = (escaped(&line.name), escaped(shown));
             let (color, dashed) = style(self.color + index);
             let key = format!("<i class=\"{dashed}\"></i>");
-            push(&mut html, format_args!("<span class=\"{color}\">{key}{name} <b>{shown}</b></span> "));
+            push(html, format_args!("<span class=\"{color}\">{key}{name} <b>{shown}</b></span> "));
         }
-        html.push_str("</figcaption></figure>\n");
-        html
+        html.push_str("</figcaption>");
     }
 
     fn text(&self, value: f64) -> String {
@@ -162,6 +174,12 @@ impl Line {
                 let title = format!("<title>{name}, epoch {}: {}</title>", point.0, escaped(text(point.1)));
                 push(html, format_args!("<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">{title}</circle>"));
             }
+        }
+        let best = self.points.iter().find(|(epoch, value)| Some(*epoch) == self.best && drawable(*value));
+        if let Some((epoch, value)) = best {
+            let (cx, cy) = (at_x(x, f64::from(*epoch)), at_y(y, *value));
+            let title = format!("<title>{name}, the best epoch, {epoch}: {}</title>", escaped(text(*value)));
+            push(html, format_args!("<circle class=\"ring\" cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"6\">{title}</circle>"));
         }
         html.push_str("</g>\n");
     }

@@ -150,9 +150,8 @@ pub(super) fn classes(run: &Record) -> Option<String> {
     let ClassScores { score, classes, values } = class_scores(run)?;
     let (_, matrix) = run.confusion.as_ref()?;
     let unit = unit(run);
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let decimals = |share: f64| format!("{share:.3}");
-    let plain = |share: Option<f64>| Cell::from(share.map_or("–".into(), percent));
+    let plain = |share: Option<f64>| Cell::from(share.map_or("–".into(), decimals));
     type Further = fn(&ClassTrust) -> Option<f64>;
     let further: [(&str, Further); 2] = [("AUROC", |class| class.auroc), ("boundary F1", |class| class.boundary_f1)];
     let trusted = run.trust.as_ref().map_or(&[][..], |trust| &trust.classes);
@@ -170,9 +169,7 @@ pub(super) fn classes(run: &Record) -> Option<String> {
                 Cell::bar(value, decimals),
             ];
             let of_class = trusted.iter().find(|known| known.class == classes[class]);
-            cells.extend(
-                further.iter().map(|(_, value)| Cell::from(of_class.and_then(value).map_or("–".into(), decimals))),
-            );
+            cells.extend(further.iter().map(|(_, value)| plain(of_class.and_then(value))));
             Row::of(cells)
         })
         .collect();

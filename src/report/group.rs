@@ -122,7 +122,8 @@ fn chance(runs: &[Record]) -> Option<String> {
 /// Losses and validation scores, one line per run.
 pub(super) fn curves(runs: &[Record]) -> Vec<Chart> {
     let lines = |value: &dyn Fn(&EpochRow) -> Option<f64>| -> Vec<Line> {
-        let line = |run: &Record| Line { name: run.name.clone(), points: run.points(value) };
+        let best = |run: &Record| run.best().map(|row| row.epoch);
+        let line = |run: &Record| Line { name: run.name.clone(), points: run.points(value), best: best(run) };
         runs.iter().map(line).filter(|line| !line.points.is_empty()).collect()
     };
     let chart = |title: &str, lines| Chart {
@@ -198,5 +199,8 @@ fn settings(runs: &[Record]) -> String {
         html += &listed("Settings that differ", &different, true);
     }
     let count = same.len();
-    html + &format!("<details><summary>{count} equal settings</summary>\n{}</details>\n", listed("", &same, false))
+    html + &format!(
+        "<details><summary>{count} equal settings</summary>\n{}</details>\n",
+        listed("Settings that are equal", &same, false)
+    )
 }

@@ -33,8 +33,8 @@ struct WatchedRun {
     epochs: (usize, usize),
     /// Mean seconds of an epoch.
     seconds: Option<f64>,
-    /// The decisive score: of the last epoch, and the best one.
-    scores: Option<(String, String)>,
+    /// Name of the decisive score, its value in the last epoch, and the best one.
+    scores: Option<[String; 3]>,
 }
 
 impl Watched {
@@ -94,11 +94,21 @@ impl Watched {
         hasher.finish()
     }
 
-    /// The table with the state of each run, as HTML.
+    /// The name of the score, if all runs with an epoch have the same.
+    fn score(&self) -> Option<&str> {
+        let mut names = self.runs.iter().flat_map(|run| &run.scores).map(|[name, ..]| name.as_str());
+        let first = names.next()?;
+        names.all(|name| name == first).then_some(first)
+    }
+
+    /// The table with the state of each run, as HTML. The score is named by the heads of its columns; runs of different
+    /// scores name theirs in the cells.
     pub fn table(&self) -> String {
-        let head = ["run", "state", "epoch", "left", "last score", "best score"].map(String::from);
-        let rows: Vec<Row> = self.runs.iter().map(|run| run.row(SystemTime::now())).collect();
-        table("Where each run stands", &head, &rows)
+        let one = self.score();
+        let [last, best] = ["last", "best"].map(|which| format!("{which} {}", one.unwrap_or("score")));
+        let head = ["run", "state", "epoch", "left"].map(String::from).into_iter().chain([last, best]);
+        let rows: Vec<Row> = self.runs.iter().map(|run| run.row(SystemTime::now(), one.is_none())).collect();
+        table("Where each run stands", &head.collect::<Vec<_>>(), &rows)
     }
 
     /// The whole page. `nonce` is that of the page's content security policy.
@@ -138,7 +148,7 @@ impl WatchedRun {
         });
         let scores = record.decisive().and_then(|score| {
             let of = |row: &crate::run::EpochRow| row.score(score).map(|value| score.format(value));
-            Some((of(last?)?, of(record.best()?).unwrap_or_default()))
+            Some([score.name.to_string(), of(last?)?, of(record.best()?).unwrap_or_default()])
         });
         Ok(WatchedRun {
             folder: folder.to_owned(),
@@ -150,7 +160,8 @@ impl WatchedRun {
         })
     }
 
-    fn row(&self, now: SystemTime) -> Row {
+    /// The row of the table. `named` puts the name of the score before its values.
+    fn row(&self, now: SystemTime, named: bool) -> Row {
         let trains = lock::is_held(&self.folder);
         let state = match (trains, self.unfinished) {
             (true, _) => "training",
@@ -159,9 +170,17 @@ impl WatchedRun {
         };
         let (done, all) = self.epochs;
         let left = if trains { self.left(now).map(duration) } else { None };
-        let (last, best) = self.scores.clone().unwrap_or_default();
-        let cells = [&self.name, state, &format!("{done} of {all}"), left.as_deref().unwrap_or("–"), &last, &best];
-        Row::of(cells)
+        let score = |place: usize| {
+            let text = self.scores.as_ref().map(|scores| match named {
+                true => format!("{} {}", scores[0], scores[place]),
+                false => scores[place].clone(),
+            });
+            text.unwrap_or("–".into())
+        };
+        // Settings that cannot be read name no number of epochs.
+        let epochs = if all == 0 { done.to_string() } else { format!("{done} of {all}") };
+        let left = left.unwrap_or("–".into());
+        Row::of([self.name.clone(), state.to_owned(), epochs, left, score(1), score(2)])
     }
 
     /// Seconds to the end of the last epoch, if the remaining epochs take as long as those before.

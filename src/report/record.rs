@@ -17,6 +17,7 @@ use crate::run::mistakes::{self, Mistake};
 use crate::run::task_card::TaskCard;
 use crate::run::{RunDir, Score, Trust};
 use crate::tasks;
+use crate::text::capitalized;
 use crate::train::settings::{Given, reasons};
 
 /// A run in the form of the report.
@@ -28,8 +29,8 @@ pub(super) struct Record {
     pub facts: Option<RunFacts>,
     /// The description of its task, if known.
     pub card: Option<TaskCard>,
-    /// Tables of its task: caption, names of the columns, rows.
-    pub tables: Vec<(String, TableRows)>,
+    /// Tables of its task: title, caption, names of the columns and rows.
+    pub tables: Vec<(String, String, TableRows)>,
     pub rows: Vec<EpochRow>,
     /// Damaged and missing files, one line each.
     pub damage: Vec<String>,
@@ -82,9 +83,9 @@ impl Record {
         }
         let mistakes = mistakes_of(&run, &mut damage)?;
         let tables = card.iter().flat_map(|card| &card.tables);
-        let tables = tables
-            .filter(|(file, _)| is_plain(file))
-            .map(|(file, caption)| Ok(table(&run.path().join(&**file))?.map(|rows| (caption.to_string(), rows))));
+        let tables = tables.filter(|(file, _)| is_plain(file)).map(|(file, caption)| {
+            Ok(table(&run.path().join(&**file))?.map(|rows| (title_of(file), caption.to_string(), rows)))
+        });
         let named = names_folder(&run.config_path()).unwrap_or(false);
         let commands = next_commands(path, facts.as_ref(), &settings, named);
         Ok(Record {
@@ -240,6 +241,12 @@ fn texts(table: toml::Table) -> Vec<(String, String)> {
         other => other.to_string(),
     };
     table.into_iter().filter(|(key, _)| key != "out").map(|(key, v)| (key, value(v))).collect()
+}
+
+/// The title of a file: its name without the ending.
+fn title_of(file: &str) -> String {
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    capitalized(&stem.replace(['_', '-'], " "))
 }
 
 /// Whether a name is a plain file name, without a path.

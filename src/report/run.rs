@@ -73,9 +73,9 @@ fn confusion_and_tables(page: &mut Page, run: &Record, level: usize) {
         page.section(level, "Confusion matrix");
         page.picture(png, "Confusion matrix", "Truth in rows, prediction in columns.");
     }
-    for (caption, rows) in &run.tables {
-        page.section(level, caption);
-        page.add(&rows.html(""));
+    for (title, caption, rows) in &run.tables {
+        page.section(level, title);
+        page.add(&rows.html(caption));
     }
 }
 
@@ -89,8 +89,15 @@ fn pictures(page: &mut Page, run: &Record, level: usize) {
     if let Some(png) = &run.gradcam {
         page.section(level, "What it looks at");
         let alt = format!("Grad-CAM of validation images of {}", run.name);
-        let caption =
-            "Each image beside its map: yellow parts raise the class that the caption names most, grey parts do not.";
+        let caption = match confusion::unit(run) {
+            "pixels" => {
+                "Each image, the pixels of the class named below them, and the map of that class. Yellow parts raise the class \
+                 most; grey parts do not raise it."
+            }
+            _ => {
+                "Each image beside the map of the class named below it. Yellow parts raise the class most; grey parts do not raise it."
+            }
+        };
         page.picture(png, &alt, caption);
     }
 }
@@ -193,8 +200,11 @@ pub(super) fn axis(run: Option<&Record>, score: &Score) -> String {
 
 /// Loss, the panels of the task's scores, and learning rate.
 fn curves(run: &Record) -> Vec<Chart> {
-    let line =
-        |name: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| Line { name: name.into(), points: run.points(value) };
+    let line = |name: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| Line {
+        name: name.into(),
+        points: run.points(value),
+        best: None,
+    };
     let loss = vec![line("training", &|r| Some(r.train_loss)), line("validation", &|r| Some(r.val_loss))];
     let best = run.best().map(|row| row.epoch);
     let chart = |title: &str, axis: &str, scale, lines| Chart {

@@ -12,11 +12,11 @@ pub(super) fn section(page: &mut Page, run: &Record, verdict: &Verdict) {
     for finding in &verdict.findings {
         page.push(format_args!("<li>{}</li>\n", with_code(&finding.text)));
     }
-    page.add("</ul>\n<p>Next:</p>\n<pre>");
+    page.add("</ul>\n<p>Next:</p>\n");
     for command in &run.commands {
-        page.push(format_args!("{}\n", escaped(command)));
+        page.push(format_args!("<pre>{}</pre>\n", escaped(command)));
     }
-    page.add("</pre>\n</div>\n");
+    page.add("</div>\n");
 }
 
 /// The top of the section of a run without a verdict: its finished epochs, and the command that continues it.

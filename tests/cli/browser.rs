@@ -61,6 +61,12 @@ impl Browser {
         self.call("Runtime.evaluate", params)["result"]["value"].clone()
     }
 
+    /// Makes the window as wide as that of a phone, or wider.
+    pub fn set_width(&mut self, width: u32) {
+        let size = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+    }
+
     /// Waits until an expression is true.
     pub fn until(&mut self, expression: &str) {
         for _ in 0..300 {

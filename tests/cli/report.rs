@@ -48,7 +48,8 @@ fn html(place: &Place, runs: &[&str]) -> String {
     checked(report.html())
 }
 
-/// Requires a page whose elements are closed in order and which needs no other file.
+/// Requires a page whose elements are closed in order, which needs no other file, whose links have their places, and whose
+/// tables, pictures and boxes have their names.
 fn checked(html: String) -> String {
     let mut open: Vec<&str> = vec![];
     for tag in html.split('<').skip(1) {
@@ -70,6 +71,20 @@ fn checked(html: String) -> String {
     // `url(#…)` is a part of the page.
     assert!(!html.contains("@import") && !html.replace("url(#", "").contains("url("), "the style needs no other file");
     assert!(html.contains("name=\"viewport\"") && html.contains("@media print"));
+    let after = |start: &str| -> Vec<String> {
+        html.split(start).skip(1).map(|rest| rest.split('"').next().expect("one").to_owned()).collect()
+    };
+    let ids = after(" id=\"");
+    assert!(ids.iter().enumerate().all(|(at, id)| !ids[..at].contains(id)), "an id stands twice: {ids:?}");
+    let links = [after(" href=\"#"), after(" popovertarget=\""), after(" for=\"")].concat();
+    assert!(links.iter().all(|link| ids.contains(link)), "a link leads nowhere: {links:?} of {ids:?}");
+    let tables: Vec<&str> = html.split("<table").skip(1).collect();
+    assert!(tables.iter().all(|table| table.contains("<caption>")), "a table without a caption");
+    assert!(!html.contains("<caption></caption>") && !html.contains(" aria-label=\"\""), "an empty name");
+    // The pictures of an error are named by their button.
+    let bare = html.split("<button").next().into_iter().chain(html.split("</button>").skip(1));
+    let bare = bare.flat_map(|part| part.split("<button").next());
+    assert!(bare.into_iter().all(|part| !part.contains("alt=\"\"")), "a picture without a name");
     html
 }
 
@@ -207,6 +222,16 @@ fn runs_of_a_task_are_compared_and_their_settings_marked() {
         ],
     );
     holds(&page, &["<tr class=\"differs\"><th scope=\"row\">≠ lr</th>", "<tr><th scope=\"row\">epochs</th>"]);
+    // Run b is best at its first of two epochs: 0.250, and not 0.200.
+    holds(
+        &page,
+        &["at the best epoch of each run (ring):", "b <b>0.250</b>", "<title>b, the best epoch, 1: 0.250</title>"],
+    );
+    // Pixels, precision and recall of sky under a: shares, as IoU is one.
+    holds(
+        &page,
+        &["<th scope=\"row\">sky</th><td class=\"n\">40</td><td class=\"n\">1.000</td><td class=\"n\">0.750</td>"],
+    );
     // IoU of sky: 30 of 40 under a, 0 of 40 under b.
     holds(&page, &["<th scope=\"row\">sky</th><td class=\"n\"><strong>0.750</strong></td><td class=\"n\">0.000</td>"]);
     assert!(!page.contains(">out<"), "a run's folder is no setting");

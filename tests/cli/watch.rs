@@ -106,8 +106,40 @@ fn a_watch_follows_a_run_and_shows_it_to_nobody_else() {
     // A file that cannot be read is named, and the watch goes on.
     place.write("run/config.toml", "epochs = = 3");
     assert!(watch.get("/", &question).2.contains("config.toml"));
+    assert!(watch.get("/now", &question).2.contains("<td class=\"n\">5</td>"));
     write_run(&place, 6);
     assert!(watch.get("/now", &question).2.contains("6 of 90"));
+}
+
+/// Writes a run of segmentation with an epoch, beside the one of [`write_run`].
+fn write_masks(place: &Place) {
+    place.folder("masks");
+    place.write("masks/config.toml", "task = \"segment\"\nmodel = \"unet\"\nepochs = 90\n");
+    place.write(
+        "masks/metrics.csv",
+        "epoch,train_loss,val_loss,val_mean_iou,lr,images_per_s,data_wait,seconds\n1,1.5,1.25,0.25,0.001,100.0,0.0,60\n",
+    );
+}
+
+#[test]
+fn the_table_names_the_score_of_each_run() {
+    let place = Place::new();
+    write_run(&place, 3);
+    write_masks(&place);
+    let table = |folders: &str| {
+        let watch = Watching::start(&place, folders);
+        watch.get("/now", &watch.question()).2
+    };
+    let alone = table("run");
+    assert!(alone.contains(">last accuracy</th>") && alone.contains(">best accuracy</th>"), "{alone}");
+    assert!(alone.contains(">3.0 %<"), "{alone}");
+    let several = table("run masks");
+    assert!(several.contains(">last score</th>") && several.contains(">best score</th>"), "{several}");
+    assert!(several.contains(">accuracy 3.0 %<") && several.contains(">mean IoU 0.250<"), "{several}");
+    // A run without an epoch has no score yet, and the others keep theirs.
+    place.write("masks/metrics.csv", "");
+    let waiting = table("run masks");
+    assert!(waiting.contains(">best accuracy</th>") && waiting.contains(">–</td>"), "{waiting}");
 }
 
 #[test]
@@ -133,7 +165,9 @@ fn a_browser_follows_a_run() {
     let page = std::thread::scope(|scope| {
         scope.spawn(|| {
             for epoch in 2.. {
-                place.write("run/metrics.csv", metrics(epoch));
+                // Renamed, as the browser may ask at any moment.
+                place.write("next.csv", metrics(epoch));
+                std::fs::rename(place.path("next.csv"), place.path("run/metrics.csv")).expect("renamed");
                 std::thread::sleep(Duration::from_millis(50));
                 if ended.load(Ordering::Relaxed) {
                     return;
@@ -177,4 +211,32 @@ fn a_browser_keeps_what_is_open_while_the_page_follows() {
     assert_eq!(browser.value("document.querySelector('details').open"), json!(true), "unfolded errors");
     let label = browser.value("document.activeElement.getAttribute('aria-label')");
     assert_eq!(label, json!("01.jpg: ant, predicted as bee"), "the focus");
+}
+
+/// Runs of different tasks side by side: every score has its name, and a phone shows every column.
+#[test]
+#[ignore = "needs Chromium"]
+fn a_browser_shows_runs_of_different_scores_side_by_side() {
+    let place = Place::new();
+    write_run(&place, 3);
+    write_masks(&place);
+    let watch = Watching::start(&place, "run masks");
+    let mut browser = Browser::open(&format!("http://{}", watch.address));
+    let cells =
+        "[...document.querySelectorAll('#now td:last-child')].map((cell) => cell.textContent).sort().join(', ')";
+    assert_eq!(browser.value(cells), json!("accuracy 3.0 %, mean IoU 0.250"));
+    for width in [390, 1280] {
+        browser.set_width(width);
+        let right = browser.value("Math.max(...[...document.querySelectorAll('#now th, #now td')].map((cell) => cell.getBoundingClientRect().right))");
+        assert!(right.as_f64() <= Some(f64::from(width)), "a column ends at {right} of {width} pixels");
+    }
+    place.write("run/metrics.csv", metrics(4));
+    browser.until(&format!("{cells} === 'accuracy 4.0 %, mean IoU 0.250'"));
+    // A run that can no longer be read leaves the page as it was, and the note says why.
+    place.write("run/samples.png", "no picture");
+    browser.until("document.getElementById('now').textContent.includes('samples.png')");
+    assert_eq!(browser.value("document.querySelectorAll('main h2').length"), json!(2), "the report stays");
+    std::fs::remove_file(place.path("run/samples.png")).expect("removed");
+    write_run(&place, 5);
+    browser.until(&format!("{cells} === 'accuracy 5.0 %, mean IoU 0.250'"));
 }

@@ -1,6 +1,6 @@
 //! Runs to which a rule of a verdict does not apply, beside runs to which it does.
 
-use shadegrad::run::{FindingKind, Next, PartPixels, TaskCard};
+use shadegrad::run::{Calibration, FindingKind, Next, PartPixels, TaskCard};
 use shadegrad::tasks::Task;
 use shadegrad::tasks::classify::Classify;
 use shadegrad::tasks::colorize::Colorize;
@@ -164,4 +164,43 @@ fn a_network_without_batch_norm_has_no_running_statistics_to_settle() {
     let slow = Run { epochs: vec![[0.69, 0.7, 0.5, 0.5], [0.68, 0.7, 0.52, 0.5]], ..without };
     let found = text(&slow, FindingKind::FewSteps).expect("found");
     assert!(found.starts_with("few steps: 6 in 2 epochs;") && !found.contains("BatchNorm"), "{found}");
+}
+
+/// A rate that lets a training diverge may be hundreds of times too high: a tenth of it would diverge again.
+#[test]
+fn a_rate_far_above_the_usual_ones_is_lowered_to_a_usual_one() {
+    let next = |settings| Run { diverged: true, settings, ..good() }.verdict().next[0].clone();
+    for (settings, lr) in [
+        ("optimizer = \"sgd\"\nlr = 30.0\n", "0.1"),
+        ("optimizer = \"sgd\"\nlr = 0.5\n", "0.05"),
+        ("optimizer = \"adam\"\nlr = 1.0\n", "1.0e-3"),
+        ("optimizer = \"adam\"\nlr = 0.003\n", "3.0e-4"),
+    ] {
+        assert_eq!(next(settings), train(&[("lr", lr)]), "{settings}");
+    }
+}
+
+/// More augmentation makes training images harder. A network that does not fit them yet has no use for it.
+#[test]
+fn few_images_get_augmentation_where_the_network_fits_them() {
+    let settings = "model = \"cnn\"\naugment = \"light\"\n";
+    let strong = train(&[("augment", "strong")]);
+    let fits = Run { images: [150, 1000], settings, ..good() };
+    assert!(fits.verdict().next.contains(&strong), "{:?}", fits.verdict());
+    let epochs = [[1.0, 0.9, 0.5, 0.6], [0.8, 0.8, 0.6, 0.65], [0.7, 0.7, 0.65, 0.66], [0.68, 0.7, 0.66, 0.66]];
+    let open = Run { epochs: epochs.to_vec(), ..fits };
+    assert!(open.kinds().contains(&FindingKind::FewImages), "{:?}", open.verdict());
+    assert!(!open.verdict().next.contains(&strong), "{:?}", open.verdict());
+}
+
+/// Twelve epochs, and the first is the best by chance: its low confidence asks for no more epochs.
+#[test]
+fn the_confidence_of_an_early_best_epoch_asks_for_no_more_epochs() {
+    let predictions = (0..500).map(|index| (0.749, index < 445));
+    let late = Run { images: [5000, 500], calibration: Calibration::of(predictions), ..good() };
+    assert_eq!(late.verdict().next, [Next::Continue { epochs: 8 }]);
+    let epochs = [[1.0, 0.9, 0.5, 0.81], [0.6, 0.6, 0.7, 0.8], [0.45, 0.5, 0.8, 0.8], [0.42, 0.5, 0.83, 0.8]];
+    let early = Run { epochs: epochs.to_vec(), ..late };
+    assert!(early.kinds().contains(&FindingKind::Underconfident), "{:?}", early.verdict());
+    assert_eq!(early.verdict().next, [Next::Predict]);
 }

@@ -7,6 +7,7 @@ use super::rules::{
 };
 use super::{Evidence, Setup};
 use crate::run::score::{TRAIN_ACCURACY, Unit};
+use crate::text::number;
 
 /// A next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ const LEARNED: f64 = 0.8;
 const PERFECT: f64 = 0.995;
 /// Weight of rare colors that keeps most of the color and has a higher PSNR than the default (docs/results.md).
 const MUTED: f64 = 0.1;
+/// Usual learning rates of both optimizers, from random weights.
+const ADAM_USUAL: f64 = 1e-3;
+const SGD_USUAL: f64 = 0.1;
 /// Maximum number of steps of a verdict.
 const MOST: usize = 3;
 
@@ -90,15 +94,18 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         {
             vec![]
         }
-        FindingKind::FewImages => pretrained(setup).or_else(|| augmented(setup)).into_iter().collect(),
+        FindingKind::FewImages => {
+            pretrained(setup).or_else(|| augmented(setup).filter(|_| fits_training(run))).into_iter().collect()
+        }
         FindingKind::FewPixels => larger(run).map(resized).into_iter().chain(cropped(setup, run.image_size)).collect(),
         FindingKind::Enlarged => smaller(run).map(resized).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::PaleColors => vivid(setup).into_iter().collect(),
         FindingKind::VividColors => muted(setup).into_iter().collect(),
         FindingKind::Overconfident => smoothed(setup).into_iter().collect(),
-        // The network has not learned its images yet, unless its targets asked for less confidence.
-        FindingKind::Underconfident if softened(setup).is_none() => vec![longer(run)],
+        // The network has not learned its images yet, unless its targets asked for less confidence, or an early epoch is
+        // the best.
+        FindingKind::Underconfident if softened(setup).is_none() && ends_best(run) => vec![longer(run)],
         FindingKind::BestByChance
         | FindingKind::Confuses
         | FindingKind::Underconfident
@@ -131,10 +138,28 @@ pub(super) fn checked(run: Setup<'_>) -> Option<Next> {
     (!run.setting("data").is_empty()).then_some(Next::CheckData)
 }
 
-/// A lower learning rate.
+/// A lower learning rate, and at most a usual one.
 pub(super) fn slower(run: Setup<'_>, by: f64) -> Next {
+    let most = if run.setting("optimizer").starts_with("sgd") { SGD_USUAL } else { ADAM_USUAL };
     let lr: f64 = run.setting("lr").parse().unwrap_or(1e-3);
-    with(&[("lr", &format!("{:.1e}", lr / by))])
+    let digits = format!("{:.1e}", (lr / by).min(most));
+    let text = match digits.parse() {
+        Ok(lr) if lr >= 0.01 => number(lr),
+        _ => digits,
+    };
+    with(&[("lr", &text)])
+}
+
+/// Whether the training images fit better than the validation images: the training loss ends a tenth below the validation
+/// loss. Augmentation cannot help a network that does not fit its training images.
+fn fits_training(run: &Evidence<'_>) -> bool {
+    let fits = run.rows.last().is_some_and(|last| last.train_loss < 0.9 * last.val_loss);
+    fits || !run.setup().has_one_loss()
+}
+
+/// Whether the best epoch is in the last quarter of the run.
+fn ends_best(run: &Evidence<'_>) -> bool {
+    4 * run.best.epoch as usize > 3 * run.rows.len()
 }
 
 /// The next stronger augmentation.

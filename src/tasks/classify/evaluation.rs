@@ -195,15 +195,14 @@ impl Evaluation for ClassifyEvaluation {
         let _ = trust.calibration.map(|calibration| write!(text, "\n{}", calibration.words()));
         let _ = write!(
             text,
-            "\n\n{:<24} {:>7} {:>9} {:>9} {:>6} {:>6}",
-            "class", "images", "recall", "precision", "F1", "AUROC"
+            "\n\n{:<24} {:>7} {:>9} {:>6} {:>6} {:>6}",
+            "class", "images", "precision", "recall", "F1", "AUROC"
         );
-        let percent = |v: Option<f64>| v.map_or("–".into(), |v| format!("{:.1} %", 100.0 * v));
         let share = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.3}"));
         for ClassTrust { class, count, precision, recall, f1, auroc, .. } in trust.classes {
-            let (name, recall, precision) = (one_line(&class), percent(recall), percent(precision));
-            let (f1, auroc) = (share(f1), share(auroc));
-            let _ = write!(text, "\n{name:<24} {count:>7} {recall:>9} {precision:>9} {f1:>6} {auroc:>6}");
+            let name = one_line(&class);
+            let [precision, recall, f1, auroc] = [precision, recall, f1, auroc].map(share);
+            let _ = write!(text, "\n{name:<24} {count:>7} {precision:>9} {recall:>6} {f1:>6} {auroc:>6}");
         }
         text
     }

@@ -29,7 +29,7 @@ pub(super) fn task_card(task: &str) -> TaskCard {
                 "average precision",
                 &[("micro", MICRO_AVERAGE_PRECISION), ("mean over classes", MEAN_AVERAGE_PRECISION)],
             ),
-            Panel::new("F1", "F1 at the best thresholds", &[("micro", MICRO_F1), ("mean over classes", MACRO_F1)]),
+            Panel::new("F1", "F1 at the best thresholds", &[("micro", MICRO_F1), ("macro", MACRO_F1)]),
         ],
         confusion: None,
         tables: vec![(CLASSES_FILE.into(), "Classes of the validation images, each at its threshold".into())],
