@@ -25,6 +25,7 @@ mod predict;
 mod progress;
 mod ranks;
 mod report;
+mod slips;
 mod summary;
 mod sweep;
 mod train;
@@ -32,7 +33,6 @@ mod watch;
 mod weights;
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -40,9 +40,6 @@ use clap::{CommandFactory, Parser, Subcommand};
 use error::CliError;
 pub use output::Output;
 use output::{CLOSED, LOST, LOST_RESULTS, complain, complain_of_damage, print, print_help, require_output, shown};
-
-use crate::tasks::Task;
-use crate::text::{one_of, word};
 
 /// Exit codes, below the help.
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 `doctor` found a fault, 2 an error, 75 a rank was lost (mpirun), 130 interrupted, with a checkpoint (Ctrl-C, SIGTERM, SIGHUP)";
@@ -128,7 +125,7 @@ pub fn run(output: Output) -> ExitCode {
         Err(help) if help.exit_code() == 0 => return ended(print_help(&help)),
         Err(error) => {
             let words: Vec<String> = std::env::args().skip(1).collect();
-            if let Some(hint) = without_task(&words).or_else(|| misplaced(&error, &words)) {
+            if let Some(hint) = slips::hint(&error, &words) {
                 complain(format_args!("error: {hint}"));
                 return ExitCode::from(2);
             }
@@ -164,60 +161,6 @@ fn ended(result: Result<ExitCode, CliError>) -> ExitCode {
         }
     }
 }
-
-/// The message for a verb with flags but without a task: `train --data photos`.
-fn without_task(words: &[String]) -> Option<String> {
-    let [verb, flag, ..] = words else { return None };
-    if !["train", "lr-find"].contains(&verb.as_str()) || !flag.starts_with('-') || HELP.contains(&flag.as_str()) {
-        return None;
-    }
-    let tasks = crate::tasks::tasks();
-    let known: String = tasks.iter().map(|task| format!("\n  {:<12} {}", task.name(), task.help())).collect();
-    let rest: Vec<String> = words[1..].iter().map(|one| word(one)).collect();
-    Some(format!(
-        "`{verb}` needs a task before its flags:{known}\nfor example: shadegrad {verb} {} {}",
-        tasks.first().map_or("TASK", |task| task.name()),
-        rest.join(" ")
-    ))
-}
-
-/// The message for a data set without its flag (`train classify photos`), or for a flag of another task.
-fn misplaced(error: &clap::Error, words: &[String]) -> Option<String> {
-    let [verb, task, ..] = words else { return None };
-    let tasks = crate::tasks::tasks();
-    let of_training = ["train", "lr-find"].contains(&verb.as_str());
-    let known = tasks.iter().any(|one| one.name() == task);
-    if !of_training || (!known && !Path::new(task).is_dir()) {
-        return None;
-    }
-    if !known {
-        let names: Vec<&str> = tasks.iter().map(|task| task.name()).collect();
-        let rest: Vec<String> = words[2..].iter().map(|one| word(one)).collect();
-        let (data, rest) = (word(task), rest.join(" "));
-        let line = format!("shadegrad {verb} {} --data {data} {rest}", names.first()?);
-        return Some(format!(
-            "{task} is a folder, and `{verb}` needs a task before its data: {}; for example: {}",
-            one_of(&names),
-            line.trim_end()
-        ));
-    }
-    let Some(clap::error::ContextValue::String(unknown)) = error.get(clap::error::ContextKind::InvalidArg) else {
-        return None;
-    };
-    if Path::new(unknown).exists() && !unknown.starts_with('-') {
-        return Some(format!(
-            "{unknown}: a data set is named by --data: shadegrad {verb} {task} --data {}",
-            word(unknown)
-        ));
-    }
-    let key = unknown.strip_prefix("--")?.replace('-', "_");
-    let has = |one: &&&dyn Task| one.settings().iter().any(|setting| setting.key == key);
-    let owners: Vec<&str> = tasks.iter().filter(has).map(|one| one.name()).collect();
-    (!owners.is_empty()).then(|| format!("{unknown}: a setting of {}, which `{task}` does not have", one_of(&owners)))
-}
-
-/// Flags that need no task.
-const HELP: [&str; 4] = ["-h", "--help", "-V", "--version"];
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     match verb {

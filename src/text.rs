@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tasks")]
 use std::borrow::Borrow;
+use std::path::Path;
 
 /// Text with control characters escaped, as `\n` or `\u{1b}`. A file name then cannot break a line or control a
 /// terminal.
@@ -71,6 +72,26 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 #[cfg(feature = "data")]
 pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// The end of a sentence about a missing file: the entry of its folder that was probably meant.
+#[cfg(feature = "data")]
+pub(crate) fn meant_path(path: &Path) -> String {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let name = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    nearest(&name, names.iter().map(String::as_str))
+        .map_or_else(String::new, |name| format!("; did you mean `{}`?", path.with_file_name(name).display()))
+}
+
+/// Nothing: names are compared where there are data sets.
+#[cfg(not(feature = "data"))]
+pub(crate) fn meant_path(_: &Path) -> String {
+    String::new()
 }
 
 /// A number of things: `1 image`, `2 images`.

@@ -8,7 +8,7 @@ use super::{CliError, complain, complain_of_damage, print};
 use crate::data::{Walk, Why};
 use crate::run::{Checkpoint, ImageSize};
 use crate::tasks::{Explain, Method};
-use crate::text::{count_of, escaped};
+use crate::text::{count_of, escaped, word};
 use crate::workflows::evaluation::{MIRRORED, mirrored};
 use crate::workflows::predict::{Predicted, Predictions};
 
@@ -105,8 +105,17 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(images)
 }
 
+/// Refuses a run that stands after the images.
+fn swapped(args: &Args) -> Result<(), CliError> {
+    let is_run = |path: &PathBuf| path.join("config.toml").is_file();
+    let Some(run) = args.images.iter().find(|path| is_run(path)).filter(|_| !is_run(&args.run)) else { return Ok(()) };
+    let (run, images) = (word(&run.to_string_lossy()), word(&args.run.to_string_lossy()));
+    Err(CliError::Usage(format!("{run} is the run, and stands before the images: shadegrad predict {run} {images}")))
+}
+
 /// Predicts for every image. An unreadable image is named on stderr, and the exit code is then 2.
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
+    swapped(args)?;
     let (images, explain) = (collect(&args.images)?, explain(args)?);
     complain_of_damage(&args.run);
     let checkpoint = tiled(Checkpoint::open(&args.run)?, args.tile)?;

@@ -9,13 +9,14 @@ use thiserror::Error;
 use super::bad_image::{BadImage, ImageProblem, SUPPORTED};
 use super::decisions::{Decisions, LeftOut};
 use super::names::quoted;
+use crate::text::meant_path;
 
 /// An error about data. The message names the file, the fault and the remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// The given path does not exist.
-    #[error("{}: no such file or folder; check the path given as data", .0.display())]
+    #[error("{}: no such file or folder; check the path given as data{}", .0.display(), meant_path(.0))]
     NotFound(PathBuf),
     /// A file where a folder is needed.
     #[error("{}: is a file, expected the folder of a data set (or, for classification, a .csv file of path,label); give the folder that it lies in", .0.display())]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
+use crate::text::meant_path;
+
 /// The action that the operating system refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileAction {
@@ -18,7 +20,7 @@ pub enum FileAction {
 
 /// A file or folder that cannot be read or written. The message names it and the remedy.
 #[derive(Debug, Error)]
-#[error("cannot {} {}: {source}; {}", self.verb(), path.display(), self.remedy())]
+#[error("cannot {} {}: {source}; {}{}", self.verb(), path.display(), self.remedy(), self.meant())]
 pub struct FileError {
     /// The action.
     pub action: FileAction,
@@ -44,6 +46,12 @@ impl FileError {
             FileAction::Read => "read",
             FileAction::Write => "write",
         }
+    }
+
+    /// The existing file that was probably meant, as the end of a sentence.
+    fn meant(&self) -> String {
+        let missing = self.action == FileAction::Read && self.source.kind() == ErrorKind::NotFound;
+        if missing { meant_path(&self.path) } else { String::new() }
     }
 
     /// The remedy.

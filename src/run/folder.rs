@@ -32,6 +32,7 @@ use super::facts::RunFacts;
 use super::names::{check_free, new_folder, new_numbered};
 use super::trust::Trust;
 use crate::interop::files::{FileError, read_text, write_atomic};
+use crate::text::one_of;
 
 const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.csv";
@@ -119,7 +120,7 @@ impl RunDir {
         }
         let run = Self { path: path.to_owned() };
         if !run.config_path().is_file() {
-            return Err(not_a_run(format!("it has no {CONFIG}")));
+            return Err(not_a_run(format!("it has no {CONFIG}; {}", runs_in(path))));
         }
         Ok(run)
     }
@@ -330,5 +331,21 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::writing(path, error)),
         _ => Ok(()),
+    }
+}
+
+/// Number of runs that an error names.
+const NAMED: usize = 3;
+
+/// The remedy for a folder that is not a run: the runs in it, if there are any.
+fn runs_in(path: &Path) -> String {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<String> =
+        entries.filter(|path| path.join(CONFIG).is_file()).map(|path| path.display().to_string()).collect();
+    runs.sort();
+    match runs.len() {
+        0 => "name the folder that a training wrote".into(),
+        1..=NAMED => format!("name a run in it: {}", one_of(&runs)),
+        many => format!("name one of the {many} runs in it, such as {}", runs[0]),
     }
 }

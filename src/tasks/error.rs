@@ -38,7 +38,7 @@ pub enum TaskError {
         verb: &'static str,
     },
     /// A model of another task.
-    #[error("the model is one of the task `{task}`, expected one of `{wanted}`")]
+    #[error("the model is of the task `{task}`, not of `{wanted}`")]
     OtherTask {
         /// Its task.
         task: String,

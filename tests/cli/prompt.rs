@@ -137,3 +137,30 @@ fn a_closed_output_pipe_ends_quietly() {
     let ended = child.wait_with_output().expect("ends");
     assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(141), ""));
 }
+
+/// Slips of a first day: each error says what was meant.
+#[test]
+fn a_slip_in_order_or_folder_gets_the_line_that_was_meant() {
+    let place = Place::with_photos(2);
+    for run in ["runs/a", "runs/b"] {
+        place.folder(run);
+        place.write(&format!("{run}/config.toml"), "epochs = 2\n");
+    }
+    place.folder("empty");
+    place.write("other.toml", "# To repeat it: shadegrad train classify --config THIS_FILE\n\nmixup = 0.2\n");
+    for (line, parts) in [
+        ("classify --data photos --epochs 2", vec!["shadegrad train classify --data photos --epochs 2"]),
+        ("data check photos", vec!["multi-label", "shadegrad data check --task classify photos"]),
+        ("data check", vec!["shadegrad data check --task classify FOLDER"]),
+        ("train classify --data phots", vec!["phots: no such file", "did you mean `photos`?"]),
+        ("train classify --config othr.toml", vec!["othr.toml", "did you mean `other.toml`?"]),
+        ("eval runs", vec!["runs is not a run folder", "name a run in it: runs/a or runs/b"]),
+        ("eval empty", vec!["empty is not a run folder", "name the folder that a training wrote"]),
+        ("eval runs/c", vec!["cannot read runs/c"]),
+        ("predict photos runs/a", vec!["runs/a is the run", "shadegrad predict runs/a photos"]),
+        ("train segment --config other.toml", vec!["other.toml: has the settings of the task `classify`", "`mixup`"]),
+        ("train classify --resume photos", vec!["photos is not a run folder"]),
+    ] {
+        place.run(line).refused(&parts);
+    }
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::interop::files::FileError;
+use crate::run::RunError;
 use crate::text::{nearest, one_of};
 
 /// Where a setting's value came from.
@@ -47,7 +48,7 @@ pub enum ConfigError {
         keys: &'static [&'static str],
     },
     /// The run to resume is of another task.
-    #[error("{}: is a run of the task `{task}`, expected one of `{expected}`; resume it as {task}", run.display())]
+    #[error("{}: is a run of the task `{task}`, not of `{expected}`; resume it as {task}", run.display())]
     OtherTask {
         /// The run.
         run: PathBuf,
@@ -56,6 +57,21 @@ pub enum ConfigError {
         /// The task that resumes it.
         expected: &'static str,
     },
+    /// The config file has the settings of a run of another task.
+    #[error("{}: has the settings of the task `{task}`, and `{expected}` has no setting `{key}`; use the file for {task}, or remove the key", path.display())]
+    ConfigOfOtherTask {
+        /// The config file.
+        path: PathBuf,
+        /// Its task.
+        task: String,
+        /// The task of the command.
+        expected: &'static str,
+        /// A key that is not a setting of this task.
+        key: String,
+    },
+    /// The folder of the run to resume is not a run.
+    #[error(transparent)]
+    Run(Box<RunError>),
     /// The settings have no form as TOML, so that the run could not be repeated from its `config.toml`.
     #[error("the settings cannot be kept in a config.toml: {0}; give paths that are valid Unicode")]
     NoToml(toml::ser::Error),

@@ -248,10 +248,20 @@ fn read_file<S: TaskSettings>(path: &Path) -> Result<toml::Table, ConfigError> {
     let text = read_text(path, MAX_CONFIG_BYTES)?;
     let bad_toml = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
     let table: toml::Table = toml::from_str(&text).map_err(bad_toml)?;
-    check_keys(&table, path, S::KEYS)?;
+    check_keys(&table, path, S::KEYS).map_err(|error| of_other_task(error, task_in(&text), S::TASK))?;
     // Types are checked on the text, since only an error of the text has a line number.
     toml::from_str::<S>(&text).map_err(bad_toml)?;
     Ok(table)
+}
+
+/// The refusal of a key in the file of a run of another task.
+fn of_other_task(error: ConfigError, task: Option<String>, expected: &'static str) -> ConfigError {
+    match (error, task) {
+        (ConfigError::UnknownKey { path, key, .. }, Some(task)) if task != expected => {
+            ConfigError::ConfigOfOtherTask { path, task, expected, key }
+        }
+        (error, _) => error,
+    }
 }
 
 /// The settings of a resumed run: its file, over the settings that its state has. The state replaces the settings that
@@ -268,7 +278,10 @@ fn read_resumed<S: TaskSettings>(run: &Path, path: &Path) -> Result<toml::Table,
         .origin
         .settings
         .and_then(|text| toml::from_str::<toml::Table>(&text).ok());
-    let Some(mut settings) = kept else { return read_file::<S>(path) };
+    let Some(mut settings) = kept else {
+        RunDir::open_unfinished(run).map_err(|error| ConfigError::Run(Box::new(error)))?;
+        return read_file::<S>(path);
+    };
     settings.retain(|key, _| S::KEYS.contains(&key));
     match read_file::<S>(path) {
         Ok(file) => settings.extend(file),
