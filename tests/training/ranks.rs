@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::linked::{Thread, linked};
 use crate::stop_after::StopAfter;
-use shadegrad::ranks::tree::TreeSum;
+use shadegrad::ranks::tree::{Threads, TreeSum};
 use shadegrad::ranks::{Buckets, Divisors, Messages, Ranks, Shares, Wire, mean_of_shards, traffic};
 use shadegrad::tasks::{Task, task};
 use shadegrad::train::settings::{Given, Resolved};
@@ -240,7 +240,8 @@ fn means(
         let step = |(number, vectors): (usize, &Vec<Vec<f32>>)| {
             let (buckets, own) = (buckets(vectors[0].len()), shares.part(thread.rank(), vectors.len()));
             let mut nodes = |bucket: usize| {
-                let (mut sum, values) = (TreeSum::new(vectors.len()), buckets.values()[bucket].clone());
+                let (mut sum, values) =
+                    (TreeSum::new(vectors.len(), Threads::Calling), buckets.values()[bucket].clone());
                 own.clone().for_each(|shard| sum.add(shard..shard + 1, vectors[shard][values.clone()].to_vec()));
                 Some(sum.into_nodes())
             };
