@@ -153,7 +153,7 @@ fn a_slip_in_order_or_folder_gets_the_line_that_was_meant() {
         ("data check photos", vec!["multi-label", "shadegrad data check --task classify photos"]),
         ("data check", vec!["shadegrad data check --task classify FOLDER"]),
         ("train classify --data phots", vec!["phots: no such file", "did you mean `photos`?"]),
-        ("train classify --config othr.toml", vec!["othr.toml", "did you mean `other.toml`?"]),
+        ("train classify --config others.toml", vec!["others.toml", "did you mean `other.toml`?"]),
         ("eval runs", vec!["runs is not a run folder", "name a run in it: runs/a or runs/b"]),
         ("eval empty", vec!["empty is not a run folder", "name the folder that a training wrote"]),
         ("eval runs/c", vec!["cannot read runs/c"]),
