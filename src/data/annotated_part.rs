@@ -39,7 +39,7 @@ pub(super) fn read(
     for (line, name, class) in lines {
         let fail = |problem: String| DataError::CsvRow { path: text_at.clone(), line: line as u64, problem };
         let Match::One(image) = index.find(name) else {
-            return Err(fail(format!("'{}' is the name of no image in {}/", shortened(name), name_of(root))));
+            return Err(fail(format!("'{}' names no image in {}/", shortened(name), name_of(root))));
         };
         let Some(label) = classes.iter().position(|known| known == class) else {
             return Err(fail(format!("'{}' is no class folder of the training part", shortened(class))));

@@ -340,7 +340,7 @@ pub(crate) fn deal(
                 Match::None if is_image_there(root, line) => {
                     format!("'{}' is there, but is no image of this set: nothing labels it", shortened(line))
                 }
-                Match::None => format!("'{}' is the name of no image", shortened(line)),
+                Match::None => format!("'{}' names no image", shortened(line)),
                 Match::Several(a, b) => {
                     let name =
                         |item| files.iter().find(|(number, _)| *number == item).map(|(_, path)| relative(root, path));

@@ -1,8 +1,8 @@
 //! The weighted mean of all shards on every rank.
 //!
 //! The vectors are cut into buckets, and each bucket into one segment a rank. A rank receives the nodes of its segment from all
-//! ranks, adds them along the tree, divides the sum by the weight of the batch, and sends the mean to all. The means of a bucket travel together with the nodes of the next
-//! bucket. A rank sends and receives about twice the length of a vector.
+//! ranks, adds them along the tree, divides the sum by the weight of the batch, and sends the mean to all. The means of a bucket
+//! travel together with the nodes of the next bucket. A rank sends and receives about twice the length of a vector.
 
 use std::borrow::Cow;
 use std::ops::Range;

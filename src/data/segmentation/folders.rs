@@ -161,7 +161,7 @@ pub(super) fn divide_by(root: &Path, pairs: Vec<Pair>, lists: &[ListFile], found
                     }
                     continue;
                 }
-                Match::None => format!("'{}' is the name of no image that has a mask", shortened(line)),
+                Match::None => format!("'{}' names no image that has a mask", shortened(line)),
                 Match::Several(a, b) => {
                     let names = [a, b].map(|item| relative(root, &pairs[item].image));
                     format!("'{line}' may be {} or {}; write which", names[0], names[1])

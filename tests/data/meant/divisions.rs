@@ -133,7 +133,7 @@ fn divisions_in_other_forms_are_refused() {
     refuse(
         "splits/split.json",
         r#"{"train": ["a/0.png", "z.png"], "val": ["b/1.png"]}"#,
-        &["'z.png' is the name of no image"],
+        &["'z.png' names no image"],
     );
 
     let dir = temp();

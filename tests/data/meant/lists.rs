@@ -83,7 +83,7 @@ fn lists_divide_every_kind_of_set() {
     assert_eq!((images.train.len(), images.val.len()), (4, 2), "the same lists, whose labels do not matter");
     write(&dir.path().join("train.txt"), "a/0.png\nb/9.png 1\n");
     let images = open_images(dir.path(), &SetOptions::default());
-    refused(images.map(|_| ()), &["train.txt, line 2", "'b/9.png 1' is the name of no image"]);
+    refused(images.map(|_| ()), &["train.txt, line 2", "'b/9.png 1' names no image"]);
     write(&dir.path().join("train.txt"), "a/0.png\nb/3\n");
     let images = open_images(dir.path(), &SetOptions::default()).unwrap();
     assert_eq!((images.train.len(), images.val.len()), (2, 2));

@@ -46,7 +46,7 @@ fn numbers_beside_names_are_no_masks() {
     let dir = numbered();
     write(&dir.path().join("train.txt"), "1 0.png\n2 1.png\n3 2.png\n4 3.png\n");
     write(&dir.path().join("val.txt"), "5 4.png\n");
-    refused(segmentation(dir.path()), &["train.txt, line 1", "'1 0.png' is the name of no image"]);
+    refused(segmentation(dir.path()), &["train.txt, line 1", "'1 0.png' names no image"]);
     // The number of a class in a table, where a picture has that number as its name.
     let dir = numbered();
     write(&dir.path().join("train.csv"), "path,kind\n0.png,4\n1.png,5\n2.png,4\n3.png,5\n");

@@ -172,7 +172,7 @@ fn tiny_imagenet_is_read_as_it_is_published() {
     assert!(left_out.contains("val_3.JPEG") && left_out.contains("test"), "{left_out}");
     for (from, to, words) in [
         ("val_1.JPEG\tn01", "val_1.JPEG\tn03", "'n03' is no class folder"),
-        ("val_1.JPEG", "val_9.JPEG", "'val_9.JPEG' is the name of no image"),
+        ("val_1.JPEG", "val_9.JPEG", "'val_9.JPEG' names no image"),
         ("val_1.JPEG", "val_0.JPEG", "'n01' is here and 'n02' on line 1"),
     ] {
         write(&root.join("val/val_annotations.txt"), annotations.replace(from, to));

@@ -77,7 +77,7 @@ fn lists_divide_class_folders_and_what_is_left_out_is_named() {
         [named(Why::UnreadKind, "old.tga"), named(Why::BesideClasses, "loose.png"), named(Why::InNoList, "5.png")]
     );
     fs::write(dir.path().join("val.txt"), "4.png\n9.png\n").unwrap();
-    refused(open(dir.path()), &["val.txt, line 2", "'9.png' is the name of no image"]);
+    refused(open(dir.path()), &["val.txt, line 2", "'9.png' names no image"]);
 }
 
 fn name_of(path: &Path) -> String {

@@ -122,7 +122,7 @@ fn listed(list: &Path, part: Part, index: &Index) -> Result<Vec<usize>, DataErro
     let image = |(number, line): (usize, String)| match index.find(line.trim_start_matches("../")) {
         Match::One(at) => Ok(at),
         _ => {
-            let problem = format!("line {number}: '{}' is the name of no image, or of several", shortened(&line));
+            let problem = format!("line {number}: '{}' names no image, or several", shortened(&line));
             Err(DataError::malformed(list, problem))
         }
     };
