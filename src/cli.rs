@@ -14,7 +14,7 @@ mod error;
 mod eval;
 mod export;
 pub(crate) mod flags;
-pub(crate) mod groups;
+mod groups;
 mod hints;
 mod limits;
 mod lr_find;

@@ -99,7 +99,4 @@ pub mod cli {
     pub mod flags {
         pub use crate::cli::flags::*;
     }
-    pub mod groups {
-        pub use crate::cli::groups::*;
-    }
 }

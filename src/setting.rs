@@ -10,8 +10,98 @@ pub struct Setting {
     pub help: &'static [&'static str],
     /// Name of its value in the help; by default the key in capitals.
     pub value: Option<&'static str>,
+    /// Its place in lists of settings; a setting without a place stands after the others.
+    pub place: Option<SettingPlace>,
+    /// Comparisons of settings that ignore it.
+    pub ignored_by: &'static [SettingComparison],
     /// Kind of its value.
     pub kind: Kind,
+}
+
+/// The place of a setting in lists, such as the help and the page of all settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SettingPlace {
+    /// Its group.
+    pub group: SettingGroup,
+    /// Its position in the group. Positions ascend in steps of 10, so that a new setting fits between two others.
+    pub position: u16,
+    /// Whether it is one of the main settings, which a short help lists.
+    pub main: bool,
+}
+
+/// Groups of settings, in the order of lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum SettingGroup {
+    /// The data and how it is read.
+    Data,
+    /// The network and its initial weights.
+    Model,
+    /// The loss and its targets.
+    Loss,
+    /// The optimizer, its learning rate and its steps.
+    Optimizer,
+    /// The learning rate over time.
+    Schedule,
+    /// Augmentation.
+    Augmentation,
+    /// The device and its numbers.
+    Device,
+    /// Training on several devices.
+    Ranks,
+    /// The folder of the run and its files.
+    Run,
+}
+
+impl SettingGroup {
+    /// All groups.
+    pub const ALL: [SettingGroup; 9] = [
+        SettingGroup::Data,
+        SettingGroup::Model,
+        SettingGroup::Loss,
+        SettingGroup::Optimizer,
+        SettingGroup::Schedule,
+        SettingGroup::Augmentation,
+        SettingGroup::Device,
+        SettingGroup::Ranks,
+        SettingGroup::Run,
+    ];
+
+    /// Its heading.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            SettingGroup::Data => "Data",
+            SettingGroup::Model => "Model",
+            SettingGroup::Loss => "Loss",
+            SettingGroup::Optimizer => "Optimizer",
+            SettingGroup::Schedule => "Learning rate over time",
+            SettingGroup::Augmentation => "Augmentation",
+            SettingGroup::Device => "Device",
+            SettingGroup::Ranks => "Several devices",
+            SettingGroup::Run => "Run",
+        }
+    }
+}
+
+/// Comparisons of the settings of two runs. A setting counts in a comparison unless its declaration says that the comparison
+/// ignores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingComparison {
+    /// Of two runs of a sweep: runs that differ only in settings of training read their data alike, and share a fingerprint.
+    Data,
+    /// Of a run with the command that resumes it. It ignores settings that change no weight, and those whose change the
+    /// fingerprint of the data shows.
+    Resume,
+    /// Of the ranks that train together.
+    Ranks,
+    /// Of a run in a sweep's folder with the row of the sweep. It ignores settings that do not change the results.
+    Sweep,
+}
+
+/// Whether a comparison ignores the setting of this key. A key without a declaration counts.
+pub fn is_ignored(declared: &[Setting], by: SettingComparison, key: &str) -> bool {
+    declared.iter().any(|setting| setting.key == key && setting.ignored_by.contains(&by))
 }
 
 /// The kind of a setting's value.
@@ -38,6 +128,11 @@ pub enum Kind {
 }
 
 impl Setting {
+    /// A setting without a place, which counts in all comparisons.
+    pub const fn new(key: &'static str, help: &'static [&'static str], kind: Kind) -> Self {
+        Setting { key, help, value: None, place: None, ignored_by: &[], kind }
+    }
+
     /// The help as one paragraph.
     pub fn help_text(&self) -> String {
         paragraph(self.help)
@@ -97,7 +192,7 @@ macro_rules! choices {
         }
 
         $(
-            #[allow(clippy::derivable_impls, reason = "the default is an argument of the macro")]
+            #[expect(clippy::derivable_impls, reason = "the default is an argument of the macro")]
             impl Default for $Name {
                 fn default() -> Self {
                     $Name::$Default

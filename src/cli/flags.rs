@@ -18,22 +18,34 @@ pub fn command(task: &dyn Task) -> Command {
     let command = Command::new(task.name()).about(task.help()).allow_negative_numbers(true);
     let config = Arg::new("config").long("config").value_name("FILE").value_parser(value_parser!(PathBuf));
     let command = command.arg(config.help("TOML file of settings; a flag overrides the file"));
-    let mut settings: Vec<&Setting> = task.settings().iter().collect();
-    settings.sort_by_key(|setting| groups::position(setting.key));
     let grouped = |setting: &Setting| {
-        let heading = groups::heading(setting.key);
-        let arg = arg(setting).help(with_choice(setting)).help_heading(heading);
-        arg.hide_short_help(heading.is_some() && !groups::is_main(setting.key))
+        let heading = setting.place.map(|place| place.group.heading());
+        arg(setting).help(with_choice(task, setting)).help_heading(heading).hide_short_help(groups::is_long(setting))
     };
-    command.args(settings.into_iter().map(grouped)).after_help(groups::examples(task))
+    command.args(groups::in_order(task).into_iter().map(grouped)).after_help(groups::examples(task))
 }
 
 /// The help of a training's setting. It says whether data and device choose the default.
-fn with_choice(setting: &Setting) -> String {
-    match auto::chooses(setting.key) {
-        true => setting.help_text().replacen("[default: ", "[default: chosen with --data, else ", 1),
-        false => setting.help_text(),
+fn with_choice(task: &dyn Task, setting: &Setting) -> String {
+    let help = with_flags(&setting.help_text(), task.settings());
+    match auto::chooses(task, setting.key) {
+        true => help.replacen("[default: ", "[default: chosen with --data, else ", 1),
+        false => help,
     }
+}
+
+/// A help text with flags for the settings that it names: `--lr` for `` `lr` ``, `--optimizer sgd` for `` `optimizer = sgd` ``.
+fn with_flags(help: &str, settings: &[Setting]) -> String {
+    let flag = |name: &str| {
+        let (key, value) = name.split_once(" = ").map_or((name, None), |(key, value)| (key, Some(value)));
+        let flag = settings.iter().find(|setting| setting.key == key)?.key.replace('_', "-");
+        Some(value.map_or_else(|| format!("--{flag}"), |value| format!("--{flag} {value}")))
+    };
+    let parts = help.split('`').enumerate().map(|(place, part)| match place % 2 {
+        0 => part.to_owned(),
+        _ => flag(part).unwrap_or_else(|| format!("`{part}`")),
+    });
+    parts.collect()
 }
 
 /// The flag of a setting.
@@ -300,5 +312,17 @@ impl clap::Subcommand for TaskArgs {
 
     fn has_subcommand(name: &str) -> bool {
         crate::tasks::task(name).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_help_names_settings_as_flags() {
+        let settings = [Setting::new("batch_size", &[], Kind::Whole), Setting::new("loss", &[], Kind::Text)];
+        let help = with_flags("`auto` for `loss = focal`, beside `batch_size`", &settings);
+        assert_eq!(help, "`auto` for --loss focal, beside --batch-size");
     }
 }

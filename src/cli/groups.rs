@@ -1,127 +1,18 @@
-//! The groups in which `--help` lists the settings, and the settings that `-h` lists.
+//! The order in which `--help` lists the settings of a task, and the examples below.
 
+use crate::setting::{Setting, SettingPlace};
 use crate::tasks::{Example, Task};
 
-/// Groups and their settings, in the order of the help.
-pub const GROUPS: [(&str, &[&str]); 9] = [
-    (
-        "Data",
-        &[
-            "data",
-            "image_size",
-            "crop",
-            "scale",
-            "tile",
-            "eval_resize",
-            "channels",
-            "mask_threshold",
-            "path_column",
-            "label_column",
-            "image_root",
-            "val_split",
-            "normalize",
-            "scenes",
-            "limit",
-            "skip_bad",
-            "shuffle",
-            "sampler",
-            "loader_threads",
-        ],
-    ),
-    (
-        "Model",
-        &[
-            "model",
-            "stem",
-            "encoder",
-            "decoder",
-            "depth",
-            "base",
-            "up",
-            "skips",
-            "init",
-            "pretrained",
-            "offline",
-            "finetune",
-            "head_epochs",
-            "lr_decay_layers",
-            "freeze",
-            "freeze_statistics",
-        ],
-    ),
-    (
-        "Loss",
-        &[
-            "loss",
-            "focal_gamma",
-            "class_weights",
-            "positive_weights",
-            "label_smoothing",
-            "rebalance",
-            "color_space",
-            "mixup",
-            "cutmix",
-        ],
-    ),
-    (
-        "Optimizer",
-        &[
-            "epochs",
-            "batch_size",
-            "lr",
-            "optimizer",
-            "momentum",
-            "nesterov",
-            "weight_decay",
-            "clip",
-            "accumulate",
-            "ema",
-            "early_stop",
-        ],
-    ),
-    ("Learning rate over time", &["schedule", "warmup", "step_size", "milestones", "gamma", "patience"]),
-    ("Augmentation", &["augment", "augment_from"]),
-    ("Device", &["device", "precision", "seed"]),
-    ("Several devices", &["shards", "shares", "wire", "check_every"]),
-    ("Run", &["out", "resume", "allow_changed_data", "log_norms", "profile", "tensorboard"]),
-];
-
-/// Settings that `-h` lists; `--help` lists all.
-const MAIN: &[&str] = &[
-    "data",
-    "image_size",
-    "model",
-    "encoder",
-    "init",
-    "pretrained",
-    "finetune",
-    "loss",
-    "class_weights",
-    "epochs",
-    "batch_size",
-    "lr",
-    "optimizer",
-    "schedule",
-    "augment",
-    "device",
-    "out",
-    "resume",
-];
-
-/// The group of a setting. A setting of a user's own task has no group.
-pub(super) fn heading(key: &str) -> Option<&'static str> {
-    GROUPS.iter().find(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name)
+/// The settings of a task, in the order of the help: by their places. Those without a place come last, as declared.
+pub(super) fn in_order(task: &dyn Task) -> Vec<&'static Setting> {
+    let mut settings: Vec<&Setting> = task.settings().iter().collect();
+    settings.sort_by_key(|setting| (setting.place.is_none(), setting.place));
+    settings
 }
 
-/// Position of a setting in the help.
-pub(super) fn position(key: &str) -> usize {
-    let mut keys = GROUPS.iter().flat_map(|(_, keys)| keys.iter());
-    keys.position(|known| *known == key).unwrap_or(usize::MAX)
-}
-
-/// Whether `-h` lists a setting.
-pub(super) fn is_main(key: &str) -> bool {
-    MAIN.contains(&key)
+/// Whether only `--help` lists a setting, and `-h` does not. Settings without a place are in both.
+pub(super) fn is_long(setting: &Setting) -> bool {
+    setting.place.is_some_and(|SettingPlace { main, .. }| !main)
 }
 
 /// Column at which the remarks on commands begin.
@@ -149,14 +40,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_of_a_built_in_task_has_one_group() {
+    fn a_setting_of_a_built_in_task_has_the_same_place_in_all_tasks() {
         let tasks = crate::tasks::tasks();
-        let keys: Vec<&str> = tasks.iter().flat_map(|task| task.settings().iter().map(|setting| setting.key)).collect();
-        let groups = |key: &str| GROUPS.iter().filter(|(_, keys)| keys.contains(&key)).count();
-        let other: Vec<_> = keys.iter().filter(|key| groups(key) != 1).collect();
-        assert!(other.is_empty(), "not in one group of src/cli/groups.rs: {other:?}");
-        let grouped = GROUPS.iter().flat_map(|(_, keys)| *keys).chain(MAIN);
-        let unknown: Vec<_> = grouped.filter(|key| !keys.contains(key)).collect();
-        assert!(unknown.is_empty(), "no task has {unknown:?}");
+        let settings: Vec<&Setting> = tasks.iter().flat_map(|task| task.settings()).collect();
+        let missing: Vec<_> = settings.iter().filter(|setting| setting.place.is_none()).map(|s| s.key).collect();
+        assert!(missing.is_empty(), "without #[place(…)]: {missing:?}");
+        for one in &settings {
+            let spot = |setting: &Setting| setting.place.map(|place| (place.group, place.position));
+            let unlike = |other: &&&Setting| (one.key == other.key) != (spot(one) == spot(other));
+            let unlike: Vec<_> = settings.iter().filter(unlike).map(|other| (other.key, other.place)).collect();
+            assert!(unlike.is_empty(), "{} {:?} and {unlike:?}", one.key, one.place);
+            let counted = settings.iter().filter(|other| other.key == one.key && other.ignored_by != one.ignored_by);
+            assert_eq!(counted.count(), 0, "comparisons ignore {} in some tasks only", one.key);
+        }
     }
 }

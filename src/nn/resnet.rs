@@ -77,12 +77,7 @@ const fn line(depth: ResNetDepth, build: fn(usize, &Settings) -> Result<Network,
     Architecture {
         name: depth.name(),
         help: "Classification",
-        settings: &[Setting {
-            key: "stem",
-            help: &["First layers of resnetNN [default: imagenet]"],
-            value: None,
-            kind: Stem::KIND,
-        }],
+        settings: const { &[Setting::new("stem", &["First layers of resnetNN [default: imagenet]"], Stem::KIND)] },
         head: "fc.bias",
         encoder: &ENCODER,
         stages: STAGES,

@@ -36,12 +36,7 @@ const fn line(
     Architecture {
         name,
         help: "Segmentation with a ResNet encoder",
-        settings: &[Setting {
-            key: "decoder",
-            help: &["Decoder of resnetNN-seg [default: fcn32s]"],
-            value: None,
-            kind: Decoder::KIND,
-        }],
+        settings: const { &[Setting::new("decoder", &["Decoder of resnetNN-seg [default: fcn32s]"], Decoder::KIND)] },
         head: "score.bias",
         encoder: &resnet::ENCODER,
         stages: resnet::STAGES,

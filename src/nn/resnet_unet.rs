@@ -51,15 +51,12 @@ const fn line(
     Architecture {
         name,
         help: "Segmentation and colorization with a ResNet encoder",
-        settings: &[
-            Setting { key: "up", help: &["How unet enlarges"], value: None, kind: Up::KIND },
-            Setting {
-                key: "skips",
-                help: &["Hand features across the levels of unet"],
-                value: None,
-                kind: Kind::Switch,
-            },
-        ],
+        settings: const {
+            &[
+                Setting::new("up", &["How unet enlarges"], Up::KIND),
+                Setting::new("skips", &["Hand features across the levels of unet"], Kind::Switch),
+            ]
+        },
         head: "head.bias",
         encoder: &super::resnet::ENCODER,
         stages: super::resnet::STAGES,

@@ -24,25 +24,14 @@ pub const ARCHITECTURE: Architecture = Architecture {
     name: "unet",
     help: "Segmentation and colorization",
     settings: &[
-        Setting {
-            key: "depth",
-            help: &["Number of times that unet halves the image [default: 4]"],
-            value: None,
-            kind: Kind::Whole,
-        },
-        Setting {
-            key: "base",
-            help: &["Channels at the first level of unet [default: 64]"],
-            value: None,
-            kind: Kind::Whole,
-        },
-        Setting {
-            key: "up",
-            help: &["Operation that doubles height and width in the decoder of unet [default: transposed]"],
-            value: None,
-            kind: Up::KIND,
-        },
-        Setting { key: "skips", help: &["Skip connections of unet [default: true]"], value: None, kind: Kind::Switch },
+        Setting::new("depth", &["Number of times that unet halves the image [default: 4]"], Kind::Whole),
+        Setting::new("base", &["Channels at the first level of unet [default: 64]"], Kind::Whole),
+        Setting::new(
+            "up",
+            &["Operation that doubles height and width in the decoder of unet [default: transposed]"],
+            Up::KIND,
+        ),
+        Setting::new("skips", &["Skip connections of unet [default: true]"], Kind::Switch),
     ],
     head: "head.bias",
     encoder: &["down*", "bottom*"],

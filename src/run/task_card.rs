@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confusion::ClassScore;
 use super::score::{Panel, Score, Text};
+use super::setting_roles::SettingRoles;
 use crate::text::capitalized;
 
 /// The description of a task's runs.
@@ -27,6 +28,9 @@ pub struct TaskCard {
     /// The setting that gives rare classes more weight, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<Balance>,
+    /// The roles of its settings in the rules of verdicts and of automatic choice. Runs do not keep them.
+    #[serde(skip)]
+    pub roles: SettingRoles,
 }
 
 /// A setting that gives rare classes more weight.
@@ -71,6 +75,7 @@ impl TaskCard {
             confusion: None,
             tables: vec![],
             balance: None,
+            roles: SettingRoles::default(),
         }
     }
 

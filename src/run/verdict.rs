@@ -18,6 +18,7 @@ pub use yardstick::{Baseline, Truth, Yardstick};
 use super::confusion::ConfusionMatrix;
 use super::history::EpochRow;
 use super::score::Score;
+use super::setting_roles::{self, Condition, SettingRoles};
 use super::task_card::TaskCard;
 use super::trust::Calibration;
 use crate::text::count_of;
@@ -138,11 +139,7 @@ struct Setup<'a> {
 impl Setup<'_> {
     /// A setting as text; empty if the run does not have it.
     fn setting(&self, key: &str) -> String {
-        match self.settings.get(key) {
-            None => String::new(),
-            Some(toml::Value::String(text)) => text.clone(),
-            Some(value) => value.to_string(),
-        }
+        setting_roles::text(self.settings, key)
     }
 
     /// Whether training starts from random weights.
@@ -150,10 +147,19 @@ impl Setup<'_> {
         ["init", "pretrained"].iter().all(|key| matches!(self.setting(key).as_str(), "" | "false"))
     }
 
-    /// Whether training and validation have the same loss. With focal or Dice loss in training, validation has plain
-    /// cross entropy.
+    /// The roles of the task's settings.
+    fn roles(&self) -> &SettingRoles {
+        &self.task.roles
+    }
+
+    /// Whether a condition of the task holds; false for tasks without the condition.
+    fn holds(&self, condition: Option<Condition>) -> bool {
+        setting_roles::holds(condition, self.settings)
+    }
+
+    /// Whether training and validation have the same loss.
     fn has_one_loss(&self) -> bool {
-        !matches!(self.setting("loss").as_str(), "focal" | "dice")
+        !self.holds(self.roles().other_training_loss)
     }
 
     /// Whether the outputs are classes of pixels.

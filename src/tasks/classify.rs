@@ -31,7 +31,7 @@ use super::{Example, Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_classification};
 use crate::data::correct::{Corrected, correct_classification};
-use crate::data::scenes::SceneDataset;
+use crate::data::scenes::{SceneDataset, SceneOptions};
 use crate::data::{
     BadImage, ClassificationDataset, ClassificationSource, Decisions, PrepareOptions, PreparedClasses, Source, Splits,
     open_classification, prepare,
@@ -198,6 +198,7 @@ impl Task for Classify {
             confusion: Some(ConfusionCard { unit: "images".into(), score: ClassScore::F1 }),
             tables: vec![],
             balance: Some(Balance::new("sampler", "balanced")),
+            roles: settings::ROLES,
         }
     }
 
@@ -324,12 +325,13 @@ fn open_data(from: &DataSource) -> Result<Splits, TrainError> {
     if let Some(path) = &from.data {
         return Ok(open_classification(path, &from.open_options())?);
     }
-    let size = from.size.height as u32;
-    let train = Arc::new(SceneDataset::new(from.seed, from.scenes, size));
+    let of_training = SceneOptions { seed: from.seed, count: from.scenes, side: from.size.height as u32 };
+    let of_validation = SceneOptions { seed: from.seed ^ SCENES_VAL_SEED, count: SCENES_VAL, ..of_training };
+    let train = Arc::new(SceneDataset::new(of_training));
     let decisions = Decisions::of_scenes(train.class_names(), from.seed);
     Ok(Splits {
         train,
-        val: Arc::new(SceneDataset::new(from.seed ^ SCENES_VAL_SEED, SCENES_VAL, size)),
+        val: Arc::new(SceneDataset::new(of_validation)),
         test: None,
         by_seed: false,
         format: "built-in scenes",

@@ -111,6 +111,7 @@ impl Task for Colorize {
             confusion: None,
             tables: vec![],
             balance: None,
+            roles: settings::ROLES,
         }
     }
 

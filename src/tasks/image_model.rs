@@ -3,6 +3,7 @@
 use super::TaskError;
 use crate::choices;
 use crate::nn::{Cnn, Network, ResNet, ResNetDepth, Stem};
+use crate::run::{Condition, EncoderRoles, InputRoles, SettingRoles, Smoothing, Switch};
 use crate::setting::Choice;
 
 choices! {
@@ -25,6 +26,29 @@ choices! {
 
 /// The models that `stem` belongs to.
 pub(super) const WITH_STEM: &[&str] = &["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"];
+
+/// The roles of settings of networks that classify whole images.
+pub(super) const IMAGE_ROLES: SettingRoles = SettingRoles {
+    other_training_loss: Some(FOCAL),
+    plain_cross_entropy: None,
+    class_weights: None,
+    smoothing: Some(Smoothing { key: "label_smoothing", refused: FOCAL }),
+    less_confidence: &["label_smoothing", "mixup", "cutmix"],
+    colors: None,
+    input: Some(InputRoles {
+        size: "image_size",
+        resize: None,
+        crop: None,
+        large: Some(Condition(&[("model", &["resnet*"]), ("stem", &["", "imagenet"])])),
+    }),
+    normalization: Some(Switch { key: "normalize", off: "none", on: "auto" }),
+    encoders: &[EncoderRoles { when: RESNET, with: &[], without: &[] }],
+    resnet: Some(RESNET),
+    width: None,
+};
+
+const FOCAL: Condition = Condition(&[("loss", &["focal"])]);
+const RESNET: Condition = Condition(&[("model", &["resnet*"])]);
 
 impl ImageModel {
     /// The depth of a ResNet.

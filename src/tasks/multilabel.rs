@@ -31,6 +31,7 @@ use super::{Example, Task, TaskError};
 use crate::data::augment::Keeps;
 use crate::data::check::{CheckOptions, CheckReport, check_multi_label};
 use crate::data::correct::{Corrected, correct_multi_label};
+use crate::data::scenes::SceneOptions;
 use crate::data::{MultiLabelSource, MultiLabelSplits, PreparedLabels, Source, open_multi_label, prepare};
 use crate::exec::AnyEngine;
 use crate::graph::{OnnxInput, OnnxNode};
@@ -205,8 +206,9 @@ fn open_data(from: &DataSource) -> Result<MultiLabelSplits, TrainError> {
     match &from.data {
         Some(path) => Ok(open_multi_label(path, &from.open_options())?),
         None => {
-            let seeds = [from.seed, from.seed ^ SCENES_VAL_SEED];
-            Ok(MultiLabelSplits::scenes(seeds, [from.scenes, SCENES_VAL], from.size.height as u32))
+            let train = SceneOptions { seed: from.seed, count: from.scenes, side: from.size.height as u32 };
+            let val = SceneOptions { seed: from.seed ^ SCENES_VAL_SEED, count: SCENES_VAL, ..train };
+            Ok(MultiLabelSplits::scenes(train, val))
         }
     }
 }

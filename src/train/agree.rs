@@ -3,13 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::TrainError;
-use super::settings::{self, Difference};
+use super::settings::{self, Difference, Setting, SettingComparison};
 use crate::data::digest;
 use crate::ranks::{RankError, Ranks, Wait, broadcast, gather};
 use crate::run::fingerprint::DataPrint;
-
-/// Settings in which ranks may differ.
-const OWN: [&str; 5] = ["device", "loader_threads", "out", "profile", "tensorboard"];
 
 /// Facts that must be the same on all ranks.
 #[derive(Serialize, Deserialize)]
@@ -19,12 +16,16 @@ struct Identity {
     data: DataPrint,
 }
 
-/// Refuses ranks that differ in their program, settings or data. Rank 0 finds the differences. The error of the other
-/// ranks does not list them.
+/// Refuses ranks that differ in their program, settings or data; `settings` are the settings as TOML and their declarations. Rank 0
+/// finds the differences. The error of the other ranks does not list them.
 ///
 /// # Errors
 /// [`RankError::Differ`].
-pub(super) fn agree(ranks: &dyn Ranks, settings: &str, data: &DataPrint) -> Result<(), TrainError> {
+pub(super) fn agree(
+    ranks: &dyn Ranks,
+    (settings, declared): (&str, &[Setting]),
+    data: &DataPrint,
+) -> Result<(), TrainError> {
     if ranks.size() == 1 {
         return Ok(());
     }
@@ -34,7 +35,9 @@ pub(super) fn agree(ranks: &dyn Ranks, settings: &str, data: &DataPrint) -> Resu
     let others = messages.iter().enumerate().skip(1);
     let differences: Vec<String> = others
         .flat_map(|(rank, message)| match serde_json::from_slice(message) {
-            Ok(other) => differences(&own, &other).into_iter().map(|line| format!("rank {rank}: {line}")).collect(),
+            Ok(other) => {
+                differences(&own, &other, declared).into_iter().map(|line| format!("rank {rank}: {line}")).collect()
+            }
             Err(_) => vec![format!("rank {rank} is another version of the program")],
         })
         .collect();
@@ -51,14 +54,15 @@ fn program() -> String {
 }
 
 /// Differences of a rank from rank 0, in words.
-fn differences(first: &Identity, other: &Identity) -> Vec<String> {
+fn differences(first: &Identity, other: &Identity, declared: &[Setting]) -> Vec<String> {
     let mut lines = vec![];
     if first.program != other.program {
         lines.push(format!("the program is {}, on rank 0 {}", other.program, first.program));
     }
     let [of_first, of_other] =
         [first, other].map(|identity| toml::from_str::<toml::Table>(&identity.settings).unwrap_or_default());
-    let differ = settings::differences(&of_first, &of_other, |key| !OWN.contains(&key));
+    let counts = |key: &str| !settings::is_ignored(declared, SettingComparison::Ranks, key);
+    let differ = settings::differences(&of_first, &of_other, counts);
     lines.extend(
         differ.into_iter().map(|Difference { key, before, now }| format!("{key} is {now}, on rank 0 {before}")),
     );

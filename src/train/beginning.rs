@@ -12,7 +12,7 @@ use super::objective::Objective;
 use super::plans::load_plans;
 use super::rates::Rates;
 use super::record::{HeldRun, Record};
-use super::settings::TrainSettings;
+use super::settings::{Setting, TrainSettings};
 use super::shared_work::SharedWork;
 use super::trace::Tracer;
 use super::trainer::Trainer;
@@ -26,6 +26,8 @@ use crate::run::resume::{Kept, Origin, Position};
 pub(super) struct Beginning {
     pub objective: Box<dyn Objective>,
     pub settings: TrainSettings,
+    /// The declarations of the task's settings.
+    pub declared: &'static [Setting],
     pub model: LoadedModel,
     /// Training and validation images.
     pub sources: [Arc<dyn Source>; 2],
@@ -48,7 +50,7 @@ impl Beginning {
         self,
         make_run: impl FnOnce(&TrainSettings, &str) -> Result<HeldRun, TrainError>,
     ) -> Result<Trainer, TrainError> {
-        let Beginning { objective, settings, mut model, sources, decisions, toml, resumed, ranks } = self;
+        let Beginning { objective, settings, declared, mut model, sources, decisions, toml, resumed, ranks } = self;
         let lens = sources.each_ref().map(|source| source.len());
         let parts = sources.each_ref().map(|source| &**source);
         let data = DataPrint::of(&objective.card().classes, parts, settings.data.as_deref());
@@ -63,12 +65,13 @@ impl Beginning {
         // This comes before any write, so that a refused run does not change.
         let (mut notes, repairs) = match &resumed {
             Some(kept) => {
-                let now = Resumption { settings: &settings, toml: &toml, data: &data, order, steps_per_epoch };
+                let now =
+                    Resumption { settings: &settings, declared, toml: &toml, data: &data, order, steps_per_epoch };
                 changed::examine(kept, &mut model, &*objective, &now)?
             }
             None => Default::default(),
         };
-        agree(work.ranks(), &toml, &data)?;
+        agree(work.ranks(), (&toml, declared), &data)?;
         let shares = work.divide(&settings, (&mut model, &*objective), &mut loaders)?;
         let held = make_run(&settings, &toml)?;
         let (decisions, doubts) = with_doubts(decisions.summary(), &data);

@@ -6,49 +6,26 @@ use std::path::Path;
 use super::TrainError;
 use super::model::LoadedModel;
 use super::objective::Objective;
-use super::schedule::LrSchedule;
-use super::settings::{self, Difference, TrainSettings};
+use super::schedule::{LrSchedule, RunLength};
+use super::settings::{self, Difference, Setting, SettingComparison, TrainSettings};
 use crate::run::fingerprint::DataPrint;
 use crate::run::repair::Repairs;
 use crate::run::resume::{self, ImageOrder, Kept};
 use crate::run::{RunDir, RunError, Unresumable};
 
-/// Settings that change no weight, and settings whose change the fingerprint of the data shows: `data`, `scenes`, `val_split`,
-/// `skip_bad`. Other lines note the number of epochs and the precision if they matter.
-const FREE: [&str; 20] = [
-    "allow_changed_data",
-    "check_every",
-    "data",
-    "device",
-    "early_stop",
-    "epochs",
-    "init",
-    "loader_threads",
-    "log_norms",
-    "offline",
-    "out",
-    "precision",
-    "pretrained",
-    "profile",
-    "resume",
-    "scenes",
-    "shares",
-    "skip_bad",
-    "tensorboard",
-    "val_split",
-];
-
 /// Changes since the run began, in words; empty for a run of an earlier version, which has no record of its data.
-fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
+fn changes(kept: &Kept, now: &Resumption<'_>) -> Vec<String> {
     let table = |text: &str| toml::from_str::<toml::Table>(text).unwrap_or_default();
     let mut changes = vec![];
     if let Some(before) = &kept.origin.settings {
-        let differ = settings::differences(&table(before), &table(toml), |key| !FREE.contains(&key));
+        let differ = settings::differences(&table(before), &table(now.toml), |key| {
+            !settings::is_ignored(now.declared, SettingComparison::Resume, key)
+        });
         changes.extend(
             differ.into_iter().map(|Difference { key, before, now }| format!("{key} was {before} and is {now}")),
         );
     }
-    changes.extend(kept.origin.data.iter().flat_map(|before| before.changes(data)));
+    changes.extend(kept.origin.data.iter().flat_map(|before| before.changes(now.data)));
     changes
 }
 
@@ -56,6 +33,7 @@ fn changes(kept: &Kept, toml: &str, data: &DataPrint) -> Vec<String> {
 /// of an epoch.
 pub(super) struct Resumption<'a> {
     pub settings: &'a TrainSettings,
+    pub declared: &'static [Setting],
     pub toml: &'a str,
     pub data: &'a DataPrint,
     pub order: ImageOrder,
@@ -73,7 +51,7 @@ pub(super) fn examine(
     objective: &dyn Objective,
     now: &Resumption<'_>,
 ) -> Result<(Vec<String>, Repairs), TrainError> {
-    let &Resumption { settings, toml, data, order, steps_per_epoch } = now;
+    let &Resumption { settings, order, steps_per_epoch, .. } = now;
     let path = settings.resume.as_deref().unwrap_or(Path::new(""));
     let folder = RunDir::to_resume(path)?;
     kept.position.check(order, settings.epochs, (path, folder.is_unfinished()))?;
@@ -82,7 +60,7 @@ pub(super) fn examine(
         let reason = Unresumable::EndedEarly { epochs, early_stop };
         return Err(RunError::CannotResume { path: path.to_owned(), reason }.into());
     }
-    let mut notes = check(kept, settings, toml, data, path)?;
+    let mut notes = check(kept, now, path)?;
     notes.extend(rate_jump(&folder, kept, settings, steps_per_epoch));
     resume::restore(&mut model.session, &kept.file, path)?;
     let known: Vec<_> = objective.task_card().known_scores().cloned().collect();
@@ -96,15 +74,9 @@ pub(super) fn examine(
 ///
 /// # Errors
 /// [`RunError::CannotResume`] with what changed.
-fn check(
-    kept: &Kept,
-    settings: &TrainSettings,
-    toml: &str,
-    data: &DataPrint,
-    path: &Path,
-) -> Result<Vec<String>, TrainError> {
-    let changes = changes(kept, toml, data);
-    if !changes.is_empty() && !settings.allow_changed_data {
+fn check(kept: &Kept, now: &Resumption<'_>, path: &Path) -> Result<Vec<String>, TrainError> {
+    let changes = changes(kept, now);
+    if !changes.is_empty() && !now.settings.allow_changed_data {
         return Err(RunError::CannotResume { path: path.to_owned(), reason: Unresumable::Changed { changes } }.into());
     }
     Ok(changes.into_iter().map(|change| format!("note:    continues with a change: {change}")).collect())
@@ -116,7 +88,7 @@ fn rate_jump(run: &RunDir, kept: &Kept, settings: &TrainSettings, steps_per_epoc
     let before = toml::from_str::<toml::Table>(&text).ok()?.get("epochs")?.as_integer()?;
     let before = usize::try_from(before).ok().filter(|&before| before != settings.epochs)?;
     let schedule = |epochs: usize| {
-        let mut schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, epochs);
+        let mut schedule = LrSchedule::new(settings.schedule.clone(), RunLength { epochs, steps_per_epoch });
         schedule.set_plateau(kept.position.plateau);
         schedule
     };

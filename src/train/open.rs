@@ -90,7 +90,9 @@ pub fn open(
     let start = StartFile::find(network, &common, observer)?;
     let started = start.map(|start| start.load(&mut model, objective.card())).transpose()?;
     let (leads, size) = (ranks.rank() == 0, ranks.size());
-    let beginning = Beginning { objective, settings: common, model, sources, decisions, toml, resumed, ranks };
+    let declared = settings.declared;
+    let beginning =
+        Beginning { objective, settings: common, declared, model, sources, decisions, toml, resumed, ranks };
     let trainer = beginning.prepare(|settings, toml| make_run(settings, toml, &stem, (leads, lock)))?;
     let mut lines = vec![format!("device:  {}", trainer.model().session.engine().name())];
     lines.extend(data_lines);

@@ -3,7 +3,7 @@
 use super::TrainError;
 use super::masks::Masks;
 use super::orders::StepOrder;
-use super::schedule::LrSchedule;
+use super::schedule::{LrSchedule, RunLength};
 use super::settings::TrainSettings;
 use super::stages::{StageRates, StepInputs};
 use crate::graph::StateTable;
@@ -32,7 +32,8 @@ impl Rates {
         steps_per_epoch: usize,
     ) -> Result<Self, TrainError> {
         let stages = StageRates::of(settings, network, states, steps_per_epoch)?;
-        let schedule = LrSchedule::new(settings.schedule.clone(), steps_per_epoch, settings.epochs);
+        let length = RunLength { epochs: settings.epochs, steps_per_epoch };
+        let schedule = LrSchedule::new(settings.schedule.clone(), length);
         Ok(Rates { lr: settings.lr, schedule, stages })
     }
 

@@ -64,10 +64,19 @@ pub struct LrSchedule {
     plateau: Plateau,
 }
 
+/// The length of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunLength {
+    /// Number of epochs.
+    pub epochs: usize,
+    /// Optimizer steps of an epoch.
+    pub steps_per_epoch: usize,
+}
+
 impl LrSchedule {
-    /// A schedule for `epochs` epochs of `steps_per_epoch` steps.
-    pub fn new(options: ScheduleOptions, steps_per_epoch: usize, epochs: usize) -> Self {
-        let (steps_per_epoch, epochs) = (steps_per_epoch.max(1) as u64, epochs as u64);
+    /// A schedule over a run of this length.
+    pub fn new(options: ScheduleOptions, length: RunLength) -> Self {
+        let (steps_per_epoch, epochs) = (length.steps_per_epoch.max(1) as u64, length.epochs as u64);
         let steps = steps_per_epoch * epochs;
         let warmup_steps = ((options.warmup * steps_per_epoch as f64).round() as u64).min(steps);
         LrSchedule { options, steps, steps_per_epoch, warmup_steps, plateau: Plateau::default() }
@@ -147,7 +156,7 @@ mod tests {
 
     /// Factors of `epochs` epochs of one step.
     fn factors(options: ScheduleOptions, epochs: usize) -> Vec<f64> {
-        let schedule = LrSchedule::new(options, 1, epochs);
+        let schedule = LrSchedule::new(options, RunLength { epochs, steps_per_epoch: 1 });
         (0..epochs as u64).map(|step| schedule.factor(step)).collect()
     }
 
@@ -182,7 +191,7 @@ mod tests {
     fn a_plateau_is_pytorchs() {
         let rates = |epochs: [(Option<f64>, f64); 10]| {
             let options = ScheduleOptions { gamma: 0.5, patience: 1, ..ScheduleOptions::new(Schedule::Plateau) };
-            let mut schedule = LrSchedule::new(options, 1, 10);
+            let mut schedule = LrSchedule::new(options, RunLength { epochs: 10, steps_per_epoch: 1 });
             let mut rates = vec![];
             for (step, (score, loss)) in epochs.into_iter().enumerate() {
                 rates.push(schedule.factor(step as u64));
@@ -205,7 +214,7 @@ mod tests {
     #[test]
     fn a_warm_up_rises_to_the_full_rate_and_is_part_of_the_run() {
         let options = ScheduleOptions { warmup: 0.75, ..ScheduleOptions::new(Schedule::Cosine) };
-        let schedule = LrSchedule::new(options, 4, 2);
+        let schedule = LrSchedule::new(options, RunLength { epochs: 2, steps_per_epoch: 4 });
         let factors: Vec<f64> = (0..8).map(|step| schedule.factor(step)).collect();
         close(&factors[..4], &[0.25, 0.5, 0.75, 1.0]);
         assert!(factors[3..].is_sorted_by(|a, b| a > b) && factors[7] > 0.0 && factors[7] < 0.1, "{factors:?}");

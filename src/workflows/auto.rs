@@ -56,8 +56,6 @@ pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen
         Err(error) => return Err(error),
     };
     let images = settings.common.limit.map_or(samples.count, |limit| limit.min(samples.count));
-    let asked = ranks == 1 && rules::asks_device(&settings);
-    let processor = asked.then(|| is_processor(&settings.common.device));
     let looked_at = LOOKED_AT.min(samples.count);
     // The training refuses samples that cannot be read.
     let read = (0..looked_at).filter_map(|k| (samples.read)(k * samples.count / looked_at).ok());
@@ -66,18 +64,23 @@ pub fn choose(task: &dyn Task, given: &Given, ranks: usize) -> Result<Vec<Chosen
     let masks = read.iter().any(|sample| !sample.mask.is_empty());
     let (photographs, pictures) = (are_photographs(&read), read.iter().map(|sample| sample.own).collect());
     let start_size = size_of_start(&settings);
-    let mut facts = Facts { photographs, images, masks, rare, processor, pictures, start_size, settings };
+    let roles = task.card().roles;
+    let mut facts = Facts { photographs, images, masks, rare, processor: None, pictures, start_size, settings, roles };
+    if ranks == 1 && rules::asks_device(&facts) {
+        facts.processor = Some(is_processor(&facts.settings.common.device));
+    }
     let mut given = given.clone();
     let mut choices = vec![];
     for rule in &rules::RULES {
-        let again = again.iter().any(|key| key == rule.key);
-        let free = again || given.origin(rule.key) == Origin::Code;
-        let value = facts.settings.table.get(rule.key).filter(|_| free);
+        let Some(key) = (rule.key)(&roles) else { continue };
+        let again = again.iter().any(|again| again == key);
+        let free = again || given.origin(key) == Origin::Code;
+        let value = facts.settings.table.get(key).filter(|_| free);
         let kept = value.filter(|_| again).map(|value| (value.clone(), "the default fits".to_owned()));
         if let Some((value, reason)) = value.and_then(|_| (rule.choose)(&facts)).or(kept) {
-            given.settings.insert(rule.key.to_owned(), value.clone());
+            given.settings.insert(key.to_owned(), value.clone());
             facts.settings = task.resolve(&given).map_err(TrainError::from)?;
-            choices.push(Chosen { key: rule.key, value, reason, of_device: rule.of_device });
+            choices.push(Chosen { key, value, reason, of_device: rule.of_device });
         }
     }
     Ok(choices)
@@ -120,10 +123,11 @@ fn size_of_start(settings: &Resolved) -> Option<ImageSize> {
     ImageSize::parse(file.metadata().get("image_size")?).ok()
 }
 
-/// Whether rules choose a setting.
+/// Whether rules choose a setting of a task.
 #[cfg(feature = "cli")]
-pub fn chooses(key: &str) -> bool {
-    rules::RULES.iter().any(|rule| rule.key == key)
+pub fn chooses(task: &dyn Task, key: &str) -> bool {
+    let roles = task.card().roles;
+    rules::RULES.iter().any(|rule| (rule.key)(&roles) == Some(key))
 }
 
 /// Whether a device is a processor. Software adapters compute on one too. An unknown device is refused when it is opened.

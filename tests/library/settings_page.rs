@@ -5,9 +5,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use shadegrad::internals::cli::groups::GROUPS;
-use shadegrad::internals::setting::{Kind, Setting};
 use shadegrad::tasks::{Task, task};
+use shadegrad::train::settings::{Kind, Setting, SettingGroup};
 
 /// Writes the page instead of comparing it.
 const WRITE: &str = "SHADEGRAD_WRITE_PAGES";
@@ -139,12 +138,15 @@ fn built_in() -> Vec<&'static dyn Task> {
 
 /// The settings of a group, each with the tasks that have it. A key whose text differs between tasks appears several
 /// times.
-fn of_group(keys: &[&str]) -> Vec<(Setting, Vec<&'static str>)> {
+fn of_group(group: SettingGroup) -> Vec<(Setting, Vec<&'static str>)> {
+    let settings = built_in().into_iter().flat_map(|task| task.settings());
+    let placed = settings.filter_map(|setting| setting.place.map(|place| (place, setting.key)));
+    let keys: BTreeSet<_> = placed.filter(|(place, _)| place.group == group).collect();
     let mut found: Vec<(Setting, Vec<&'static str>)> = vec![];
-    for key in keys {
+    for (_, key) in keys {
         let first = found.len();
         for task in built_in() {
-            let Some(setting) = task.settings().iter().find(|setting| setting.key == *key) else { continue };
+            let Some(setting) = task.settings().iter().find(|setting| setting.key == key) else { continue };
             let alike =
                 |(other, _): &(Setting, _)| other.help == setting.help && form(&other.kind) == form(&setting.kind);
             match found[first..].iter().position(alike) {
@@ -182,9 +184,10 @@ fn parts(setting: &Setting) -> (String, String) {
 fn page() -> String {
     let all = built_in().len();
     let mut page = HEAD.to_owned();
-    for (name, keys) in GROUPS {
+    for group in SettingGroup::ALL {
+        let name = group.heading();
         let _ = write!(page, "\n## {name}\n\n| key | tasks | value | default | meaning |\n|---|---|---|---|---|\n");
-        for (setting, of) in of_group(keys) {
+        for (setting, of) in of_group(group) {
             let tasks = if of.len() == all { "all".to_owned() } else { of.join(", ") };
             let ((text, default), form) = (parts(&setting), form(&setting.kind));
             let text = text.replace('|', "\\|");

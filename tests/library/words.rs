@@ -1,7 +1,10 @@
-//! The library's messages name no flag and no verb of the command line. `src/cli` adds them.
+//! The library's messages name no flag and no verb of the command line. `src/cli` adds them. Nor does the help of settings, which
+//! names other settings by their keys; `src/cli/flags.rs` shows the keys as flags.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use shadegrad::train::settings::Kind;
 
 /// Verbs of the command line.
 const VERBS: [&str; 18] = [
@@ -130,6 +133,24 @@ fn texts_of_the_library_hold_no_flags_and_no_verbs() {
     assert!(read > 3000, "only {read} literals were found");
     let unused: Vec<_> = (0..EXCEPTIONS.len()).filter(|i| !met.contains(i)).map(|i| EXCEPTIONS[i]).collect();
     assert!(unused.is_empty(), "exceptions that nothing needs: {unused:?}");
+}
+
+/// Help is doc comments, which are not literals of the source.
+#[test]
+fn the_help_of_settings_names_no_flags_and_no_verbs() {
+    let (tasks, mut read) = (shadegrad::tasks::tasks(), 0);
+    for setting in tasks.iter().flat_map(|task| task.settings()) {
+        let mut texts = vec![setting.help_text()];
+        if let Kind::Choice(names) = setting.kind {
+            texts.extend(names.iter().map(|(_, help)| help.join(" ")));
+        }
+        read += texts.len();
+        let found: Vec<String> = texts.iter().flat_map(|text| words(text)).collect();
+        // The only list of devices is that of the command.
+        let allowed: &[&str] = if setting.key == "device" { &["shadegrad devices"] } else { &[] };
+        assert_eq!(found, allowed, "the help of {}", setting.key);
+    }
+    assert!(read > 200, "only {read} texts were found");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod stop_after;
 mod sweep_ranks;
 mod trust;
 mod verdict;
+mod verdict_colors;
 mod verdict_exceptions;
 mod verdict_run;
 mod verdict_sizes;

@@ -6,8 +6,7 @@ use serde::Serialize;
 use super::next::{Next, augmented, balanced, checked, cropped, is_balanced, pretrained, with};
 use super::pixels::PartPixels;
 use super::rules::{
-    ADAM_MOST, FEW_STEPS, few_pixels_of_masks, few_training_images, low_rate, other_pixels, small_validation_set,
-    too_few,
+    ADAM_MOST, FEW_STEPS, few_pixels_of, few_training_images, low_rate, other_pixels, small_validation_set, too_few,
 };
 use super::yardstick::binomial;
 use super::{Setup, TaskCard};
@@ -96,7 +95,7 @@ const RULES: [(DoubtKind, Rule); 12] = [
     (DoubtKind::NoNormalization, no_normalization),
     (DoubtKind::FewSteps, few_steps),
     (DoubtKind::FewImages, few_images),
-    (DoubtKind::FewPixels, few_pixels_of_masks),
+    (DoubtKind::FewPixels, few_pixels),
     (DoubtKind::UnequalClasses, |run| unequal_classes(run).or_else(|| rare_pixels(run))),
     (DoubtKind::FewValidationImages, few_validation_images),
 ];
@@ -147,7 +146,7 @@ impl Prospect<'_> {
                 return vec![Next::FindRate, with(&[("lr", usual)])];
             }
             DoubtKind::RateForRandomWeights => Some(with(&[("finetune", "true")])),
-            DoubtKind::NoNormalization => Some(with(&[("normalize", "auto")])),
+            DoubtKind::NoNormalization => setup.roles().normalization.map(|normal| with(&[(normal.key, normal.on)])),
             DoubtKind::FewSteps => {
                 let epochs = self.number("epochs").unwrap_or(1.0) as usize;
                 let needed = (FEW_STEPS * epochs).div_ceil(self.steps.max(1));
@@ -226,7 +225,8 @@ fn rate_for_random_weights(run: &Prospect<'_>) -> Option<String> {
 }
 
 fn no_normalization(run: &Prospect<'_>) -> Option<String> {
-    (run.setup().setting("normalize") == "none").then(|| {
+    let normalization = run.setup().roles().normalization?;
+    (run.setup().setting(normalization.key) == normalization.off).then(|| {
         "pixels from 0 to 1 are not normalized: their mean is a constant input, and the loss needs a lower learning rate".to_owned()
     })
 }
@@ -238,6 +238,11 @@ fn few_steps(run: &Prospect<'_>) -> Option<String> {
 
 fn few_images(run: &Prospect<'_>) -> Option<String> {
     few_training_images(run.setup(), run.training_images, run.outputs, run.class_counts)
+}
+
+/// Pictures with masks lose nine tenths of their pixels. The network decides the size of squares.
+fn few_pixels(run: &Prospect<'_>) -> Option<String> {
+    run.picture.filter(|_| run.setup().has_masks()).and_then(|picture| few_pixels_of(picture, run.image_size))
 }
 
 /// A class has less than half the training images of a mean class, and no setting gives it more weight.
@@ -265,7 +270,7 @@ fn rare_pixels(run: &Prospect<'_>) -> Option<String> {
     let rare: Vec<usize> =
         (0..shares.len()).filter(|&class| shares[class] > 0.0 && 5.0 * shares[class] < mean).collect();
     let rarest = *rare.iter().min_by(|&&a, &&b| shares[a].total_cmp(&shares[b]))?;
-    balanced(run.setup()).filter(|_| matches!(run.setup().setting("loss").as_str(), "" | "ce"))?;
+    balanced(run.setup()).filter(|_| run.setup().holds(run.setup().roles().plain_cross_entropy))?;
     Some(format!(
         "unequal classes: {} of {} have less than a fifth of the pixels of a mean class, such as “{}” with {:.1} % where the mean \
          is {:.1} %",

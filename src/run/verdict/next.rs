@@ -97,8 +97,11 @@ fn of(run: &Evidence<'_>, kind: FindingKind, findings: &[Finding]) -> Vec<Next> 
         FindingKind::FewImages => {
             pretrained(setup).or_else(|| augmented(setup).filter(|_| fits_training(run))).into_iter().collect()
         }
-        FindingKind::FewPixels => larger(run).map(resized).into_iter().chain(cropped(setup, run.image_size)).collect(),
-        FindingKind::Enlarged => smaller(run).map(resized).into_iter().collect(),
+        FindingKind::FewPixels => {
+            let resized = larger(run).and_then(|size| resized(setup, size));
+            resized.into_iter().chain(cropped(setup, run.image_size)).collect()
+        }
+        FindingKind::Enlarged => smaller(run).and_then(|size| resized(setup, size)).into_iter().collect(),
         FindingKind::UnequalClasses => balanced(setup).into_iter().collect(),
         FindingKind::PaleColors => vivid(setup).into_iter().collect(),
         FindingKind::VividColors => muted(setup).into_iter().collect(),
@@ -119,14 +122,15 @@ pub(super) fn with(settings: &[(&str, &str)]) -> Next {
 }
 
 /// Another image size.
-fn resized(size: [usize; 2]) -> Next {
-    with(&[("image_size", &size_text(size))])
+fn resized(run: Setup<'_>, size: [usize; 2]) -> Option<Next> {
+    run.roles().input.map(|input| with(&[(input.size, &size_text(size))]))
 }
 
 /// Crops of this size from pictures at their own size: a step takes the same time. They replace the image size. `None` for tasks
-/// without masks.
+/// without crops.
 pub(super) fn cropped(run: Setup<'_>, size: [usize; 2]) -> Option<Next> {
-    run.has_masks().then(|| with(&[("crop", &size_text(size)), ("image_size", "")]))
+    let input = run.roles().input?;
+    Some(with(&[(input.crop?, &size_text(size)), (input.size, "")]))
 }
 
 fn size_text([height, width]: [usize; 2]) -> String {
@@ -172,18 +176,14 @@ pub(super) fn augmented(run: Setup<'_>) -> Option<Next> {
     Some(with(&[("augment", stronger)]))
 }
 
-/// Published weights, for a network with a ResNet that started from random ones. A UNet for masks gets a ResNet as its encoder.
-/// docs/results.md has CamVid with trained weights and crops (mean IoU 0.537) and with neither (0.395). The command drops
-/// the settings of width and depth, because only UNet's own encoder has them.
+/// Published weights, for a network that started from random ones and can have an encoder with such weights. The command drops the
+/// settings that have no effect with that encoder.
 pub(super) fn pretrained(run: Setup<'_>) -> Option<Next> {
-    let resnet = ["model", "encoder"].iter().any(|key| run.setting(key).starts_with("resnet"));
-    let unet = run.has_masks() && run.setting("model") == "unet";
+    let mut encoders = run.roles().encoders.iter().filter(|_| run.starts_random());
+    let encoder = encoders.find(|encoder| run.holds(Some(encoder.when)))?;
     let weights = [("pretrained", "true"), ("finetune", "true")];
-    match run.starts_random() {
-        true if resnet => Some(with(&weights)),
-        true if unet => Some(with(&[("encoder", "resnet18"), weights[0], weights[1], ("base", ""), ("depth", "")])),
-        _ => None,
-    }
+    let dropped: Vec<(&str, &str)> = encoder.without.iter().map(|&key| (key, "")).collect();
+    Some(with(&[encoder.with, &weights, &dropped].concat()))
 }
 
 /// An early stop, with weight decay if there is none yet.
@@ -212,19 +212,22 @@ fn longer(run: &Evidence<'_>) -> Next {
 
 /// Targets that ask for less confidence.
 fn smoothed(run: Setup<'_>) -> Option<Next> {
-    let plain = run.setting("label_smoothing").parse::<f64>().is_ok_and(|share| share == 0.0);
-    (plain && run.setting("loss") != "focal").then(|| with(&[("label_smoothing", "0.1")]))
+    let smoothing = run.roles().smoothing.filter(|smoothing| !run.holds(Some(smoothing.refused)))?;
+    let plain = run.setting(smoothing.key).parse::<f64>().is_ok_and(|share| share == 0.0);
+    plain.then(|| with(&[(smoothing.key, "0.1")]))
 }
 
 /// The loss that chooses among colors instead of predicting their mean.
 fn vivid(run: Setup<'_>) -> Option<Next> {
-    (run.setting("loss") != "classes").then(|| with(&[("loss", "classes")]))
+    let (key, value) = run.roles().colors?.by_class;
+    (run.setting(key) != value).then(|| with(&[(key, value)]))
 }
 
 /// Less weight for rare colors, if they have much.
 fn muted(run: Setup<'_>) -> Option<Next> {
-    let much = run.setting("rebalance").parse::<f64>().is_ok_and(|share| share > MUTED);
-    much.then(|| with(&[("rebalance", &MUTED.to_string())]))
+    let key = run.roles().colors?.rare;
+    let much = run.setting(key).parse::<f64>().is_ok_and(|share| share > MUTED);
+    much.then(|| with(&[(key, &MUTED.to_string())]))
 }
 
 /// The setting that gives rare classes more weight, and its value.

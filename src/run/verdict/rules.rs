@@ -7,7 +7,7 @@ mod size;
 use serde::{Deserialize, Serialize};
 
 use super::yardstick::binomial;
-use super::{Evidence, Prospect, Setup, Truth, deviation_text};
+use super::{Evidence, Setup, Truth, deviation_text};
 use crate::run::score::{TRAIN_ACCURACY, Unit};
 use course::{best_by_chance, diverged, few_steps, learns_slowly, memorizes, overfits, rate_too_high, unsettled};
 use data::{few_images, few_validation_images, parts_differ, unequal_classes};
@@ -15,7 +15,7 @@ use size::{enlarged, few_pixels};
 
 pub(super) use course::{ADAM_MOST, FEW_STEPS, high_rate, low_rate, not_converged, too_few};
 pub(super) use data::{few_training_images, other_pixels, small_validation_set};
-pub(super) use size::{few_pixels_of_masks, larger, smaller};
+pub(super) use size::{few_pixels_of, larger, smaller};
 
 /// Kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -246,7 +246,11 @@ fn vivid_colors(run: &Evidence<'_>) -> Option<String> {
     let (truth, vivid) = colorfulness(run).filter(|(truth, value)| *value >= PALE * truth.value)?;
     let random = grey.value - 10.0 * (1.0 + (vivid / truth.value).powi(2)).log10();
     let between = value <= grey.value + errors && value > random + errors;
-    (run.setup().setting("loss") == "classes" && between).then(|| {
+    let by_class = run.setup().roles().colors.is_some_and(|colors| {
+        let (key, value) = colors.by_class;
+        run.setup().setting(key) == value
+    });
+    (by_class && between).then(|| {
         format!(
             "colors are vivid: {} {vivid:.1}, where the true pictures have {:.1}; {} {} is above the {} of random colors, and not above \
              the {} of {}, since a wrong color costs more than none: judge by the samples",
@@ -278,7 +282,7 @@ fn overconfident(run: &Evidence<'_>) -> Option<String> {
 /// A setting that asks for less confidence.
 pub(super) fn softened(run: Setup<'_>) -> Option<&'static str> {
     let on = |key: &&str| run.setting(key).parse::<f64>().is_ok_and(|share| share > 0.0);
-    ["label_smoothing", "mixup", "cutmix"].into_iter().find(on)
+    run.roles().less_confidence.iter().copied().find(on)
 }
 
 /// The expected calibration error is 5 points or more, and the mean confidence two standard errors below the accuracy.

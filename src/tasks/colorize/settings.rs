@@ -4,8 +4,8 @@ use super::output::ColorOutput;
 use crate::data::ColorSpace;
 use crate::nn::{Encoder, Network, ResNetUNet, UNet, Up};
 use crate::ops::Regression;
-use crate::run::ImageSize;
 use crate::run::image_size::MAX_IMAGE_SIZE;
+use crate::run::{ColorRoles, Condition, EncoderRoles, ImageSize, InputRoles, SettingRoles, WidthRoles};
 use crate::train::settings::{ConfigError, Needs, Rule};
 use crate::{choices, task_settings};
 
@@ -49,18 +49,24 @@ task_settings! {
     config ColorizeConfig;
     values {
         /// Network to train [default: unet]
+        #[place(Model, 10, main)]
         model: ColorizeModel = ColorizeModel::UNet,
         /// Number of times that unet halves the image [default: 4]
+        #[place(Model, 50)]
         depth: usize = 4,
         /// Channels at the first level of unet; each level below has twice as many [default: 64]
+        #[place(Model, 60)]
         base: usize = 64,
-        /// Encoder of unet: its own, or a ResNet, which --init may start from a classifier [default: none]
+        /// Encoder of unet: its own, or a ResNet, which `init` may start from a classifier [default: none]
+        #[place(Model, 30, main)]
         encoder: Encoder = Encoder::None,
         /// Operation that doubles height and width in the decoder of unet [default: transposed]
+        #[place(Model, 70)]
         up: Up = Up::Transposed,
         /// Skip connections of unet, from each level of the encoder to the decoder [default: true]
+        #[place(Model, 80)]
         skips: bool = true,
-        /// Built-in training images, when --data is not given [default: 320]
+        /// Built-in training images, when `data` is not given [default: 320]
         scenes: usize = 320,
         /// Passes over the training images [default: 5]
         epochs: usize = 5,
@@ -69,17 +75,37 @@ task_settings! {
         /// Learning rate [default: 0.0001]
         lr: f64 = 1e-4,
         /// Training and validation loss [default: l1]
+        #[place(Loss, 10, main)]
+        #[ignored_by(Data)]
         loss: ColorizeLoss = ColorizeLoss::L1,
-        /// Weight of rare colors, for --loss classes: 0 for equal weights, 1 for the inverse of a color's frequency
+        /// Weight of rare colors, for `loss = classes`: 0 for equal weights, 1 for the inverse of a color's frequency
         /// [default: 0.5]
+        #[place(Loss, 60)]
         rebalance: f64 = 0.5,
         /// Color space of the prediction [default: lab]
+        #[place(Loss, 70)]
         color_space: ColorSpace = ColorSpace::Lab,
         /// HEIGHTxWIDTH in pixels that images are resized to, or one number for a square; `auto` keeps the proportions of the
         /// data's pictures, at about as many pixels as 96x128, the size of built-in scenes [default: auto]
+        #[place(Data, 20, main)]
         image_size: ImageSize = ImageSize::AUTO,
     }
 }
+
+/// The roles of the settings in rules.
+pub(super) const ROLES: SettingRoles = SettingRoles {
+    other_training_loss: None,
+    plain_cross_entropy: None,
+    class_weights: None,
+    smoothing: None,
+    less_confidence: &[],
+    colors: Some(ColorRoles { by_class: ("loss", "classes"), rare: "rebalance" }),
+    input: Some(InputRoles { size: "image_size", resize: None, crop: None, large: None }),
+    normalization: None,
+    encoders: &[EncoderRoles { when: Condition(&[("encoder", &["resnet*"])]), with: &[], without: &[] }],
+    resnet: None,
+    width: Some(WidthRoles { key: "base", when: Condition(&[("model", &["unet"]), ("encoder", &["", "none"])]) }),
+};
 
 impl ColorizeConfig {
     fn check_own(&self, rule: Rule<'_>) -> Result<(), ConfigError> {

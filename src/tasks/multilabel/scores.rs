@@ -2,6 +2,7 @@
 
 use crate::run::score::{Better, Panel, Score, Unit};
 use crate::run::task_card::{Balance, TaskCard};
+use crate::tasks::image_model::IMAGE_ROLES;
 
 /// Mean over the classes of average precision. It is the decisive score.
 pub const MEAN_AVERAGE_PRECISION: Score =
@@ -34,5 +35,6 @@ pub(super) fn task_card(task: &str) -> TaskCard {
         confusion: None,
         tables: vec![(CLASSES_FILE.into(), "Classes of the validation images, each at its threshold".into())],
         balance: Some(Balance::new("positive_weights", "balanced")),
+        roles: IMAGE_ROLES,
     }
 }

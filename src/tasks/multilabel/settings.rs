@@ -47,23 +47,30 @@ task_settings! {
     optional {
         /// Column of a table that names the image files: its name, or its number from 1 [default: found]
         #[value("COLUMN")]
+        #[place(Data, 90)]
         path_column: String,
         /// Column of a table that holds the labels: its name, or its number from 1 [default: found]
         #[value("COLUMN")]
+        #[place(Data, 100)]
         label_column: String,
         /// Folder that the paths of a table are relative to [default: the table's own]
         #[value("DIR")]
+        #[place(Data, 110)]
         image_root: std::path::PathBuf,
         /// Loss [default: bce]
+        #[place(Loss, 10, main)]
+        #[ignored_by(Data)]
         loss: MultiLabelLoss,
-        /// γ of --loss focal: each loss is multiplied by (1 − p)^γ, where p is the probability of the truth [default: 2.0]
+        /// γ of `loss = focal`: each loss is multiplied by (1 − p)^γ, where p is the probability of the truth [default: 2.0]
         #[value("GAMMA")]
+        #[place(Loss, 20)]
         focal_gamma: f64,
     }
     values {
         /// Network to train [default: resnet18]
+        #[place(Model, 10, main)]
         model: ImageModel = ImageModel::ResNet18,
-        /// Built-in training images, when --data is not given [default: 3600]
+        /// Built-in training images, when `data` is not given [default: 3600]
         scenes: usize = 3600,
         /// Passes over the training images [default: 8]
         epochs: usize = 8,
@@ -72,24 +79,34 @@ task_settings! {
         /// Learning rate [default: 0.001]
         lr: f64 = 1e-3,
         /// Label smoothing ε: targets 0 and 1 become ε/2 and 1 − ε/2 [default: 0.0]
+        #[place(Loss, 50)]
+        #[ignored_by(Data)]
         label_smoothing: f64 = 0.0,
         /// Weight in the loss of labels that are present [default: none]
+        #[place(Loss, 40)]
         positive_weights: PositiveWeights = PositiveWeights::None,
         /// mixup: α of Beta(α, α), which gives the share of a second image and its labels in each training image, such as
         /// 0.2; 0 switches it off [default: 0.0]
         #[value("ALPHA")]
+        #[place(Loss, 80)]
+        #[ignored_by(Data)]
         mixup: f64 = 0.0,
         /// CutMix: α of Beta(α, α), which gives the area of a rectangle from a second image in each training image, such as
         /// 1; 0 switches it off [default: 0.0]
         #[value("ALPHA")]
+        #[place(Loss, 90)]
+        #[ignored_by(Data)]
         cutmix: f64 = 0.0,
         /// Mean and deviation of each channel, by which pixels are normalized; auto: those of the weights that training
         /// starts from, else those of the training images [default: auto]
         #[value("auto|dataset|imagenet|none|MEAN/STD")]
+        #[place(Data, 130)]
         normalize: Normalize = Normalize::Auto,
         /// Side in pixels of the square that the network sees: the middle square of each picture is resized to it [default: 64]
+        #[place(Data, 20, main)]
         image_size: usize = 64,
         /// First layers of resnetNN [default: imagenet]
+        #[place(Model, 20)]
         stem: Stem = Stem::ImageNet,
     }
 }

@@ -1,5 +1,6 @@
 //! The scores of segmentation, and the description of its runs.
 
+use super::settings::ROLES;
 use crate::run::Score;
 use crate::run::confusion::ClassScore;
 use crate::run::score::{Better, Panel, TRAIN_ACCURACY, Unit};
@@ -51,5 +52,6 @@ pub(super) fn task_card(task: &str) -> TaskCard {
             unless: Some(("loss".into(), "dice".into())),
             ..Balance::new("class_weights", "median")
         }),
+        roles: ROLES,
     }
 }

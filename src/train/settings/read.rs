@@ -1,19 +1,19 @@
 //! The settings of a task as a trait, and how they are read: given settings override a file, and a file overrides
 //! defaults.
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::common::TrainSettings;
 use super::error::{ConfigError, Origin};
-use super::{Needs, TrainSettings};
+use super::rule::Rule;
 use crate::interop::files::read_text;
 use crate::run::RunDir;
 use crate::run::resume::Header;
 use crate::setting::Setting;
-use crate::text::{nearest, number};
+use crate::text::nearest;
 
 /// A config file is a page of text; anything longer is a mistaken path.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -114,7 +114,7 @@ pub trait TaskSettings: Default + Clone + Serialize + DeserializeOwned {
         check(self, |_| Origin::Code)
     }
 
-    /// The settings as a TOML file that `--config` reads back to the same settings.
+    /// The settings as a TOML file that [`Given::config`] reads back to the same settings.
     ///
     /// # Errors
     /// A path that is not Unicode, which TOML cannot hold.
@@ -165,51 +165,9 @@ fn from_table<S: TaskSettings>(table: &toml::Table, path: &Path) -> Result<S, Co
     Ok(config)
 }
 
-/// Checks values. The first refused value is an error.
-#[derive(Clone, Copy)]
-pub struct Rule<'a> {
-    origin: &'a dyn Fn(&str) -> Origin,
-}
-
-impl Rule<'_> {
-    /// Refuses a value that is out of range; `expected` describes the range.
-    ///
-    /// # Errors
-    /// [`ConfigError::Value`] unless it `holds`.
-    pub fn range(
-        self,
-        key: &'static str,
-        value: &dyn Display,
-        holds: bool,
-        expected: &'static str,
-    ) -> Result<(), ConfigError> {
-        match holds {
-            true => Ok(()),
-            false => {
-                let value = value.to_string();
-                // 1e308 has 309 digits.
-                let value = value.parse().ok().filter(|_| value.len() > 24).map_or(value, number);
-                Err(ConfigError::Value { key, value, origin: (self.origin)(key), expected })
-            }
-        }
-    }
-
-    /// Refuses a setting without an effect if it is given directly. In config files and sweeps it passes, because these
-    /// hold settings for several kinds of models.
-    ///
-    /// # Errors
-    /// [`ConfigError::NoEffect`] unless it `holds`.
-    pub fn effect(self, key: &'static str, value: &dyn Display, holds: bool, needs: Needs) -> Result<(), ConfigError> {
-        match holds || (self.origin)(key) != Origin::Given {
-            true => Ok(()),
-            false => Err(ConfigError::NoEffect { key, value: value.to_string(), needs }),
-        }
-    }
-}
-
 /// Checks the range of every value.
 pub(super) fn check<S: TaskSettings>(config: &S, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
-    let rule = Rule { origin: &origin };
+    let rule = Rule::of(&origin);
     config.settings().check(rule)?;
     config.check_values(rule)
 }

@@ -1,15 +1,16 @@
 //! The rules that choose settings. Their scores against the fixed defaults are in docs/results.md.
 
-use super::facts::{Facts, text};
+use super::facts::{Facts, NARROW};
 use super::size::image_size;
 use crate::data::Augment;
+use crate::run::{SettingRoles, setting_roles};
 use crate::train::Schedule;
-use crate::train::settings::{Optimizer, Resolved};
+use crate::train::settings::Optimizer;
 
 /// A rule for a setting.
 pub(super) struct Rule {
-    /// Key of the setting.
-    pub(super) key: &'static str,
+    /// Key of the setting; `None` for tasks without it.
+    pub(super) key: fn(&SettingRoles) -> Option<&'static str>,
     /// Whether the device decides, not the data.
     pub(super) of_device: bool,
     /// The value and its reason; `None` if the default fits.
@@ -19,18 +20,16 @@ pub(super) struct Rule {
 /// All rules. Each sees the choices of those before it: epochs depend on the batch size.
 pub(super) const RULES: [Rule; 8] = [
     // The image size of a UNet depends on its width.
-    Rule { key: "base", of_device: true, choose: base },
-    Rule { key: "image_size", of_device: false, choose: image_size },
-    Rule { key: "batch_size", of_device: false, choose: batch_size },
-    Rule { key: "lr", of_device: false, choose: lr },
-    Rule { key: "epochs", of_device: false, choose: epochs },
-    Rule { key: "schedule", of_device: false, choose: schedule },
-    Rule { key: "augment", of_device: false, choose: augment },
-    Rule { key: "class_weights", of_device: false, choose: class_weights },
+    Rule { key: |roles| Some(roles.width?.key), of_device: true, choose: width },
+    Rule { key: |roles| Some(roles.input?.size), of_device: false, choose: image_size },
+    Rule { key: |_| Some("batch_size"), of_device: false, choose: batch_size },
+    Rule { key: |_| Some("lr"), of_device: false, choose: lr },
+    Rule { key: |_| Some("epochs"), of_device: false, choose: epochs },
+    Rule { key: |_| Some("schedule"), of_device: false, choose: schedule },
+    Rule { key: |_| Some("augment"), of_device: false, choose: augment },
+    Rule { key: |roles| Some(roles.class_weights?.key), of_device: false, choose: class_weights },
 ];
 
-/// Channels of a UNet's first level on a processor.
-const NARROW: i64 = 16;
 /// Adam's rates: of a ResNet and of a UNet from random weights, of all layers of trained weights, and of the head in fine-tuning.
 const RESNET_RATE: f64 = 3e-4;
 const NARROW_UNET_RATE: f64 = 3e-3;
@@ -52,35 +51,15 @@ const LEAST_BATCH: usize = 4;
 const FEW_IMAGES: usize = 10_000;
 
 /// Whether a rule needs the device: for the width of a UNet, or for the image size.
-pub(super) fn asks_device(settings: &Resolved) -> bool {
-    is_unet(settings) || settings.table.contains_key("image_size")
-}
-
-/// Whether the network is a UNet with its own encoder, not a ResNet: `base` sets its width.
-fn is_unet(settings: &Resolved) -> bool {
-    text(settings, "model") == Some("unet") && text(settings, "encoder").is_none_or(|encoder| encoder == "none")
-}
-
-/// Channels of the first level of a UNet with its own encoder.
-fn channels(settings: &Resolved) -> Option<i64> {
-    settings.table.get("base").and_then(toml::Value::as_integer).filter(|_| is_unet(settings))
-}
-
-/// Whether the network is a UNet of few channels.
-fn is_narrow(settings: &Resolved) -> bool {
-    channels(settings).is_some_and(|base| base <= NARROW)
-}
-
-/// Time of a step, as a multiple of that of a narrow network on the same pixels. It grows with the square of the channels.
-pub(super) fn work(settings: &Resolved) -> f64 {
-    channels(settings).map_or(1.0, |base| (base as f64 / NARROW as f64).powi(2)).max(1.0)
+pub(super) fn asks_device(facts: &Facts) -> bool {
+    let size = facts.roles.input.is_some_and(|input| facts.settings.table.contains_key(input.size));
+    facts.width().is_some() || size
 }
 
 /// A narrow UNet on a processor. Trained weights have a fixed width.
-fn base(facts: &Facts) -> Option<(toml::Value, String)> {
-    let settings = &facts.settings;
-    let now = settings.table.get("base")?.as_integer()?;
-    (facts.processor == Some(true) && is_unet(settings) && settings.common.start().is_none() && now > NARROW)
+fn width(facts: &Facts) -> Option<(toml::Value, String)> {
+    let (_, now) = facts.width()?;
+    (facts.processor == Some(true) && facts.settings.common.start().is_none() && now > NARROW)
         .then(|| (NARROW.into(), format!("the processor trains; a step of {now} channels takes several times as long")))
 }
 
@@ -88,7 +67,7 @@ fn base(facts: &Facts) -> Option<(toml::Value, String)> {
 fn batch_size(facts: &Facts) -> Option<(toml::Value, String)> {
     let Facts { settings, images, .. } = facts;
     let untrained = settings.common.start().is_none();
-    let steps = if untrained && is_unet(settings) { UNET_STEPS_OF_EPOCH } else { STEPS_OF_EPOCH };
+    let steps = if untrained && facts.width().is_some() { UNET_STEPS_OF_EPOCH } else { STEPS_OF_EPOCH };
     let fits = (images / steps).max(LEAST_BATCH);
     (fits < settings.common.batch_size)
         .then(|| (whole(fits), format!("an epoch of {images} images has about {} steps", images.div_ceil(fits))))
@@ -100,13 +79,15 @@ fn lr(facts: &Facts) -> Option<(toml::Value, String)> {
     if settings.common.optimizer == Optimizer::Sgd {
         return None;
     }
-    let resnet = text(settings, "model").is_some_and(|model| model.starts_with("resnet"));
+    let (resnet, width) = (facts.holds(facts.roles.resnet), facts.width());
     let (fits, reason) = match settings.common.start() {
         Some(_) if settings.common.finetune => (HEAD_RATE, "of the head, which starts from random weights"),
         Some(_) => (TRAINED_RATE, "all layers start from trained weights"),
         None if resnet => (RESNET_RATE, "Adam, and a ResNet from random weights"),
-        None if is_narrow(settings) => (NARROW_UNET_RATE, "Adam, and a narrow UNet from random weights"),
-        None if is_unet(settings) => (UNET_RATE, "Adam, and a UNet from random weights"),
+        None if width.is_some_and(|(_, channels)| channels <= NARROW) => {
+            (NARROW_UNET_RATE, "Adam, and a narrow UNet from random weights")
+        }
+        None if width.is_some() => (UNET_RATE, "Adam, and a UNet from random weights"),
         None => return None,
     };
     (fits != settings.common.lr).then(|| (fits.into(), reason.to_owned()))
@@ -140,10 +121,11 @@ fn augment(facts: &Facts) -> Option<(toml::Value, String)> {
 /// Weights for the classes of masks if some are rare: plain cross entropy never predicts them. CamVid's mean IoU is
 /// 0.13 higher with weights, after the same time (docs/results.md).
 fn class_weights(facts: &Facts) -> Option<(toml::Value, String)> {
-    let plain = text(&facts.settings, "class_weights") == Some("none") && text(&facts.settings, "loss") == Some("ce");
-    (facts.rare > 0 && plain).then(|| {
+    let (weights, settings) = (facts.roles.class_weights?, &facts.settings.table);
+    let off = setting_roles::text(settings, weights.key) == weights.off;
+    (facts.rare > 0 && off && facts.holds(facts.roles.plain_cross_entropy)).then(|| {
         let reason = format!("{} less than a fifth of the pixels of a mean class", classes_have(facts.rare));
-        ("median".into(), reason)
+        (weights.on.into(), reason)
     })
 }
 

@@ -1,9 +1,7 @@
 //! The rule that chooses the image size, from the sizes of the pictures.
 
-use super::facts::{Facts, text};
-use super::rules::work;
+use super::facts::Facts;
 use crate::run::ImageSize;
-use crate::train::settings::Resolved;
 
 /// Side of squares at which the networks of whole images that are no ResNet end in a map of 2×2 pixels: their stride is 8.
 const LEAST: usize = 16;
@@ -22,13 +20,14 @@ const FEW: f64 = 0.1;
 
 /// The size and its reason.
 pub(super) fn image_size(facts: &Facts) -> Option<(toml::Value, String)> {
-    match facts.settings.table.get("image_size")? {
+    let input = facts.roles.input?;
+    match facts.settings.table.get(input.size)? {
         toml::Value::Integer(now) => {
             let (fits, reason) = square(facts)?;
             (fits as i64 != *now).then(|| ((fits as i64).into(), reason))
         }
         // Crops have their own size.
-        _ if facts.settings.table.contains_key("crop") => None,
+        _ if input.crop.is_some_and(|crop| facts.settings.table.contains_key(crop)) => None,
         _ => whole(facts),
     }
 }
@@ -39,7 +38,7 @@ fn square(facts: &Facts) -> Option<(usize, String)> {
         return (height == width).then(|| (height, "the images of the weights that training starts from".into()));
     }
     let own = median(facts.pictures.iter().map(|&(height, width)| height.min(width)))?;
-    let least = least(&facts.settings);
+    let least = least(facts);
     let (most, why) = match facts.processor {
         _ if facts.settings.common.start().is_some() => {
             (ImageSize::MOST_OF_SQUARE, "224 is the size of published weights")
@@ -56,15 +55,15 @@ fn square(facts: &Facts) -> Option<(usize, String)> {
         _ if whole < least => format!("; at {least} the last map of the network has 2x2 pixels"),
         _ => String::new(),
     };
-    let resize = facts.settings.table.get("eval_resize").and_then(toml::Value::as_integer);
+    let resize = facts.roles.input.and_then(|input| facts.settings.table.get(input.resize?)?.as_integer());
     let most = resize.map_or(fits, |side| side as usize);
     Some((fits.min(most), format!("the shorter side of a median image has {own} pixels{limit}")))
 }
 
 /// The least side of squares for a network.
-fn least(settings: &Resolved) -> usize {
-    let resnet = text(settings, "model").is_some_and(|model| model.starts_with("resnet"));
-    if resnet && text(settings, "stem") != Some("cifar") { ImageSize::LEAST_OF_RESNET } else { LEAST }
+fn least(facts: &Facts) -> usize {
+    let large = facts.roles.input.and_then(|input| input.large);
+    if facts.holds(large) { ImageSize::LEAST_OF_RESNET } else { LEAST }
 }
 
 /// The size of whole pictures whose pixels get classes or colors: that of a median picture, with as many pixels as the device allows.
@@ -84,8 +83,8 @@ fn whole(facts: &Facts) -> Option<(toml::Value, String)> {
     } else if size.height < height.saturating_sub(ImageSize::STEP) {
         reason += &format!("; {why}");
     }
-    if facts.masks && share < FEW {
-        reason += "; for thin and small objects `crop` trains on parts at their own size";
+    if let Some(crop) = facts.roles.input.and_then(|input| input.crop).filter(|_| facts.masks && share < FEW) {
+        reason += &format!("; for thin and small objects `{crop}` trains on parts at their own size");
     }
     Some((size.to_string().into(), reason))
 }
@@ -98,7 +97,7 @@ fn most_pixels(facts: &Facts) -> (ImageSize, String) {
             (ImageSize::MOST_ON_GPU, format!("about as many as {} are usual on a GPU", ImageSize::MOST_ON_GPU))
         }
         Some(true) => {
-            let fits = PIXELS_OF_EPOCH / work(&facts.settings) / facts.images.max(1) as f64;
+            let fits = PIXELS_OF_EPOCH / facts.work() / facts.images.max(1) as f64;
             let (least, most) = (ImageSize::STREETS, ImageSize::MOST_ON_PROCESSOR);
             // Only the number of pixels counts.
             let pixels = (fits as usize).clamp(least.pixels(), most.pixels());
@@ -130,6 +129,7 @@ mod tests {
         let given = Given { settings: toml::from_str(settings).expect("TOML"), ..Given::default() };
         let mut facts = Facts {
             settings: task.resolve(&given).expect("settings"),
+            roles: task.card().roles,
             images: 200,
             photographs: true,
             masks: false,

@@ -5,43 +5,8 @@ use std::path::Path;
 use crate::run::resume::Header;
 use crate::run::{DataPrint, RunDir};
 use crate::tasks::Task;
-use crate::train::settings::Resolved;
+use crate::train::settings::{Resolved, SettingComparison, is_ignored};
 use crate::train::{Observer, TrainError};
-
-/// Settings that do not change how data is read. Runs that differ only in these share a fingerprint.
-const OF_TRAINING: [&str; 31] = [
-    "accumulate",
-    "allow_changed_data",
-    "augment",
-    "batch_size",
-    "check_every",
-    "clip",
-    "cutmix",
-    "device",
-    "dropout",
-    "early_stop",
-    "ema",
-    "epochs",
-    "gamma",
-    "label_smoothing",
-    "loader_threads",
-    "log_norms",
-    "loss",
-    "lr",
-    "milestones",
-    "mixup",
-    "momentum",
-    "offline",
-    "optimizer",
-    "out",
-    "patience",
-    "precision",
-    "profile",
-    "schedule",
-    "tensorboard",
-    "warmup",
-    "weight_decay",
-];
 
 /// Fingerprints of the current data, by the settings that it is read with.
 pub(super) struct Prints<'a> {
@@ -68,7 +33,8 @@ impl<'a> Prints<'a> {
 
     fn now(&mut self, settings: &Resolved) -> Result<&DataPrint, TrainError> {
         let all: toml::Table = toml::from_str(&settings.toml).unwrap_or_default();
-        let key: toml::Table = all.into_iter().filter(|(key, _)| !OF_TRAINING.contains(&key.as_str())).collect();
+        let of_data = |key: &str| !is_ignored(settings.declared, SettingComparison::Data, key);
+        let key: toml::Table = all.into_iter().filter(|(key, _)| of_data(key)).collect();
         let at = match self.known.iter().position(|(known, _)| *known == key) {
             Some(at) => at,
             None => {

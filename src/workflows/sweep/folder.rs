@@ -7,11 +7,8 @@ use super::data::Prints;
 use super::{DIVERGED, Sweep, SweepError, SweepRun, SweepRunState};
 use crate::interop::files::FileError;
 use crate::run::{FolderLock, RunDir, RunError};
-use crate::train::settings::{self, ConfigError, Difference, Given};
+use crate::train::settings::{self, ConfigError, Difference, Given, SettingComparison};
 use crate::train::{Observer, TrainError};
-
-/// Settings that may differ, because they do not change the results of a run.
-const FREE: [&str; 7] = ["out", "device", "loader_threads", "log_norms", "offline", "profile", "tensorboard"];
 
 /// Folder of a run.
 pub(super) fn folder(out: &Path, index: usize) -> PathBuf {
@@ -135,7 +132,7 @@ impl Sweep {
             // An unfinished run may be resumed to another number of epochs. A device without f16 trains in f32.
             let is_allowed = (key == "epochs" && matches!(state, SweepRunState::Paused(_)))
                 || (key == "precision" && (before, now) == (Some("f32"), Some("f16")));
-            !FREE.contains(&key) && !is_allowed
+            !settings::is_ignored(self.task.settings(), SettingComparison::Sweep, key) && !is_allowed
         };
         let differ = settings::differences(&old, &new, counts);
         let line = |Difference { key, before, now }: Difference| format!("{key} is {before} there and {now} here");

@@ -160,7 +160,10 @@ pub(in super::super) fn high_rate(run: Setup<'_>) -> Option<String> {
 /// times the second.
 fn starts_high(run: &Evidence<'_>) -> Option<(f64, f64)> {
     let setup = run.setup();
-    let plain = ["loss", "class_weights"].iter().all(|key| matches!(setup.setting(key).as_str(), "" | "ce" | "none"));
+    let roles = setup.roles();
+    let weighted =
+        roles.class_weights.is_some_and(|weights| !["", weights.off].contains(&&*setup.setting(weights.key)));
+    let plain = setup.holds(roles.plain_cross_entropy) && !weighted;
     let first = run.rows.first().filter(|row| row.epoch == 1 && setup.classifies() && plain)?;
     let guess = (run.outputs.len() as f64).ln();
     (first.train_loss > 1.5 * guess).then_some((first.train_loss, guess))

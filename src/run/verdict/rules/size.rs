@@ -1,6 +1,6 @@
 //! Rules over the image size of a run, beside the size of the pictures of its data.
 
-use super::{Evidence, Prospect};
+use super::Evidence;
 use crate::run::ImageSize;
 use crate::run::score::Unit;
 
@@ -33,13 +33,11 @@ pub(super) fn enlarged(run: &Evidence<'_>) -> Option<String> {
     })
 }
 
-/// The doubt before a training whose pictures with masks lose nine tenths of their pixels. The size of squares is chosen by the network.
-pub(in super::super) fn few_pixels_of_masks(run: &Prospect<'_>) -> Option<String> {
-    let picture = run.picture?;
-    let share = area(run.image_size) / area(picture).max(1.0);
-    let masks = run.setup().has_masks();
-    (masks && share < FEW).then(|| {
-        let change = changed(picture, run.image_size);
+/// A text for pictures that lose nine tenths of their pixels at an image size.
+pub(in super::super) fn few_pixels_of(picture: [usize; 2], image_size: [usize; 2]) -> Option<String> {
+    let share = area(image_size) / area(picture).max(1.0);
+    (share < FEW).then(|| {
+        let change = changed(picture, image_size);
         format!("few pixels: {change}, {:.1} % of their pixels: thin and small objects are lost", 100.0 * share)
     })
 }
@@ -65,7 +63,8 @@ fn share(run: &Evidence<'_>) -> Option<f64> {
 
 /// Whether the network takes squares of pictures of any proportions.
 fn takes_squares(run: &Evidence<'_>) -> bool {
-    run.settings.get("image_size").is_some_and(toml::Value::is_integer)
+    let size = run.setup().roles().input.and_then(|input| run.settings.get(input.size));
+    size.is_some_and(toml::Value::is_integer)
 }
 
 /// Twice the sides, at most those of the picture.
@@ -73,7 +72,8 @@ pub(in super::super) fn larger(run: &Evidence<'_>) -> Option<[usize; 2]> {
     let (now, own) = (run.image_size, run.picture?.map(|side| side - side % ImageSize::STEP));
     let size: [usize; 2] = match takes_squares(run) {
         true => {
-            let resize = run.number("eval_resize").unwrap_or(ImageSize::MOST_OF_SQUARE);
+            let resize = run.setup().roles().input.and_then(|input| run.number(input.resize?));
+            let resize = resize.unwrap_or(ImageSize::MOST_OF_SQUARE);
             [(2 * now[0]).min(own[0].min(own[1])).min(ImageSize::MOST_OF_SQUARE).min(resize); 2]
         }
         false => std::array::from_fn(|axis| (2 * now[axis]).min(own[axis])),
