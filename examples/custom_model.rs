@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use shadegrad::data::scenes::SceneDataset;
+use shadegrad::data::scenes::{SceneDataset, SceneOptions};
 use shadegrad::data::{ClassificationDataset, ClassificationSource, Loader, LoaderOptions, PrepareOptions, prepare};
 use shadegrad::graph::{Graph, GraphError, Value};
 use shadegrad::nn::{BatchNorm2d, Conv2d, Linear, Mode};
@@ -31,7 +31,9 @@ fn network(g: &mut Graph, images: Value, mode: Mode) -> Result<Value, GraphError
 pub(crate) fn train(quick: bool) -> Result<f64, Box<dyn Error>> {
     // Drawings of ten kinds of street object.
     let (images, epochs) = if quick { (600, 4) } else { (6000, 10) };
-    let scenes = |seed, count| Arc::new(SceneDataset::new(seed, count, SIZE as u32)) as Arc<dyn ClassificationDataset>;
+    let scenes = |seed, count| -> Arc<dyn ClassificationDataset> {
+        Arc::new(SceneDataset::new(SceneOptions { seed, count, side: SIZE as u32 }))
+    };
     let parts = prepare(&[scenes(1, images), scenes(2, 500)], &PrepareOptions::square(SIZE as u32), &|_, _| {})?;
     let normalization = parts[0].facts().normalization();
     let loader = |part| {
@@ -40,12 +42,10 @@ pub(crate) fn train(quick: bool) -> Result<f64, Box<dyn Error>> {
     };
     let mut loaders = parts.into_iter().map(loader).collect::<Result<Vec<_>, _>>()?;
     let (val, train) = (loaders.remove(1), loaders.remove(0));
-
     let (device, options) = (exec::open("auto")?, TrainingOptions::adam(2e-3));
     let mut training = Training::new(device, [SIZE, SIZE, 3], network, CrossEntropy::new(), options)?;
-    let mut accuracy = 0.0;
+    let (mut accuracy, mut loss) = (0.0, 0.0);
     for epoch in 0..epochs {
-        let mut loss = 0.0;
         for batch in train.epoch(epoch)? {
             loss = training.step(&batch?)?.loss;
         }

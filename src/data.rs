@@ -124,7 +124,7 @@ pub(crate) use listing::MARK as OUTPUT_MARK;
 #[cfg(feature = "cli")]
 pub(crate) use listing::Walk;
 pub use loader::{Epoch, Loader, LoaderOptions, Part};
-pub use mix::{Mix, Mixed};
+pub use mix::{Mix, MixOf, Mixed};
 pub use multilabel::{MultiLabelSet, MultiLabelSplits};
 pub(crate) use names::one_line;
 pub use normalize::{Inputs, Normalization, PixelSums};

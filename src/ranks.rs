@@ -11,7 +11,7 @@ pub mod tree;
 mod wire;
 
 pub use collective::{all_gather, broadcast, gather};
-pub use forecast::{Forecast, Network};
+pub use forecast::{Forecast, Network, RankDivision};
 pub use shares::Shares;
 use std::fmt::Debug;
 pub use sum::{Buckets, Divisors, mean_of_shards, traffic};

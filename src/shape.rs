@@ -9,7 +9,7 @@ use std::fmt;
 
 use half::f16;
 
-pub use window::{Padding, Pair, Phase, Window, phases};
+pub use window::{AxisWindow, Padding, Pair, Phase, Window, phases};
 
 /// Width of the vectors that shaders load. Channel axes are padded to a multiple of it.
 pub const LANES: usize = 4;

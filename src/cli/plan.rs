@@ -13,7 +13,7 @@ use crate::fuse::FuseOptions;
 use crate::graph::Group;
 use crate::plan::{Plan, PlanOptions, PlannedCall};
 use crate::precision::Precision;
-use crate::ranks::{Buckets, Forecast, Network, Wire};
+use crate::ranks::{Buckets, Forecast, Network, RankDivision, Wire};
 use crate::train::settings::Optimizer;
 use crate::train::step::Update;
 
@@ -96,7 +96,8 @@ impl RankArgs {
         print(format_args!("{:>5}  {:>18}  {:>10}  {last:>13}", "ranks", "sent by a rank", "messages"))?;
         let doubled = std::iter::successors(Some(2), |n| Some(2 * n)).take_while(|n| *n < ranks);
         for n in doubled.chain([ranks]) {
-            let forecast = Forecast::new(n as usize, shards as usize, buckets, self.wire, network);
+            let division = RankDivision { ranks: n as usize, shards: shards as usize };
+            let forecast = Forecast::new(division, buckets, self.wire, network);
             let last = match self.step_seconds {
                 Some(seconds) => {
                     format!("{:>10.2}  {:>11.2}", forecast.efficiency(seconds), forecast.efficiency_overlapped(seconds))

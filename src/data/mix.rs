@@ -18,6 +18,19 @@ pub struct Mix {
     pub seed: u64,
 }
 
+/// A sample that is mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MixOf {
+    /// Number of the epoch.
+    pub epoch: u64,
+    /// Its index among the samples.
+    pub index: usize,
+    /// Number of all samples.
+    pub samples: usize,
+    /// Height and width of its image, in pixels.
+    pub size: (usize, usize),
+}
+
 /// The mix of one sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixed {
@@ -35,8 +48,9 @@ impl Mix {
         self.mixup > 0.0 || self.cutmix > 0.0
     }
 
-    /// The mix of sample `index` of `samples` in an epoch, for images of `(height, width)`.
-    pub fn draw(&self, epoch: u64, index: usize, samples: usize, (height, width): (usize, usize)) -> Mixed {
+    /// The mix of a sample.
+    pub fn draw(&self, of: MixOf) -> Mixed {
+        let MixOf { epoch, index, samples, size: (height, width) } = of;
         let mut random = Random::new(self.seed, epoch, index as u64, op::MIX);
         let other = (index + 1 + random.below(samples - 1)) % samples;
         let cut = self.cutmix > 0.0 && (self.mixup <= 0.0 || random.chance(0.5));
@@ -125,11 +139,11 @@ mod tests {
 
     #[test]
     fn the_share_of_a_label_is_that_of_its_pixels() {
-        let (size, samples) = ((24, 40), 7);
+        let of = |epoch| MixOf { epoch, index: 3, samples: 7, size: (24, 40) };
         let mix = Mix { mixup: 0.4, cutmix: 1.0, seed: 5 };
         let (mut cut, mut others) = (0, [0; 7]);
         for epoch in 0..2000 {
-            let mixed = mix.draw(epoch, 3, samples, size);
+            let mixed = mix.draw(of(epoch));
             let mut image = vec![1.0; 24 * 40 * 3];
             mixed.apply(&mut image, &[0.0; 24 * 40 * 3], 40, 3);
             let left = image.iter().sum::<f32>() / image.len() as f32;
@@ -139,6 +153,6 @@ mod tests {
         }
         assert!((900..1100).contains(&cut), "{cut} of 2000 are cut");
         assert!(others[3] == 0 && others.iter().enumerate().all(|(i, &n)| i == 3 || n > 270), "{others:?}");
-        assert_eq!(mix.draw(9, 3, samples, size), mix.draw(9, 3, samples, size));
+        assert_eq!(mix.draw(of(9)), mix.draw(of(9)));
     }
 }

@@ -22,7 +22,7 @@ use image::RgbImage;
 use super::dataset::{place_of, places};
 use super::decisions::Decisions;
 use super::names::{one_line, quoted};
-use super::scenes::SeveralScenes;
+use super::scenes::{SceneOptions, SeveralScenes};
 use super::{DataError, ImageDataset, SampleDepth};
 
 /// Images with a set of labels each. Indices run from 0 to `len() - 1`; a higher index may panic.
@@ -160,15 +160,17 @@ impl std::fmt::Debug for MultiLabelSplits {
 }
 
 impl MultiLabelSplits {
-    /// Drawn scenes with one to four kinds of object each: `train` and `val` of them, `size` pixels per side.
-    pub fn scenes([train_seed, val_seed]: [u64; 2], [train, val]: [usize; 2], size: u32) -> Self {
-        let set = |seed, len| {
-            let scenes = SeveralScenes::new(seed, len, size);
-            let labels = (0..len).map(|index| scenes.kinds(index).iter().map(|&kind| kind as u32).collect()).collect();
+    /// Drawn scenes with one to four kinds of object each, for training and validation.
+    pub fn scenes(train: SceneOptions, val: SceneOptions) -> Self {
+        let set = |options: SceneOptions| {
+            let scenes = SeveralScenes::new(options);
+            let labels =
+                (0..options.count).map(|index| scenes.kinds(index).iter().map(|&kind| kind as u32).collect()).collect();
             MultiLabelSet::new(Arc::new(scenes), SeveralScenes::class_names(), labels)
         };
-        let (train, val) = (set(train_seed, train), set(val_seed, val));
-        let decisions = Decisions::of_scenes(train.class_names(), train_seed);
+        let seed = train.seed;
+        let (train, val) = (set(train), set(val));
+        let decisions = Decisions::of_scenes(train.class_names(), seed);
         Self { train, val, test: None, by_seed: false, format: "built-in scenes", decisions }
     }
 

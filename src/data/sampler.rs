@@ -38,7 +38,7 @@ impl Balance {
     }
 
     /// The samples of an epoch. A draw is a function of seed, epoch and its position alone.
-    pub fn order(&self, samples: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    pub(crate) fn order(&self, samples: usize, seed: u64, epoch: u64) -> Vec<usize> {
         let draw = |position: usize| {
             let mut random = Random::new(seed, epoch, position as u64, op::BALANCE);
             let group = &self.groups[random.below(self.groups.len())];

@@ -10,6 +10,7 @@ mod canvas;
 mod furniture;
 mod light;
 mod nature;
+mod options;
 mod several;
 mod street;
 mod vehicles;
@@ -22,13 +23,14 @@ use crate::random::{Random, op, word};
 use background::Stage;
 use canvas::Drawing;
 use light::Light;
+pub use options::{SceneOptions, StreetOptions};
 pub use several::SeveralScenes;
 pub use street::{StreetDataset, street_classes};
 
 /// The kind of a shape: the value of its pixels in a label picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[allow(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Label {
     /// Nothing drawn.
     Void = 0,
@@ -141,30 +143,27 @@ fn placing(object: &Drawing, stage: Stage, rng: &mut Random) -> Transform {
 /// Pictures of single objects, ten balanced classes, in any number and size.
 #[derive(Debug, Clone)]
 pub struct SceneDataset {
-    seed: u64,
-    len: usize,
-    size: u32,
+    options: SceneOptions,
     names: Vec<String>,
 }
 
 impl SceneDataset {
-    /// `len` scenes of `size` by `size` pixels. Equal seeds give equal scenes, so training and validation need
-    /// different ones.
-    pub fn new(seed: u64, len: usize, size: u32) -> Self {
+    /// Scenes of this seed, number and size.
+    pub fn new(options: SceneOptions) -> Self {
         let names = objects().iter().map(|object| object.name.to_string()).collect();
-        Self { seed, len, size, names }
+        Self { options, names }
     }
 
     /// The label of each pixel of scene `index`, by rows (see [`Label`]).
     pub fn pixel_labels(&self, index: usize) -> Vec<u8> {
-        let (scene, _) = single_object(self.label(index) as usize, self.seed, index as u64);
-        scene.labels(self.size, self.size)
+        let (scene, _) = single_object(self.label(index) as usize, self.options.seed, index as u64);
+        scene.labels(self.options.side, self.options.side)
     }
 }
 
 impl ClassificationDataset for SceneDataset {
     fn len(&self) -> usize {
-        self.len
+        self.options.count
     }
 
     fn class_names(&self) -> &[String] {
@@ -176,14 +175,14 @@ impl ClassificationDataset for SceneDataset {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let (scene, light) = single_object(self.label(index) as usize, self.seed, index as u64);
-        let mut picture = scene.colors(self.size, self.size);
+        let (scene, light) = single_object(self.label(index) as usize, self.options.seed, index as u64);
+        let mut picture = scene.colors(self.options.side, self.options.side);
         light.apply(&mut picture);
         Ok(picture)
     }
 
     fn describe(&self, index: usize) -> String {
-        format!("scene #{index} of seed {}", self.seed)
+        format!("scene #{index} of seed {}", self.options.seed)
     }
 }
 
@@ -208,14 +207,15 @@ mod tests {
 
     #[test]
     fn scenes_are_functions_of_seed_and_index() {
-        let (a, b) = (SceneDataset::new(4, 30, 32), SceneDataset::new(4, 500, 32));
+        let of = |seed, count, side| SceneDataset::new(SceneOptions { seed, count, side });
+        let (a, b) = (of(4, 30, 32), of(4, 500, 32));
         for index in [0, 7, 29] {
             assert_eq!(a.image(index).unwrap(), b.image(index).unwrap());
         }
         assert_ne!(a.image(3).unwrap(), a.image(13).unwrap(), "same class, another index");
-        assert_ne!(a.image(3).unwrap(), SceneDataset::new(5, 30, 32).image(3).unwrap());
+        assert_ne!(a.image(3).unwrap(), of(5, 30, 32).image(3).unwrap());
         // The same scene at another size.
-        let large = image::imageops::thumbnail(&SceneDataset::new(4, 30, 256).image(3).unwrap(), 32, 32);
+        let large = image::imageops::thumbnail(&of(4, 30, 256).image(3).unwrap(), 32, 32);
         let small = a.image(3).unwrap();
         let apart: i32 = large.iter().zip(small.iter()).map(|(&a, &b)| (i32::from(a) - i32::from(b)).abs()).sum();
         assert!(apart < 12 * 32 * 32 * 3, "mean difference {}", apart / (32 * 32 * 3));

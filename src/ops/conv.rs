@@ -12,7 +12,7 @@ use super::unary::UnaryOp;
 use super::{all_some, expect_first, expect_inputs, first};
 use crate::graph::{Graph, GraphError, Lowering, NodeView, OnnxNode, Op, Operand, Reach, Value, check_type};
 use crate::kernel::{Access, Consts, ConvDirection, ConvGeometry, Work};
-use crate::shape::{Element, LANES, Padding, TensorType, Window, phases};
+use crate::shape::{AxisWindow, Element, LANES, Padding, TensorType, Window, phases};
 
 /// Convolution of x `[N,H,W,I]` with w `[KH,KW,I/groups,O]`, or the product of x `[N,I]` and w `[I,O]`.
 #[derive(Clone, Copy, Debug)]
@@ -303,8 +303,14 @@ impl Op for Conv2dInputGrad {
         let dy = geo.aligned(l, Operand::Input(0), geo.y_rows(), 1);
         let w = geo.aligned(l, Operand::Input(1), geo.w_rows(), 1);
         let Window { kernel_size, stride, padding, dilation, .. } = self.spec.window;
-        let rows = phases(geo.x[1], kernel_size[0], stride[0], padding.top, dilation[0]);
-        let cols = phases(geo.x[2], kernel_size[1], stride[1], padding.left, dilation[1]);
+        let window = |axis: usize, padding| AxisWindow {
+            kernel: kernel_size[axis],
+            stride: stride[axis],
+            padding,
+            dilation: dilation[axis],
+        };
+        let rows = phases(geo.x[1], window(0, padding.top));
+        let cols = phases(geo.x[2], window(1, padding.left));
         let most = |p: &[crate::shape::Phase], f: fn(&crate::shape::Phase) -> usize| p.iter().map(f).max().unwrap_or(0);
         let taps = most(&rows, |p| p.taps) * most(&cols, |p| p.taps);
         let [gi, go] = geo.group_padded();

@@ -176,9 +176,23 @@ pub struct Phase {
     pub count: usize,
 }
 
-/// The `stride` phases of an axis. An input gradient that goes phase by phase multiplies no zeros. Input position `i`
+/// A window along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AxisWindow {
+    /// Number of taps.
+    pub kernel: usize,
+    /// Distance between windows.
+    pub stride: usize,
+    /// Padding before the first position.
+    pub padding: usize,
+    /// Distance between taps.
+    pub dilation: usize,
+}
+
+/// The `stride` phases of an axis of `input` positions. An input gradient that goes phase by phase multiplies no zeros. Input position `i`
 /// receives output `o` through tap `k` if `o·stride = i + padding − k·dilation`.
-pub fn phases(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Vec<Phase> {
+pub fn phases(input: usize, window: AxisWindow) -> Vec<Phase> {
+    let AxisWindow { kernel, stride, padding, dilation } = window;
     (0..stride)
         .map(|phase| {
             let start = (phase + stride - padding % stride) % stride;
@@ -206,7 +220,7 @@ mod tests {
             [(9, 3, 2, 1, 1), (8, 7, 2, 3, 1), (11, 3, 2, 2, 2), (10, 2, 3, 0, 1), (13, 4, 3, 2, 2), (1, 1, 2, 0, 1)]
         {
             let mut pairs = Vec::new();
-            for (index, p) in phases(input, kernel, stride, padding, dilation).iter().enumerate() {
+            for (index, p) in phases(input, AxisWindow { kernel, stride, padding, dilation }).iter().enumerate() {
                 for i in (0..p.count).map(|j| p.start + j * stride) {
                     assert!(i < input);
                     assert_eq!((i + padding) % stride, index % stride);

@@ -8,7 +8,7 @@ use super::WorkflowError;
 use super::auto;
 use super::evaluation::require_hints;
 use crate::data::augment::Picture;
-use crate::data::{Augment, Augmentation, Hints, Mix, Mixed};
+use crate::data::{Augment, Augmentation, Hints, Mix, MixOf, Mixed};
 use crate::label::IGNORED_BYTE;
 use crate::memory;
 use crate::run::ImageSize;
@@ -160,7 +160,8 @@ pub fn preview(options: &PreviewOptions) -> Result<RgbImage, WorkflowError> {
         for epoch in 1..=options.epochs as u64 {
             let mut cell = (changed(sample, epoch), String::new());
             if let Some(mix) = from.mix.filter(|_| from.count > 1) {
-                let mixed = Mix { seed, ..mix }.draw(epoch, sample.index, from.count, (size.height, size.width));
+                let (index, size) = (sample.index, (size.height, size.width));
+                let mixed = Mix { seed, ..mix }.draw(MixOf { epoch, index, samples: from.count, size });
                 let other = (from.read)(mixed.other)?;
                 cell.0 = mix_pictures(&mixed, &cell.0, &changed(&other, epoch));
                 cell.1 = format!("{:.0} % {}", 100.0 * (1.0 - mixed.share), other.name);

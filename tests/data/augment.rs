@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shadegrad::data::augment::{
     AugmentError, BlurSpace, ColorMap, Keeps, Map, Op, Outside, Picture, Step, blur, mean_color, warp_image, warp_mask,
 };
-use shadegrad::data::scenes::{SceneDataset, StreetDataset};
+use shadegrad::data::scenes::{SceneDataset, SceneOptions, StreetDataset, StreetOptions};
 use shadegrad::data::{
     Augment, Augmentation, Batch, ClassificationDataset, ClassificationSource, ColorSpace, ColorizationSource, IGNORED,
     ImageDataset, Loader, LoaderOptions, Normalization, PrepareOptions, SegmentationDataset, SegmentationSource,
@@ -277,8 +277,9 @@ fn drawn_amounts_follow_probabilities_and_ranges() {
 
 fn sources(augment: &Augment, seed: u64) -> [Arc<dyn Source>; 3] {
     let how = |purpose| augment.prepare(purpose, seed);
-    let scenes: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(1, 20, 16));
-    let streets = || Arc::new(StreetDataset::new(1, 20, (24, 32)));
+    let scenes = SceneOptions { seed: 1, count: 20, side: 16 };
+    let scenes: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(scenes));
+    let streets = || Arc::new(StreetDataset::new(StreetOptions { seed: 1, count: 20, height: 24, width: 32 }));
     let size = PrepareOptions::new(24, 32);
     let prepared = prepare(&[scenes], &PrepareOptions::square(16), &|_, _| ()).expect("scenes").remove(0);
     let pairs: Arc<dyn SegmentationDataset> = streets();

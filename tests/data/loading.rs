@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use image::{ImageBuffer, Luma};
 use shadegrad::data::{
     Batch, ClassificationDataset, ClassificationSource, DataError, Loader, LoaderOptions, Normalization,
-    PrepareOptions, SAMPLED, SampleLayout, SampleMut, Source, Splits, prepare, scenes::SceneDataset,
+    PrepareOptions, SAMPLED, SampleLayout, SampleMut, Source, Splits, prepare,
+    scenes::{SceneDataset, SceneOptions},
 };
 use shadegrad::internals::random::shuffled;
 use tempfile::TempDir;
@@ -16,7 +17,8 @@ use crate::refused;
 
 #[test]
 fn statistics_are_exact() {
-    let set: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(3, 40, 16));
+    let set: Arc<dyn ClassificationDataset> =
+        Arc::new(SceneDataset::new(SceneOptions { seed: 3, count: 40, side: 16 }));
     let at = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| prepare(&[Arc::clone(&set)], &PrepareOptions::square(16), &|_, _| ())).unwrap().remove(0)
@@ -36,7 +38,8 @@ fn statistics_are_exact() {
 }
 
 fn scene_source(len: usize) -> Arc<dyn Source> {
-    let set: Arc<dyn ClassificationDataset> = Arc::new(SceneDataset::new(1, len, 16));
+    let set: Arc<dyn ClassificationDataset> =
+        Arc::new(SceneDataset::new(SceneOptions { seed: 1, count: len, side: 16 }));
     let prepared = prepare(&[set], &PrepareOptions::square(16), &|_, _| ()).unwrap().remove(0);
     Arc::new(ClassificationSource::new(Arc::new(prepared), &Normalization::IMAGENET))
 }
@@ -72,7 +75,7 @@ fn batches_depend_on_seed_and_epoch_alone() {
     let plain = LoaderOptions { shuffle: false, ..LoaderOptions::new(10, 6) };
     let plain = batches(&Loader::new(Arc::clone(&source), plain).unwrap(), 3);
     assert_eq!(order(&plain), (0..37).collect::<Vec<_>>());
-    let image = SceneDataset::new(1, 37, 16).image(12).unwrap();
+    let image = SceneDataset::new(SceneOptions { seed: 1, count: 37, side: 16 }).image(12).unwrap();
     let expected = (f32::from(image.get_pixel(3, 2).0[1]) / 255.0 - 0.456) / 0.224;
     assert_eq!(plain[1].images[2 * 768 + (2 * 16 + 3) * 3 + 1], expected);
     assert_eq!(plain[1].labels[2], 2);
@@ -146,11 +149,11 @@ impl Source for Unsized {
 /// The reader must not wait for a batch whose thread has ended.
 #[test]
 fn a_panic_outside_of_a_sample_ends_no_thread() {
-    for (image, threads, told) in [(None, 2, "no layout"), (Some(1 << 61), usize::MAX, "capacity overflow")] {
+    for (image, threads, printed) in [(None, 2, "no layout"), (Some(1 << 61), usize::MAX, "capacity overflow")] {
         let options = LoaderOptions { shuffle: false, threads, ..LoaderOptions::new(1, 0) };
         let loader = Loader::new(Arc::new(Unsized(image)), options).unwrap();
         let mut epoch = loader.epoch(0).unwrap();
-        refused(epoch.next().unwrap(), &["sample 0", told]);
+        refused(epoch.next().unwrap(), &["sample 0", printed]);
         assert_eq!(epoch.filter(Result::is_err).count(), 2, "the other batches report it too");
     }
 }
@@ -222,11 +225,11 @@ fn an_image_that_is_read_on_demand_and_contradicts_the_sample_is_refused() {
     let dark = |path: &Path| {
         ImageBuffer::from_fn(8, 8, |x, y| Luma([(x * 500 + y) as u16])).save(path).unwrap();
     };
-    for (replace, told) in [(&broken as &dyn Fn(&Path), "not an image"), (&dark, "12 bits")] {
+    for (replace, printed) in [(&broken as &dyn Fn(&Path), "not an image"), (&dark, "12 bits")] {
         let (_dir, splits) = many(replace);
         let name = splits.train.describe(shuffled(600, 0, 0)[SAMPLED]);
         let errors = errors(&source(splits));
         assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors[0].contains(&name) && errors[0].contains(told), "{errors:?}");
+        assert!(errors[0].contains(&name) && errors[0].contains(printed), "{errors:?}");
     }
 }

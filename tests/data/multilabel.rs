@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use shadegrad::data::check::{CheckOptions, check_multi_label};
 use shadegrad::data::{
-    DataError, ImageDataset, Loader, LoaderOptions, Mix, MultiLabelSet, MultiLabelSource, MultiLabelSplits,
+    DataError, ImageDataset, Loader, LoaderOptions, Mix, MixOf, MultiLabelSet, MultiLabelSource, MultiLabelSplits,
     Normalization, OpenOptions, PrepareOptions, Why, open_multi_label, prepare,
 };
 
@@ -311,7 +311,7 @@ fn batches_hold_a_target_for_each_class() {
         Loader::new(Arc::new(MultiLabelSource::new(prepared, &Normalization::NONE).mixed(mix)), loading).unwrap();
     let batch = loader.epoch(1).unwrap().next().unwrap().unwrap();
     for index in 0..4 {
-        let mixed = mix.draw(1, index, 4, (4, 4));
+        let mixed = mix.draw(MixOf { epoch: 1, index, samples: 4, size: (4, 4) });
         for (class, (own, other)) in truth[index].iter().zip(truth[mixed.other]).enumerate() {
             let wanted = mixed.share * own + (1.0 - mixed.share) * other;
             assert!((batch.targets[2 * index + class] - wanted).abs() < 1e-6, "image {index}");

@@ -1,6 +1,6 @@
 //! Built-in streets: equal for equal seeds, every class has its share, and the labels fit the pictures.
 
-use shadegrad::data::scenes::StreetDataset;
+use shadegrad::data::scenes::{StreetDataset, StreetOptions};
 use shadegrad::data::{IGNORED, ImageDataset, ImageSplits, SegmentationDataset, SegmentationSplits};
 
 /// Number of pixels of each class, and of ignored ones.
@@ -17,7 +17,7 @@ fn counts(set: &StreetDataset) -> (Vec<u64>, u64) {
 
 #[test]
 fn streets_are_functions_of_seed_and_index() {
-    let of = |seed, len, size| StreetDataset::new(seed, len, size);
+    let of = |seed, count, (height, width)| StreetDataset::new(StreetOptions { seed, count, height, width });
     let image = |set: &StreetDataset, index| SegmentationDataset::image(set, index).unwrap();
     let (a, b) = (of(4, 9, (48, 64)), of(4, 99, (48, 64)));
     for index in [0, 8] {
@@ -57,7 +57,7 @@ fn parts_hold_different_scenes() {
 
 #[test]
 fn every_class_has_its_share() {
-    let set = StreetDataset::new(1, 60, (96, 128));
+    let set = StreetDataset::new(StreetOptions { seed: 1, count: 60, height: 96, width: 128 });
     let (counts, ignored) = counts(&set);
     let total: u64 = counts.iter().sum();
     let shares: Vec<(&str, f64)> =
@@ -78,7 +78,7 @@ fn every_class_has_its_share() {
 /// than roads.
 #[test]
 fn average_colors_fit_their_classes() {
-    let set = StreetDataset::new(2, 40, (96, 128));
+    let set = StreetDataset::new(StreetOptions { seed: 2, count: 40, height: 96, width: 128 });
     let mut sums = [[0u64; 4]; 12];
     for index in 0..SegmentationDataset::len(&set) {
         let image = SegmentationDataset::image(&set, index).unwrap();

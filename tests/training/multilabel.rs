@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::stop_after::StopAfter;
-use shadegrad::data::scenes::SeveralScenes;
+use shadegrad::data::scenes::{SceneOptions, SeveralScenes};
 use shadegrad::data::{Augment, ImageDataset};
 use shadegrad::run::{Checkpoint, RunDir};
 use shadegrad::tasks::multilabel::{
@@ -20,7 +20,7 @@ use shadegrad::workflows::{EvalOptions, Predictions, compare, evaluate};
 const IMAGES: usize = 8;
 
 fn scenes() -> SeveralScenes {
-    SeveralScenes::new(5, IMAGES, 32)
+    SeveralScenes::new(SceneOptions { seed: 5, count: IMAGES, side: 32 })
 }
 
 /// Names of the kinds in scene `index`.
@@ -107,8 +107,8 @@ fn a_run_overfits_its_images_and_every_verb_gives_their_labels() {
         labels.sort_unstable();
         assert_eq!(labels, *truth, "{}", one.text);
         for (class, p) in checkpoint.card.classes.iter().zip(found.scored.probabilities(row)) {
-            let told = one.json["probabilities"][class].as_f64().expect("a number");
-            assert!((told - f64::from(*p)).abs() < 1e-5, "{class}: {told} and {p}");
+            let printed = one.json["probabilities"][class].as_f64().expect("a number");
+            assert!((printed - f64::from(*p)).abs() < 1e-5, "{class}: {printed} and {p}");
         }
     }
 

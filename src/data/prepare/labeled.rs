@@ -12,7 +12,7 @@ use crate::data::class_depths;
 use crate::data::kept::Kept;
 use crate::data::multilabel::MultiLabelSet;
 use crate::data::{
-    Augmentation, Bands, ClassificationDataset, DataError, Inputs, Mix, Normalization, PixelSums, SampleDepth,
+    Augmentation, Bands, ClassificationDataset, DataError, Inputs, Mix, MixOf, Normalization, PixelSums, SampleDepth,
     SampleLayout, SampleMut, Source,
 };
 
@@ -316,7 +316,8 @@ impl<S: Labeled> Source for LabeledSource<S> {
             return Ok(());
         }
         let (height, width) = self.prepared.size;
-        let mixed = self.mix.draw(epoch, index, self.len(), (height as usize, width as usize));
+        let size = (height as usize, width as usize);
+        let mixed = self.mix.draw(MixOf { epoch, index, samples: self.len(), size });
         add(index, mixed.share);
         add(mixed.other, 1.0 - mixed.share);
         OTHER.with_borrow_mut(|other| {

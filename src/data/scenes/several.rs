@@ -6,7 +6,7 @@ use image::RgbImage;
 use tiny_skia::Transform;
 
 use super::background::{self, Stage};
-use super::{Drawing, Light, Object, objects};
+use super::{Drawing, Light, Object, SceneOptions, objects};
 use crate::data::{DataError, ImageDataset};
 use crate::random::{Random, op};
 
@@ -103,16 +103,13 @@ fn placing(object: &Drawing, (middle, ground): (f32, f32), room: f32, rng: &mut 
 /// Pictures of one to four kinds of object each, in any number and size.
 #[derive(Debug, Clone)]
 pub struct SeveralScenes {
-    seed: u64,
-    len: usize,
-    size: u32,
+    options: SceneOptions,
 }
 
 impl SeveralScenes {
-    /// `len` scenes of `size` by `size` pixels. Equal seeds give equal scenes, so training and validation need
-    /// different ones.
-    pub fn new(seed: u64, len: usize, size: u32) -> Self {
-        Self { seed, len, size }
+    /// Scenes of this seed, number and size.
+    pub fn new(options: SceneOptions) -> Self {
+        Self { options }
     }
 
     /// Names of the kinds of object.
@@ -122,22 +119,22 @@ impl SeveralScenes {
 
     /// Kinds of object in scene `index`, ascending.
     pub fn kinds(&self, index: usize) -> Vec<usize> {
-        kinds(self.seed, index as u64)
+        kinds(self.options.seed, index as u64)
     }
 }
 
 impl ImageDataset for SeveralScenes {
     fn len(&self) -> usize {
-        self.len
+        self.options.count
     }
 
     fn name(&self, index: usize) -> String {
-        format!("scene of several objects #{index} of seed {}", self.seed)
+        format!("scene of several objects #{index} of seed {}", self.options.seed)
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        let (scene, light) = several_objects(self.seed, index as u64);
-        let mut picture = scene.colors(self.size, self.size);
+        let (scene, light) = several_objects(self.options.seed, index as u64);
+        let mut picture = scene.colors(self.options.side, self.options.side);
         light.apply(&mut picture);
         Ok(picture)
     }
@@ -172,9 +169,10 @@ mod tests {
 
     #[test]
     fn scenes_are_functions_of_seed_and_index() {
-        let (a, b) = (SeveralScenes::new(4, 30, 32), SeveralScenes::new(4, 500, 32));
+        let of = |seed, count| SeveralScenes::new(SceneOptions { seed, count, side: 32 });
+        let (a, b) = (of(4, 30), of(4, 500));
         assert_eq!(a.image(7).unwrap(), b.image(7).unwrap());
-        assert_ne!(a.image(7).unwrap(), SeveralScenes::new(5, 30, 32).image(7).unwrap());
+        assert_ne!(a.image(7).unwrap(), of(5, 30).image(7).unwrap());
         assert_ne!(a.image(7).unwrap(), a.image(8).unwrap());
     }
 }

@@ -99,7 +99,7 @@ pub fn row(
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "one house, called from one place")]
+#[expect(clippy::too_many_arguments, reason = "one house, called from one place")]
 fn house(
     d: &mut Drawing,
     camera: &Camera,

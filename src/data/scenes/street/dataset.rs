@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::{GrayImage, RgbImage};
 
 use super::street;
-use crate::data::scenes::{Drawing, Label, Light};
+use crate::data::scenes::{Drawing, Label, Light, StreetOptions};
 use crate::data::{
     BadImage, ClassList, DataError, Decisions, IGNORED, ImageDataset, ImageProblem, ImageSplits, SegmentationDataset,
     SegmentationSplits,
@@ -57,41 +57,38 @@ fn class_of(label: u8) -> u8 {
 /// proportions it is the same scene.
 #[derive(Debug, Clone)]
 pub struct StreetDataset {
-    seed: u64,
-    len: usize,
-    height: u32,
-    width: u32,
+    options: StreetOptions,
     classes: ClassList,
 }
 
 impl StreetDataset {
-    /// `len` scenes of `height` by `width` pixels. Equal seeds give equal scenes, so training and validation need
-    /// different ones.
-    pub fn new(seed: u64, len: usize, (height, width): (u32, u32)) -> Self {
-        Self { seed, len, height, width, classes: street_classes() }
+    /// Scenes of this seed, number and size.
+    pub fn new(options: StreetOptions) -> Self {
+        Self { options, classes: street_classes() }
     }
 
     fn scene(&self, index: usize) -> (Drawing, Light) {
-        street(self.seed, index as u64, self.width as f32 / self.height.max(1) as f32)
+        let StreetOptions { seed, height, width, .. } = self.options;
+        street(seed, index as u64, width as f32 / height.max(1) as f32)
     }
 
     fn title(&self, index: usize) -> String {
-        format!("street #{index} of seed {}", self.seed)
+        format!("street #{index} of seed {}", self.options.seed)
     }
 
     fn picture(&self, index: usize) -> RgbImage {
         let (scene, light) = self.scene(index);
-        let mut picture = scene.colors(self.width, self.height);
+        let mut picture = scene.colors(self.options.width, self.options.height);
         light.apply(&mut picture);
         picture
     }
 }
 
 /// Streets of each part. No scene is in two parts.
-fn parts(seed: u64, counts: [usize; 3], size: (u32, u32)) -> [Arc<StreetDataset>; 3] {
+fn parts(seed: u64, counts: [usize; 3], (height, width): (u32, u32)) -> [Arc<StreetDataset>; 3] {
     [0, 1, 2].map(|part| {
-        let part_seed = word(seed, 0, part as u64, op::SPLIT);
-        Arc::new(StreetDataset::new(part_seed, counts[part], size))
+        let seed = word(seed, 0, part as u64, op::SPLIT);
+        Arc::new(StreetDataset::new(StreetOptions { seed, count: counts[part], height, width }))
     })
 }
 
@@ -121,7 +118,7 @@ impl ImageSplits {
 
 impl SegmentationDataset for StreetDataset {
     fn len(&self) -> usize {
-        self.len
+        self.options.count
     }
 
     fn classes(&self) -> &ClassList {
@@ -137,11 +134,11 @@ impl SegmentationDataset for StreetDataset {
     }
 
     fn mask(&self, index: usize) -> Result<GrayImage, DataError> {
-        let labels = self.scene(index).0.labels(self.width, self.height);
+        let StreetOptions { height, width, .. } = self.options;
+        let labels = self.scene(index).0.labels(width, height);
         let ids = labels.into_iter().map(class_of).collect();
-        GrayImage::from_raw(self.width, self.height, ids).ok_or_else(|| {
-            let problem =
-                ImageProblem::Damaged(format!("no scene of {}x{} pixels can be drawn", self.width, self.height));
+        GrayImage::from_raw(width, height, ids).ok_or_else(|| {
+            let problem = ImageProblem::Damaged(format!("no scene of {width}x{height} pixels can be drawn"));
             DataError::BadImage(BadImage { image: self.title(index), problem })
         })
     }
@@ -149,7 +146,7 @@ impl SegmentationDataset for StreetDataset {
 
 impl ImageDataset for StreetDataset {
     fn len(&self) -> usize {
-        self.len
+        self.options.count
     }
 
     fn name(&self, index: usize) -> String {
