@@ -43,7 +43,7 @@ impl Compiler {
         let (text, invocations) = kernel(&metal(source)?)?;
         let file = |name: &str| -> PathBuf { self.folder.path().join(name) };
         std::fs::write(file("kernel.cu"), text)?;
-        let told = run(Command::new("nvcc").current_dir(self.folder.path()).args([
+        let printed = run(Command::new("nvcc").current_dir(self.folder.path()).args([
             &format!("-arch={}", self.architecture),
             "-std=c++17",
             "-w",
@@ -55,7 +55,7 @@ impl Compiler {
         ]))?;
         // "… 16 bytes stack frame, 8 bytes spill stores, … Used 126 registers, … 9216 bytes smem"
         let number = |behind: &str| -> u64 {
-            let before = told.split(behind).next().filter(|_| told.contains(behind)).unwrap_or_default();
+            let before = printed.split(behind).next().filter(|_| printed.contains(behind)).unwrap_or_default();
             before.split_whitespace().last().and_then(|word| word.parse().ok()).unwrap_or(0)
         };
         let (registers, shared) = (number(" registers"), number(" bytes smem"));

@@ -65,7 +65,7 @@ def read_safetensors(path):
     return tensors
 
 
-def told(name, found, expected, allowed):
+def reported(name, found, expected, allowed):
     difference, largest = np.abs(found - expected).max(), np.abs(expected).max()
     good = found.shape == expected.shape and difference <= allowed * max(largest, 1e-30)
     print(f"{name:<28} {difference:9.2e} of {largest:9.2e}  {'' if good else 'TOO LARGE'}")
@@ -80,7 +80,7 @@ def case(path):
     # Pictures are stored as bytes.
     picture = metadata.get("task") == "colorize"
     allowed = HALF_A_BYTE if picture else TOLERANCE
-    return told(path.stem, found, tensors["expected"], allowed)
+    return reported(path.stem, found, tensors["expected"], allowed)
 
 
 def shadegrad(binary, arguments, folder):
@@ -123,13 +123,13 @@ def trained(binary, name, folder):
     if task == "classify":
         classes = json.loads(metadata["classes"])
         expected = np.array([[line["probabilities"][c] for c in classes] for line in lines])
-        return told(name, found, expected, TOLERANCE)
+        return reported(name, found, expected, TOLERANCE)
     painted = [np.asarray(Image.open(folder / line["files"][0])) for line in lines]
     if task == "colorize":
-        return told(name, found, np.transpose(np.stack(painted) / 255.0, (0, 3, 1, 2)), HALF_A_BYTE)
+        return reported(name, found, np.transpose(np.stack(painted) / 255.0, (0, 3, 1, 2)), HALF_A_BYTE)
     # Rounding decides between two classes of almost equal logits.
     mask = np.stack(painted)[:, None].astype(np.int64)
-    return told(name, np.take_along_axis(found, mask, 1), found.max(1, keepdims=True), TOLERANCE)
+    return reported(name, np.take_along_axis(found, mask, 1), found.max(1, keepdims=True), TOLERANCE)
 
 
 def main():

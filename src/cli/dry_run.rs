@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::color::heading;
 use super::flags::{Fitted, TaskArgs};
-use super::progress::{Progress, VERBOSE, clock};
+use super::progress::{ProgressDisplay, VERBOSE, clock};
 use super::ranks::Follower;
 use super::{CliError, print, shown};
 use crate::data::one_line;
@@ -37,7 +37,7 @@ pub(super) fn run(args: &TaskArgs, json: bool, ranks: &Arc<dyn Ranks>) -> Result
         follow_dry_run(ranks, args.task, given, &Follower)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let progress = Progress::new();
+    let progress = ProgressDisplay::new();
     let mut found = dry_run_on(ranks, args.task, given, &progress)?;
     found.lines.extend(fitted.lines());
     name_choices(&mut found.settings, &fitted.choices);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::flags::{TaskArgs, auto_switch, command};
-use super::progress::{Progress, QUIET};
+use super::progress::{ProgressDisplay, QUIET};
 use super::ranks::{self, Follower};
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, dry_run, print};
@@ -116,7 +116,7 @@ fn find(args: &Args, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
     if ranks.rank() > 0 {
         task.open(&settings, &Follower)?.find_lr(range, &Follower, &stop)?;
     } else {
-        let progress = Progress::new();
+        let progress = ProgressDisplay::new();
         if !QUIET.load(Ordering::Relaxed) {
             fitted.lines().iter().try_for_each(print)?;
         }

@@ -28,7 +28,7 @@ pub(super) static QUIET: AtomicBool = AtomicBool::new(false);
 pub(super) static VERBOSE: AtomicBool = AtomicBool::new(false);
 
 /// Prints progress.
-pub(super) struct Progress {
+pub(super) struct ProgressDisplay {
     terminal: bool,
     bar: Mutex<Option<ProgressBar>>,
     reading: Mutex<Option<ProgressBar>>,
@@ -37,10 +37,10 @@ pub(super) struct Progress {
     last_line: Mutex<Instant>,
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// Bars go to the standard error, lines to the standard output.
     pub(super) fn new() -> Self {
-        Progress {
+        ProgressDisplay {
             terminal: std::io::stderr().is_terminal() && !QUIET.load(Ordering::Relaxed),
             bar: Mutex::new(None),
             reading: Mutex::new(None),
@@ -92,7 +92,7 @@ impl Progress {
 }
 
 /// Removes the bars, so that an error does not share a line with one.
-impl Drop for Progress {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         self.end();
     }
@@ -124,7 +124,7 @@ pub(super) fn clock(seconds: f64) -> String {
     }
 }
 
-impl Observer for Progress {
+impl Observer for ProgressDisplay {
     fn reading(&self, done: usize, total: usize) {
         OPENING.store(done < total, Ordering::Relaxed);
         if !self.terminal {

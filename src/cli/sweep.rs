@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::color::heading;
-use super::progress::Progress;
+use super::progress::ProgressDisplay;
 use super::ranks;
 use super::train::{INTERRUPTED, stop_on_interrupt};
 use super::{CliError, print};
@@ -65,12 +65,12 @@ fn factor(text: &str) -> Result<f64, String> {
 }
 
 /// Prints runs and their steps.
-pub(super) struct SweepProgress(Progress);
+pub(super) struct SweepProgress(ProgressDisplay);
 
 impl SweepProgress {
     /// Bars go to the standard error, lines to the standard output.
     pub(super) fn new() -> Self {
-        SweepProgress(Progress::new())
+        SweepProgress(ProgressDisplay::new())
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::color::heading;
 use super::dry_run::{name_choices, print_settings};
 use super::flags::TaskArgs;
-use super::progress::{OPENING, Progress, QUIET, VERBOSE};
+use super::progress::{OPENING, ProgressDisplay, QUIET, VERBOSE};
 use super::ranks::{self, Follower};
 use super::{CliError, complain, print, shown};
 use crate::ranks::Ranks;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &TaskArgs) -> Result<ExitCode, CliError> {
 
 /// Trains as rank 0, or as the only process.
 fn lead(args: &TaskArgs, ranks: &Arc<dyn Ranks>) -> Result<ExitCode, CliError> {
-    let progress = Progress::new();
+    let progress = ProgressDisplay::new();
     let fitted = args.fitted(ranks.size())?;
     if !QUIET.load(Ordering::Relaxed) {
         fitted.lines().iter().try_for_each(print)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::choice;
-use super::progress::Progress;
+use super::progress::ProgressDisplay;
 use super::{CliError, print};
 use crate::data::Hints;
 use crate::nn::ResNetDepth;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &WeightsArgs, on: On<'_>) -> Result<ExitCode, CliError> 
         batch_size: on.batch_size,
         offline: args.offline,
     };
-    let progress = Progress::new();
+    let progress = ProgressDisplay::new();
     let evaluated = evaluate_weights(&options, &progress)?;
     evaluated.lines.iter().try_for_each(print)?;
     let (top1, loss) = (100.0 * evaluated.found.accuracy(), evaluated.found.loss());

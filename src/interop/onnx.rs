@@ -73,7 +73,7 @@ pub enum OnnxError {
 
 /// A complete model.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OnnxModel(proto::Model);
+pub struct OnnxModel(proto::ModelProto);
 
 impl OnnxModel {
     /// The bytes of the file. Equal models give equal bytes.

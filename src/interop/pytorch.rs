@@ -1,4 +1,4 @@
-//! PyTorch's own files (`.pth`, `.pt`, `.bin`, `.ckpt`), as `torch.save` writes them: a zip archive, or the layout before
+//! PyTorch's own files (`.pth`, `.pt`, `.bin`, `.ckpt`), as `torch.save` writes them: a zip archive, or the container before
 //! PyTorch 1.6. No code of a file runs: see the list of instructions in `pytorch/machine.rs` and of globals in
 //! `pytorch/globals.rs`.
 //!
@@ -56,9 +56,9 @@ pub enum PytorchError {
     },
 }
 
-/// The two layouts.
+/// The two containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum Container {
     Zip,
     Legacy,
 }
@@ -79,33 +79,33 @@ pub(super) struct Contents {
     pub(super) other_parts: Vec<String>,
 }
 
-/// The layout of a PyTorch file that begins with `start`; `None` for other files.
-pub(super) fn layout(start: &[u8]) -> Option<Layout> {
+/// The container of a PyTorch file that begins with `start`; `None` for other files.
+pub(super) fn container(start: &[u8]) -> Option<Container> {
     if start.starts_with(b"PK\x03\x04") {
-        return Some(Layout::Zip);
+        return Some(Container::Zip);
     }
     let pickled =
         start.first() == Some(&0x80) && start.windows(legacy::MAGIC.len()).take(24).any(|w| w == legacy::MAGIC);
-    pickled.then_some(Layout::Legacy)
+    pickled.then_some(Container::Legacy)
 }
 
 /// Lists the tensors of a file.
 ///
 /// # Errors
 /// When the file is damaged, asks for code to run, or holds no state dict.
-pub(super) fn open(path: &Path, file: &File, length: u64, layout: Layout) -> Result<Contents, PytorchError> {
+pub(super) fn open(path: &Path, file: &File, length: u64, container: Container) -> Result<Contents, PytorchError> {
     let format = |reason| PytorchError::Format { path: path.to_owned(), reason };
     let pickle_error = |error| match error {
         PickleError::Global(name) => PytorchError::Code { path: path.to_owned(), name },
         PickleError::Format(reason) => format(reason),
     };
-    match layout {
-        Layout::Zip => {
+    match container {
+        Container::Zip => {
             let archive = archive::read(file, length).map_err(format)?;
             let (pickle, _) = Pickle::read(&archive.pickle).map_err(pickle_error)?;
             contents(&StateDict::find(&pickle).map_err(format)?, &archive.storages).map_err(format)
         }
-        Layout::Legacy => {
+        Container::Legacy => {
             let start = legacy::start(file).map_err(|error| FileError::reading(path, error))?;
             let pickles = legacy::pickles(&start).map_err(pickle_error)?;
             let found = StateDict::find(&pickles.object).map_err(format)?;

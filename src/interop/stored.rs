@@ -72,7 +72,7 @@ impl StoredTensor {
         let width = self.dtype.map_or(1, |dtype| dtype.bitsize() / 8);
         let elements = self.elements().unwrap_or(0);
         let mut out = Vec::with_capacity(elements * width);
-        // An axis of one element may have a stride beyond the file: `at` goes there and comes back without a read.
+        // An axis of one element may have a stride beyond the file. `at` leaves the file there, but nothing is read.
         let (mut index, mut at) = (vec![0; self.shape.len()], 0usize);
         for _ in 0..elements {
             out.extend_from_slice(&bytes[at * width..][..width]);

@@ -43,8 +43,8 @@ impl WeightFile {
         let (mut file, length) = open_plain(path)?;
         let mut start = vec![];
         file.by_ref().take(START as u64).read_to_end(&mut start).map_err(|error| FileError::reading(path, error))?;
-        if let Some(layout) = pytorch::layout(&start) {
-            let contents = pytorch::open(path, &file, length, layout)?;
+        if let Some(container) = pytorch::container(&start) {
+            let contents = pytorch::open(path, &file, length, container)?;
             let pytorch::Contents { tensors, part, other_parts } = contents;
             let (path, metadata) = (path.into(), BTreeMap::new());
             return Ok(WeightFile { path, kind: Kind::Pytorch, file, metadata, tensors, part, other_parts });

@@ -1,5 +1,5 @@
-//! McNemar's test: whether one of two models is better on the same images by more than chance. The figure of the images on which
-//! they differ.
+//! Two models on the same images: McNemar's test (1947), which shows a difference larger than chance, and the figure of the images that
+//! only one model classifies correctly.
 
 use image::RgbImage;
 

@@ -22,8 +22,8 @@ fn settings_are_chosen_from_the_data_with_their_reasons() {
     let place = Place::new();
     photographs(&place, 50);
     // 80 training images: batches of 20, 4 steps an epoch, and 60 epochs at most.
-    let told = place.run(&format!("{PLAIN} --dry-run")).fine();
-    told.printed(&[
+    let outcome = place.run(&format!("{PLAIN} --dry-run")).fine();
+    outcome.printed(&[
         "auto:    batch_size = 20: an epoch of 80 images has about 4 steps",
         "auto:    epochs = 60: 240 steps of 20 images",
         "auto:    schedule = cosine: ",
@@ -33,9 +33,9 @@ fn settings_are_chosen_from_the_data_with_their_reasons() {
         "for 240 steps",
     ]);
     // Given settings are kept, and decide the others.
-    let told =
+    let outcome =
         place.run(&format!("{PLAIN} --batch-size 40 --augment none --epochs 1 --schedule constant --out run")).fine();
-    assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
+    assert!(!outcome.stdout.contains("auto:"), "{}", outcome.stdout);
     let config = String::from_utf8(place.bytes("run/config.toml")).expect("text");
     for line in ["batch_size = 40\n", "epochs = 1\n", "augment = \"none\"\n", "schedule = \"constant\"\n"] {
         assert!(config.contains(line), "{line} in {config}");
@@ -47,8 +47,8 @@ fn settings_are_chosen_from_the_data_with_their_reasons() {
 fn the_reason_of_a_batch_names_the_steps_that_the_epoch_has() {
     let place = Place::new();
     photographs(&place, 4);
-    let told = place.run(&format!("{PLAIN} --epochs 1 --dry-run")).fine();
-    told.printed(&["auto:    batch_size = 4: an epoch of 6 images has about 2 steps"]);
+    let outcome = place.run(&format!("{PLAIN} --epochs 1 --dry-run")).fine();
+    outcome.printed(&["auto:    batch_size = 4: an epoch of 6 images has about 2 steps"]);
 }
 
 /// A run repeats its settings: a config file and a resumed run keep theirs, unless `--auto` is given.
@@ -58,21 +58,21 @@ fn config_files_and_resumed_runs_keep_their_settings() {
     photographs(&place, 10);
     place.write("run.toml", "batch_size = 6\nepochs = 1\n");
     let config = format!("{PLAIN} --config run.toml");
-    let told = place.run(&format!("{config} --dry-run -v")).fine();
-    told.printed(&["  schedule             constant                     default"]);
-    let told = place.run(&format!("{config} --out run")).fine();
-    assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
+    let outcome = place.run(&format!("{config} --dry-run -v")).fine();
+    outcome.printed(&["  schedule             constant                     default"]);
+    let outcome = place.run(&format!("{config} --out run")).fine();
+    assert!(!outcome.stdout.contains("auto:"), "{}", outcome.stdout);
     let before = place.bytes("run/config.toml");
-    let told = place.run("train classify --resume run --epochs 2").fine();
-    assert!(!told.stdout.contains("auto:"), "{}", told.stdout);
+    let outcome = place.run("train classify --resume run --epochs 2").fine();
+    assert!(!outcome.stdout.contains("auto:"), "{}", outcome.stdout);
     let after = String::from_utf8(place.bytes("run/config.toml")).expect("text");
     assert_eq!(after.replace("epochs = 2", "epochs = 1"), String::from_utf8(before).expect("text"));
     place.run("report run").fine();
     let page = String::from_utf8(place.bytes("run/report.html")).expect("text");
     assert!(!page.contains("Chosen from data"));
     // With `--auto`, the data decides the settings that the file does not give.
-    let told = place.run(&format!("{config} --auto --dry-run")).fine();
-    told.printed(&["auto:    schedule = cosine", "  batch_size           6                            config file"]);
+    let outcome = place.run(&format!("{config} --auto --dry-run")).fine();
+    outcome.printed(&["auto:    schedule = cosine", "  batch_size           6                            config file"]);
     place.run(&format!("{PLAIN} --auto --resume run")).refused(&["--auto --resume"]);
 }
 
@@ -97,8 +97,8 @@ fn reasons_stay_with_the_run() {
     place.run("train classify --config run/config.toml --out again").fine();
     assert!(!config("again").contains("# Chosen"));
     // With `--auto`, chosen settings are chosen again, and given ones stay.
-    let told = place.run("train classify --config run/config.toml --init run --auto --out tuned").fine();
-    told.printed(&["auto:    batch_size = 4: ", "auto:    schedule = cosine: "]);
+    let outcome = place.run("train classify --config run/config.toml --init run --auto --out tuned").fine();
+    outcome.printed(&["auto:    batch_size = 4: ", "auto:    schedule = cosine: "]);
     assert!(config("tuned").contains("epochs = 2\n") && config("tuned").contains(reason), "{}", config("tuned"));
 }
 
@@ -109,10 +109,10 @@ fn fixed_defaults_stay_for_scenes_and_on_request() {
     photographs(&place, 10);
     let flags = "--model cnn --image-size 16 --device cpu --dry-run -v";
     for line in ["--data photos --auto false", "--scenes 10 --auto", "--scenes 10"] {
-        let told = place.run(&format!("train classify {line} {flags}")).fine();
-        let told = told.printed(&["  batch_size           32                           default"]);
-        assert!(!told.stdout.contains("auto:    batch"), "{}", told.stdout);
-        assert_eq!(told.stdout.contains("nothing to choose without --data"), line == "--scenes 10 --auto", "{line}");
+        let outcome = place.run(&format!("train classify {line} {flags}")).fine();
+        let outcome = outcome.printed(&["  batch_size           32                           default"]);
+        assert!(!outcome.stdout.contains("auto:    batch"), "{}", outcome.stdout);
+        assert_eq!(outcome.stdout.contains("nothing to choose without --data"), line == "--scenes 10 --auto", "{line}");
     }
 }
 
@@ -123,16 +123,16 @@ fn rate_and_width_follow_network_and_device() {
     photographs(&place, 10);
     let fitted = |line: &str| place.run(&format!("train {line} --data photos --device cpu --dry-run")).fine();
     fitted("classify --image-size 32").printed(&["auto:    lr = 0.0003: Adam, and a ResNet from random weights"]);
-    let told = fitted("classify --image-size 32 --optimizer sgd --lr 0.05");
-    assert!(!told.stdout.contains("auto:    lr"), "{}", told.stdout);
-    let told = fitted("colorize --image-size 16");
-    told.printed(&[
+    let outcome = fitted("classify --image-size 32 --optimizer sgd --lr 0.05");
+    assert!(!outcome.stdout.contains("auto:    lr"), "{}", outcome.stdout);
+    let outcome = fitted("colorize --image-size 16");
+    outcome.printed(&[
         "auto:    base = 16: the processor trains",
         "auto:    lr = 0.003: Adam, and a narrow UNet from random weights",
         "  base                 16                           chosen from the device",
     ]);
-    let told = fitted("colorize --image-size 16 --base 8");
-    assert!(!told.stdout.contains("auto:    base"), "{}", told.stdout);
+    let outcome = fitted("colorize --image-size 16 --base 8");
+    assert!(!outcome.stdout.contains("auto:    base"), "{}", outcome.stdout);
 }
 
 /// The learning-rate finder tests the settings that a training would choose.
@@ -141,9 +141,9 @@ fn the_learning_rate_finder_takes_the_same_batches() {
     let place = Place::new();
     photographs(&place, 50);
     let line = "lr-find classify --data photos --model cnn --image-size 16 --device cpu --steps 10";
-    let told = place.run(line).fine().printed(&["auto:    batch_size = 20"]);
-    assert!(!told.stdout.contains("auto:    epochs"), "{}", told.stdout);
-    let next = told.stdout.lines().find(|line| line.starts_with("next:"));
+    let outcome = place.run(line).fine().printed(&["auto:    batch_size = 20"]);
+    assert!(!outcome.stdout.contains("auto:    epochs"), "{}", outcome.stdout);
+    let next = outcome.stdout.lines().find(|line| line.starts_with("next:"));
     assert!(next.is_none_or(|next| !next.contains("--batch-size")), "{next:?}");
 }
 
@@ -154,8 +154,8 @@ fn the_image_size_follows_pictures_and_weights() {
     photographs(&place, 10);
     let line = "train classify --data photos --model cnn --device cpu --epochs 1";
     let reason = "the shorter side of a median image has 20 pixels";
-    let told = place.run(&format!("{line} --out run")).fine();
-    told.printed(&[&format!("auto:    image_size = 20: {reason}"), "pictures of 20x20 stay as they are"]);
+    let outcome = place.run(&format!("{line} --out run")).fine();
+    outcome.printed(&[&format!("auto:    image_size = 20: {reason}"), "pictures of 20x20 stay as they are"]);
     let config = |run: &str| String::from_utf8(place.bytes(&format!("{run}/config.toml"))).expect("text");
     assert!(config("run").contains("image_size = 20\n"), "{}", config("run"));
     assert!(config("run").contains(&format!("# Chosen: image_size: {reason}\n")), "{}", config("run"));
@@ -166,12 +166,12 @@ fn the_image_size_follows_pictures_and_weights() {
     assert!(config("again").contains("image_size = 24\n"));
     place.run("train classify --resume run --epochs 2").fine();
     assert!(config("run").contains("image_size = 20\n"));
-    let told = place.run(&format!("{line} --init given --out tuned")).fine();
-    told.printed(&["auto:    image_size = 24: the images of the weights that training starts from"]);
-    let told = place.run(&format!("{line} --auto false --out fixed")).fine();
-    assert!(!told.stdout.contains("auto:") && config("fixed").contains("image_size = 64\n"), "{}", told.stdout);
-    let told = place.run("data preview --task classify photos --samples 1 --epochs 1 --out sheet.png").fine();
-    assert!(place.has("sheet.png"), "{}", told.stdout);
+    let outcome = place.run(&format!("{line} --init given --out tuned")).fine();
+    outcome.printed(&["auto:    image_size = 24: the images of the weights that training starts from"]);
+    let outcome = place.run(&format!("{line} --auto false --out fixed")).fine();
+    assert!(!outcome.stdout.contains("auto:") && config("fixed").contains("image_size = 64\n"), "{}", outcome.stdout);
+    let outcome = place.run("data preview --task classify photos --samples 1 --epochs 1 --out sheet.png").fine();
+    assert!(place.has("sheet.png"), "{}", outcome.stdout);
 }
 
 /// Drawings have flat areas, and a label may depend on a detail: they are not augmented.
@@ -186,8 +186,8 @@ fn drawings_are_not_augmented() {
             picture.save(place.path(&format!("photos/{class}/{index:02}.png"))).expect("writes");
         }
     }
-    let told = place.run(&format!("{PLAIN} --dry-run")).fine().printed(&["auto:    batch_size = 4"]);
-    assert!(!told.stdout.contains("auto:    augment"), "{}", told.stdout);
+    let outcome = place.run(&format!("{PLAIN} --dry-run")).fine().printed(&["auto:    batch_size = 4"]);
+    assert!(!outcome.stdout.contains("auto:    augment"), "{}", outcome.stdout);
 }
 
 /// Eight pictures of 50x50 pixels. The second class of their masks begins at a column.
@@ -217,12 +217,12 @@ fn rare_classes_of_masks_are_weighted() {
             ))
             .fine()
     };
-    let told = fitted("rare", "");
-    let told = told.printed(&["auto:    class_weights = median: one class has less than a fifth of the pixels"]);
-    assert!(!told.stdout.contains("auto:    augment"), "{}", told.stdout);
+    let outcome = fitted("rare", "");
+    let outcome = outcome.printed(&["auto:    class_weights = median: one class has less than a fifth of the pixels"]);
+    assert!(!outcome.stdout.contains("auto:    augment"), "{}", outcome.stdout);
     for (set, flags) in [("halves", ""), ("rare", "--loss ce+dice"), ("rare", "--class-weights none")] {
-        let told = fitted(set, flags);
-        assert!(!told.stdout.contains("auto:    class_weights"), "{set} {flags}: {}", told.stdout);
+        let outcome = fitted(set, flags);
+        assert!(!outcome.stdout.contains("auto:    class_weights"), "{set} {flags}: {}", outcome.stdout);
     }
 }
 
@@ -238,8 +238,8 @@ fn chosen_settings_without_an_effect_stay_in_their_file() {
             "auto:    image_size = 48x48: a median image has 50x50 pixels; more would show no more",
         ],
     );
-    let told = place.run("train segment --config run/config.toml --crop 32 --auto --out crops --dry-run").fine();
-    told.printed(&["  crop                 32"]);
+    let outcome = place.run("train segment --config run/config.toml --crop 32 --auto --out crops --dry-run").fine();
+    outcome.printed(&["  crop                 32"]);
     // The commands of a verdict hold.
     let said =
         place.run("train segment --data masks --image-size 32 --base 4 --depth 1 --device cpu --dry-run").fine().stdout;

@@ -19,8 +19,8 @@ fn four(root: &Place, folder: &str) {
 }
 
 fn probability(place: &Place, run: &str, image: &str) -> f64 {
-    let told = place.run(&format!("predict {run} {image} --json --device cpu")).fine();
-    let said: serde_json::Value = serde_json::from_str(&told.stdout).expect("a line of JSON");
+    let outcome = place.run(&format!("predict {run} {image} --json --device cpu")).fine();
+    let said: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("a line of JSON");
     said["probabilities"]["high"].as_f64().expect("a probability")
 }
 
@@ -32,8 +32,8 @@ fn classifiers_take_one_and_four_channels() {
     let mut first = vec![];
     for (channels, others) in [(1, ""), (4, "--augment light --mixup 0.2")] {
         let flags = format!("--channels {channels} --init colors {others} --out run{channels}");
-        let told = place.run(&format!("train classify --data set {NET} {flags}")).fine();
-        told.printed(&[&format!("conv1.weight: 3 input channels became {channels}, as timm adapts them")]);
+        let outcome = place.run(&format!("train classify --data set {NET} {flags}")).fine();
+        outcome.printed(&[&format!("conv1.weight: 3 input channels became {channels}, as timm adapts them")]);
         let file = place.checkpoint(&format!("run{channels}/best.safetensors"));
         assert_eq!(file.tensors["conv1.weight"].shape, [64, channels, 7, 7]);
         let eval = place.run(&format!("eval run{channels} --device cpu")).fine();
@@ -84,8 +84,8 @@ fn segmentation_takes_one_and_four_channels() {
         let mean = place.run(&format!("eval {name} --device cpu")).fine().number_before(", weighted IoU");
         scores.push(mean);
         // The masks beside the images are left out.
-        let told = place.run(&format!("predict {name} set/val --out {name}-masks --device cpu")).fine();
-        assert!(told.stderr.contains("masks beside these images are left out"), "{}", told.stderr);
+        let outcome = place.run(&format!("predict {name} set/val --out {name}-masks --device cpu")).fine();
+        assert!(outcome.stderr.contains("masks beside these images are left out"), "{}", outcome.stderr);
         assert_eq!(place.list(&format!("{name}-masks")).len(), 6);
         place.run(&format!("export {name}")).fine();
     }

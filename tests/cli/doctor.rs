@@ -224,13 +224,13 @@ fn the_doctor_checks_steps_and_runs_and_writes_nothing() {
     let place = Place::with_photos(10);
     place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1 --accumulate 2 --ema 0.9 --clip 1")).fine();
     let before = place.list("run");
-    let told = place.run(&format!("doctor run --step {STEP} --device cpu")).fine();
-    told.printed(&[STEP, "\nrun\n", "in f32", "calls of", "right: the repeated step"]);
+    let outcome = place.run(&format!("doctor run --step {STEP} --device cpu")).fine();
+    outcome.printed(&[STEP, "\nrun\n", "in f32", "calls of", "right: the repeated step"]);
     assert_eq!(place.list("run"), before, "nothing is written");
     assert!(!place.has("runs"), "and no run begins");
-    let told = place.run(&format!("doctor --step {STEP} --device cpu --json")).fine();
+    let outcome = place.run(&format!("doctor --step {STEP} --device cpu --json")).fine();
     let lines: Vec<serde_json::Value> =
-        told.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let (last, kernels) = lines.split_last().expect("lines");
     assert!(kernels.len() > 15 && kernels.iter().all(|line| line["wrong"] == 0 && line["calls"] != 0), "{lines:?}");
     assert_eq!((&last["right"], &last["step"]), (&true.into(), &STEP.into()), "{last}");

@@ -22,8 +22,8 @@ fn with_run() -> Place {
 
 /// The explanation of [`IMAGE`], and its rows.
 fn explained(place: &Place, flags: &str) -> (Json, Vec<Vec<f64>>) {
-    let told = place.run(&format!("predict run {IMAGE} --device cpu --json {flags}")).fine();
-    let mut json: Json = serde_json::from_str(&told.stdout).expect("an object");
+    let outcome = place.run(&format!("predict run {IMAGE} --device cpu --json {flags}")).fine();
+    let mut json: Json = serde_json::from_str(&outcome.stdout).expect("an object");
     let files: Vec<String> = serde_json::from_value(json["files"].take()).expect("files");
     let picture = image::load_from_memory(&place.bytes(&files[0])).expect("a picture").to_rgb8();
     assert!(picture.width() > 2 * 384 && picture.height() > 384, "image and map side by side");
@@ -79,8 +79,8 @@ fn gradcam_takes_the_last_map_of_four_pixels(place: &Place) {
 
 /// The first layer, then the last one before each halving.
 fn features_are_those_of_each_size(place: &Place) {
-    let told = place.run(&format!("predict run {IMAGE} --device cpu --json --explain features --out maps")).fine();
-    let json: Json = serde_json::from_str(&told.stdout).expect("an object");
+    let outcome = place.run(&format!("predict run {IMAGE} --device cpu --json --explain features --out maps")).fine();
+    let json: Json = serde_json::from_str(&outcome.stdout).expect("an object");
     assert!(json["probability"].as_f64().is_some(), "the prediction itself is there: {json}");
     let layers = json["explanation"]["layers"].as_array().expect("layers");
     let numbers = |layer: &Json| ["height", "width", "channels"].map(|key| layer[key].as_u64().unwrap_or(0));

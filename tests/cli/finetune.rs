@@ -10,9 +10,9 @@ fn the_head_trains_alone_at_first_and_resume_keeps_the_rates() {
     let place = Place::with_photos(4);
     place.run(&format!("{RESNET} --batch-size 5 --epochs 1 --out base")).fine();
     let tune = format!("{RESNET} --batch-size 5 --finetune --init base --head-epochs 1 --schedule constant");
-    let told = place.run(&format!("{tune} --epochs 1 --freeze-statistics --out run")).fine();
+    let outcome = place.run(&format!("{tune} --epochs 1 --freeze-statistics --out run")).fine();
     let rates = "head 1.000e-3, layer4 5.000e-4, layer3 2.500e-4, layer2 1.250e-4, layer1 6.250e-5, conv1+bn1 3.125e-5";
-    told.printed(&["rates:", rates, "the first 2 steps train the head alone", "BatchNorm stay as they are"]);
+    outcome.printed(&["rates:", rates, "the first 2 steps train the head alone", "BatchNorm stay as they are"]);
     let config = String::from_utf8(place.bytes("run/config.toml")).expect("text");
     assert!(config.contains(rates) && config.contains("warmup = 0.5") && config.contains("lr_decay_layers = 0.5"));
     let [before, after] =
@@ -56,22 +56,22 @@ fn draws_are_balanced_and_predictions_averaged_over_mirror_images() {
     let place = Place::with_photos(2);
     place.photos("photos", &["grass"], 10);
     let line = format!("{RESNET} --batch-size 4 --val-split 0.3 --sampler balanced");
-    let told = place.run(&format!("{line} --epochs 1 --out run")).fine();
-    told.printed(&["sampler: balanced", "% → 33.3 %", "grass"]);
+    let outcome = place.run(&format!("{line} --epochs 1 --out run")).fine();
+    outcome.printed(&["sampler: balanced", "% → 33.3 %", "grass"]);
     place.run(&format!("{line} --epochs 1 --shuffle false")).refused(&["--shuffle false: no effect", "--sampler all"]);
     let unet = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --device cpu";
     place.run(&format!("{unet} --sampler balanced")).refused(&["no classes over which draws could be balanced"]);
     let plain = place.run("eval run --device cpu").fine();
-    let told = "tta:  predictions are averaged over each image and its mirror image";
-    let twice = place.run("eval run --tta --device cpu").fine().printed(&[told]);
+    let outcome = "tta:  predictions are averaged over each image and its mirror image";
+    let twice = place.run("eval run --tta --device cpu").fine().printed(&[outcome]);
     assert_ne!(plain.number_before(", accuracy"), twice.number_before(", accuracy"), "the loss is of the average");
     // The average over an image and its mirror image is the same for both.
     let image = image::open(place.path("photos/disc/00.png")).expect("reads").to_rgb8();
     image::imageops::flip_horizontal(&image).save(place.path("mirrored.png")).expect("writes");
     let predict = |flags: &str| {
-        let told =
+        let outcome =
             place.run(&format!("predict run photos/disc/00.png mirrored.png --json --device cpu {flags}")).fine();
-        let lines = told.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let lines = outcome.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
         let of =
             |line: serde_json::Value| (line["probabilities"]["disc"].as_f64().expect("a number"), line["tta"] == true);
         lines.map(of).collect::<Vec<_>>()

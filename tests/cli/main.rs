@@ -19,9 +19,12 @@ mod kernels;
 mod pretrained;
 mod prompt;
 mod report;
+#[cfg(unix)]
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweep;
+mod tensorboard;
 mod trained_runs;
 mod verbs;
 mod watch;

@@ -32,8 +32,8 @@ fn offline_says_which_file_belongs_where() {
         ("--pretrained", &[("SHADEGRAD_OFFLINE", "1")]),
         ("--pretrained", &[("HF_HUB_OFFLINE", "1")]),
     ] {
-        let told = run(&place, &format!("{RESNET} {line} --out run"), variables);
-        told.refused(&FILE).refused(&[&path, "--init FILE"]);
+        let outcome = run(&place, &format!("{RESNET} {line} --out run"), variables);
+        outcome.refused(&FILE).refused(&[&path, "--init FILE"]);
     }
     // A config file may request them, and other tasks too.
     place.write("a.toml", "pretrained = true\noffline = true\n");
@@ -65,8 +65,8 @@ fn a_mirror_with_another_file_is_refused() {
     let proxy = ("ALL_PROXY", "http://127.0.0.1:9");
     let variables =
         [("SHADEGRAD_WEIGHTS_MIRROR", mirror.as_str()), proxy, ("HTTPS_PROXY", proxy.1), ("NO_PROXY", "127.0.0.1")];
-    let told = run(&place, &format!("{RESNET} --pretrained --out run"), &variables);
-    told.refused(&[&mirror, "it has 5 bytes instead of 46830571", "no connection"]).refused(&FILE);
+    let outcome = run(&place, &format!("{RESNET} --pretrained --out run"), &variables);
+    outcome.refused(&[&mirror, "it has 5 bytes instead of 46830571", "no connection"]).refused(&FILE);
     assert!(asked.join().expect("a request").starts_with("GET /w/resnet18-f37072fd.pth HTTP/1.1"));
     assert!(!place.has("run") && !place.has("SHADEGRAD_WEIGHTS_DIR/resnet18-f37072fd.pth"));
 }

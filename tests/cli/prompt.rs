@@ -4,10 +4,10 @@ use crate::support::{Place, TRAIN};
 
 #[test]
 fn quiet_prints_the_outcome_alone() {
-    let told = Place::with_photos(4).run(&format!("{TRAIN} -q --out run --epochs 1")).fine();
-    let told = told.printed(&["best validation accuracy", "verdict:", "next:"]);
+    let outcome = Place::with_photos(4).run(&format!("{TRAIN} -q --out run --epochs 1")).fine();
+    let outcome = outcome.printed(&["best validation accuracy", "verdict:", "next:"]);
     for word in ["device:", "epoch  1/1"] {
-        assert!(!told.stdout.contains(word), "{}", told.stdout);
+        assert!(!outcome.stdout.contains(word), "{}", outcome.stdout);
     }
 }
 
@@ -15,8 +15,8 @@ fn quiet_prints_the_outcome_alone() {
 fn verbose_prints_settings_with_their_origins_and_every_step() {
     let place = Place::with_photos(4);
     place.write("run.toml", "clip = 2.0\n");
-    let told = place.run(&format!("{TRAIN} -v --config run.toml --batch-size 3 --epochs 1 --out run")).fine();
-    told.printed(&[
+    let outcome = place.run(&format!("{TRAIN} -v --config run.toml --batch-size 3 --epochs 1 --out run")).fine();
+    outcome.printed(&[
         "  clip                 2.0                          config file",
         "  batch_size           3                            flag",
         "  momentum             0.9                          default",
@@ -77,8 +77,8 @@ fn a_slip_gets_the_nearest_name() {
 
 #[test]
 fn a_missing_task_is_asked_for_by_name() {
-    let told = Place::new().run("train --data photos --epochs 2");
-    told.refused(&[
+    let outcome = Place::new().run("train --data photos --epochs 2");
+    outcome.refused(&[
         "`train` needs a task before its flags",
         "classify ",
         "segment ",

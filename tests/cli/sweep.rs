@@ -18,8 +18,8 @@ fn place(sweep: &str) -> Place {
 fn rows_are_run_marked_and_skipped_when_done() {
     let rows = "[[run]]\noptimizer = \"adam\"\nlr = 1e-3\n[[run]]\noptimizer = \"sgd\"\nlr = 1e30\n[[run]]\nlr = 1e-3\nseed = 1\n";
     let place = place(rows);
-    let told = place.run("sweep sweep.toml --out s").fine();
-    told.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) begins", "run 2 of 3", "diverged", "written: s/sweep.md"]);
+    let outcome = place.run("sweep sweep.toml --out s").fine();
+    outcome.printed(&["run 1 of 3 (lr=0.001 optimizer=adam) begins", "run 2 of 3", "diverged", "written: s/sweep.md"]);
     let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 4, "{table}");
@@ -190,9 +190,9 @@ fn unfinished_runs_are_resumed_and_other_folders_stay() {
 #[test]
 fn a_failed_run_does_not_stop_the_others() {
     let place = place("[[run]]\ndata = \"nowhere\"\n[[run]]\nlr = 1e-3\n");
-    let told = place.run("sweep sweep.toml --out s");
-    let told = told.refused(&["1 of 2 runs failed", "run 1 (data=nowhere)", "nowhere"]);
-    told.printed(&["run 2 of 2 (lr=0.001) begins", "written: s/sweep.md"]);
+    let outcome = place.run("sweep sweep.toml --out s");
+    let outcome = outcome.refused(&["1 of 2 runs failed", "run 1 (data=nowhere)", "nowhere"]);
+    outcome.printed(&["run 2 of 2 (lr=0.001) begins", "written: s/sweep.md"]);
     let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
     let last = table.lines().nth(2).expect("two rows");
     assert!(last.contains("failed: ") && last.contains("nowhere"), "{table}");

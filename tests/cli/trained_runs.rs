@@ -10,8 +10,8 @@ fn with_run() -> Place {
     for (part, count) in [("train", 4), ("val", 1), ("test", 2)] {
         place.photos(&format!("photos/{part}"), &CLASSES, count);
     }
-    let told = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1")).fine();
-    told.printed(&["12 training and 3 validation images"]);
+    let outcome = place.run(&format!("{TRAIN} --out run --batch-size 4 --epochs 1")).fine();
+    outcome.printed(&["12 training and 3 validation images"]);
     place
 }
 
@@ -21,14 +21,15 @@ fn verbs_read_the_images_that_they_are_given() {
     test_parts(&place);
     own_data(&place);
     folders_of_images(&place);
-    let told = place.run("compare run run/last.safetensors --data photos --device cpu").fine();
-    told.printed(&["6 images of the test part of photos", "p (McNemar)", "1.000"]);
+    let outcome = place.run("compare run run/last.safetensors --data photos --device cpu").fine();
+    outcome.printed(&["6 images of the test part of photos", "p (McNemar)", "1.000"]);
 }
 
 /// The test part comes from its folder or from a table's rows.
 fn test_parts(place: &Place) {
     let line = "--split test --device cpu";
-    let told = place.run(&format!("eval run --data photos {line}")).fine().printed(&["photos, test part", "6 images"]);
+    let outcome =
+        place.run(&format!("eval run --data photos {line}")).fine().printed(&["photos, test part", "6 images"]);
     let scores = |text: &str| text[text.find(" images, ").expect("scores")..].to_owned();
     let row = |part: &str, class: &str, file: &str| format!("photos/{part}/{class}/{file},{class},{part}\n");
     let rows: String = CLASSES
@@ -41,14 +42,14 @@ fn test_parts(place: &Place) {
         .collect();
     place.write("table.csv", rows);
     let of_table = place.run(&format!("eval run --data table.csv {line}")).fine();
-    assert_eq!(scores(&of_table.stdout), scores(&told.stdout), "the same images");
+    assert_eq!(scores(&of_table.stdout), scores(&outcome.stdout), "the same images");
     // The same images as the only held-out ones.
     fs::create_dir(place.path("other")).expect("makes a folder");
     for (from, to) in [("train", "train"), ("test", "val")] {
         copy(place, &format!("photos/{from}"), &format!("other/{to}"));
     }
     let alone = place.run("eval run --data other --device cpu").fine();
-    assert_eq!(scores(&alone.stdout), scores(&told.stdout), "the same images");
+    assert_eq!(scores(&alone.stdout), scores(&outcome.stdout), "the same images");
     place.run(&format!("eval run --data other {line}")).refused(&["other has no test part", "flags: --split"]);
 }
 
@@ -63,18 +64,18 @@ fn copy(place: &Place, from: &str, to: &str) {
 
 /// Without --data a verb uses the data of the run, not built-in scenes.
 fn own_data(place: &Place) {
-    let told = place.run("eval run --device cpu").fine();
-    let told = told.printed(&["photos, val part", "3 images, loss", "expected calibration error", "AUROC"]);
+    let outcome = place.run("eval run --device cpu").fine();
+    let outcome = outcome.printed(&["photos, val part", "3 images, loss", "expected calibration error", "AUROC"]);
     let json = place.run("eval run --device cpu --json").fine().stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("an object");
     let accuracy = json["scores"]["val_accuracy"].as_f64().expect("a number");
-    assert!(told.stdout.contains(&format!("accuracy {:.2} %", 100.0 * accuracy)), "{json}");
+    assert!(outcome.stdout.contains(&format!("accuracy {:.2} %", 100.0 * accuracy)), "{json}");
     assert_eq!(json["trust"]["calibration"]["accuracy"].as_f64(), Some(accuracy));
     assert_eq!(json["trust"]["classes"].as_array().map(Vec::len), Some(CLASSES.len()));
     fs::rename(place.path("photos"), place.path("elsewhere")).expect("renames");
     for verb in ["eval", "doctor"] {
-        let told = place.run(&format!("{verb} run --device cpu"));
-        told.refused(&["best.safetensors was trained on photos, which is not there", "this folder", "--data"]);
+        let outcome = place.run(&format!("{verb} run --device cpu"));
+        outcome.refused(&["best.safetensors was trained on photos, which is not there", "this folder", "--data"]);
     }
     place.run("doctor run --data elsewhere --device cpu").fine().printed(&["right"]);
     fs::rename(place.path("elsewhere"), place.path("photos")).expect("renames");
@@ -88,17 +89,17 @@ fn folders_of_images(place: &Place) {
     place.write("mixed/deep/b.JPE", place.bytes("photos/train/disc/01.jpg"));
     place.write("mixed/._b.png", "resource fork");
     place.write("mixed/notes.txt", "text");
-    let told = place.run("predict run mixed --device cpu").fine();
-    let images: Vec<&str> = told.stdout.lines().filter_map(|line| line.split(": ").next()).collect();
+    let outcome = place.run("predict run mixed --device cpu").fine();
+    let images: Vec<&str> = outcome.stdout.lines().filter_map(|line| line.split(": ").next()).collect();
     assert_eq!(images, ["mixed/b.png", "mixed/deep/a.jfif", "mixed/deep/b.JPE"]);
     place.write("mixed/page.tif", "II*\x00\x08\x00\x00\x00");
-    let told = place.run("predict run mixed --device cpu");
+    let outcome = place.run("predict run mixed --device cpu");
     assert_eq!(
-        (told.code, told.stdout.lines().count()),
+        (outcome.code, outcome.stdout.lines().count()),
         (Some(2), 3),
         "what cannot be read is named, and the rest done"
     );
-    assert!(told.stderr.contains("mixed/page.tif: truncated"), "{}", told.stderr);
+    assert!(outcome.stderr.contains("mixed/page.tif: truncated"), "{}", outcome.stderr);
     place.folder("nothing/deep");
     place
         .run("predict run nothing --device cpu")
@@ -122,13 +123,13 @@ fn every_class_has_one_line() {
     let place = Place::new();
     place.photos("photos", &["disc", "two\nlines"], 2);
     place.run(&format!("{TRAIN} --out run --batch-size 2 --epochs 1")).fine();
-    let one_each = |told: Outcome| {
-        assert!(told.stdout.lines().any(|line| line.starts_with("two lines")), "{}", told.stdout);
+    let one_each = |outcome: Outcome| {
+        assert!(outcome.stdout.lines().any(|line| line.starts_with("two lines")), "{}", outcome.stdout);
     };
     one_each(place.run("eval run --data photos --device cpu").fine());
     one_each(place.run("data check --task classify photos").fine());
-    let told = place.run("predict run photos/disc --device cpu").fine();
-    assert_eq!(told.stdout.lines().count(), 2, "a line an image: {}", told.stdout);
+    let outcome = place.run("predict run photos/disc --device cpu").fine();
+    assert_eq!(outcome.stdout.lines().count(), 2, "a line an image: {}", outcome.stdout);
 }
 
 /// The search for images that no row names stays below the folder of the table, which has an empty path here.
@@ -174,8 +175,8 @@ fn samples_of_12_bits_are_read_alike_everywhere() {
     let losses = |run: &str| place.metrics(run).iter().map(|row| (row.train_loss, row.val_loss)).collect::<Vec<_>>();
     assert_eq!(losses("on-flat"), losses("on-deep"), "12 bits are seen and scaled to 8");
     let after = |line: &str, mark: &str| {
-        let told = place.run(line).fine();
-        told.stdout[told.stdout.find(mark).expect("output")..].to_owned()
+        let outcome = place.run(line).fine();
+        outcome.stdout[outcome.stdout.find(mark).expect("output")..].to_owned()
     };
     for (flat, deep) in [("flat", "deep"), ("dim", "deepdim")] {
         let scores = |run: &str, data: &str| after(&format!("eval {run} --data {data} --device cpu"), " images, ");
@@ -205,8 +206,8 @@ fn a_head_for_other_classes_is_not_loaded() {
         place.run(&format!("{} --batch-size 2 --epochs 1 {more}", TRAIN.replace("photos", data))).fine()
     };
     train("photos", "--out run");
-    let told = train("others", "--init run --out other");
-    told.printed(&["2 of other classes, not loaded: fc.weight, fc.bias"]);
-    let told = train("photos", "--init run --out same");
-    assert!(!told.stdout.contains("not loaded"), "{}", told.stdout);
+    let outcome = train("others", "--init run --out other");
+    outcome.printed(&["2 of other classes, not loaded: fc.weight, fc.bias"]);
+    let outcome = train("photos", "--init run --out same");
+    assert!(!outcome.stdout.contains("not loaded"), "{}", outcome.stdout);
 }

@@ -11,8 +11,9 @@ use crate::support::{CLASSES, Outcome, Place, RESNET, assert_same_bytes};
 #[test]
 fn a_classification_run_works_with_every_verb() {
     let place = Place::with_photos(10);
-    let told = place.run(&format!("{RESNET} --auto false --out run --batch-size 4 --epochs 3")).fine();
-    told.printed(&["device:  CPU", "24 training and 6 validation images, 3 classes", "run:     run", "epoch  3/3"])
+    let outcome = place.run(&format!("{RESNET} --auto false --out run --batch-size 4 --epochs 3")).fine();
+    outcome
+        .printed(&["device:  CPU", "24 training and 6 validation images, 3 classes", "run:     run", "epoch  3/3"])
         .printed(&["best validation accuracy", "run/best.safetensors", "run/curves.png", "predict run photos/"]);
     run_directory(&place);
     checkpoints_are_torchvisions(&place);
@@ -76,8 +77,9 @@ fn checkpoints_are_torchvisions(place: &Place) {
 
 fn evaluation(place: &Place) {
     let best = place.metrics("run").iter().filter_map(|r| r.score(&ACCURACY)).fold(0.0, f64::max);
-    let told = place.run("eval run --data photos --device cpu").fine().printed(&CLASSES).printed(&["6 images, loss"]);
-    assert!((told.number_before(" %") - 100.0 * best).abs() < 0.01, "the accuracy of the best epoch, {best}");
+    let outcome =
+        place.run("eval run --data photos --device cpu").fine().printed(&CLASSES).printed(&["6 images, loss"]);
+    assert!((outcome.number_before(" %") - 100.0 * best).abs() < 0.01, "the accuracy of the best epoch, {best}");
     // 24 images in batches of 4 and of 5: the smaller last batch changes nothing.
     let train = |batch| format!("eval run --data photos --split train --device cpu --batch-size {batch}");
     let (four, five) = (place.run(&train(4)).fine(), place.run(&train(5)).fine());
@@ -91,27 +93,31 @@ fn evaluation_uses_the_images_that_training_held_out() {
     let flags = "--out run --batch-size 5 --epochs 1 --seed 11 --val-split 0.4";
     place.run(&format!("{RESNET} {flags}")).fine().printed(&["15 training and 9 validation images"]);
     let eval = |flags: &str| place.run(&format!("eval run --data photos --device cpu {flags}")).fine();
-    let told = eval("").printed(&["9 images, loss"]);
+    let outcome = eval("").printed(&["9 images, loss"]);
     let row = &place.metrics("run")[0];
-    assert!((told.number_before(", accuracy") - row.val_loss).abs() < 1e-4, "{row:?} in training, now {}", told.stdout);
-    assert_eq!(eval("--seed 11 --val-split 0.4").stdout, told.stdout);
-    assert_ne!(eval("--seed 12 --val-split 0.4").stdout, told.stdout, "another split has other images");
+    assert!(
+        (outcome.number_before(", accuracy") - row.val_loss).abs() < 1e-4,
+        "{row:?} in training, now {}",
+        outcome.stdout
+    );
+    assert_eq!(eval("--seed 11 --val-split 0.4").stdout, outcome.stdout);
+    assert_ne!(eval("--seed 12 --val-split 0.4").stdout, outcome.stdout, "another split has other images");
 }
 
 fn prediction(place: &Place) {
-    let told = place.run("predict run photos/stripes/01.jpg photos/disc/00.png --device cpu").fine();
-    let lines: Vec<&str> = told.stdout.lines().collect();
+    let outcome = place.run("predict run photos/stripes/01.jpg photos/disc/00.png --device cpu").fine();
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[0].starts_with("photos/stripes/01.jpg: stripes "), "{lines:?}");
     assert!(lines[1].starts_with("photos/disc/00.png: disc "), "in the order given: {lines:?}");
     let checkpoint = place.run("predict run/best.safetensors photos/stripes/01.jpg photos/disc/00.png --device cpu");
-    assert_eq!(checkpoint.fine().stdout, told.stdout, "a run is its best checkpoint");
+    assert_eq!(checkpoint.fine().stdout, outcome.stdout, "a run is its best checkpoint");
 
     let mut right = 0;
     for class in CLASSES {
-        let told = place.run(&format!("predict run photos/{class} --json --device cpu")).fine();
+        let outcome = place.run(&format!("predict run photos/{class} --json --device cpu")).fine();
         let lines: Vec<serde_json::Value> =
-            told.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+            outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
         assert_eq!(lines.len(), 10, "every image of the folder");
         for (index, line) in lines.iter().enumerate() {
             let kind = if index % 2 == 0 { "png" } else { "jpg" };
@@ -177,8 +183,8 @@ fn runs_without_a_name_are_numbered() {
 fn training_without_data_uses_scenes_and_a_falling_learning_rate() {
     let place = Place::new();
     let flags = "--scenes 60 --epochs 2 --batch-size 20 --image-size 32 --device cpu --out run --lr 0.001";
-    let told = place.run(&format!("train classify {flags}")).fine();
-    told.printed(&["data:    built-in scenes, 60 training and 500 validation images, 10 classes"]);
+    let outcome = place.run(&format!("train classify {flags}")).fine();
+    outcome.printed(&["data:    built-in scenes, 60 training and 500 validation images, 10 classes"]);
     let rates: Vec<f64> = place.metrics("run").iter().map(|row| row.lr).collect();
     // At the third and the sixth of six steps, the cosine from 0 to π is at 2/6 and 5/6 of its range.
     assert!((rates[0] - 0.00075).abs() < 1e-9 && (rates[1] - 0.0000669873).abs() < 1e-9, "{rates:?}");
@@ -208,8 +214,8 @@ fn devices_lists_the_values_of_the_device_flag() {
 fn plan_prints_calls_work_and_memory() {
     let place = Place::new();
     let plan = |flags: &str| {
-        let told = place.run(&format!("plan resnet18 --batch-size 16 --image-size 64 {flags}")).fine();
-        told.printed(&["GFLOP and", "GB read and written per step", "peak:", "parameters:"])
+        let outcome = place.run(&format!("plan resnet18 --batch-size 16 --image-size 64 {flags}")).fine();
+        outcome.printed(&["GFLOP and", "GB read and written per step", "peak:", "parameters:"])
     };
     let step = plan("").printed(&["conv_fwd", "conv_dgrad", "conv_wgrad", "layer4.1.conv2", "[16×64×64×3]", "adam"]);
     let calls = step.number_before(" kernel calls");
@@ -232,16 +238,16 @@ fn plan_forecasts_the_messages_of_ranks() {
     let place = Place::new();
     let plan =
         |flags: &str| place.run(&format!("plan resnet18 --image-size 64 --ranks 2 --bandwidth 8 --latency 0 {flags}"));
-    let last = |told: &Outcome| -> Vec<f64> {
+    let last = |outcome: &Outcome| -> Vec<f64> {
         let line =
-            told.stdout.lines().rev().find(|line| line.trim_start().starts_with("2 ")).expect("a line of two ranks");
+            outcome.stdout.lines().rev().find(|line| line.trim_start().starts_with("2 ")).expect("a line of two ranks");
         line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
     };
     // 46.8 MB at 1 GB/s: 0.0468 s beside 0.1 s of computing. The backward pass of a shard takes 2/3 · 0.2 s / 8 = 0.0167 s.
-    let told = plan("--step-seconds 0.2").fine();
-    let [_, megabytes, seconds, rest @ ..] = &last(&told)[..] else { panic!("{}", told.stdout) };
-    assert!((46.796..46.796 + 122.0 * 256e-6).contains(megabytes) && *seconds == 0.0468, "{}", told.stdout);
-    assert_eq!(*rest, [0.68, 0.77], "{}", told.stdout);
+    let outcome = plan("--step-seconds 0.2").fine();
+    let [_, megabytes, seconds, rest @ ..] = &last(&outcome)[..] else { panic!("{}", outcome.stdout) };
+    assert!((46.796..46.796 + 122.0 * 256e-6).contains(megabytes) && *seconds == 0.0468, "{}", outcome.stdout);
+    assert_eq!(*rest, [0.68, 0.77], "{}", outcome.stdout);
     plan("").fine().printed(&["step for 0.90"]);
     plan("--step-seconds 0").refused(&["--step-seconds 0: expected a number above 0"]);
     plan("--shards 1").refused(&["--ranks 2: 1 shards are too few; raise --shards"]);
@@ -250,24 +256,24 @@ fn plan_forecasts_the_messages_of_ranks() {
 #[test]
 fn summary_prints_layers_parameters_and_memory() {
     let place = Place::new();
-    let told = place.run("summary resnet18 --image-size 224").fine();
+    let outcome = place.run("summary resnet18 --image-size 224").fine();
     // 11,689,512 parameters as published, and 1.8 G multiplications (3.6 GFLOP) at 224×224.
-    let all = told.stdout.lines().find(|line| line.starts_with("all ")).expect("a total");
+    let all = outcome.stdout.lines().find(|line| line.starts_with("all ")).expect("a total");
     let numbers: Vec<f64> = all.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers[0], 11_689_512.0, "{all}");
     assert!((3500.0..3900.0).contains(&numbers[1]), "{all}");
-    let told = told.printed(&["layer4.1.conv2", "[1×7×7×512]", "training at batch size 16"]);
+    let outcome = outcome.printed(&["layer4.1.conv2", "[1×7×7×512]", "training at batch size 16"]);
     place.run("summary unet --base 16 --image-size 61x47").fine().printed(&["up0.conv1", "[1×61×47×21]"]);
     place.run("summary resnet18-seg --decoder fcn8s").fine().printed(&["score2", "[1×224×224×21]"]);
     // Nodes without parameters are listed too. A 3×3 window adds twice the distance of its pixels:
     // 11 + 4·8 + (8 + 3·16) + (16 + 3·32) + (32 + 3·64) = 435.
     let row = |start: &str, op: &str| {
-        let found = told.stdout.lines().rfind(|line| line.starts_with(start) && line.contains(op));
+        let found = outcome.stdout.lines().rfind(|line| line.starts_with(start) && line.contains(op));
         let line = found.unwrap_or_else(|| panic!("no {start} {op}"));
         line.split_whitespace().nth(3).and_then(|field| field.parse::<f64>().ok()).expect("a field")
     };
     assert_eq!([row("conv1", "conv2d"), row("maxpool", "max_pool"), row("layer4.1 ", "add")], [7.0, 11.0, 435.0]);
-    assert_eq!(told.stdout.lines().filter(|line| line.contains(" relu ")).count(), 17);
+    assert_eq!(outcome.stdout.lines().filter(|line| line.contains(" relu ")).count(), 17);
     place.run("summary unet --base 0").refused(&["--base 0", "1 to 1024"]);
 }
 
@@ -285,9 +291,13 @@ fn summary_draws_a_network_and_describes_a_run() {
         .run(&format!("{RESNET} --model cnn --channels 1 --epochs 1 --limit 4 --out run"))
         .fine()
         .printed(&["limit:   4 of 6"]);
-    let told = place.run("summary run").fine().printed(&["[1×32×32×32]", "pool3", "[1×3]"]);
+    let outcome = place.run("summary run").fine().printed(&["[1×32×32×32]", "pool3", "[1×3]"]);
     // 3·3·1·32 of one channel.
-    assert!(told.stdout.lines().any(|line| line.starts_with("conv1 ") && line.contains(" 288 ")), "{}", told.stdout);
+    assert!(
+        outcome.stdout.lines().any(|line| line.starts_with("conv1 ") && line.contains(" 288 ")),
+        "{}",
+        outcome.stdout
+    );
     place.run("summary run --image-size 16").fine().printed(&["[1×16×16×32]"]);
     place.run("summary resnet81").refused(&["did you mean `resnet18`?"]);
     place.run("train classify --model cnn --image-size 7 --device cpu").refused(&["at least 8 pixels"]);
@@ -298,8 +308,8 @@ fn bench_times_the_steps_that_are_named() {
     let place = Place::new();
     let line = "bench --step unet:1x16x16:base=4:depth=2 --step resnet18:2x32x32 --device cpu --steps 2 --json";
     let lines_of = |line: &str| -> Vec<serde_json::Value> {
-        let told = place.run(line).fine();
-        told.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+        let outcome = place.run(line).fine();
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     };
     let lines = lines_of(line);
     let steps: Vec<_> = lines.iter().map(|l| l["step"].as_str().expect("a step")).collect();
@@ -330,8 +340,8 @@ fn a_last_batch_of_one_image_is_left_out_and_a_single_image_is_refused() {
     let place = Place::with_photos(3);
     let flags = "--val-split 0.34 --epochs 1 --shuffle false";
     // 6 training images: a batch of 5 and a batch of 1.
-    let told = place.run(&format!("{RESNET} {flags} --batch-size 5 --out run")).fine();
-    told.printed(&["6 training and 3 validation images", "note:    the last batch", "left out"]);
+    let outcome = place.run(&format!("{RESNET} {flags} --batch-size 5 --out run")).fine();
+    outcome.printed(&["6 training and 3 validation images", "note:    the last batch", "left out"]);
     let steps =
         |run: &str| match &place.checkpoint(&format!("{run}/last.safetensors")).tensors["bn1.num_batches_tracked"].data
         {
@@ -339,57 +349,10 @@ fn a_last_batch_of_one_image_is_left_out_and_a_single_image_is_refused() {
             TensorData::F32(_) => panic!("not a whole number"),
         };
     assert_eq!(steps("run"), 1);
-    let told = place.run(&format!("{RESNET} {flags} --batch-size 4 --out even")).fine();
-    assert!(!told.stdout.contains("left out"), "a batch of two is none of that kind: {}", told.stdout);
+    let outcome = place.run(&format!("{RESNET} {flags} --batch-size 4 --out even")).fine();
+    assert!(!outcome.stdout.contains("left out"), "a batch of two is none of that kind: {}", outcome.stdout);
     assert_eq!(steps("even"), 2);
     let parts = ["layer4.0.bn1: BatchNorm needs 2 values of each channel", "--batch-size", "--image-size"];
     place.run(&format!("{RESNET} {flags} --batch-size 1 --out none")).refused(&parts);
     assert!(!place.has("none"), "no run folder");
-}
-
-/// Starts a training with these flags in a shell after `before`, and sends a signal after its start.
-#[cfg(unix)]
-fn signaled(place: &Place, before: &str, flags: &str, signal: &str) -> Outcome {
-    use std::io::{BufRead, BufReader, Read};
-
-    let line = format!("{RESNET} --out run --batch-size 4 {flags}");
-    let mut child = place.start_in_shell(before, &line);
-    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let mut text = String::new();
-    while !text.lines().last().is_some_and(|line| line.starts_with("run: ")) {
-        assert!(stdout.read_line(&mut text).expect("reads") > 0, "it ended before its first step");
-    }
-    let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
-    assert!(kill.expect("kill runs").success());
-    stdout.read_to_string(&mut text).expect("reads");
-    let mut told = Outcome::new(&line, &child.wait_with_output().expect("ends"));
-    told.stdout = text;
-    told
-}
-
-/// Ctrl-C, the signal by which clusters and containers end a job, and that of a terminal that closes.
-#[cfg(unix)]
-#[test]
-fn signals_end_after_the_step_with_a_checkpoint() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
-        let place = Place::with_photos(40); // 96 for training
-        let told = signaled(&place, "", "--epochs 50", signal);
-        assert_eq!(told.code, Some(130), "128 + SIGINT: {}{}", told.stdout, told.stderr);
-        let is_hangup = signal == "-HUP"; // Nobody reads the line then.
-        assert!(is_hangup || told.stderr.contains("stopping after this step"), "{}", told.stderr);
-        let next = "next:     shadegrad train classify --resume run";
-        let told = told.printed(&["interrupted; the weights so far are in run/last.safetensors", next]);
-        let counter = &place.checkpoint("run/last.safetensors").tensors["bn1.num_batches_tracked"].data;
-        let TensorData::I64(steps) = counter else { panic!("{counter:?}") };
-        assert!((1..24).contains(&steps[0]), "within the first epoch of 24 steps: {steps:?}, {}", told.stdout);
-        place.run("predict run photos/disc/00.png --device cpu").fine();
-    }
-}
-
-/// `nohup` ignores hangups.
-#[cfg(unix)]
-#[test]
-fn a_run_that_ignores_hangups_continues() {
-    let place = Place::with_photos(4);
-    signaled(&place, "trap '' HUP;", "--epochs 2", "-HUP").fine().printed(&["best validation accuracy"]);
 }

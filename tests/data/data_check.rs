@@ -236,9 +236,9 @@ fn previews_are_png() {
         .current_dir(dir.path())
         .output()
         .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("--out sheet.jpg") && told.contains(".png"), "{told}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("--out sheet.jpg") && printed.contains(".png"), "{printed}");
     assert!(!dir.path().join("sheet.jpg").exists());
 }
 

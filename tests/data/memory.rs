@@ -56,9 +56,9 @@ fn values_with_any_number_of_channels_reach_the_loader() {
 #[test]
 fn data_of_the_wrong_size_is_refused_with_the_right_size() {
     let images = || vec![RgbImage::new(2, 2), RgbImage::new(2, 2)];
-    let refused = |labels: Vec<u32>, classes: &[&str], told: &str| {
-        let error = MemoryClassification::new(images(), labels, names(classes)).expect_err(told).to_string();
-        assert!(error.contains(told), "{error}");
+    let refused = |labels: Vec<u32>, classes: &[&str], words: &str| {
+        let error = MemoryClassification::new(images(), labels, names(classes)).expect_err(words).to_string();
+        assert!(error.contains(words), "{error}");
     };
     refused(vec![0], &["a", "b"], "1 for 2 images");
     refused(vec![0, 2], &["a", "b"], "2 for image 1 of 2 classes");

@@ -169,7 +169,7 @@ impl Op for Calls {
 
 #[test]
 fn a_call_that_no_kernel_can_serve_is_a_typed_error() {
-    let refused = |kernel: &'static str, expected: KernelError, told: &str| {
+    let refused = |kernel: &'static str, expected: KernelError, words: &str| {
         let mut b = Builder::new(kernel, Context::Alone);
         let x = b.constant("x", TensorType::channels([1, 4]), vec![1.0; 4]);
         let y = b.graph.add1(Calls(kernel), &[x]).expect("any shape fits");
@@ -179,7 +179,7 @@ fn a_call_that_no_kernel_can_serve_is_a_typed_error() {
             run_on(&mut gpu::open(true), &case).expect_err("the GPU engine has no such kernel"),
         ];
         for error in errors {
-            assert!(error.to_string().contains(told), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
             assert!(matches!(error, ExecError::Registry(error) if error == expected));
         }
     };

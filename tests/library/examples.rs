@@ -6,19 +6,19 @@ use std::sync::atomic::AtomicBool;
 use crate::stop_after::StopAfter;
 use shadegrad::train::settings::Given;
 
-#[allow(dead_code, reason = "main is not called")]
+#[expect(dead_code, reason = "main is not called")]
 #[path = "../../examples/classify.rs"]
 mod classify;
-#[allow(dead_code, reason = "main is not called")]
+#[expect(dead_code, reason = "main is not called")]
 #[path = "../../examples/colorize.rs"]
 mod colorize;
-#[allow(dead_code, reason = "main is not called")]
+#[expect(dead_code, reason = "main is not called")]
 #[path = "../../examples/custom_model.rs"]
 mod custom_model;
-#[allow(dead_code, reason = "main is not called")]
+#[expect(dead_code, reason = "main is not called")]
 #[path = "../../examples/custom_task.rs"]
 mod custom_task;
-#[allow(dead_code, reason = "main is not called")]
+#[expect(dead_code, reason = "main is not called")]
 #[path = "../../examples/segment.rs"]
 mod segment;
 

@@ -157,26 +157,26 @@ impl Outcome {
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
         };
-        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.told());
+        assert!(!outcome.stderr.contains("panicked"), "{}", outcome.described());
         outcome
     }
 
-    fn told(&self) -> String {
+    fn described(&self) -> String {
         format!("shadegrad {}\nexit code {:?}\n{}\n{}", self.line, self.code, self.stdout, self.stderr)
     }
 
     /// Requires exit code 0.
     pub fn fine(self) -> Self {
-        assert_eq!(self.code, Some(0), "{}", self.told());
+        assert_eq!(self.code, Some(0), "{}", self.described());
         self
     }
 
     /// Requires exit code 2 and an error that contains all `parts`.
     pub fn refused(self, parts: &[&str]) -> Self {
-        assert_eq!(self.code, Some(2), "{}", self.told());
+        assert_eq!(self.code, Some(2), "{}", self.described());
         let error = self.stderr.find("error: ").map_or("", |at| &self.stderr[at..]);
         for part in parts {
-            assert!(error.contains(part), "no `{part}` in the error of {}", self.told());
+            assert!(error.contains(part), "no `{part}` in the error of {}", self.described());
         }
         self
     }
@@ -184,7 +184,7 @@ impl Outcome {
     /// Requires all `parts` in the standard output.
     pub fn printed(self, parts: &[&str]) -> Self {
         for part in parts {
-            assert!(self.stdout.contains(part), "no `{part}` in the output of {}", self.told());
+            assert!(self.stdout.contains(part), "no `{part}` in the output of {}", self.described());
         }
         self
     }
@@ -193,7 +193,7 @@ impl Outcome {
     pub fn number_before(&self, unit: &str) -> f64 {
         let before = self.stdout.split(unit).next().unwrap_or_default();
         let word = before.split_whitespace().last().unwrap_or_default();
-        word.parse().unwrap_or_else(|_| panic!("no number before `{unit}` in {}", self.told()))
+        word.parse().unwrap_or_else(|_| panic!("no number before `{unit}` in {}", self.described()))
     }
 }
 

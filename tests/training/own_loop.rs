@@ -237,10 +237,10 @@ fn frozen_layers_keep_their_values_and_a_pattern_must_match() {
     let parameters: Vec<_> = changed.iter().filter(|n| !n.starts_with("optimizer") && !n.contains("running")).collect();
     assert_eq!(parameters, ["norm.weight", "head.weight", "head.bias"]);
     assert!(changed.iter().all(|name| !name.ends_with("conv.weight")), "no moment of it either: {changed:?}");
-    for (freeze, told) in [(&["cov"][..], "the layers are conv, norm, head"), (&["*"], "nothing to train")] {
+    for (freeze, words) in [(&["cov"][..], "the layers are conv, norm, head"), (&["*"], "nothing to train")] {
         let refused =
             Training::new(cpu(), IMAGE, network, CrossEntropy::new(), options(freeze)).err().expect("refused");
-        assert!(refused.to_string().contains(told), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
     }
 }
 
@@ -248,9 +248,9 @@ fn frozen_layers_keep_their_values_and_a_pattern_must_match() {
 fn batches_of_the_wrong_size_are_refused_with_the_right_size() {
     let mut training = training(TrainingOptions::adam(1e-3));
     let good = batch(0, 4);
-    let mut refused = |batch: Batch, told: &str| {
-        let error = training.step(&batch).expect_err(told).to_string();
-        assert!(error.contains(told), "{error}");
+    let mut refused = |batch: Batch, words: &str| {
+        let error = training.step(&batch).expect_err(words).to_string();
+        assert!(error.contains(words), "{error}");
     };
     let short = Batch { images: good.images[1..].to_vec(), ..good.clone() };
     refused(short, "575 numbers of images for 4 samples, but 576 are needed: [8×6×3] each");

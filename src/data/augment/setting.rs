@@ -183,7 +183,7 @@ fn trivial(keeps: Keeps) -> Vec<Step> {
     if keeps.mirror { vec![Step::of(Op::FlipHorizontal), drawn] } else { vec![drawn] }
 }
 
-/// `step`, with `colors` of TrivialAugment and RandAugment set to `keeps`: whether operations on colors may be drawn.
+/// The step in which TrivialAugment and RandAugment draw operations on colors if `keeps`, and none otherwise.
 fn of_colors(step: Step, keeps: bool) -> Step {
     let op = match step.op {
         Op::Trivial { strength, .. } => Op::Trivial { strength, colors: keeps },

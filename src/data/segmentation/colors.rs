@@ -161,7 +161,7 @@ pub(super) fn coding(root: &Path, colors: &Colors, nearest: bool) -> Result<Codi
     }
     if !blends.is_empty() && !nearest {
         let words: Vec<String> = blends.iter().take(6).map(hex).collect();
-        let kind = if colors.are_rare(&blends) { "rare colors" } else { "colors without areas of their own" };
+        let kind = if colors.are_rare(&blends) { "rare colors" } else { "colors without areas" };
         let problem = format!(
             "its masks hold {} {kind} between others, such as {}; either they are the rims of classes, left by scaling or \
              compression (set nearest = true in a classes.toml, best beside a list of the classes with their colors), or classes \

@@ -95,7 +95,7 @@ impl Format for LabelStudio {
 }
 
 /// The tasks of all export files, each with its file.
-fn tasks(root: &Path) -> Result<Vec<(PathBuf, Task)>, DataError> {
+fn tasks(root: &Path) -> Result<Vec<(PathBuf, StudioTask)>, DataError> {
     let mut tasks = Vec::new();
     for path in files(root)? {
         let failed = |e: serde_json::Error| DataError::malformed(&path, format!("{e}; export it again"));
@@ -103,7 +103,7 @@ fn tasks(root: &Path) -> Result<Vec<(PathBuf, Task)>, DataError> {
             let task = if task.contains_key("data") {
                 serde_json::from_value(Value::Object(task)).map_err(failed)?
             } else {
-                Task::of_min(task).map_err(failed)?
+                StudioTask::of_min(task).map_err(failed)?
             };
             tasks.push((path.clone(), task));
         }
@@ -115,7 +115,7 @@ fn tasks(root: &Path) -> Result<Vec<(PathBuf, Task)>, DataError> {
 ///
 /// # Errors
 /// Where regions are boxes, or no region has a label.
-fn labels(root: &Path, tasks: &[(PathBuf, Task)]) -> Result<BTreeSet<String>, DataError> {
+fn labels(root: &Path, tasks: &[(PathBuf, StudioTask)]) -> Result<BTreeSet<String>, DataError> {
     let regions = || tasks.iter().flat_map(|(_, task)| task.regions());
     let boxes = regions().filter(|region| region.kind == "rectanglelabels").count();
     require_no_boxes(root, "regions", (boxes, regions().count()), "label with polygons or the brush")?;
@@ -132,7 +132,7 @@ fn labels(root: &Path, tasks: &[(PathBuf, Task)]) -> Result<BTreeSet<String>, Da
 }
 
 #[derive(Deserialize)]
-struct Task {
+struct StudioTask {
     #[serde(default)]
     id: u64,
     data: Map<String, Value>,
@@ -180,7 +180,7 @@ struct Marked {
 /// Keys of a region's labels. The key says the kind of the region.
 const KINDS: [&str; 5] = ["polygonlabels", "brushlabels", "rectanglelabels", "keypointlabels", "ellipselabels"];
 
-impl Task {
+impl StudioTask {
     /// A task of JSON-MIN: the values of its data, and lists of regions under the names of their controls.
     fn of_min(task: Map<String, Value>) -> Result<Self, serde_json::Error> {
         let id = task.get("id").and_then(Value::as_u64).unwrap_or_default();

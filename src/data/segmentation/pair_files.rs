@@ -103,7 +103,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Whether most lines are two paths, and none is a path and another number. Lists of single names belong to other formats.
+    /// Whether most lines hold two paths, and no line holds a path and a number. Lists of single names belong to other formats.
     pub fn are_pairs(&self, list: &ListFile) -> bool {
         let is_pair = |line: &str| {
             self.pair(list, line).is_some() || halves(line).is_some_and(|(a, b)| a.contains('.') && b.contains('.'))

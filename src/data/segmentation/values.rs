@@ -207,7 +207,7 @@ fn binary_or_ids(values: &Values, classes: &[u8]) -> String {
 fn rims(values: &Values, without_areas: &[u8]) -> String {
     let greys: Vec<u8> = without_areas.iter().copied().filter(|&v| v != 0).collect();
     format!(
-        "its masks hold values without areas of their own: {}; either they are the rims of classes, left by scaling or \
+        "its masks hold values without areas: {}; either they are the rims of classes, left by scaling or \
          compression (set threshold = 128 in a classes.toml for two classes, or list the classes with their values and \
          set nearest = true), or classes themselves (list them in a classes.toml); the first file is {}",
         values.words(&greys),

@@ -163,7 +163,8 @@ impl<'a> Statistics<'a> {
         );
     }
 
-    /// Declarations of Winograd's last stage, and its end: the line of a tile from its outputs `rR[C]`.
+    /// Two texts for Winograd's last stage: its declarations, and the code at its end that makes the line of a tile from the tile's outputs
+    /// `rR[C]`.
     pub fn of_points(&self) -> [String; 2] {
         let side = winograd::OUTPUTS;
         let outputs = || pairs(side, side);

@@ -21,7 +21,7 @@ pub enum Dim {
 /// Builds a model node by node. Every value has a unique name, and a node is named after its result.
 #[derive(Clone, Debug, Default)]
 pub struct OnnxBuilder {
-    graph: proto::Graph,
+    graph: proto::GraphProto,
     taken: HashSet<String>,
     /// The output name of each value that has become an output.
     renamed: HashMap<String, String>,
@@ -70,7 +70,7 @@ impl OnnxBuilder {
             let input = vec![self.renamed.get(value).cloned().unwrap_or_else(|| value.into())];
             let output = vec![name.into()];
             let (name, op_type) = (name.into(), "Identity".into());
-            self.graph.node.push(proto::Node { input, output, name, op_type, attribute: vec![] });
+            self.graph.node.push(proto::NodeProto { input, output, name, op_type, attribute: vec![] });
         }
         self.graph.output.push(value_info(name, dims, about));
         Ok(())
@@ -85,14 +85,14 @@ impl OnnxBuilder {
         metadata: impl IntoIterator<Item = (String, String)>,
     ) -> OnnxModel {
         self.graph.name = name.into();
-        OnnxModel(proto::Model {
+        OnnxModel(proto::ModelProto {
             ir_version: IR_VERSION,
             producer_name: env!("CARGO_PKG_NAME").into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             doc_string: about.into(),
             graph: Some(self.graph),
-            opset_import: vec![proto::OperatorSet { domain: Some(String::new()), version: ONNX_OPSET }],
-            metadata_props: metadata.into_iter().map(|(key, value)| proto::Entry { key, value }).collect(),
+            opset_import: vec![proto::OperatorSetProto { domain: Some(String::new()), version: ONNX_OPSET }],
+            metadata_props: metadata.into_iter().map(|(key, value)| proto::EntryProto { key, value }).collect(),
         })
     }
 }
@@ -121,7 +121,7 @@ impl OnnxBuilder {
             }
             let attribute = node.attributes.iter().map(|(name, value)| attribute(name, value)).collect();
             let (op_type, output) = (node.operator.into(), vec![name.clone()]);
-            self.graph.node.push(proto::Node { input, output, name: name.clone(), op_type, attribute });
+            self.graph.node.push(proto::NodeProto { input, output, name: name.clone(), op_type, attribute });
             results.push(name);
         }
         results.pop().ok_or_else(|| missing(layer))
@@ -139,7 +139,7 @@ impl OnnxBuilder {
     fn constant(&mut self, name: &str, data_type: i32, dims: &[usize], raw_data: Vec<u8>) -> String {
         let name = self.unique(name);
         let dims = dims.iter().map(|&d| d as i64).collect();
-        self.graph.initializer.push(proto::Tensor { dims, data_type, name: name.clone(), raw_data });
+        self.graph.initializer.push(proto::TensorProto { dims, data_type, name: name.clone(), raw_data });
         name
     }
 
@@ -171,22 +171,22 @@ fn missing(layer: &str) -> OnnxError {
     OnnxError::Value { name: layer.into(), reason }
 }
 
-fn attribute(name: &str, value: &OnnxAttribute) -> proto::Attribute {
-    let named = proto::Attribute { name: name.into(), ..proto::Attribute::default() };
+fn attribute(name: &str, value: &OnnxAttribute) -> proto::AttributeProto {
+    let named = proto::AttributeProto { name: name.into(), ..proto::AttributeProto::default() };
     match value {
-        OnnxAttribute::Float(v) => proto::Attribute { f: Some(*v), kind: 1, ..named },
-        OnnxAttribute::Int(v) => proto::Attribute { i: Some(*v), kind: 2, ..named },
-        OnnxAttribute::Text(v) => proto::Attribute { s: Some(v.as_bytes().to_vec()), kind: 3, ..named },
-        OnnxAttribute::Ints(v) => proto::Attribute { ints: v.clone(), kind: 7, ..named },
+        OnnxAttribute::Float(v) => proto::AttributeProto { f: Some(*v), kind: 1, ..named },
+        OnnxAttribute::Int(v) => proto::AttributeProto { i: Some(*v), kind: 2, ..named },
+        OnnxAttribute::Text(v) => proto::AttributeProto { s: Some(v.as_bytes().to_vec()), kind: 3, ..named },
+        OnnxAttribute::Ints(v) => proto::AttributeProto { ints: v.clone(), kind: 7, ..named },
     }
 }
 
-fn value_info(name: &str, dims: &[Dim], about: &str) -> proto::ValueInfo {
+fn value_info(name: &str, dims: &[Dim], about: &str) -> proto::ValueInfoProto {
     let dim = dims.iter().map(|dim| match dim {
-        Dim::Named(name) => proto::Dim { value: None, param: Some((*name).into()) },
-        Dim::Fixed(size) => proto::Dim { value: Some(*size as i64), param: None },
+        Dim::Named(name) => proto::DimensionProto { value: None, param: Some((*name).into()) },
+        Dim::Fixed(size) => proto::DimensionProto { value: Some(*size as i64), param: None },
     });
-    let shape = Some(proto::Shape { dim: dim.collect() });
-    let ty = Some(proto::Type { tensor_type: Some(proto::TensorType { elem_type: FLOAT, shape }) });
-    proto::ValueInfo { name: name.into(), ty, doc_string: about.into() }
+    let shape = Some(proto::ShapeProto { dim: dim.collect() });
+    let ty = Some(proto::TypeProto { tensor_type: Some(proto::TensorTypeProto { elem_type: FLOAT, shape }) });
+    proto::ValueInfoProto { name: name.into(), ty, doc_string: about.into() }
 }

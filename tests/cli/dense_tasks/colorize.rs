@@ -20,16 +20,16 @@ fn lightness(rgb: [f64; 3]) -> f64 {
 #[track_caller]
 fn keeps_lightness(original: &RgbImage, colored: &RgbImage) -> f64 {
     assert_eq!(original.dimensions(), colored.dimensions());
-    let mut told = 0;
+    let mut unclipped = 0;
     for (o, c) in original.pixels().zip(colored.pixels()) {
         if c.0.iter().all(|v| (1..255).contains(v)) {
             let own = lightness(o.0.map(f64::from));
             let [low, high] = [-0.5, 0.5].map(|half| lightness(c.0.map(|v| f64::from(v) + half)));
             assert!(low - 1e-3 <= own && own <= high + 1e-3, "{:?} became {:?}: L {own} in {low}..{high}", o.0, c.0);
-            told += 1;
+            unclipped += 1;
         }
     }
-    f64::from(told) / f64::from(original.width() * original.height())
+    f64::from(unclipped) / f64::from(original.width() * original.height())
 }
 
 fn opened(place: &Place, name: &str) -> RgbImage {
@@ -47,8 +47,8 @@ fn every_verb_works_on_runs_with_and_without_skips() {
     write_photos(&place, "set", [24, 7]);
     for skips in ["true", "false"] {
         let flags = format!("--auto false --skips {skips} --epochs 8 --lr 0.03 --schedule cosine --out skips-{skips}");
-        let told = place.run(&format!("train colorize --data set {TINY} {flags}")).fine();
-        told.printed(&["24 training and 7 validation images", "best validation PSNR", "samples.png"]);
+        let outcome = place.run(&format!("train colorize --data set {TINY} {flags}")).fine();
+        outcome.printed(&["24 training and 7 validation images", "best validation PSNR", "samples.png"]);
         run_directory(&place, &format!("skips-{skips}"), skips);
         evaluation(&place, &format!("skips-{skips}"));
     }
@@ -87,9 +87,9 @@ fn run_directory(place: &Place, run: &str, skips: &str) {
 /// `eval` reports the score of training, which is also that of the pictures that `predict` wrote.
 fn evaluation(place: &Place, run: &str) {
     let eval = |batch: usize| place.run(&format!("eval {run} --data set --device cpu --batch-size {batch}")).fine();
-    let told = eval(3).printed(&["7 images, PSNR", "SSIM", "ΔE", "(truth "]);
-    assert_eq!(told.stdout, eval(4).stdout, "the padding of the last batch does not count");
-    let found = told.number_before(" dB");
+    let outcome = eval(3).printed(&["7 images, PSNR", "SSIM", "ΔE", "(truth "]);
+    assert_eq!(outcome.stdout, eval(4).stdout, "the padding of the last batch does not count");
+    let found = outcome.number_before(" dB");
     let best = place.metrics(run).iter().filter_map(|row| row.score(&PSNR)).fold(0.0, f64::max);
     assert!((found - best).abs() < 5.1e-3, "{found}, and {best} in the best epoch");
     place.run(&format!("predict {run} set/val --out {run}-pictures --device cpu")).fine();
@@ -104,8 +104,8 @@ fn evaluation(place: &Place, run: &str) {
 }
 
 fn comparison(place: &Place) {
-    let told = place.run("compare skips-true skips-false --data set --out side --device cpu").fine();
-    told.printed(&["skips-true", "skips-false", "truth", "comparison.png"]);
+    let outcome = place.run("compare skips-true skips-false --data set --out side --device cpu").fine();
+    outcome.printed(&["skips-true", "skips-false", "truth", "comparison.png"]);
     assert_eq!(place.list("side"), ["comparison.csv", "comparison.md", "comparison.png"]);
     is_a_figure(place, "side/comparison.png");
     let table = String::from_utf8(place.bytes("side/comparison.csv")).expect("text");
@@ -129,8 +129,8 @@ fn prediction(place: &Place) {
     place.run("predict skips-true photos --out painted --device cpu").fine();
     assert_eq!(place.list("painted"), ["grey-color.png", "large-color.png", "wide-color.png"]);
     for (name, photo) in &photos {
-        let told = keeps_lightness(photo, &opened(place, &format!("painted/{name}-color.png")));
-        assert!(told > 0.3, "{name}: {told}");
+        let unclipped = keeps_lightness(photo, &opened(place, &format!("painted/{name}-color.png")));
+        assert!(unclipped > 0.3, "{name}: {unclipped}");
     }
     let from_grey = image::DynamicImage::from(grey).into_rgb8();
     assert!(keeps_lightness(&from_grey, &opened(place, "painted/grey-color.png")) > 0.3);

@@ -24,8 +24,8 @@ fn runs_with_different_splits_are_not_compared_on_their_splits() {
     place.run("compare one three --device cpu --out same").fine().printed(&[said]);
     assert!(String::from_utf8_lossy(&place.bytes("same/comparison.md")).starts_with(said));
     // The validation part of named data is the same for all runs.
-    let told = place.run("compare one two --data parts --device cpu --out own").fine();
-    told.printed(&["2 images of the val part of parts\n"]);
+    let outcome = place.run("compare one two --data parts --device cpu --out own").fine();
+    outcome.printed(&["2 images of the val part of parts\n"]);
 
     place.run(&format!("train colorize --data parts {TINY} --epochs 1 --out four")).fine();
     place.run("compare one four --device cpu").refused(&["parts/train", "trained on parts", "--data"]);
@@ -43,8 +43,8 @@ fn networks_of_other_image_sizes_are_scored_at_one_size() {
     train("32x32");
     train("16x16");
     train("16x24");
-    let told = place.run("compare s16x16 s32x32 s16x24 --data set --device cpu --out side").fine();
-    told.printed(&[
+    let outcome = place.run("compare s16x16 s32x32 s16x24 --data set --device cpu --out side").fine();
+    outcome.printed(&[
         "each network at its own image size (s16x16 at 16x16, s32x32 at 32x32, s16x24 at 16x24), scored at 32x32",
     ]);
     let table = String::from_utf8(place.bytes("side/comparison.csv")).expect("text");

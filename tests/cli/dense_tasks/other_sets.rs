@@ -32,8 +32,8 @@ fn masks_are_read_by_the_classes_of_the_run() {
     }
     write_masks(&place, "other", &[0, 1]);
     place.run("eval run --data other --device cpu").refused(&["class 1", "value 85"]);
-    let told = place.run("data check --task segment dark").printed(&["value 0 alone"]);
-    assert_eq!(told.code, Some(2), "no set to train on");
+    let outcome = place.run("data check --task segment dark").printed(&["value 0 alone"]);
+    assert_eq!(outcome.code, Some(2), "no set to train on");
     // Listed classes.
     let list = "[[classes]]\nname = \"value 0\"\nvalue = 0\n[[classes]]\nname = \"value 85\"\nvalue = 85\n";
     place.write("dark/classes.toml", list);
@@ -67,13 +67,13 @@ fn images_of_other_bits_than_those_of_the_run_are_refused_or_noted() {
     let parts = ["takes 12 bits", "reads 16-bit images as 10 bits"];
     place.run("eval run --data twelve --device cpu").refused(&parts);
     place.run("compare run run/last.safetensors --data twelve --device cpu").refused(&parts);
-    let told = place.run("predict run twelve/b --device cpu");
-    assert!(told.code == Some(2) && parts.iter().all(|part| told.stderr.contains(part)), "{}", told.stderr);
+    let outcome = place.run("predict run twelve/b --device cpu");
+    assert!(outcome.code == Some(2) && parts.iter().all(|part| outcome.stderr.contains(part)), "{}", outcome.stderr);
     let parts = ["take 8 bits", "as 10 bits", "dark"];
     place.run("eval run --data eight --device cpu").fine().printed(&parts);
     place.run("compare run run/last.safetensors --data eight --device cpu").fine().printed(&parts);
-    let told = place.run("predict run eight/a --device cpu").fine();
-    assert!(parts.iter().all(|part| told.stderr.contains(part)), "{}", told.stderr);
+    let outcome = place.run("predict run eight/a --device cpu").fine();
+    assert!(parts.iter().all(|part| outcome.stderr.contains(part)), "{}", outcome.stderr);
     place.run("predict run ten/b --device cpu").fine();
 }
 
@@ -95,8 +95,9 @@ fn a_column_that_a_run_knows_by_number_is_found_by_name() {
     let line = "train classify --data set/own.csv --label-column 2 --model cnn --image-size 32 --device cpu --epochs 1";
     place.run(&format!("{line} --batch-size 4 --out run")).fine();
     let scores = |data: &str| {
-        let told = place.run(&format!("eval run --data {data} --device cpu")).fine();
-        told.stdout
+        let outcome = place.run(&format!("eval run --data {data} --device cpu")).fine();
+        outcome
+            .stdout
             .lines()
             .filter(|line| line.contains("loss") || line.contains("accuracy"))
             .collect::<Vec<_>>()

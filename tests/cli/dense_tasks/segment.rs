@@ -50,14 +50,15 @@ fn a_segmentation_run_works_with_every_verb() {
     let place = Place::new();
     write(&place, "set", [24, 7]);
     let flags = "--epochs 12 --lr 0.02 --schedule cosine --out run";
-    let told = place.run(&format!("train segment --data set {TINY} {flags}")).fine();
-    told.printed(&[
-        "24 training and 7 validation images",
-        "classes: 3, from classes.toml",
-        "masks:   ground (value 0), disc (value 1), bar (value 2)",
-        "epoch 12/12",
-    ])
-    .printed(&["best validation mean IoU", "run/best.safetensors", "samples.png", "iou.csv"]);
+    let outcome = place.run(&format!("train segment --data set {TINY} {flags}")).fine();
+    outcome
+        .printed(&[
+            "24 training and 7 validation images",
+            "classes: 3, from classes.toml",
+            "masks:   ground (value 0), disc (value 1), bar (value 2)",
+            "epoch 12/12",
+        ])
+        .printed(&["best validation mean IoU", "run/best.safetensors", "samples.png", "iou.csv"]);
     place.run("predict run set/val/images --out masks --device cpu").fine();
     let counts = counted(&place, "masks", 100..107);
     let mean = ious(&counts).iter().sum::<f64>() / 3.0;
@@ -137,16 +138,16 @@ fn checkpoint(place: &Place) {
 
 /// `eval` reports the scores of training, and those counted from the masks that `predict` wrote.
 fn evaluation(place: &Place, counts: &Counts) {
-    let told = place.run("eval run --data set --device cpu").fine().printed(&CLASSES).printed(&["7 images, loss"]);
-    let mean = told.number_before(", weighted IoU");
+    let outcome = place.run("eval run --data set --device cpu").fine().printed(&CLASSES).printed(&["7 images, loss"]);
+    let mean = outcome.number_before(", weighted IoU");
     let best = place.metrics("run").iter().filter_map(|row| row.score(&MEAN_IOU)).fold(0.0, f64::max);
     assert!((mean - best).abs() < 5.1e-5, "{mean}, and {best} in the best epoch");
     let (ious, all) = (ious(counts), counts.iter().flatten().sum::<u64>() as f64);
     let weighted = (0..3).map(|k| ious[k] * counts[k].iter().sum::<u64>() as f64 / all).sum::<f64>();
     let right = (0..3).map(|k| counts[k][k]).sum::<u64>() as f64 / all;
     assert!((mean - ious.iter().sum::<f64>() / 3.0).abs() < 5.1e-5, "{mean}, the masks have {ious:?}");
-    assert!((told.number_before(", pixel accuracy") - weighted).abs() < 5.1e-5, "the masks have {weighted}");
-    assert!(told.stdout.contains(&format!("pixel accuracy {right:.4}")), "{right}: {}", told.stdout);
+    assert!((outcome.number_before(", pixel accuracy") - weighted).abs() < 5.1e-5, "the masks have {weighted}");
+    assert!(outcome.stdout.contains(&format!("pixel accuracy {right:.4}")), "{right}: {}", outcome.stdout);
     // 7 images in batches of 3 and of 4: the padding of the last batch does not count.
     for part in ["val", "train"] {
         let eval = |batch: usize| {
@@ -160,8 +161,8 @@ fn evaluation(place: &Place, counts: &Counts) {
 /// Seg-Grad-CAM and feature maps of an image of the size that the network takes; the fixture of PyTorch has the numbers of the maps.
 fn explanations(place: &Place) {
     let explained = |flags: &str| {
-        let told = place.run(&format!("predict run set/val/images/100.png --device cpu --json {flags}")).fine();
-        let json: serde_json::Value = serde_json::from_str(&told.stdout).expect("an object");
+        let outcome = place.run(&format!("predict run set/val/images/100.png --device cpu --json {flags}")).fine();
+        let json: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("an object");
         (json["explanation"].clone(), json["files"].as_array().map(Vec::len))
     };
     let (all, files) = explained("--explain --out cam");
@@ -198,8 +199,8 @@ fn prediction(place: &Place) {
     }
     place.folder("photos/deep");
     scene(3, (23, 22)).save(place.path("photos/deep/Small-2.png")).expect("writes an image");
-    let told = place.run("predict run photos photos/small.png --out found --device cpu").fine();
-    assert_eq!(told.stdout.lines().count(), 5, "a line an image");
+    let outcome = place.run("predict run photos photos/small.png --out found --device cpu").fine();
+    assert_eq!(outcome.stdout.lines().count(), 5, "a line an image");
     let names = ["Small-2", "small-3", "small", "wide-2", "wide"]
         .map(|name| [format!("{name}-mask.png"), format!("{name}-overlay.png")]);
     assert_eq!(place.list("found"), names.concat(), "names stay distinct without regard to case");
@@ -228,12 +229,12 @@ fn prediction(place: &Place) {
 fn comparison(place: &Place, mean: f64) {
     let flags = "--epochs 1 --lr 0.001 --skips false --up bilinear --out worse";
     place.run(&format!("train segment --data set {TINY} {flags}")).fine();
-    let told = place.run("compare run worse --data set --out side --device cpu").fine();
+    let outcome = place.run("compare run worse --data set --out side --device cpu").fine();
     assert_eq!(place.list("side"), ["classes.csv", "comparison.csv", "comparison.md", "comparison.png"]);
     is_a_figure(place, "side/comparison.png");
     let text = |name: &str| String::from_utf8(place.bytes(&format!("side/{name}"))).expect("text");
     let (table, markdown) = (text("comparison.csv"), text("comparison.md"));
-    assert!(told.stdout.contains(markdown.trim_end()), "the table is shown too: {}", told.stdout);
+    assert!(outcome.stdout.contains(markdown.trim_end()), "the table is shown too: {}", outcome.stdout);
     let row = |name: &str| {
         let line = table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {table}"));
         line.split(',').map(str::to_owned).collect::<Vec<_>>()
@@ -245,9 +246,9 @@ fn comparison(place: &Place, mean: f64) {
     assert!(worse < mean);
     assert_eq!(text("classes.csv").lines().next(), Some("model,ground,disc,bar"));
     place.run("compare run worse --data set --out side --device cpu").refused(&["side exists already"]);
-    let told =
+    let outcome =
         place.run("compare run/best.safetensors run/last.safetensors --data set --out epochs --device cpu").fine();
-    told.printed(&["| run/best.safetensors |", "| run/last.safetensors |"]);
+    outcome.printed(&["| run/best.safetensors |", "| run/last.safetensors |"]);
 
     write_photos(place, "colors", [4, 2]);
     let colors = "train colorize --data colors --image-size 32x32 --base 2 --depth 1 --epochs 1 --device cpu";
@@ -273,9 +274,9 @@ fn a_network_learns_two_scenes_by_heart() {
     write(&place, "set", [2, 1]);
     let flags = "--auto false --epochs 60 --lr 0.05 --out run";
     place.run(&format!("train segment --data set {TINY} {flags}")).fine();
-    let told = place.run("eval run/last.safetensors --data set --split train --device cpu").fine();
-    let mean = told.number_before(", weighted IoU");
-    assert!(mean > 0.95, "{}", told.stdout);
+    let outcome = place.run("eval run/last.safetensors --data set --split train --device cpu").fine();
+    let mean = outcome.number_before(", weighted IoU");
+    assert!(mean > 0.95, "{}", outcome.stdout);
     let rows = place.metrics("run");
     assert!(rows[59].train_loss < 0.05, "{:?}", rows[59]);
 }
@@ -334,8 +335,8 @@ fn a_model_of_crops_takes_pictures_at_their_own_size() {
     place.run(&format!("train segment --data set --image-size 16x24 {net} --out small")).fine();
     let row = place.metrics("small").remove(0);
     assert!(row.score(&OWN_MEAN_IOU).is_some() && row.score(&MEAN_IOU).is_some(), "{row:?}");
-    let told = place.run("compare run small --device cpu --out side").fine();
-    told.printed(&["own-size mean IoU", "run at the pictures' own size, small at 16x24"]);
+    let outcome = place.run("compare run small --device cpu --out side").fine();
+    outcome.printed(&["own-size mean IoU", "run at the pictures' own size, small at 16x24"]);
     place.run("eval small --device cpu --tile 32").refused(&["--tile 32x32", "trained with --crop"]);
     place.run(&format!("train segment {flags} --image-size 32 --out no")).refused(&["--image-size", "beside --crop"]);
     place.run("train segment --scale 0.5..2 --out no").refused(&["--scale 0.5..2: no effect without --crop"]);

@@ -14,9 +14,10 @@ fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
     write(&place, "set", [4, 1]);
     place.run(&format!("{RESNET} --batch-size 3 --epochs 1 --out body")).fine();
     let line = format!("train segment --data set --model resnet18-seg {STILL}");
-    let told = place.run(&format!("{line} --init body --out seg")).fine();
+    let outcome = place.run(&format!("{line} --init body --out seg")).fine();
     // ResNet18 has 122 entries. 20 are step counters and 2 belong to the head.
-    told.printed(&["body/best.safetensors: 100 tensors loaded"])
+    outcome
+        .printed(&["body/best.safetensors: 100 tensors loaded"])
         .printed(&["missing: score.weight, score.bias, upscore.weight", "unexpected: fc.bias, fc.weight"]);
     let (body, seg) = (place.checkpoint("body/best.safetensors"), place.checkpoint("seg/last.safetensors"));
     let values = |file: &TensorFile, name: &str| match &file.tensors[name].data {
@@ -34,15 +35,15 @@ fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
     assert_eq!(seg.tensors["upscore.weight"].shape, [3, 3, 64, 64]);
     enlarges_bilinearly(&values(&seg, "upscore.weight"));
 
-    let told = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
+    let outcome = place.run(&format!("{line} --decoder fcn8s --init seg/last.safetensors --out finer")).fine();
     // The scores of the head fit; its up-sampling does not.
-    told.printed(&[
+    outcome.printed(&[
         "102 tensors loaded; 1 of another shape, not loaded: upscore.weight [3, 3, 64, 64] instead of [3, 3, 16, 16]; \
          6 missing: up3.weight, score3.weight, score3.bias, up2.weight, score2.weight, score2.bias",
     ]);
-    let told =
+    let outcome =
         place.run(&format!("train segment --data set --encoder resnet18 {STILL} --init body --out across")).fine();
-    told.printed(&["body/best.safetensors: 100 tensors loaded", "missing: up4.enlarge.weight"]);
+    outcome.printed(&["body/best.safetensors: 100 tensors loaded", "missing: up4.enlarge.weight"]);
     let across = place.checkpoint("across/last.safetensors");
     for name in ["conv1.weight", "layer4.1.bn2.bias"] {
         let off =
@@ -60,8 +61,8 @@ fn a_segmentation_network_starts_from_the_body_of_a_classifier() {
         }
     }
     deeper.write_atomic(&place.path("deeper.safetensors")).unwrap();
-    let told = place.run(&format!("{line} --init deeper.safetensors --out none"));
-    told.refused(&["deeper.safetensors", "layer1.2.bn1.bias", "the model's encoder lacks", "the same network"]);
+    let outcome = place.run(&format!("{line} --init deeper.safetensors --out none"));
+    outcome.refused(&["deeper.safetensors", "layer1.2.bn1.bias", "the model's encoder lacks", "the same network"]);
 
     let unet = format!("train segment --data set --model unet --base 4 --depth 2 {STILL} --init body --out none");
     place.run(&unet).refused(&["body/best.safetensors", "no tensor has the name and shape"]);

@@ -93,8 +93,8 @@ fn weights_in_the_folder_of_another_run_are_refused() {
     for command in ["eval other", "predict other photos/disc/00.png", "export other --out model.onnx"] {
         place.run(command).refused(&parts);
     }
-    let told = place.run("report other").fine();
-    assert!(told.stderr.contains("other/best.safetensors is damaged: it holds the weights of another run"));
+    let outcome = place.run("report other").fine();
+    assert!(outcome.stderr.contains("other/best.safetensors is damaged: it holds the weights of another run"));
     // `last` is the best epoch: it restores what was overwritten.
     place
         .run("train classify --resume other --epochs 2 --device cpu")
@@ -119,8 +119,8 @@ fn missing_and_invalid_metadata_is_refused() {
         ("stem", "tree"),
     ] {
         changed(&place, "odd.safetensors", |file| drop(file.metadata.insert(key.into(), value.into())));
-        let told = place.run("predict odd.safetensors photos/disc/00.png --device cpu");
-        told.refused(&["odd.safetensors", &format!("no usable `{key}`"), "best.safetensors"]);
+        let outcome = place.run("predict odd.safetensors photos/disc/00.png --device cpu");
+        outcome.refused(&["odd.safetensors", &format!("no usable `{key}`"), "best.safetensors"]);
     }
     changed(&place, "bare.safetensors", |file| file.metadata.clear());
     place.run("predict bare.safetensors photos/disc/00.png --device cpu").refused(&["no usable `task`"]);
@@ -135,16 +135,16 @@ fn data_with_other_classes_is_matched_by_name_or_refused() {
     place.photos("others", &["disc", "grass", "waves"], 2);
     // `--init` loads the body of a network with any head.
     let init = "--init run/best.safetensors --image-size 32 --batch-size 2 --epochs 1 --device cpu";
-    let told = place.run(&format!("train classify --data pair {init} --out fewer")).fine();
+    let outcome = place.run(&format!("train classify --data pair {init} --out fewer")).fine();
     // 20 convolutions, and scale, shift, mean and variance of 20 norms. 20 of the 122 entries are step counters.
     let head = "2 of another shape, not loaded: fc.weight [3, 512] instead of [2, 512], fc.bias [3] instead of [2]";
-    told.printed(&["start:", &format!("run/best.safetensors: 100 tensors loaded; {head}")]);
-    let told = place.run(&format!("train classify --data photos --stem cifar {init} --out stem")).fine();
+    outcome.printed(&["start:", &format!("run/best.safetensors: 100 tensors loaded; {head}")]);
+    let outcome = place.run(&format!("train classify --data photos --stem cifar {init} --out stem")).fine();
     let stem = "1 of another shape, not loaded: conv1.weight [64, 3, 7, 7] instead of [64, 3, 3, 3]";
-    told.printed(&[&format!("101 tensors loaded; {stem}")]);
+    outcome.printed(&[&format!("101 tensors loaded; {stem}")]);
     // Classes are matched by name. A class without images has no precision, recall, F1 and AUROC.
-    let told = place.run("eval run --data pair --device cpu").fine();
-    let stripes = told.stdout.lines().find(|line| line.starts_with("stripes")).expect("a row");
+    let outcome = place.run("eval run --data pair --device cpu").fine();
+    let stripes = outcome.stdout.lines().find(|line| line.starts_with("stripes")).expect("a row");
     assert_eq!(stripes.split_whitespace().collect::<Vec<_>>(), ["stripes", "0", "–", "–", "–", "–"]);
     place.run("eval run --data others --device cpu").refused(&["\"waves\"", "data with the same classes"]);
 }
@@ -182,8 +182,8 @@ fn weights_of_other_programs_bring_names_and_normalization() {
     let place = trained(RESNET);
     let still = format!("{RESNET} --batch-size 3 --epochs 1 --optimizer sgd --lr 1e-20 --momentum 0");
     foreign(&place, "wrapped.safetensors", |name| format!("module.{name}"));
-    let told = place.run(&format!("{still} --init wrapped.safetensors --out a")).fine();
-    told.printed(&["wrapped.safetensors: 102 tensors loaded; names without the prefix `module.`"]).printed(&[
+    let outcome = place.run(&format!("{still} --init wrapped.safetensors --out a")).fine();
+    outcome.printed(&["wrapped.safetensors: 102 tensors loaded; names without the prefix `module.`"]).printed(&[
         "pixels:  mean 0.4850 0.4560 0.4060, std 0.2290 0.2240 0.2250",
         "assumed, since the file does not say",
     ]);
@@ -193,8 +193,9 @@ fn weights_of_other_programs_bring_names_and_normalization() {
     place.folder("hub");
     foreign(&place, "hub/model.safetensors", transformers_name);
     place.write("hub/preprocessor_config.json", r#"{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}"#);
-    let told = place.run(&format!("{still} --init hub --out b")).fine();
-    told.printed(&["hub/model.safetensors: 102 tensors loaded; names converted from those of transformers"])
+    let outcome = place.run(&format!("{still} --init hub --out b")).fine();
+    outcome
+        .printed(&["hub/model.safetensors: 102 tensors loaded; names converted from those of transformers"])
         .printed(&["pixels:  mean 0.5000 0.5000 0.5000, std 0.2500 0.2500 0.2500, as preprocessor_config.json beside"]);
     let (before, after) = (place.checkpoint("run/best.safetensors"), place.checkpoint("b/last.safetensors"));
     for name in before.tensors.keys().filter(|name| !name.contains("running") && !name.contains("tracked")) {
@@ -206,13 +207,13 @@ fn weights_of_other_programs_bring_names_and_normalization() {
     let settings = String::from_utf8(place.bytes("b/config.toml")).expect("text");
     assert!(settings.contains("\nnormalize = \"0.5,0.5,0.5/0.25,0.25,0.25\"\n"), "{settings}");
 
-    let told = place.run(&format!("{still} --init b --normalize none --out c")).fine();
-    told.printed(&[
+    let outcome = place.run(&format!("{still} --init b --normalize none --out c")).fine();
+    outcome.printed(&[
         "note:    pixels have mean 0.0000 0.0000 0.0000, std 1.0000 1.0000 1.0000; the weights expect mean 0.5",
     ]);
     place.run(&format!("{still} --init run --out d")).fine().printed(&["pixels:  mean", "as the weights were trained"]);
-    let told = place.run(&format!("{still} --normalize 0.5,0.5/1,1 --out e"));
-    told.refused(&["0.5,0.5/1,1", "means and deviations of red, green and blue"]);
+    let outcome = place.run(&format!("{still} --normalize 0.5,0.5/1,1 --out e"));
+    outcome.refused(&["0.5,0.5/1,1", "means and deviations of red, green and blue"]);
 }
 
 #[test]
@@ -237,8 +238,8 @@ fn weights_of_another_network_are_refused_with_names_and_shapes() {
         "`bn1.weight` has the shape [4], expected [64]",
     ]);
     place.write("module.pt", std::fs::read(fixture.replace("zip.pth", "module.pt")).expect("the fixture"));
-    let told = place.run(&format!("{RESNET} --init module.pt --out next"));
-    told.refused(&["module.pt: the file asks to run `torch.nn.modules.linear.Linear`"]);
+    let outcome = place.run(&format!("{RESNET} --init module.pt --out next"));
+    outcome.refused(&["module.pt: the file asks to run `torch.nn.modules.linear.Linear`"]);
     assert!(!place.has("next"), "no run directory");
 }
 
@@ -252,8 +253,8 @@ fn a_path_that_is_no_run_and_a_file_that_is_no_image_are_refused() {
     place.run("eval run --data nowhere --device cpu").refused(&["nowhere", "check the path"]);
     place.run("predict run photos/disc --device abacus").refused(&["no device `abacus`", "there are: cpu"]);
     place.write("void.png", "");
-    let told = place.run("predict run void.png photos/disc/00.png nowhere.png --device cpu");
-    assert!(told.stdout.starts_with("photos/disc/00.png: "), "the good one is classified: {}", told.stdout);
-    assert!(!told.stderr.contains("--skip-bad"), "predict has no such flag: {}", told.stderr);
-    told.refused(&["error: void.png: file is empty (0 bytes)", "error: nowhere.png: file not found"]);
+    let outcome = place.run("predict run void.png photos/disc/00.png nowhere.png --device cpu");
+    assert!(outcome.stdout.starts_with("photos/disc/00.png: "), "the good one is classified: {}", outcome.stdout);
+    assert!(!outcome.stderr.contains("--skip-bad"), "predict has no such flag: {}", outcome.stderr);
+    outcome.refused(&["error: void.png: file is empty (0 bytes)", "error: nowhere.png: file not found"]);
 }

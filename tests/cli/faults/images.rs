@@ -73,18 +73,18 @@ fn bad_images_are_all_named_and_skipped_on_request() {
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
     refused(&place, "photos", &["5 of 23 images cannot be read", "--skip-bad"]);
     refused(&place, "photos", &named);
-    let told = place.run(&format!("{TRAIN} --out run --batch-size 8 --epochs 1 --skip-bad")).fine();
-    told.printed(&named).printed(&["skipped photos/disc/cut.jpg"]);
+    let outcome = place.run(&format!("{TRAIN} --out run --batch-size 8 --epochs 1 --skip-bad")).fine();
+    outcome.printed(&named).printed(&["skipped photos/disc/cut.jpg"]);
     let good = 18;
-    let told = place.run("eval run --data photos --split train --skip-bad --device cpu").fine();
-    let train = told.number_before(" images, loss") as u64;
+    let outcome = place.run("eval run --data photos --split train --skip-bad --device cpu").fine();
+    let train = outcome.number_before(" images, loss") as u64;
     let val = place.run("eval run --data photos --skip-bad --device cpu").fine().number_before(" images, loss") as u64;
     assert_eq!(train + val, good, "the good images, each once");
     // The split decides the part of a bad image.
     let parts = ["train", "val"].map(|part| place.run(&format!("eval run --data photos --split {part} --device cpu")));
-    let refusals: Vec<_> = parts.into_iter().filter(|told| told.code != Some(0)).collect();
+    let refusals: Vec<_> = parts.into_iter().filter(|outcome| outcome.code != Some(0)).collect();
     assert!(!refusals.is_empty(), "the bad images are in neither part");
-    refusals.into_iter().for_each(|told| drop(told.refused(&["cannot be read", "--skip-bad"])));
+    refusals.into_iter().for_each(|outcome| drop(outcome.refused(&["cannot be read", "--skip-bad"])));
 }
 
 #[test]

@@ -33,8 +33,8 @@ const SWEEP: &str = "task = \"segment\"\n[base]\nscenes = 10\nimage_size = \"16x
 fn a_table_records_its_runs_and_a_smaller_sample_keeps_them() {
     let place = Place::new();
     place.write("sweep.toml", SWEEP);
-    let told = place.run("sweep sweep.toml --out s --set epochs=1").fine();
-    told.printed(&["run 1 of 4 (epochs=1 lr=0.001)", "| 1      | 0.001"]);
+    let outcome = place.run("sweep sweep.toml --out s --set epochs=1").fine();
+    outcome.printed(&["run 1 of 4 (epochs=1 lr=0.001)", "| 1      | 0.001"]);
     let table = String::from_utf8(place.bytes("s/sweep.csv")).expect("text");
     assert!(!table.contains(",2,0.00") && !table.contains(",3,0.00"), "{table}");
     // The first two of the four runs.
@@ -69,10 +69,14 @@ fn predict_continues_after_a_file_that_it_cannot_write_and_escapes_names() {
     for name in [&format!("{long}.png"), "a.png", "e\u{1b}[2J\nb.png"] {
         place.write(&format!("new/{name}"), &photo);
     }
-    let told = place.run("predict run new --out out --device cpu");
-    assert!(told.stdout.contains("new/a.png -> ") && told.stdout.contains("e\\u{1b}[2J\\nb.png"), "{}", told.stdout);
-    assert!(!told.stdout.contains('\u{1b}') && !told.stderr.contains('\u{1b}'));
-    told.refused(&[&long, "1 of 3 images have no prediction"]);
+    let outcome = place.run("predict run new --out out --device cpu");
+    assert!(
+        outcome.stdout.contains("new/a.png -> ") && outcome.stdout.contains("e\\u{1b}[2J\\nb.png"),
+        "{}",
+        outcome.stdout
+    );
+    assert!(!outcome.stdout.contains('\u{1b}') && !outcome.stderr.contains('\u{1b}'));
+    outcome.refused(&[&long, "1 of 3 images have no prediction"]);
     let json = place.run("predict run new/a.png --json --out more --device cpu").fine();
     json.printed(&["\"image\":\"new/a.png\""]);
 }
@@ -105,9 +109,9 @@ fn flags_without_effect_and_values_out_of_range_say_what_is_expected() {
 fn a_diverged_run_is_reported_as_diverged() {
     let place = Place::new();
     let scenes = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu";
-    let told = place.run(&format!("{scenes} --epochs 2 --lr 5 --out run")).fine();
-    assert!(!told.stdout.contains("shadegrad predict"), "{}", told.stdout);
-    told.printed(&["diverged: the best validation loss is", "--lr 5.0e-1 --out run-2", "lr-find segment"]);
+    let outcome = place.run(&format!("{scenes} --epochs 2 --lr 5 --out run")).fine();
+    assert!(!outcome.stdout.contains("shadegrad predict"), "{}", outcome.stdout);
+    outcome.printed(&["diverged: the best validation loss is", "--lr 5.0e-1 --out run-2", "lr-find segment"]);
 }
 
 #[test]
@@ -118,8 +122,8 @@ fn classifiers_of_several_image_sizes_are_compared_by_mcnemars_test() {
             .run(&format!("{} --batch-size 6 --epochs 1 --out c{size}", TRAIN.replace("32", &size.to_string())))
             .fine();
     }
-    let told = place.run("compare c16 c24 --split train --device cpu --out both").fine();
-    told.printed(&["p (McNemar)", "right only in c16", "c24", "recall"]);
+    let outcome = place.run("compare c16 c24 --split train --device cpu --out both").fine();
+    outcome.printed(&["p (McNemar)", "right only in c16", "c24", "recall"]);
     assert!(place.has("both/comparison.png") && place.has("both/classes.csv"));
 }
 

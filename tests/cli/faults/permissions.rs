@@ -26,10 +26,10 @@ fn named(place: &Place, name: &str, line: &str) {
     let before = std::fs::metadata(&path).expect("there").permissions();
     let set = |rights| std::fs::set_permissions(&path, rights).expect("sets rights");
     set(std::fs::Permissions::from_mode(0o000));
-    let told = run(place, line);
+    let outcome = run(place, line);
     set(before);
-    let all = format!("{}{}", told.stdout, told.stderr);
-    assert!(told.code == Some(2) && all.contains(name) && all.contains("Permission denied"), "{line}: {all}");
+    let all = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.code == Some(2) && all.contains(name) && all.contains("Permission denied"), "{line}: {all}");
 }
 
 #[test]
@@ -69,6 +69,10 @@ fn files_of_a_run_that_may_not_be_read_are_named() {
     named(&place, "run/best.safetensors", &format!("{scenes} --init run --out other"));
     let rights = |mode| std::fs::set_permissions(place.path("run/metrics.csv"), std::fs::Permissions::from_mode(mode));
     rights(0o000).expect("sets rights");
-    let told = run(&place, "report run");
-    assert!(told.stderr.contains("metrics.csv is damaged: it cannot be read: Permission denied"), "{}", told.stderr);
+    let outcome = run(&place, "report run");
+    assert!(
+        outcome.stderr.contains("metrics.csv is damaged: it cannot be read: Permission denied"),
+        "{}",
+        outcome.stderr
+    );
 }

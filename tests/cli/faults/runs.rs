@@ -51,8 +51,8 @@ fn a_finished_run_goes_on_with_more_epochs() {
         "--epochs",
     ]);
     std::fs::remove_file(place.path("run/finished.safetensors")).expect("removes");
-    let told = place.run("train segment --resume run --epochs 4");
-    told.refused(&["run cannot be resumed", "no finished.safetensors", "--init run/best.safetensors"]);
+    let outcome = place.run("train segment --resume run --epochs 4");
+    outcome.refused(&["run cannot be resumed", "no finished.safetensors", "--init run/best.safetensors"]);
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn a_damaged_history_is_restored_and_no_worse_epoch_becomes_the_best() {
         // One epoch more. At a rate of almost 0 it is not better than the best.
         let line = format!("{SCENES} --resume run --epochs {}", done + 1);
         let copy = copied(&place);
-        let told = copy.run(&line).fine();
-        told.printed(&["metrics.csv is damaged", problem, "restored"]);
+        let outcome = copy.run(&line).fine();
+        outcome.printed(&["metrics.csv is damaged", problem, "restored"]);
         assert_eq!(copy.metrics("run")[..done], shadegrad_rows(&whole)[..done], "{problem}");
     }
     // A row that was cut off after the checkpoint is written again.
@@ -212,8 +212,8 @@ fn changed_data_and_settings_are_named_and_need_consent() {
     rename("photos", "pictures");
     copied_with(&place, "pictures").run(&format!("{resume} --data pictures")).fine();
     rename("pictures", "photos");
-    let told = place.run(&format!("{resume} --lr 0.0005 --allow-changed-data")).fine();
-    told.printed(&["note:    continues with a change: lr was ", " and is 0.0005"]);
+    let outcome = place.run(&format!("{resume} --lr 0.0005 --allow-changed-data")).fine();
+    outcome.printed(&["note:    continues with a change: lr was ", " and is 0.0005"]);
 }
 
 /// Columns and threshold are the run's: `--resume` and `eval` read the data as training did. A label or a mask that was
@@ -287,8 +287,8 @@ fn a_longer_schedule_reports_the_jump_of_the_learning_rate() {
     let line = SCENES.replace("constant", "cosine");
     killed(under_way(&place, &format!("{line} --epochs 1000 --out run"), "run", 1));
     let next = next_epoch(&place);
-    let told = place.run(&format!("train segment --resume run --epochs {next}")).fine();
-    told.printed(&[&format!("the cosine schedule spans {next} epochs now, not 1000: the learning rate was")]);
+    let outcome = place.run(&format!("train segment --resume run --epochs {next}")).fine();
+    outcome.printed(&[&format!("the cosine schedule spans {next} epochs now, not 1000: the learning rate was")]);
 }
 
 /// Two signals at once, as from a terminal and a wrapper, count as one.
@@ -306,8 +306,8 @@ fn two_signals_at_once_still_give_a_checkpoint() {
         assert!(sent.success());
         std::thread::sleep(Duration::from_millis(3));
     }
-    let told = Outcome::new("train", &child.wait_with_output().expect("ends"));
-    assert_eq!(told.code, Some(130));
+    let outcome = Outcome::new("train", &child.wait_with_output().expect("ends"));
+    assert_eq!(outcome.code, Some(130));
     assert!(place.has("run/resume.safetensors") && place.has("run/last.safetensors"), "{:?}", place.list("run"));
 }
 
@@ -322,17 +322,21 @@ fn results_that_a_run_did_not_write_are_named() {
     for name in ["confusion.csv", "trust.json", "iou.csv", "samples.png"] {
         let own = place.bytes(&format!("run/{name}"));
         place.write(&format!("run/{name}"), place.bytes(&format!("other/{name}")));
-        let told = place.run(&format!("report run --out {name}.html")).fine();
+        let outcome = place.run(&format!("report run --out {name}.html")).fine();
         let words = format!("run/{name} is damaged: it is not the file that the run wrote");
-        assert!(told.stderr.contains(&words), "{}", told.stderr);
+        assert!(outcome.stderr.contains(&words), "{}", outcome.stderr);
         place.write(&format!("run/{name}"), own);
     }
     let facts = String::from_utf8(place.bytes("run/run.json")).expect("UTF-8");
     let mut json: serde_json::Value = serde_json::from_str(&facts).expect("JSON");
     json["outputs"].as_array_mut().expect("names").swap(0, 1);
     place.write("run/run.json", json.to_string());
-    let told = place.run("report run --out swapped.html").fine();
-    assert!(told.stderr.contains("run/run.json is damaged: its outputs are not the classes of"), "{}", told.stderr);
+    let outcome = place.run("report run --out swapped.html").fine();
+    assert!(
+        outcome.stderr.contains("run/run.json is damaged: its outputs are not the classes of"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 /// A file that a report would show and cannot is named in the report and on the console.
@@ -342,9 +346,9 @@ fn files_that_a_report_cannot_show_are_named() {
     let scenes = "train segment --scenes 10 --image-size 16 --base 2 --depth 1 --batch-size 5 --device cpu --epochs 1";
     place.run(&format!("{scenes} --out run")).fine();
     let said = |name: &str, problem: &str| {
-        let told = place.run(&format!("report run --out {}.html", name.replace('/', "-"))).fine();
+        let outcome = place.run(&format!("report run --out {}.html", name.replace('/', "-"))).fine();
         let words = format!("run/{name} is damaged: {problem}");
-        assert!(told.stderr.contains(&words), "{words}: {}", told.stderr);
+        assert!(outcome.stderr.contains(&words), "{words}: {}", outcome.stderr);
         let page = String::from_utf8(place.bytes(&format!("{}.html", name.replace('/', "-")))).expect("UTF-8");
         assert!(page.contains(&words), "{name}");
     };
@@ -371,6 +375,6 @@ fn files_that_a_report_cannot_show_are_named() {
     json.as_object_mut().expect("an object").remove("result_digests");
     place.write("run/run.json", json.to_string());
     place.write("run/trust.json", "{ half");
-    let told = place.run("report run --out half.html").fine();
-    assert!(told.stderr.contains("run/trust.json is damaged: "), "{}", told.stderr);
+    let outcome = place.run("report run --out half.html").fine();
+    assert!(outcome.stderr.contains("run/trust.json is damaged: "), "{}", outcome.stderr);
 }

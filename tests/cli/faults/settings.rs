@@ -45,8 +45,8 @@ fn invalid_config_files_are_refused() {
         ("epochs = ", &["line 1", "TOML parse error"]),
     ] {
         place.write("mine.toml", text);
-        let told = place.run("train classify --config mine.toml --data photos --out run --device cpu");
-        told.refused(&["mine.toml"]).refused(parts);
+        let outcome = place.run("train classify --config mine.toml --data photos --out run --device cpu");
+        outcome.refused(&["mine.toml"]).refused(parts);
     }
     place.run("train classify --config none.toml").refused(&["none.toml", "check the path"]);
     assert!(!place.has("run"));

@@ -130,11 +130,7 @@ fn divisions_in_other_forms_are_refused() {
     refuse("split.csv", "name,fold\na/0.png,1\na/1.png,2\n", &form);
     refuse("split.json", r#"{"a/0.png": 1, "b/1.png": 2}"#, &form);
     refuse("partition.txt", "a/0.png 0\nb/1.png 2\n", &form);
-    refuse(
-        "splits/split.json",
-        r#"{"train": ["a/0.png", "z.png"], "val": ["b/1.png"]}"#,
-        &["'z.png' names no image"],
-    );
+    refuse("splits/split.json", r#"{"train": ["a/0.png", "z.png"], "val": ["b/1.png"]}"#, &["'z.png' names no image"]);
 
     let dir = temp();
     class_folders(dir.path(), &["a", "b"], 4);

@@ -35,14 +35,17 @@ fn files_left_out_are_named() {
     let splits = open(dir.path()).unwrap();
     assert_eq!(splits.train.class_names(), ["a", "b"]);
     assert_eq!(splits.train.len() + splits.val.len(), 6);
-    let told = splits.decisions.lines().join("\n");
-    assert!(told.contains("images whose names have no extension of images: ") && !told.contains("notes.txt"), "{told}");
+    let printed = splits.decisions.lines().join("\n");
+    assert!(
+        printed.contains("images whose names have no extension of images: ") && !printed.contains("notes.txt"),
+        "{printed}"
+    );
     let mut expected = vec!["copy.dat", "more.tar.gz", "scan.ppm", "noextension", "stray.png", "labels.csv", "runs"];
     if cfg!(unix) {
         expected.extend(["/c", "zz.png"]);
     }
     for name in expected {
-        assert!(told.contains(name), "{name} is missing in\n{told}");
+        assert!(printed.contains(name), "{name} is missing in\n{printed}");
     }
     let images = open_images(dir.path(), &SetOptions::default()).unwrap();
     assert_eq!(images.train.len() + images.val.len(), 7, "the stray image counts, those of runs do not");
@@ -53,9 +56,9 @@ fn files_left_out_are_named() {
         class_folders(&dir.path().join(part), &["a", "b"], 2);
     }
     save(&dir.path().join("train/stray.png"), &picture(9, 7, 1));
-    let told = open(dir.path()).unwrap().decisions.lines().join("\n");
-    assert!(told.contains("beside the parts of the set: ") && told.contains("extra"), "{told}");
-    assert!(told.contains("stray.png"), "{told}");
+    let printed = open(dir.path()).unwrap().decisions.lines().join("\n");
+    assert!(printed.contains("beside the parts of the set: ") && printed.contains("extra"), "{printed}");
+    assert!(printed.contains("stray.png"), "{printed}");
 }
 
 #[cfg(unix)]

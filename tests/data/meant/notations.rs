@@ -174,10 +174,7 @@ fn mixed_colors_without_areas_are_refused() {
         let smooth = image::imageops::resize(&small, WIDTH, HEIGHT, image::imageops::FilterType::CatmullRom);
         save(&dir.path().join(format!("masks/{name}.png")), &smooth);
     }
-    refused(
-        named(&dir),
-        &["colors without areas of their own between others", "rims", "nearest = true", "classes.toml"],
-    );
+    refused(named(&dir), &["colors without areas between others", "rims", "nearest = true", "classes.toml"]);
     write(&dir.path().join("classes.toml"), "nearest = true\n");
     assert_eq!(named(&dir).unwrap().train.classes().names, ["#000000", "#00ff00", "#ff0000"]);
 }

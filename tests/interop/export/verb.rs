@@ -12,8 +12,8 @@ const TRAIN: &str = "train colorize --device cpu --scenes 10 --epochs 1 --image-
 fn export_writes_a_model_of_a_run() {
     let place = Place::new();
     place.run(&format!("{TRAIN} --out run")).fine();
-    let told = place.run("export run").fine();
-    told.printed(&["written: run/model.onnx", "images [N,3,16,19]", "rgb [N,3,16,19]"]);
+    let outcome = place.run("export run").fine();
+    outcome.printed(&["written: run/model.onnx", "images [N,3,16,19]", "rgb [N,3,16,19]"]);
     assert!(!place.list("run").iter().any(|name| name.starts_with('.')), "no temporary file is left");
 
     // The picture of the model, in bytes, is the one that `predict` writes.

@@ -8,12 +8,12 @@ use shadegrad::shape::TensorType;
 
 use super::{refused, session};
 
-fn refused_at_load(told: &[&str], build: impl Fn(&mut Graph, Value) -> Result<Value, GraphError>) {
+fn refused_at_load(words: &[&str], build: impl Fn(&mut Graph, Value) -> Result<Value, GraphError>) {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([2, 4]));
     let y = build(&mut g, x).expect("the shapes fit");
     g.output("y", y);
-    refused(session(&g).load(&g, PlanOptions::default()), told);
+    refused(session(&g).load(&g, PlanOptions::default()), words);
 }
 
 #[test]

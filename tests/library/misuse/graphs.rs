@@ -14,18 +14,18 @@ fn values_of_another_graph_are_refused() {
     let (mut training, mut evaluation) = (Graph::new(), Graph::new());
     let (theirs, ours) = (training.input("x", ty()), evaluation.input("x", ty()));
     assert_eq!(theirs.index(), ours.index(), "equal indices, different graphs");
-    let told = ["another graph"];
+    let words = ["another graph"];
     refused(ops::add(&mut evaluation, ours, theirs), &["add", "another graph"]);
-    refused(ops::relu(&mut evaluation, theirs), &told);
+    refused(ops::relu(&mut evaluation, theirs), &words);
     let network: Network = UNet { base: 4, depth: 1, ..UNet::new(2) }.into();
-    refused(network.apply(&mut evaluation, theirs, Mode::Eval), &told);
-    refused(ops::reshape(&mut evaluation, theirs, [1, 64]), &told);
-    refused(ops::flatten(&mut evaluation, theirs), &told);
-    refused(Conv2d::new(4, 3).padding(1).bias(false).apply(&mut evaluation, "conv", theirs), &told);
-    refused(Linear::new(4).apply(&mut evaluation, "head", theirs), &told);
-    refused(BatchNorm2d::default().apply(&mut evaluation, "norm", theirs, Mode::Train), &told);
-    refused(autodiff::gradients(&mut evaluation, theirs, &[ours]), &told);
-    refused(autodiff::gradients_from(&mut evaluation, &[(ours, ours)], &[theirs]), &told);
+    refused(network.apply(&mut evaluation, theirs, Mode::Eval), &words);
+    refused(ops::reshape(&mut evaluation, theirs, [1, 64]), &words);
+    refused(ops::flatten(&mut evaluation, theirs), &words);
+    refused(Conv2d::new(4, 3).padding(1).bias(false).apply(&mut evaluation, "conv", theirs), &words);
+    refused(Linear::new(4).apply(&mut evaluation, "head", theirs), &words);
+    refused(BatchNorm2d::default().apply(&mut evaluation, "norm", theirs, Mode::Train), &words);
+    refused(autodiff::gradients(&mut evaluation, theirs, &[ours]), &words);
+    refused(autodiff::gradients_from(&mut evaluation, &[(ours, ours)], &[theirs]), &words);
     assert!(evaluation.nodes().is_empty(), "nothing was appended");
     assert!(evaluation.has(ours) && !evaluation.has(theirs));
 }

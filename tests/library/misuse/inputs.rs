@@ -9,11 +9,11 @@ use shadegrad::shape::{TensorType, Window};
 
 use super::{refused, session};
 
-fn refuses(op: impl Op + Clone, counts: &[usize], told: &str) {
+fn refuses(op: impl Op + Clone, counts: &[usize], words: &str) {
     let mut g = Graph::new();
     let values: Vec<Value> = (0..9).map(|_| g.input("v", TensorType::kernel([4, 4]))).collect();
     for &count in counts {
-        refused(g.add(op.clone(), &values[..count]), &[op.name(), told]);
+        refused(g.add(op.clone(), &values[..count]), &[op.name(), words]);
     }
 }
 

@@ -14,11 +14,11 @@ fn labels_that_are_padded_in_memory_are_refused() {
     let logits = g.input("logits", TensorType::channels([1, 2, 2, 3]));
     let padded = g.input("padded", TensorType::channels([1, 2, 2, 1]));
     let [flat, vector] = [TensorType::flat(4), TensorType::channels([4])].map(|ty| g.input("dense", ty));
-    let told = ["padded", "TensorType::flat(4)"];
-    refused(ops::softmax_cross_entropy(&mut g, logits, padded, None, CrossEntropyOptions::default()), &told);
-    refused(ops::dice_loss(&mut g, logits, padded, DiceOptions::default()), &told);
-    refused(ops::confusion(&mut g, padded, flat, 3), &["the labels", told[1]]);
-    refused(ops::confusion(&mut g, flat, padded, 3), &["the predictions", told[1]]);
+    let words = ["padded", "TensorType::flat(4)"];
+    refused(ops::softmax_cross_entropy(&mut g, logits, padded, None, CrossEntropyOptions::default()), &words);
+    refused(ops::dice_loss(&mut g, logits, padded, DiceOptions::default()), &words);
+    refused(ops::confusion(&mut g, padded, flat, 3), &["the labels", words[1]]);
+    refused(ops::confusion(&mut g, flat, padded, 3), &["the predictions", words[1]]);
     for dense in [flat, vector] {
         ops::softmax_cross_entropy(&mut g, logits, dense, None, CrossEntropyOptions::default()).expect("dense labels");
         ops::dice_loss(&mut g, logits, dense, DiceOptions::default()).expect("dense labels");
@@ -45,9 +45,9 @@ fn a_label_that_is_no_class_is_refused_when_it_is_written() {
     let mut session = session(&g);
     let plan = session.load(&g, PlanOptions::default()).expect("a plan");
     session.write(plan, "logits", &[0.0; 9]).expect("it fits");
-    for (wrong, told) in [(3.0, "is 3"), (-2.0, "is -2"), (1.9, "is 1.9"), (f32::NAN, "is NaN")] {
-        let told = ["labels: number 1 ", told, "a class from 0 to 2, or -1 to be ignored"];
-        refused(session.write(plan, "labels", &[0.0, wrong, 1.0]), &told);
+    for (wrong, words) in [(3.0, "is 3"), (-2.0, "is -2"), (1.9, "is 1.9"), (f32::NAN, "is NaN")] {
+        let words = ["labels: number 1 ", words, "a class from 0 to 2, or -1 to be ignored"];
+        refused(session.write(plan, "labels", &[0.0, wrong, 1.0]), &words);
     }
     refused(session.run_now(plan), &["`labels` was never written"]);
     session.write(plan, "labels", &[0.0, -1.0, 2.0]).expect("classes, and one that is ignored");
@@ -69,8 +69,8 @@ fn a_target_that_is_no_probability_is_refused_when_it_is_written() {
     let mut session = session(&g);
     let plan = session.load(&g, PlanOptions::default()).expect("a plan");
     session.write(plan, "targets", &[0.0, 1.0, 0.25, -1.0, 0.0, 1.0]).expect("probabilities, and one ignored");
-    let told = ["targets: number 5 is 2", "a number from 0 to 1, or -1 to be ignored"];
-    refused(session.write(plan, "targets", &[0.0, 1.0, 0.25, -1.0, 0.0, 2.0]), &told);
+    let words = ["targets: number 5 is 2", "a number from 0 to 1, or -1 to be ignored"];
+    refused(session.write(plan, "targets", &[0.0, 1.0, 0.25, -1.0, 0.0, 2.0]), &words);
 }
 
 /// With equal logits the probabilities of a row are 1/3 each. Only row 1 has a class. Dice counts the pixels of all

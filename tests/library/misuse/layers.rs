@@ -12,10 +12,10 @@ use super::{refused, session};
 fn interpolation_with_unequal_channels_is_refused() {
     let mut g = Graph::new();
     let x = g.input("x", TensorType::channels([1, 4, 4, 3]));
-    let told = ["bilinear", "number of channels"];
-    refused(ConvTranspose2d::bilinear(5, 2).apply(&mut g, "t", x), &told);
+    let words = ["bilinear", "number of channels"];
+    refused(ConvTranspose2d::bilinear(5, 2).apply(&mut g, "t", x), &words);
     let conv = Conv2d::new(4, 3).padding(1).bias(false).init(WeightInit::Bilinear);
-    refused(conv.apply(&mut g, "c", x), &told);
+    refused(conv.apply(&mut g, "c", x), &words);
 }
 
 /// Pixels with both neighbors in the image have the values of the interpolating op.

@@ -39,13 +39,13 @@ fn a_plan_of_another_session_is_refused() {
     session.write(own, "x", &[0.0; 4]).expect("it fits");
     let ticket = session.run(own).expect("a run");
     let port = other.plan(plan).outputs[0].clone();
-    let told = ["another session"];
-    refused(session.write(plan, "x", &[0.0; 4]), &told);
-    refused(session.run(plan), &told);
-    refused(session.take(plan, ticket), &told);
-    refused(session.profile(plan), &told);
-    refused(session.outputs(plan), &told);
-    refused(session.read(plan, &port), &told);
+    let expected_words = ["another session"];
+    refused(session.write(plan, "x", &[0.0; 4]), &expected_words);
+    refused(session.run(plan), &expected_words);
+    refused(session.take(plan, ticket), &expected_words);
+    refused(session.profile(plan), &expected_words);
+    refused(session.outputs(plan), &expected_words);
+    refused(session.read(plan, &port), &expected_words);
     session.take(own, ticket).expect("it is still there");
 }
 

@@ -16,10 +16,10 @@ fn image(g: &mut Graph) -> Value {
 #[test]
 fn tensors_without_channels_are_refused() {
     let mut g = Graph::new();
-    let told = ["no channels"];
+    let words = ["no channels"];
     let none = g.input("none", TensorType::channels([2, 0]));
-    refused(ops::relu(&mut g, none), &told);
-    refused(ops::flatten(&mut g, none), &told);
+    refused(ops::relu(&mut g, none), &words);
+    refused(ops::flatten(&mut g, none), &words);
     let x = image(&mut g);
     refused(Conv2d::new(0, 3).padding(1).bias(false).apply(&mut g, "c", x), &["c.weight", "no channels"]);
     refused(ConvTranspose2d::new(0, 2).stride(2).apply(&mut g, "t", x), &["t.weight", "no channels"]);
@@ -34,22 +34,22 @@ fn tensors_without_channels_are_refused() {
 #[test]
 fn sizes_beyond_what_can_be_counted_are_refused() {
     let mut g = Graph::new();
-    let told = ["2^31"];
+    let words = ["2^31"];
     for dims in [[1, usize::MAX], [1 << 20, 1 << 20], [usize::MAX, 2], [0, usize::MAX]] {
         let huge = g.input("huge", TensorType::channels(dims));
-        refused(ops::relu(&mut g, huge), &told);
-        refused(ops::flatten(&mut g, huge), &told);
-        refused(g.state("s", TensorType::channels(dims), Group::Frozen, Init::Constant(0.0), false), &told);
+        refused(ops::relu(&mut g, huge), &words);
+        refused(ops::flatten(&mut g, huge), &words);
+        refused(g.state("s", TensorType::channels(dims), Group::Frozen, Init::Constant(0.0), false), &words);
         let (nearest, asymmetric) = (Interpolation::Nearest, Coordinates::Asymmetric);
-        refused(ops::resize(&mut g, huge, [2, 2], nearest, asymmetric), &told);
+        refused(ops::resize(&mut g, huge, [2, 2], nearest, asymmetric), &words);
     }
     let x = image(&mut g);
-    refused(ops::reshape(&mut g, x, [usize::MAX, 2]), &told);
-    refused(Conv2d::new(usize::MAX, 3).padding(1).bias(false).apply(&mut g, "c", x), &told);
-    refused(Conv2d::new(4, usize::MAX).padding(1).bias(false).apply(&mut g, "k", x), &told);
+    refused(ops::reshape(&mut g, x, [usize::MAX, 2]), &words);
+    refused(Conv2d::new(usize::MAX, 3).padding(1).bias(false).apply(&mut g, "c", x), &words);
+    refused(Conv2d::new(4, usize::MAX).padding(1).bias(false).apply(&mut g, "k", x), &words);
     let spec = ConvSpec { groups: usize::MAX, ..Window::square(2).stride(2).into() };
     let w = g.input("w", TensorType::kernel([2, 2, 3, 3]));
-    refused(ops::conv_transpose2d(&mut g, x, w, spec, [0; 2]), &told);
+    refused(ops::conv_transpose2d(&mut g, x, w, spec, [0; 2]), &words);
 }
 
 #[test]

@@ -40,8 +40,8 @@ fn a_gradient_that_would_read_a_state_after_its_update_is_refused() {
         let product = ops::mul(&mut g, x, read).expect("equal shapes");
         let hundred = ops::fill(&mut g, TensorType::channels([4]), 100.0).expect("a constant");
         ops::assign(&mut g, w, hundred).expect("equal shapes");
-        let told = ["the gradient of `mul`", "`w`", "`assign`"];
-        refused(gradients_from(&mut g, &[(product, hundred)], &[x]), &told);
+        let words = ["the gradient of `mul`", "`w`", "`assign`"];
+        refused(gradients_from(&mut g, &[(product, hundred)], &[x]), &words);
         // Nodes after the update read the new value, and so does their gradient.
         let after = ops::mul(&mut g, x, w).expect("equal shapes");
         gradients_from(&mut g, &[(after, hundred)], &[x]).expect("nothing stands between");

@@ -153,7 +153,7 @@ impl UNet {
 }
 
 /// One of the two networks.
-#[allow(clippy::large_enum_variant, reason = "there is one of it")]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Module, Debug)]
 pub enum Network {
     ResNet18(ResNet18),
