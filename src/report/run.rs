@@ -153,7 +153,7 @@ fn facts(page: &mut Page, run: &Record) {
         let entry = |key| (key, run.setting(key).to_owned());
         list.extend([entry("model"), entry("device")].into_iter().filter(|(_, value)| !value.is_empty()));
     }
-    let epochs = match run.unfinished {
+    let epochs = match run.unfinished || run.rows.is_empty() {
         true => format!("{} of {}; not finished", run.rows.len(), run.setting("epochs")),
         false => run.rows.len().to_string(),
     };

@@ -313,6 +313,8 @@ fn a_folder_that_is_no_run_is_refused() {
 #[test]
 fn an_unfinished_run_is_marked() {
     let place = Place::new();
+    write_run(&place, "waiting", "epochs = 30\n", &[]);
+    holds(&html(&place, &["waiting"]), &["<dt>epochs</dt><dd>0 of 30; not finished</dd>"]);
     write_run(&place, "run", "epochs = 8\n", &[row(1, &[]), row(2, &[])]);
     assert!(!html(&place, &["run"]).contains("not finished"));
     place.write("run/resume.safetensors", "");

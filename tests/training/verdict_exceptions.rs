@@ -204,3 +204,18 @@ fn the_confidence_of_an_early_best_epoch_asks_for_no_more_epochs() {
     assert!(early.kinds().contains(&FindingKind::Underconfident), "{:?}", early.verdict());
     assert_eq!(early.verdict().next, [Next::Predict]);
 }
+
+/// A network that predicts one class everywhere has exactly the score of that guess.
+#[test]
+fn a_score_that_reads_as_the_guess_is_named_as_the_guess() {
+    let epochs = [[0.3, 0.3, 0.996, 0.498], [0.2, 0.2, 0.996, 0.498], [0.12, 0.12, 0.996, 0.498]];
+    let run = |baseline| Run { task: Segment.card(), sigma: 0.0001, baseline, ..Run::of(&epochs) };
+    let found = text(&run(0.498), FindingKind::NoBetterThanBaseline).expect("found");
+    assert_eq!(found, "no better than a guess: mean IoU 0.498 is that of always “ants”");
+    let near = Run { sigma: 0.02, ..run(0.48) };
+    let found = text(&near, FindingKind::NoBetterThanBaseline).expect("found");
+    assert!(
+        found.ends_with("is less than two standard errors (0.040) above always “ants”, which gives 0.480"),
+        "{found}"
+    );
+}

@@ -181,13 +181,14 @@ fn no_better_than_baseline(run: &Evidence<'_>) -> Option<String> {
                 100.0 * right
             )
         });
-        format!(
-            "no better than a guess: {} {} is {above} {}, which gives {}{learned}",
-            score.name,
-            score.format(value),
-            baseline.name,
-            score.format(baseline.value)
-        )
+        let (text, guess) = (score.format(value), score.format(baseline.value));
+        match sigma.is_some() && text == guess {
+            true => format!("no better than a guess: {} {text} is that of {}{learned}", score.name, baseline.name),
+            false => format!(
+                "no better than a guess: {} {text} is {above} {}, which gives {guess}{learned}",
+                score.name, baseline.name
+            ),
+        }
     })
 }
 
