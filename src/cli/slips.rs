@@ -9,7 +9,8 @@ use crate::text::{one_of, word};
 
 /// The message for words that are not a command, if the slip is a known one.
 pub(super) fn hint(error: &clap::Error, words: &[String]) -> Option<String> {
-    without_task(words)
+    flags_first(words)
+        .or_else(|| without_task(words))
         .or_else(|| without_verb(words))
         .or_else(|| without_data_task(error, words))
         .or_else(|| misplaced(error, words))
@@ -47,13 +48,26 @@ fn without_data_task(error: &clap::Error, words: &[String]) -> Option<String> {
     })
 }
 
-/// The message for a verb with flags but without a task: `train --data photos`.
+/// The message for settings before the verb: `--data photos train classify`.
+fn flags_first(words: &[String]) -> Option<String> {
+    let key = words.first()?.strip_prefix("--")?.split('=').next()?.replace('-', "_");
+    let known = crate::tasks::tasks().iter().any(|task| task.settings().iter().any(|setting| setting.key == key));
+    let verb = words.iter().position(|one| ["train", "lr-find"].contains(&one.as_str())).filter(|_| known)?;
+    let (flags, command) = words.split_at(verb);
+    Some(format!("{}: flags stand after the verb: shadegrad {} {}", flags[0], line(command), line(flags)))
+}
+
+/// The message for a verb with flags but without a task (`train --data photos`), or with flags before its task.
 fn without_task(words: &[String]) -> Option<String> {
     let [verb, flag, ..] = words else { return None };
     if !["train", "lr-find"].contains(&verb.as_str()) || !flag.starts_with('-') || HELP.contains(&flag.as_str()) {
         return None;
     }
     let tasks = crate::tasks::tasks();
+    if let Some(at) = words.iter().position(|one| names().contains(&one.as_str())) {
+        let rest = [&words[1..at], &words[at + 1..]].concat();
+        return Some(format!("{flag}: flags stand after the task: shadegrad {verb} {} {}", words[at], line(&rest)));
+    }
     let known: String = tasks.iter().map(|task| format!("\n  {:<12} {}", task.name(), task.help())).collect();
     Some(format!(
         "`{verb}` needs a task before its flags:{known}\nfor example: shadegrad {verb} {} {}",

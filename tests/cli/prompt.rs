@@ -150,6 +150,8 @@ fn a_slip_in_order_or_folder_gets_the_line_that_was_meant() {
     place.write("other.toml", "# To repeat it: shadegrad train classify --config THIS_FILE\n\nmixup = 0.2\n");
     for (line, parts) in [
         ("classify --data photos --epochs 2", vec!["shadegrad train classify --data photos --epochs 2"]),
+        ("--data photos train classify", vec!["--data: flags stand after", "shadegrad train classify --data photos"]),
+        ("train --epochs 3 classify --data x", vec!["shadegrad train classify --epochs 3 --data x"]),
         ("data check photos", vec!["multi-label", "shadegrad data check --task classify photos"]),
         ("data check", vec!["shadegrad data check --task classify FOLDER"]),
         ("train classify --data phots", vec!["phots: no such file", "did you mean `photos`?"]),
