@@ -46,15 +46,15 @@ pub(crate) fn word(text: &str) -> String {
     word_of(text, cfg!(windows))
 }
 
-/// A word for PowerShell and cmd of Windows, or for a POSIX shell. cmd knows only double quotes; no name on Windows holds one.
-/// PowerShell parts words at commas.
+/// A word for PowerShell and cmd of Windows, or for a POSIX shell. cmd knows only double quotes; no name on Windows holds one,
+/// and TOML has single quotes for texts too. PowerShell parts words at commas.
 #[cfg(feature = "tasks")]
 fn word_of(text: &str, windows: bool) -> String {
     let (signs, quote) = if windows { ("-_./:=+\\", '"') } else { ("-_./:=,+@%", '\'') };
     let plain = |c: char| c.is_alphanumeric() || signs.contains(c);
     match (!text.is_empty() && text.chars().all(plain), windows) {
         (true, _) => text.to_owned(),
-        (false, true) => format!("{quote}{text}{quote}"),
+        (false, true) => format!("{quote}{}{quote}", text.replace(quote, "'")),
         (false, false) => format!("{quote}{}{quote}", text.replace(quote, r"'\''")),
     }
 }
@@ -132,9 +132,9 @@ mod tests {
     #[test]
     #[cfg(feature = "tasks")]
     fn words_are_quoted_as_the_shells_of_a_system_read_them() {
-        let words = ["runs/a", r"runs\a", "my run", "it's", "0,1", ""];
-        let posix = ["runs/a", r"'runs\a'", "'my run'", r"'it'\''s'", "0,1", "''"];
-        let windows = ["runs/a", r"runs\a", "\"my run\"", "\"it's\"", "\"0,1\"", "\"\""];
+        let words = ["runs/a", r"runs\a", "my run", "it's", "0,1", "", "[\"a\"]"];
+        let posix = ["runs/a", r"'runs\a'", "'my run'", r"'it'\''s'", "0,1", "''", "'[\"a\"]'"];
+        let windows = ["runs/a", r"runs\a", "\"my run\"", "\"it's\"", "\"0,1\"", "\"\"", "\"['a']\""];
         assert_eq!(words.map(|word| word_of(word, false)), posix);
         assert_eq!(words.map(|word| word_of(word, true)), windows);
     }

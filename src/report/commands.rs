@@ -126,43 +126,48 @@ mod tests {
         let verdict = Verdict { headline: String::new(), findings: vec![], next: vec![train("clip"), train("ema")] };
         let place = Place { task: "classify", run: Path::new("nowhere/a"), data: "", example: None, named: true };
         let [_, first, second] = &commands(&verdict, &place)[..] else { panic!("three commands") };
-        assert!(first.ends_with(" --clip 1 --out nowhere/a-2"), "{first}");
-        assert!(second.ends_with(" --ema 1 --out nowhere/a-3"), "{second}");
+        let beside = |name| Path::new("nowhere").join(name).display().to_string();
+        assert!(first.ends_with(&format!(" --clip 1 --out {}", beside("a-2"))), "{first}");
+        assert!(second.ends_with(&format!(" --ema 1 --out {}", beside("a-3"))), "{second}");
     }
 
     #[test]
     fn commands_can_be_pasted() {
         let place = Place { task: "classify", run: Path::new("my runs/a"), data: "it's", example: None, named: false };
         let of = |next| command(&next, &place);
+        let (run, config) = (word("my runs/a"), word(&place.run.join("config.toml").to_string_lossy()));
         let settings = [("pretrained", "true"), ("weight_decay", "1e-4"), ("augment", "[{ flip = \"horizontal\" }]")];
         let train = Next::Train(settings.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect());
         assert_eq!(
             of(train),
-            "shadegrad train classify --config 'my runs/a/config.toml' --pretrained --weight-decay 1e-4 --augment '[{ flip = \"horizontal\" }]'"
+            format!(
+                "shadegrad train classify --config {config} --pretrained --weight-decay 1e-4 --augment {}",
+                word("[{ flip = \"horizontal\" }]")
+            )
         );
         let named = command(&Next::Train(vec![]), &Place { named: true, ..place });
-        assert_eq!(named, "shadegrad train classify --config 'my runs/a/config.toml' --out 'my runs/a-2'");
+        let out = word(&Path::new("my runs").join("a-2").to_string_lossy());
+        assert_eq!(named, format!("shadegrad train classify --config {config} --out {out}"));
         let chosen = tempfile::tempdir().expect("a folder");
         std::fs::write(chosen.path().join("config.toml"), "# Chosen: lr: for ResNets\n").expect("written");
         let start = Next::Train(vec![("pretrained".into(), "true".into())]);
         let of_chosen = |next: Next| command(&next, &Place { run: chosen.path(), ..place });
-        assert!(of_chosen(start).ends_with("/config.toml --pretrained --auto"));
+        assert!(of_chosen(start).ends_with("config.toml --pretrained --auto"));
         assert!(!of_chosen(Next::Train(vec![])).contains("--auto"));
-        let epochs = "shadegrad train classify --config 'my runs/a/config.toml' --epochs 8";
+        let epochs = format!("shadegrad train classify --config {config} --epochs 8");
         assert_eq!(of(Next::Continue { epochs: 8 }), epochs, "without the state of a finished run");
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("finished.safetensors"), "").expect("written");
         let resumed = command(&Next::Continue { epochs: 8 }, &Place { run: folder.path(), ..place });
         assert_eq!(resumed, format!("shadegrad train classify --resume {} --epochs 8", folder.path().display()));
         let predict = |place: &Place<'_>| command(&Next::Predict, place);
-        assert_eq!(predict(&place), "shadegrad eval 'my runs/a'", "without a picture");
+        assert_eq!(predict(&place), format!("shadegrad eval {run}"), "without a picture");
         let image = folder.path().join("it's one.png");
         std::fs::write(&image, "").expect("written");
         let with_image = predict(&Place { example: image.to_str(), ..place });
-        let quoted = image.to_string_lossy().replace('\'', r"'\''");
-        assert_eq!(with_image, format!("shadegrad predict 'my runs/a' '{quoted}'"));
+        assert_eq!(with_image, format!("shadegrad predict {run} {}", word(&image.to_string_lossy())));
         let moved = predict(&Place { example: Some("no/file.png"), ..place });
-        assert_eq!(moved, "shadegrad eval 'my runs/a'");
-        assert_eq!(of(Next::CheckData), r"shadegrad data check --task classify 'it'\''s'");
+        assert_eq!(moved, format!("shadegrad eval {run}"));
+        assert_eq!(of(Next::CheckData), format!("shadegrad data check --task classify {}", word("it's")));
     }
 }

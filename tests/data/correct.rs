@@ -79,7 +79,10 @@ fn content(root: &Path) -> BTreeMap<String, Vec<(Vec<u8>, String)>> {
 #[test]
 fn a_classification_set_is_corrected() {
     let (dir, out) = (temp(), temp());
-    for (class, count) in [("train/=cmd, \"x\"", 4), ("train/train", 4), ("val/train", 2), ("val/=cmd, \"x\"", 2)] {
+    // No name on Windows holds double quotes.
+    let odd = if cfg!(windows) { "=cmd, 'x'" } else { "=cmd, \"x\"" };
+    let counts = [("train", odd, 4), ("train", "train", 4), ("val", "train", 2), ("val", odd, 2)];
+    for (class, count) in counts.map(|(part, class, count)| (format!("{part}/{class}"), count)) {
         for i in 0..count {
             let tone = (class.len() * 10 + i) as u8;
             save(&dir.path().join(format!("{class}/{i}.png")), &picture(9, 7, tone));

@@ -7,6 +7,8 @@ use std::process::Command;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use shadegrad::data::check::{CheckOptions, CheckReport, check_classification, check_images, check_segmentation};
 
+use crate::slashed;
+
 const WIDTH: u32 = 24;
 const HEIGHT: u32 = 16;
 
@@ -48,7 +50,7 @@ fn segmentation(root: &Path) -> CheckReport {
 /// Requires exactly one fault that contains all of `parts`.
 #[track_caller]
 fn named(report: &CheckReport, parts: &[&str]) {
-    let faults = report.faults.iter().map(ToString::to_string);
+    let faults = report.faults.iter().map(|fault| slashed(fault.to_string()));
     let count = faults.filter(|fault| parts.iter().all(|part| fault.contains(part))).count();
     assert_eq!(count, 1, "{parts:?} in\n{report}");
 }
@@ -59,7 +61,7 @@ fn run(task: &str, root: &Path) -> (Option<i32>, String, String) {
         .arg(root)
         .output()
         .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let text = |bytes: Vec<u8>| slashed(String::from_utf8(bytes).unwrap());
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 

@@ -58,10 +58,24 @@ fn open(path: &Path) -> Result<Splits, DataError> {
     open_classification(path, &OpenOptions { val_split: 0.25, seed: 5, ..OpenOptions::default() })
 }
 
-/// The message of an error that must mention all of `parts`.
+/// A text whose paths have the separators of Unix on every system.
+fn slashed(text: impl Into<String>) -> String {
+    let text = text.into();
+    if cfg!(windows) { text.replace('\\', "/") } else { text }
+}
+
+/// Whether `folder` keeps names apart that differ in case only. Folders of Windows and macOS usually do not.
+fn keeps_case(folder: &Path) -> bool {
+    fs::write(folder.join("Case"), "").unwrap();
+    let kept = !folder.join("cASE").exists();
+    fs::remove_file(folder.join("Case")).unwrap();
+    kept
+}
+
+/// The message of an error that must mention all of `parts`. Its paths have the separators of Unix.
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, DataError>, parts: &[&str]) -> String {
-    let message = result.expect_err("an error was expected").to_string();
+    let message = slashed(result.expect_err("an error was expected").to_string());
     for part in parts {
         assert!(message.contains(part), "'{part}' is missing in: {message}");
     }

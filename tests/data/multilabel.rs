@@ -26,7 +26,7 @@ fn content(sets: &[&MultiLabelSet]) -> Vec<(String, Vec<String>)> {
             (0..set.len())
                 .map(|i| (set.name(i), set.labels(i).iter().map(|&l| set.class_names()[l as usize].clone()).collect()))
         })
-        .map(|(name, labels): (String, Vec<String>)| (name.rsplit('/').next().unwrap().to_owned(), labels))
+        .map(|(name, labels): (String, Vec<String>)| (name.rsplit(['/', '\\']).next().unwrap().to_owned(), labels))
         .collect();
     all.sort();
     all
@@ -260,7 +260,7 @@ fn a_split_by_seed_keeps_the_share_of_each_label() {
     // 20 % of 380, 100 and 8 images.
     let [common, quarter, rare] = splits.val.positives()[..] else { panic!("three classes") };
     assert!((75..=77).contains(&common) && quarter == 20 && (1..=2).contains(&rare), "{common} {quarter} {rare}");
-    let tail = |name: String| name.rsplit('/').next().unwrap().to_owned();
+    let tail = |name: String| name.rsplit(['/', '\\']).next().unwrap().to_owned();
     let tails = |splits: &MultiLabelSplits| (0..80).map(|i| tail(splits.val.name(i))).collect::<Vec<_>>();
     assert_eq!(tails(&splits), tails(&table(&text, None).unwrap()), "the same seed");
     let dir = temp();

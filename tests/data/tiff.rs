@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use shadegrad::data::{DecodeLimits, SetOptions, decode_bytes, decode_file, open_segmentation};
 
-use crate::{open, picture, refused, save, temp};
+use crate::{open, picture, refused, save, slashed, temp};
 
 /// A little-endian TIFF of grey samples without compression: 4x2 pixels of `bits`, given as bytes, on each of `pages`.
 fn grey(bits: u16, format: u16, photometric: u16, pages: &[&[u8]]) -> Vec<u8> {
@@ -139,7 +139,7 @@ fn unsupported_variants_are_named() {
         fs::create_dir_all(set.path().join("masks")).unwrap();
         fs::write(set.path().join(format!("masks/{k}.tif")), grey(8, 1, 3, &[&[0; 8]])).unwrap();
     }
-    let message = open_segmentation(set.path(), &SetOptions::default()).unwrap_err().to_string();
+    let message = slashed(open_segmentation(set.path(), &SetOptions::default()).unwrap_err().to_string());
     assert!(message.contains("masks/0.tif") && message.contains("TIFF with a palette"), "{message}");
     // Frames of 8x8 pixels of one channel, each with an empty scan.
     let jpeg = |frame: u8, bits: u8| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use shadegrad::data::{Hints, OpenOptions, SetOptions, Splits, open_classification, open_images, open_multi_label};
 
 use super::write;
-use crate::{class_folders, open, picture, refused, save, temp};
+use crate::{class_folders, open, picture, refused, save, slashed, temp};
 
 fn pictures(folder: &Path, names: impl IntoIterator<Item = String>) {
     for (tone, name) in names.into_iter().enumerate() {
@@ -20,7 +20,7 @@ fn table(dir: &Path, header: &str, row: impl Fn(usize) -> String) {
 }
 
 fn notes(splits: &Splits) -> String {
-    splits.decisions.notes.join("; ")
+    slashed(splits.decisions.notes.join("; "))
 }
 
 #[test]
@@ -28,10 +28,10 @@ fn images_that_no_row_names_are_left_out() {
     let dir = temp();
     table(dir.path(), "path,label", |i| format!("img/{i}.png,{}", ["a", "b"][i % 2]));
     save(&dir.path().join("img/more.png"), &picture(9, 7, 200));
-    let left_out = open(dir.path()).unwrap().decisions.left_out_lines().join(";");
+    let left_out = slashed(open(dir.path()).unwrap().decisions.left_out_lines().join(";"));
     assert!(left_out.contains("img/more.png"), "{left_out}");
     let splits = open_multi_label(dir.path(), &OpenOptions::default()).unwrap();
-    assert!(splits.decisions.left_out_lines().join(";").contains("img/more.png"));
+    assert!(slashed(splits.decisions.left_out_lines().join(";")).contains("img/more.png"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use shadegrad::data::{
 };
 
 use super::{pairs, segmentation, stripes, write};
-use crate::{class_folders, open, picture, refused, save, temp};
+use crate::{class_folders, open, picture, refused, save, slashed, temp};
 
 /// `count` pictures `0.png`, `1.png`, …, of a size that depends on the folder.
 fn pictures(folder: &Path, count: usize) {
@@ -18,7 +18,7 @@ fn pictures(folder: &Path, count: usize) {
 }
 
 fn left_out(splits: &Splits) -> String {
-    splits.decisions.left_out_lines().join("; ")
+    slashed(splits.decisions.left_out_lines().join("; "))
 }
 
 fn notes(splits: &Splits) -> String {
@@ -174,7 +174,7 @@ fn a_folder_of_overlays_is_left_out() {
     }
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!(splits.train.len() + splits.val.len(), 6);
-    assert!(splits.decisions.left_out_lines().join(";").contains("overlays/im 0.png"));
+    assert!(slashed(splits.decisions.left_out_lines().join(";")).contains("overlays/im 0.png"));
     save(&dir.path().join("overlays/more.png"), &picture(40, 32, 9));
     refused(segmentation(dir.path()), &["overlays/more.png", "no mask"]);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use shadegrad::data::{SegmentationSplits, Why};
 
 use super::{HEIGHT, WIDTH, save_grey, segmentation, stripes, write};
-use crate::{picture, refused, save, temp};
+use crate::{picture, refused, save, slashed, temp};
 
 /// Eight pictures and eight masks in two folders. Paired files have different names.
 fn files(root: &Path, [images, masks]: [&str; 2]) {
@@ -31,7 +31,7 @@ fn are_paired(splits: &SegmentationSplits) {
     for part in [&splits.train, &splits.val] {
         for index in 0..part.len() {
             let number = |name: String| name.rsplit(['/', '\\']).next().unwrap()[..1].parse::<u32>().unwrap();
-            let (image, mask) = (part.name(index), part.mask_name(index));
+            let (image, mask) = (slashed(part.name(index)), part.mask_name(index));
             assert!(image.contains("img") || image.contains("a/"), "{image}");
             assert_eq!(number(image), 7 - number(mask));
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shadegrad::data::{OpenOptions, SetOptions, open_images, open_multi_label};
 
 use super::{HEIGHT, NAMES, WIDTH, pairs, segmentation, stripes, write};
-use crate::{class_folders, open, picture, refused, save, sets, temp};
+use crate::{class_folders, open, picture, refused, save, sets, slashed, temp};
 
 const JPEGS: [&str; 4] = ["0.jpg", "1.jpg", "2.jpg", "3.jpg"];
 
@@ -118,7 +118,7 @@ fn lists_beside_the_images_divide_the_set() {
     write(&dir.path().join("images/val.txt"), list(2..6));
     let splits = segmentation(dir.path()).unwrap();
     assert_eq!((sets::lens(&splits), splits.by_seed), ((2, 4), false));
-    assert_eq!(splits.decisions.split, "by the lists images/train.txt, images/val.txt");
+    assert_eq!(slashed(splits.decisions.split), "by the lists images/train.txt, images/val.txt");
     // In another folder they are refused.
     fs::create_dir(dir.path().join("info")).unwrap();
     for name in ["train.txt", "val.txt"] {
