@@ -15,7 +15,7 @@ mod doubts;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR, Path};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -200,7 +200,8 @@ fn print(identity: &Identity, folder: Option<&Path>) -> (ImagePrint, [u64; 2]) {
     let files = [length(&identity.name), identity.mask.as_deref().map_or(0, length)];
     let below = |name: &str| {
         let below = folder.and_then(|folder| Path::new(name).strip_prefix(folder).ok()).and_then(Path::to_str);
-        below.unwrap_or(name).to_owned()
+        // The same on every system.
+        below.unwrap_or(name).replace(MAIN_SEPARATOR, "/")
     };
     let text = |digest: Option<u64>, length: u64| match digest {
         Some(digest) => format!("{digest:016x}"),
@@ -281,11 +282,12 @@ mod tests {
     #[test]
     fn files_that_are_not_in_memory_are_known_by_their_lengths() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.png");
+        fs::create_dir(folder.path().join("b")).expect("a folder");
+        let path = folder.path().join("b").join("a.png");
         fs::write(&path, "12345").expect("writes");
         let identity = Identity { name: path.display().to_string(), label: "cat".into(), ..Identity::default() };
         let (ImagePrint(name, label, image, mask), files) = print(&identity, Some(folder.path()));
-        assert_eq!([&*name, &*label, &*image, &*mask], ["a.png", "cat", "5 bytes", ""]);
+        assert_eq!([&*name, &*label, &*image, &*mask], ["b/a.png", "cat", "5 bytes", ""]);
         assert_eq!(files, [5, 0]);
     }
 }

@@ -150,7 +150,9 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn new(line: &str, output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        // Paths have the separators of Unix on every system. JSON doubles those of Windows.
+        let slashed = |text: String| if cfg!(windows) { text.replace("\\\\", "/").replace('\\', "/") } else { text };
+        let text = |bytes: &[u8]| slashed(String::from_utf8_lossy(bytes).into_owned());
         let outcome = Outcome {
             line: line.into(),
             code: output.status.code(),
