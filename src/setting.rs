@@ -192,7 +192,6 @@ macro_rules! choices {
         }
 
         $(
-            #[expect(clippy::derivable_impls, reason = "the default is an argument of the macro")]
             impl Default for $Name {
                 fn default() -> Self {
                     $Name::$Default

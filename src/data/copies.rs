@@ -159,6 +159,7 @@ impl Units {
 }
 
 /// Whether the description of a division says that copies were kept together.
+#[cfg(feature = "tasks")]
 pub(crate) fn are_kept(split: &str) -> bool {
     split.contains(KEPT)
 }

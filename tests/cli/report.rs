@@ -80,7 +80,7 @@ fn checked(html: String) -> String {
     assert!(!html.contains("<caption></caption>") && !html.contains(" aria-label=\"\""), "an empty name");
     // The pictures of an error are named by their button.
     let bare = html.split("<button").next().into_iter().chain(html.split("</button>").skip(1));
-    let bare = bare.flat_map(|part| part.split("<button").next());
+    let bare = bare.filter_map(|part| part.split("<button").next());
     assert!(bare.into_iter().all(|part| !part.contains("alt=\"\"")), "a picture without a name");
     html
 }

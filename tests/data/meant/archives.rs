@@ -30,7 +30,10 @@ fn celeba(root: &Path, folder: &str, partition: &str, between: &str) {
 fn require_celeba(path: &Path) {
     let splits = open_multi_label(path, &OpenOptions::default()).unwrap();
     assert_eq!(splits.train.class_names(), ["Bald", "Male", "Young"]);
-    assert_eq!((splits.train.len(), splits.val.len(), splits.test.as_ref().map(|test| test.len())), (12, 2, Some(2)));
+    assert_eq!(
+        (splits.train.len(), splits.val.len(), splits.test.as_ref().map(shadegrad::data::MultiLabelSet::len)),
+        (12, 2, Some(2))
+    );
     // Image 1 is the seventh, since 4 and 5 are not for training.
     let at = (0..12).find(|&index| splits.train.name(index).ends_with("000007.jpg")).unwrap();
     assert_eq!(splits.train.labels(at), [1, 2]);
@@ -90,7 +93,7 @@ fn pieces_parts_and_letters_are_no_classes() {
         let dir = temp();
         for (k, folder) in folders.iter().enumerate() {
             (0..4).for_each(|i| {
-                save(&dir.path().join(folder).join(format!("{k}{i}.png")), &picture(9, 7, (k * 9 + i) as u8))
+                save(&dir.path().join(folder).join(format!("{k}{i}.png")), &picture(9, 7, (k * 9 + i) as u8));
             });
         }
         dir

@@ -119,7 +119,7 @@ fn a_check_names_near_copies_in_two_parts() {
     }
     let report = || check_classification(dir.path(), &CheckOptions::default()).unwrap();
     let notes = || report().notes.iter().filter(|note| note.contains("look like")).cloned().collect::<Vec<_>>();
-    assert_eq!(notes(), [String::new(); 0]);
+    assert!(notes().is_empty());
     for (file, image, words) in [
         ("m.png", flip_horizontal(&scene(1)), "1 of 9 val images look like a training image"),
         ("m.png", flip_horizontal(&scene(1)), "train/cat/1.png mirrored or turned"),
