@@ -139,7 +139,7 @@ fn built_in() -> Vec<&'static dyn Task> {
 /// The settings of a group, each with the tasks that have it. A key whose text differs between tasks appears several
 /// times.
 fn of_group(group: SettingGroup) -> Vec<(Setting, Vec<&'static str>)> {
-    let settings = built_in().into_iter().flat_map(shadegrad::tasks::Task::settings);
+    let settings = built_in().into_iter().flat_map(Task::settings);
     let placed = settings.filter_map(|setting| setting.place.map(|place| (place, setting.key)));
     let keys: BTreeSet<_> = placed.filter(|(place, _)| place.group == group).collect();
     let mut found: Vec<(Setting, Vec<&'static str>)> = vec![];
