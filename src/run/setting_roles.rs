@@ -66,7 +66,7 @@ pub struct InputRoles {
     pub resize: Option<&'static str>,
     /// Key of the size of random crops, which replace the size.
     pub crop: Option<&'static str>,
-    /// Holds if the last map of a square needs [`ImageSize::LEAST_OF_RESNET`](super::ImageSize::LEAST_OF_RESNET) pixels of a side.
+    /// Holds if squares need at least the side at which a ResNet ends in a map of 2×2 pixels.
     pub large: Option<Condition>,
 }
 
