@@ -59,6 +59,9 @@ pub mod tasks {
             pub use crate::tasks::classify::graphs::*;
         }
     }
+    pub mod data {
+        pub use crate::tasks::data::kept_copies;
+    }
     pub mod segment {
         pub mod boundary {
             pub use crate::tasks::segment::boundary::*;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::class_walk::holds_classes;
 use super::foreign::{self, Wanted};
-use super::listing::{entries, is_image, name_of, relative, stem_of, subfolders};
+use super::listing::{entries, holds_image, is_image, name_of, relative, stem_of, subfolders};
 use super::parts::{PartFolders, is_part_name, part_in_name};
 use super::unused_lists;
 
@@ -19,11 +19,13 @@ pub(crate) fn of_labels(root: &Path) -> Option<String> {
     unused_lists::clue(root).or_else(|| named_labels(root))
 }
 
-/// The folder of class folders or parts, inside folders that hold one folder each.
+/// The folder of class folders or parts, inside folders that hold one folder of images each.
 fn nested(root: &Path) -> Option<String> {
     let mut folder = root.to_path_buf();
     for _ in 0..4 {
-        let [inner] = &subfolders(&folder).ok()?[..] else { return None };
+        // Annotations and tools may lie beside the images.
+        let inner = subfolders(&folder).ok()?.into_iter().filter(|inner| holds_image(inner).unwrap_or(true));
+        let [inner] = &inner.collect::<Vec<_>>()[..] else { return None };
         folder.clone_from(inner);
         let found = PartFolders::find(&folder, holds_classes).ok()?;
         let place = relative(root, &folder);

@@ -184,8 +184,12 @@ fn lists_of(path: &Path, text: &str, named: Named<'_>) -> Result<Vec<ListFile>, 
         let Seen { columns, is_numbered } = seen.clone();
         ListFile { path: path.to_path_buf(), part: wanted, lines, unit, columns, is_numbered }
     };
+    // A competition publishes no masks of its held-out parts.
+    let has_masks = |list: &ListFile| {
+        list.part == Part::Train || list.columns.is_none() || list.lines.iter().any(|(_, line)| !line.ends_with('\t'))
+    };
     let lists = [Part::Train, Part::Val, Part::Test].map(of);
-    Ok(lists.into_iter().filter(|list| !list.lines.is_empty()).collect())
+    Ok(lists.into_iter().filter(|list| !list.lines.is_empty() && has_masks(list)).collect())
 }
 
 /// What was seen in a file beside its rows.

@@ -39,7 +39,7 @@ const TABLE: &str = "write a table of path,label (.csv), or sort the images into
 const BOXES: &str = "a box is not a mask: label polygons or masks";
 const COCO: &str = "export COCO's JSON or masks as PNG";
 
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 23] = [
     (
         Json(&[&["_via_settings"], &["_via_img_metadata"], &["shape_attributes"], &["region_attributes"]]),
         "is a project of VIA",
@@ -113,6 +113,12 @@ const KINDS: [Kind; 22] = [
         "is a JSON of annotations in an unknown form, or cut off",
         TABLE,
         "export COCO's JSON, LabelMe's files or masks",
+    ),
+    (
+        Xml(&[&["<Annotations", "<Vertex"], &["<Annotations", "<Vertices"]]),
+        "holds outlines of Aperio ImageScope (MoNuSeg)",
+        TABLE,
+        "draw the outlines as masks, one PNG an image",
     ),
     (
         Xml(&[&["<annotations>"], &["<annotations ", "<version>"]]),
@@ -209,7 +215,9 @@ pub(crate) fn words(place: &str, path: &Path, wanted: Wanted) -> Option<String> 
 /// Files that hold many images or arrays.
 fn container(path: &Path, wanted: Wanted) -> Option<(String, &'static str)> {
     let save = match wanted {
-        Wanted::Classes => "save its images as PNG files in a folder for each class",
+        Wanted::Classes => {
+            "save its images as PNG files in a folder for each class, or its labels as a table of path,label (.csv)"
+        }
         Wanted::Masks => "save its images and masks as PNG files in images/ and masks/",
         Wanted::Images => "save its images as PNG files in a folder",
     };

@@ -18,6 +18,7 @@ use super::DataError;
 use super::decisions::TableColumns;
 use super::flat::is_flat;
 use super::list_index::{Index, Match};
+use super::listing::is_image;
 use super::lists::PairColumns;
 use super::names::shortened;
 use super::reading::{self, Role};
@@ -81,6 +82,15 @@ impl Named<'_> {
             if !distinct.iter().any(|&known| self.are_same(records, known, column)) {
                 distinct.push(column);
             }
+        }
+        // The ids of pairs may be the names of their files.
+        let has_extensions = |column: &usize| {
+            let mut cells = records.iter().skip(1).filter_map(|record| record.get(*column));
+            cells.all(|cell| cell.is_empty() || is_image(Path::new(cell)))
+        };
+        let with_extensions: Vec<usize> = distinct.iter().copied().filter(has_extensions).collect();
+        if distinct.len() > 2 && with_extensions.len() == 2 {
+            distinct = with_extensions;
         }
         let header = records.first().filter(|first| self.is_header(first, &distinct));
         match distinct[..] {

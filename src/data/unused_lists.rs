@@ -10,6 +10,7 @@ use super::list_index::{Index, Match};
 use super::listing::{Walk, entries, is_image, is_own_output, is_table, relative, stem_of, subfolders};
 use super::names::value;
 use super::parts::{Part, part_in_name, part_of, without_number, words_of};
+use super::records::is_attribute_table;
 use super::text::{decode, read_file};
 
 /// Extensions of files that may be lists.
@@ -143,7 +144,14 @@ pub(crate) fn clue(root: &Path) -> Option<String> {
     let images = Walk::below(root).ok()?.images;
     let stems: BTreeSet<String> = images.iter().map(|path| stem_of(path)).collect();
     let index = Index::new(root, images.iter().map(PathBuf::as_path));
-    let mut candidates = candidates(root).into_iter().filter(|path| !stems.contains(&stem_of(path)));
+    let candidates: Vec<PathBuf> = candidates(root);
+    if let Some(found) = candidates.iter().find(|path| is_attribute_table(path)) {
+        return Some(format!(
+            "{} has several labels an image; give it as the data set, and the folder of the images as the root of images",
+            relative(root, found)
+        ));
+    }
+    let mut candidates = candidates.into_iter().filter(|path| !stems.contains(&stem_of(path)));
     let found = candidates.find(|path| names_images(path, &index))?;
     Some(format!(
         "{} names images; if it has their labels, write them as a table of path,label (.csv)",

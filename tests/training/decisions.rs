@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use shadegrad::data::check::{CheckOptions, check_segmentation};
 use shadegrad::data::{ClassReading, Decisions, Why};
+use shadegrad::internals::tasks::data::kept_copies;
 use shadegrad::report::Report;
 use shadegrad::run::{EpochRow, ImageSize};
 use shadegrad::tasks;
@@ -216,4 +217,30 @@ fn a_run_says_which_size_its_data_decided() {
     RgbImage::new(90, 30).save(at("data/1.png")).expect("saves");
     let (_, decisions) = opened(&at("mixed"), |observer| colorize::open(&config(true, "mixed"), observer));
     assert!(decisions.size.contains("such as 60x60"), "{}", decisions.size);
+}
+
+/// Copies of one original stay in one part. A run of before, whose `run.json` does not say so, keeps its parts.
+#[test]
+fn a_run_of_before_keeps_its_parts_if_there_are_copies() {
+    let place = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| place.path().join(name);
+    for number in 0..6 {
+        for (class, tone) in [("cat", 0), ("dog", 100)] {
+            save(at(&format!("data/{class}/{number}.png")), tone + number);
+            save(at(&format!("data/{class}/{number}_flip.png")), tone + 50 + number);
+        }
+    }
+    let (data, out) = (Some(at("data")), Some(at("run")));
+    let config = ClassifyConfig { data, out, device: "cpu".into(), image_size: 32, ..Default::default() };
+    let (lines, decisions) = opened(&at("run"), |observer| classify::open(&config, observer));
+    let split =
+        "20 % held out for validation by seed 0; copies of one original stay in one part: 24 images of 12 originals";
+    printed(&lines, &[&format!("split:   {split}")]);
+    assert!(kept_copies(&at("run")) && decisions.split.starts_with(split));
+    let path = at("run/run.json");
+    let text = fs::read_to_string(&path).expect("reads");
+    let (front, rest) = text.split_once("; copies of").expect("says so");
+    let (_, rest) = rest.split_once('"').expect("a text");
+    fs::write(&path, format!("{front}\"{rest}")).expect("writes");
+    assert!(!kept_copies(&at("run")));
 }

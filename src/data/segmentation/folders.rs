@@ -1,6 +1,6 @@
 //! Folders of images and masks, paired by name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::class_masks;
 use super::found::{Found, Pair};
@@ -54,13 +54,27 @@ pub(in crate::data) fn find(root: &Path) -> Result<Found, DataError> {
     pair(root, Walk::below(root)?)
 }
 
+/// The deepest folder around all paths.
+fn common_folder(paths: &[PathBuf]) -> Option<PathBuf> {
+    let (first, others) = paths.split_first()?;
+    let is_around = |folder: &&Path| others.iter().all(|path| path.starts_with(folder));
+    first.parent()?.ancestors().find(is_around).map(Path::to_path_buf)
+}
+
 /// Pairs the files of `walk`, which are those below `root`.
 ///
 /// # Errors
 /// Where there are no pairs.
 pub(in crate::data) fn pair(root: &Path, walk: Walk) -> Result<Found, DataError> {
     let Walk { images, left_out } = walk;
-    let (images, masks) = halves(root, images);
+    let (images, masks) = match halves(root, images) {
+        (images, masks) if images.is_empty() || masks.is_empty() => {
+            // The folder around all files may have a word of masks in its name: `Kvasir-SEG/images`, `Kvasir-SEG/masks`.
+            let paths: Vec<PathBuf> = images.into_iter().chain(masks).map(|half| half.path).collect();
+            halves(&common_folder(&paths).unwrap_or_else(|| root.to_path_buf()), paths)
+        }
+        found => found,
+    };
     if images.is_empty() || masks.is_empty() {
         let (images, masks) = (images.len(), masks.len());
         let problem = match foreign::find(root, Wanted::Masks)? {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use shadegrad::data::{MissingHint, OpenOptions, open_classification, open_multi_label};
 
-use super::{segmentation, write};
+use super::{HEIGHT, NAMES, WIDTH, pairs, save_grey, segmentation, stripes, write};
 use crate::{open, picture, refused, save, sets, temp};
 
 /// The attributes of image `i`.
@@ -127,4 +127,72 @@ fn restval_is_for_training() {
     assert_eq!((sets::lens(&splits), splits.test.as_ref().map(|test| test.len())), ((2, 1), Some(1)));
     let words = "by the field 'split' of the images in annotations.json ('restval' is for training)";
     assert_eq!(splits.decisions.split, words);
+}
+
+/// DeepGlobe and the roads of Massachusetts: ids beside the files of pairs, and parts whose masks are not published.
+#[test]
+fn tables_of_pairs_may_have_ids_and_parts_without_masks() {
+    let dir = temp();
+    let mut table = "image_id,split,tiff_image_path,tif_label_path\n".to_owned();
+    for part in ["train", "val"] {
+        for i in 0..3 {
+            let (image, mask) = (format!("tiff/{part}/{part}{i}.png"), format!("tiff/{part}_labels/{part}{i}.bmp"));
+            save(&dir.path().join(&image), &picture(WIDTH, HEIGHT, i));
+            save_grey(&dir.path().join(&mask), &stripes(&[0, 255]));
+            table += &format!("{part}{i},{part},{image},{mask}\n");
+        }
+    }
+    write(&dir.path().join("metadata.csv"), &table);
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!((sets::lens(&splits), splits.by_seed), ((3, 3), false));
+    let notes = splits.decisions.notes.join("; ");
+    assert!(notes.contains("images in column 'tiff_image_path', masks in column 'tif_label_path'"), "{notes}");
+
+    let dir = temp();
+    let mut table = "image_id,split,sat_image_path,mask_path\n".to_owned();
+    for i in 0..8u8 {
+        let part = ["train", "train", "valid", "test"][usize::from(i) / 2];
+        save(&dir.path().join(format!("{part}/{i}_sat.jpg")), &picture(WIDTH, HEIGHT, i));
+        let mask = if part == "train" { format!("train/{i}_mask.png") } else { String::new() };
+        if part == "train" {
+            save_grey(&dir.path().join(&mask), &stripes(&[0, 255]));
+        }
+        table += &format!("{i},{part},{part}/{i}_sat.jpg,{mask}\n");
+    }
+    write(&dir.path().join("metadata.csv"), &table);
+    let splits = segmentation(dir.path()).unwrap();
+    assert_eq!((sets::lens(&splits), splits.by_seed), ((3, 1), true));
+    let left_out = splits.decisions.left_out_lines().join("; ");
+    assert!(left_out.contains("4_sat.jpg") && left_out.contains("7_sat.jpg"), "{left_out}");
+    // A single row without mask is a fault.
+    write(&dir.path().join("metadata.csv"), table.replace("train/0_mask.png", ""));
+    refused(segmentation(dir.path()), &["metadata.csv, line 2"]);
+}
+
+/// `Kvasir-SEG/images`: the word of masks in the folder around all files made masks of the images.
+#[test]
+fn the_folder_around_all_files_is_neither_images_nor_masks() {
+    let dir = temp();
+    pairs(&dir.path().join("Kvasir-SEG"), NAMES, |_| stripes(&[0, 255]));
+    assert_eq!(sets::lens(&segmentation(dir.path()).unwrap()), (5, 1));
+}
+
+/// Annotations beside the one folder of class folders hid where the classes are.
+#[test]
+fn the_folder_of_classes_is_named_beside_others() {
+    let dir = temp();
+    crate::class_folders(&dir.path().join("101_ObjectCategories"), &["accordion", "airplanes"], 3);
+    write(&dir.path().join("Annotations/accordion/annotation_0001.mat"), "MATLAB 5.0 MAT-file");
+    refused(
+        open(dir.path()),
+        &["101_ObjectCategories/ holds folders of images; if those are the classes, give that folder"],
+    );
+    let dir = temp();
+    (0..4).for_each(|i| save(&dir.path().join(format!("Img/img_align_celeba/{i}.jpg")), &picture(9, 7, i)));
+    write(&dir.path().join("Anno/identity.txt"), "0.jpg 1\n1.jpg 2\n");
+    write(
+        &dir.path().join("Anno/list_attr_celeba.txt"),
+        "4\nBald Male\n0.jpg 1 -1\n1.jpg 1 1\n2.jpg -1 1\n3.jpg -1 -1\n",
+    );
+    refused(open(dir.path()), &["Anno/list_attr_celeba.txt has several labels an image", "root of images"]);
 }
