@@ -9,7 +9,7 @@ use super::listing::{
     Walk, entries, holds_image, is_image, is_loop, is_own_output, is_table, name_of, relative, subfolders,
     system_folders, unread,
 };
-use super::parts::{is_part_name, part_in_name, without_number, words_of};
+use super::parts::{Part, is_part_name, part_in_name, part_of, without_number, words_of};
 use super::reading::{self, Role};
 use super::{DataError, division, folds, list_tables, names};
 
@@ -182,9 +182,14 @@ fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError
     }
     // `val_256` has the size of its images.
     let is_part = |name: &String| part_in_name(without_number(name)).is_some();
-    let (kind, problem) = if named.iter().any(is_part)
-        || (!named.is_empty() && named.iter().all(|name| is_part_name(name)))
-    {
+    let of_parts = named_alike(&named);
+    let (kind, problem) = if !of_parts.is_empty() {
+        named.retain(|name| of_parts.contains(name));
+        (
+            "parts",
+            "put a folder for each class into train/ and val/, or a table of images and labels (.csv) beside them",
+        )
+    } else if named.iter().any(is_part) || (!named.is_empty() && named.iter().all(|name| is_part_name(name))) {
         named.retain(|name| is_part(name) || is_part_name(name));
         (
             "parts",
@@ -201,8 +206,24 @@ fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError
     Err(DataError::malformed(root, problem))
 }
 
+/// The names that differ in the word of a part alone, and one of which is for training: `bounding_box_train`, `bounding_box_test`.
+fn named_alike(names: &[String]) -> BTreeSet<String> {
+    let pattern = |name: &String| {
+        let words = words_of(name);
+        let at = words.iter().position(|word| part_of(word).is_some())?;
+        let part = part_of(&words[at])?;
+        Some(([&words[..at], &["?".to_owned()], &words[at + 1..]].concat(), part))
+    };
+    let patterns: Vec<_> = names.iter().filter_map(|name| Some((name, pattern(name)?))).collect();
+    let is_alike = |(_, (own, part)): &&(&String, (Vec<String>, Part))| {
+        let others = || patterns.iter().filter(|(_, (other, _))| other == own);
+        others().any(|(_, (_, other))| other != part) && others().any(|(_, (_, other))| *other == Part::Train)
+    };
+    patterns.iter().filter(is_alike).map(|(name, _)| (*name).clone()).collect()
+}
+
 /// Whether the names of folders are a word for images or data and a number: `images_001`, `images_part_2`, `batch3`.
-fn are_pieces(names: &[String]) -> bool {
+pub(super) fn are_pieces(names: &[String]) -> bool {
     const WORDS: [&str; 15] = [
         "images", "image", "imgs", "img", "photos", "pictures", "data", "dataset", "batch", "chunk", "archive",
         "files", "jpg", "jpeg", "png",

@@ -7,6 +7,7 @@
 //! | `x_flip.png`, `x_rot90.jpg`, `x_hflip_noise.png` beside `x.jpg` | `x.jpg` |
 //! | `x_flip.png` and `x_rot90.png` without `x.png` | one original that is not there |
 //! | `x_aug_1.png`, `x_aug_2.png` | one original, unless other names have months |
+//! | `aug_x.png`, `flip_x_2.png` beside `x.png` | `x.png` |
 //! | `x_flip_1.png`, `x_copy.png` without `x.png` | nothing: the words may be the subject |
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -18,7 +19,7 @@ use super::parts::without_number;
 
 /// The beginning of the words on kept copies in the description of a division.
 const KEPT: &str = "copies of one original stay in one part";
-/// Number of endings that the words name.
+/// Number of marks that the words name.
 const SHOWN: usize = 4;
 /// Mark of Roboflow's exports before the hash of a copy.
 const ROBOFLOW: &str = ".rf.";
@@ -82,6 +83,8 @@ enum Sure {
 /// A name without the words of a copy.
 struct Name {
     original: String,
+    /// The words of the copy.
+    mark: String,
     sure: Sure,
 }
 
@@ -89,8 +92,8 @@ struct Name {
 pub(super) struct Units {
     /// The images of each unit in their order. Units have the order of their first images.
     pub units: Vec<Vec<usize>>,
-    /// The endings of copies.
-    endings: BTreeSet<String>,
+    /// The marks of copies.
+    marks: BTreeSet<String>,
 }
 
 impl Units {
@@ -99,12 +102,12 @@ impl Units {
         let paths: Vec<Option<&Path>> = paths.collect();
         let alone = || (0..paths.len()).map(|image| vec![image]).collect();
         if !together {
-            return Self { units: alone(), endings: BTreeSet::new() };
+            return Self { units: alone(), marks: BTreeSet::new() };
         }
         let stems: Vec<String> = paths.iter().map(|path| path.map(stem_of).unwrap_or_default()).collect();
-        let names: Vec<Option<Name>> = stems.iter().map(|stem| name_of_copy(stem)).collect();
-        if names.iter().all(Option::is_none) {
-            return Self { units: alone(), endings: BTreeSet::new() };
+        let names: Vec<Vec<Name>> = stems.iter().map(|stem| names_of_copy(stem)).collect();
+        if names.iter().all(Vec::is_empty) {
+            return Self { units: alone(), marks: BTreeSet::new() };
         }
         let folder = |image: usize| paths[image].and_then(Path::parent).unwrap_or(Path::new(""));
         let known: HashSet<(&Path, &str)> =
@@ -115,12 +118,11 @@ impl Units {
             Sure::Augmented if !has_dates && !is_year(&name.original) => true,
             _ => known.contains(&(folder(image), name.original.as_str())),
         };
-        let original = |image: usize| {
-            let name = names[image].as_ref().filter(|name| is_copy(image, name));
-            name.map(|name| (folder(image), name.original.as_str()))
-        };
+        let copy: Vec<Option<&Name>> =
+            names.iter().enumerate().map(|(image, names)| names.iter().find(|name| is_copy(image, name))).collect();
+        let original = |image: usize| copy[image].map(|name| (folder(image), name.original.as_str()));
         let originals: HashSet<(&Path, &str)> = (0..stems.len()).filter_map(original).collect();
-        let (mut units, mut endings) = (Vec::<Vec<usize>>::new(), BTreeSet::new());
+        let (mut units, mut marks) = (Vec::<Vec<usize>>::new(), BTreeSet::new());
         let mut place: HashMap<(&Path, &str), usize> = HashMap::new();
         for (image, stem) in stems.iter().enumerate() {
             let own = (folder(image), stem.as_str());
@@ -135,23 +137,23 @@ impl Units {
             }
         }
         for image in units.iter().filter(|unit| unit.len() > 1).flatten() {
-            endings.extend(original(*image).map(|(_, original)| ending(&stems[*image][original.len()..])));
+            marks.extend(copy[*image].map(|name| mark_of(&name.mark)));
         }
-        Self { units, endings }
+        Self { units, marks }
     }
 
     /// How copies were kept together, in words; empty without copies.
     pub fn words(&self) -> String {
-        if self.endings.is_empty() {
+        if self.marks.is_empty() {
             return String::new();
         }
         let of_copies = || self.units.iter().filter(|unit| unit.len() > 1);
         let images: usize = of_copies().map(Vec::len).sum();
-        let shown: Vec<&String> = self.endings.iter().take(SHOWN).collect();
-        let more = self.endings.len() - shown.len();
+        let shown: Vec<&String> = self.marks.iter().take(SHOWN).collect();
+        let more = self.marks.len() - shown.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!(
-            "; {KEPT}: {images} images of {} originals, by the endings {}{more}",
+            "; {KEPT}: {images} images of {} originals, by {}{more} in their names",
             of_copies().count(),
             quoted(&shown)
         )
@@ -164,8 +166,8 @@ pub(crate) fn are_kept(split: &str) -> bool {
     split.contains(KEPT)
 }
 
-/// The ending of a copy for messages: without its number, which differs from copy to copy, unless that is an angle.
-fn ending(text: &str) -> String {
+/// The mark of a copy for messages: without its number, which differs from copy to copy, unless that is an angle.
+fn mark_of(text: &str) -> String {
     if text.starts_with(ROBOFLOW) {
         return ROBOFLOW.into();
     }
@@ -185,15 +187,36 @@ fn is_year(text: &str) -> bool {
     text.len() == 4 && (text.starts_with("19") || text.starts_with("20")) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The original that the name of a copy begins with.
-fn name_of_copy(stem: &str) -> Option<Name> {
+/// The originals that a name can be a copy of.
+fn names_of_copy(stem: &str) -> Vec<Name> {
     if let Some((original, hash)) = stem.rsplit_once(ROBOFLOW)
         && hash.len() >= SHORTEST_HASH
         && hash.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && !original.is_empty()
     {
-        return Some(Name { original: original.into(), sure: Sure::Always });
+        return vec![Name { original: original.into(), mark: ROBOFLOW.into(), sure: Sure::Always }];
     }
+    suffixed(stem).into_iter().chain(prefixed(stem)).collect()
+}
+
+/// The originals of a name that begins with the word of a copy: `x` and `x_3` for `aug_x_3`.
+fn prefixed(stem: &str) -> Vec<Name> {
+    let mut words = words(stem);
+    let (Some((start, word)), Some((rest, _))) = (words.next(), words.next()) else { return Vec::new() };
+    let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    let all = [&MIRRORED[..], &TURNED, &AUGMENTED, &CHANGED];
+    if !all.iter().any(|known| known.contains(&letters)) {
+        return Vec::new();
+    }
+    let name =
+        |original: &str| Name { original: original.into(), mark: stem[start..rest].into(), sure: Sure::WithOriginal };
+    let rest = &stem[rest..];
+    let bare = without_number(rest);
+    if bare.len() < rest.len() && !bare.is_empty() { vec![name(rest), name(bare)] } else { vec![name(rest)] }
+}
+
+/// The original that a name begins with, if words of a copy follow.
+fn suffixed(stem: &str) -> Option<Name> {
     let (mut end, mut sure, mut number) = (None, Sure::Always, None::<String>);
     // From the last word to the first.
     for (start, word) in words(stem).rev() {
@@ -228,7 +251,7 @@ fn name_of_copy(stem: &str) -> Option<Name> {
         end = Some(start);
     }
     let original = stem[..end?].trim_end_matches(['_', '-', ' ', '.', '(']);
-    (!original.is_empty()).then(|| Name { original: original.into(), sure })
+    (!original.is_empty()).then(|| Name { original: original.into(), mark: stem[original.len()..].into(), sure })
 }
 
 #[cfg(test)]
@@ -246,12 +269,14 @@ mod tests {
 
     #[test]
     fn names_show_the_copies_of_one_original() {
-        let cases: [(&[&str], &[&[usize]]); 12] = [
+        let cases: [(&[&str], &[&[usize]]); 14] = [
             (&["a/0.jpg", "a/0_flip.png", "a/0_rot90.jpg", "a/1.jpg"], &[&[0, 1, 2], &[3]]),
             (&["a/0_rot_90.png", "a/1.png", "a/0_mirror.png"], &[&[0, 2], &[1]]),
             (&["a/x_aug_1.png", "a/x_aug_2.png", "a/y_aug_1.png"], &[&[0, 1], &[2]]),
             (&["a/x_jpg.rf.0123abcd.jpg", "a/x_jpg.rf.9876dcba.jpg", "a/y_jpg.rf.0123abcd.jpg"], &[&[0, 1], &[2]]),
             (&["a/7.png", "a/7_horizontal_flip.png", "a/7-flip-v.png", "a/7_hflip_noise3.png"], &[&[0, 1, 2, 3]]),
+            (&["aug_cat.0_1.jpg", "aug_cat.0_2.jpg", "cat.0.jpg", "cat.1.jpg"], &[&[0, 1, 2], &[3]]),
+            (&["flip_x.png", "rot90_x.png", "y_2.png", "flip_y_2.png"], &[&[0], &[1], &[2, 3]]),
             // The same name in two folders is that of two images.
             (&["a/0.jpg", "b/0_flip.jpg"], &[&[0], &[1]]),
             // Dates, and words of the subject.
@@ -267,7 +292,7 @@ mod tests {
         }
         let (_, words) =
             units(&["0.jpg", "0_flip.jpg", "0_rot90.jpg", "0_aug_1.jpg", "0_aug_2.jpg", "1.jpg", "1_flip.jpg"]);
-        let expected = "; copies of one original stay in one part: 7 images of 2 originals, by the endings '_aug', '_flip' and '_rot90'";
+        let expected = "; copies of one original stay in one part: 7 images of 2 originals, by '_aug', '_flip' and '_rot90' in their names";
         assert_eq!(words, expected);
         assert!(are_kept(&words));
         assert_eq!(units(&["0.jpg", "1_flip.jpg"]).1, "");

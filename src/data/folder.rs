@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::annotated_part;
-use super::class_walk::{ClassWalk, Needed, beside, folder_of_classes, holds_classes, home};
+use super::class_walk::{ClassWalk, Needed, are_pieces, beside, folder_of_classes, holds_classes, home};
 use super::decisions::{Decisions, LeftOut, Why};
 use super::depth::SampleDepth;
 use super::disagree;
@@ -51,7 +51,9 @@ impl Format for ClassFolders {
             return Ok(Some(Evidence::certain(with_images)));
         }
         // Folders such as `train_images` and `test_images` are parts whose labels a table has.
-        let are_parts = with_images.iter().all(|folder| is_part_name(folder.trim_end_matches('/')));
+        let names: Vec<String> = with_images.iter().map(|folder| folder.trim_end_matches('/').to_owned()).collect();
+        // `images_001` and `images_002` are pieces of such a set.
+        let are_parts = names.iter().all(|name| is_part_name(name)) || are_pieces(&names);
         let confidence = if with_images.len() >= 2 && !are_parts { Confidence::Certain } else { Confidence::Possible };
         let count = with_images.len();
         let mut seen: Vec<String> = with_images.into_iter().take(3).collect();

@@ -8,6 +8,13 @@ use super::names;
 /// or cameras: either level may be the classes. The same holds if labeled images lie beside unlabeled ones, and if the names of
 /// the outer folders are single letters, as SUN397 sorts its classes. A single folder in each is not a second level.
 pub(super) fn two_levels(outer: &[&str], inner: &[BTreeSet<String>]) -> Option<String> {
+    if let Some((name, inside)) = outer.iter().zip(inner).find(|(_, inside)| holds_siblings(outer, inside)) {
+        return Some(format!(
+            "'{name}' holds folders of the names of those beside it, {}: they can be a copy of the set, or its classes; remove '{name}', \
+             or give it as the set",
+            names::quoted(&inside.iter().collect::<Vec<_>>())
+        ));
+    }
     let is_unlabeled = |name: &&str| matches!(&*name.to_lowercase(), "unlabeled" | "unlabelled" | "unsup");
     let with_folders = || inner.iter().filter(|names| !names.is_empty());
     let all_have = outer.len() > 1 && with_folders().count() == outer.len();
@@ -27,4 +34,9 @@ pub(super) fn two_levels(outer: &[&str], inner: &[BTreeSet<String>]) -> Option<S
         names::quoted(outer),
         names::quoted(&common)
     ))
+}
+
+/// Whether a folder holds folders with the names of two folders beside it, as archives that hold a set twice do.
+fn holds_siblings(outer: &[&str], inside: &BTreeSet<String>) -> bool {
+    outer.iter().filter(|name| inside.contains(**name)).count() > 1
 }

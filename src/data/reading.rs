@@ -26,6 +26,11 @@ pub(crate) struct Reading {
 }
 
 fn role_of(word: &str) -> Option<Role> {
+    // `manual1`, `gt2`: the masks of an annotator.
+    let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    if letters.len() < word.len() {
+        return role_of(letters).filter(|role| *role == Role::Mask);
+    }
     match word {
         "images" | "image" | "imgs" | "img" | "jpegimages" | "photos" | "photo" | "inputs" | "input" | "rgb"
         | "leftimg8bit" | "stillsraw" | "pictures" => Some(Role::Image),

@@ -1,6 +1,6 @@
 //! Reads the marks of images and masks in the names of files: `x_mask`, `x_leftImg8bit`.
 
-const MASK_SUFFIXES: [&str; 15] = [
+const MASK_SUFFIXES: [&str; 17] = [
     "labelids",
     "labeltrainids",
     "segmentation",
@@ -11,7 +11,9 @@ const MASK_SUFFIXES: [&str; 15] = [
     "masks",
     "mask",
     "annot",
+    "anno",
     "ann",
+    "lab",
     "seg",
     "gt",
     "l",

@@ -102,6 +102,8 @@ fn pieces_parts_and_letters_are_no_classes() {
         (&["images_001/images", "images_002/images"][..], &["'images_001' and 'images_002'", "pieces of one set"][..]),
         (&["batch1", "batch2"], &["'batch1' and 'batch2'", "pieces of one set"]),
         (&["data_256/a/airfield", "data_256/a/bar", "val_256"], &["the folder 'val_256' is named as parts"]),
+        (&["box_train", "box_test", "query"], &["'box_test' and 'box_train'", "named as parts"]),
+        (&["daisy", "flowers/daisy", "flowers/rose", "rose"], &["'flowers' holds folders", "'daisy' and 'rose'"]),
         (&["a/abbey", "a/airport", "b/bakery"], &["'a' and 'b'", "'abbey', 'airport' and 'bakery'"]),
     ] {
         let dir = set(folders);
@@ -151,7 +153,7 @@ fn tables_of_pairs_may_have_ids_and_parts_without_masks() {
     let dir = temp();
     let mut table = "image_id,split,sat_image_path,mask_path\n".to_owned();
     for i in 0..8u8 {
-        let part = ["train", "train", "valid", "test"][usize::from(i) / 2];
+        let part = ["train", "train", "train", "train", "train", "train", "valid", "test"][usize::from(i)];
         save(&dir.path().join(format!("{part}/{i}_sat.jpg")), &picture(WIDTH, HEIGHT, i));
         let mask = if part == "train" { format!("train/{i}_mask.png") } else { String::new() };
         if part == "train" {
@@ -161,9 +163,9 @@ fn tables_of_pairs_may_have_ids_and_parts_without_masks() {
     }
     write(&dir.path().join("metadata.csv"), &table);
     let splits = segmentation(dir.path()).unwrap();
-    assert_eq!((sets::lens(&splits), splits.by_seed), ((3, 1), true));
+    assert_eq!((sets::lens(&splits), splits.by_seed), ((4, 2), true));
     let left_out = splits.decisions.left_out_lines().join("; ");
-    assert!(left_out.contains("4_sat.jpg") && left_out.contains("7_sat.jpg"), "{left_out}");
+    assert!(left_out.contains("6_sat.jpg") && left_out.contains("7_sat.jpg"), "{left_out}");
     // A single row without mask is a fault.
     write(&dir.path().join("metadata.csv"), table.replace("train/0_mask.png", ""));
     refused(segmentation(dir.path()), &["metadata.csv, line 2"]);
@@ -174,7 +176,7 @@ fn tables_of_pairs_may_have_ids_and_parts_without_masks() {
 fn the_folder_around_all_files_is_neither_images_nor_masks() {
     let dir = temp();
     pairs(&dir.path().join("Kvasir-SEG"), NAMES, |_| stripes(&[0, 255]));
-    assert_eq!(sets::lens(&segmentation(dir.path()).unwrap()), (5, 1));
+    assert_eq!(sets::lens(&segmentation(dir.path()).unwrap()), (4, 2));
 }
 
 /// Annotations beside the one folder of class folders hid where the classes are.
@@ -195,4 +197,30 @@ fn the_folder_of_classes_is_named_beside_others() {
         "4\nBald Male\n0.jpg 1 -1\n1.jpg 1 1\n2.jpg -1 1\n3.jpg -1 -1\n",
     );
     refused(open(dir.path()), &["Anno/list_attr_celeba.txt has several labels an image", "root of images"]);
+}
+
+/// HRF: the masks of its annotator were taken for pictures, and those of the field of view for the masks.
+#[test]
+fn folders_of_annotators_hold_masks() {
+    let dir = temp();
+    for i in 0..4u8 {
+        save(&dir.path().join(format!("images/{i}_h.jpg")), &picture(WIDTH, HEIGHT, i));
+        save_grey(&dir.path().join(format!("manual1/{i}_h.tif")), &stripes(&[0, 255]));
+    }
+    assert_eq!(sets::lens(&segmentation(dir.path()).unwrap()), (3, 1));
+    (0..4u8).for_each(|i| save_grey(&dir.path().join(format!("mask/{i}_h_mask.tif")), &stripes(&[0, 255, 255])));
+    refused(segmentation(dir.path()), &["several masks of images/0_h.jpg", "'manual1' and 'mask'"]);
+}
+
+/// FloodNet: `_lab` after the name of a mask was refused with a wrong reason.
+#[test]
+fn lab_and_anno_are_marks_of_masks() {
+    for mark in ["lab", "anno"] {
+        let dir = temp();
+        for i in 0..4u8 {
+            save(&dir.path().join(format!("train-org-img/{i}.jpg")), &picture(WIDTH, HEIGHT, i));
+            save_grey(&dir.path().join(format!("train-label-img/{i}_{mark}.png")), &stripes(&[0, 1]));
+        }
+        assert_eq!(sets::lens(&segmentation(dir.path()).unwrap()), (3, 1));
+    }
 }

@@ -54,7 +54,7 @@ fn copies_of_one_original_stay_in_one_part() {
         }
     }
     let words =
-        "copies of one original stay in one part: 60 images of 20 originals, by the endings '_flip' and '_rot90'";
+        "copies of one original stay in one part: 60 images of 20 originals, by '_flip' and '_rot90' in their names";
     for seed in 0..3 {
         let options = OpenOptions { seed, ..OpenOptions::default() };
         let splits = open_classification(dir.path(), &options).unwrap();
@@ -90,7 +90,7 @@ fn copies_in_tables_and_pairs_stay_in_one_part() {
     let splits = open_multi_label(dir.path(), &OpenOptions::default()).unwrap();
     let named = |set: &shadegrad::data::MultiLabelSet| (0..set.len()).map(|index| set.name(index)).collect();
     require_whole([named(&splits.train), named(&splits.val)], 2);
-    assert!(splits.decisions.split.ends_with("24 images of 12 originals, by the endings '.rf.'"));
+    assert!(splits.decisions.split.ends_with("24 images of 12 originals, by '.rf.' in their names"));
 
     let dir = temp();
     let all: Vec<String> = (0..8).flat_map(|i| ENDINGS.map(|ending| format!("{i}{ending}"))).collect();
