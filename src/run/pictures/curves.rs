@@ -285,15 +285,16 @@ mod tests {
     /// The batch at which the loss explodes is drawn at the edge.
     #[test]
     fn a_loss_that_explodes_is_drawn_at_the_edge_and_the_suggested_rate_is_marked() {
-        let rate = |i: i32| 10f64.powi(i - 12);
+        let rates: Vec<f64> = (0..12).map(|i| 10f64.powi(i - 12)).collect();
         let picture = |last: f64, suggested| {
-            let loss = |i: i32| if i < 11 { 1.0 } else { last };
-            let points: Vec<_> = (0..12).map(|i| LrPoint { lr: rate(i), loss: loss(i), smoothed: loss(i) }).collect();
+            let loss = |i| if i < 11 { 1.0 } else { last };
+            let point = |(i, &lr)| LrPoint { lr, loss: loss(i), smoothed: loss(i) };
+            let points: Vec<_> = rates.iter().enumerate().map(point).collect();
             lr_picture(&points, suggested).expect("a picture")
         };
         assert!(picture(1e9, None) == picture(2.0, None), "at twice the first loss");
         assert!(picture(2.0, None) != picture(1.0, None));
         assert!(picture(2.0, None) == picture(2.0, Some(0.5)), "no point has this rate");
-        assert!(picture(2.0, None) != picture(2.0, Some(rate(0))), "the suggested rate is marked");
+        assert!(picture(2.0, None) != picture(2.0, Some(rates[0])), "the suggested rate is marked");
     }
 }

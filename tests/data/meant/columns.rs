@@ -54,7 +54,7 @@ fn columns_of_parts_have_many_names() {
 fn labels_that_look_alike_or_say_nothing_are_noted() {
     let dir = temp();
     table(dir.path(), "path,label", |i| format!("img/{i}.png,{}", ["a", "b", "a\u{200b}", "NA"][i % 4]));
-    let notes = notes(&open(dir.path()).unwrap());
+    let notes = open(dir.path()).unwrap().decisions.notes.join("; ");
     assert!(notes.contains(r"'a' and 'a\u{200b}' differ in case, blanks or invisible characters"), "{notes}");
     assert!(notes.contains("'NA': a class of this name may stand for images without label"), "{notes}");
 }
