@@ -325,8 +325,8 @@ fn an_unfinished_run_is_marked() {
 #[test]
 fn commands_of_a_verdict_run_as_they_stand() {
     let place = Place::with_photos(4);
-    let said = place.run(&format!("{TRAIN} --auto false --epochs 1 --out run")).fine();
-    let again = "shadegrad train classify --config run/config.toml --augment light --out run-2";
+    let said = place.run(&format!("{TRAIN} --auto false --epochs 1 --lr 5 --out run")).fine();
+    let again = "shadegrad train classify --config run/config.toml --lr 1.0e-3 --out run-2";
     assert!(said.stdout.contains(again), "{}", said.stdout);
     place.run("report run --out page.html").fine();
     let page = String::from_utf8(place.bytes("page.html")).expect("UTF-8");
