@@ -174,6 +174,11 @@ pub(super) fn folder_of_classes(root: &Path, folders: &[PathBuf]) -> Result<Path
 /// Refuses folders that are named as parts (`train_images`, `val_256`) or as pieces of one set (`images_001`, `images_002`),
 /// because they would become the classes. One folder named as a part is enough.
 fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError> {
+    /// What the names are, and what to do.
+    const PARTS: (&str, &str) = (
+        "parts",
+        "put a folder for each class into train/ and val/, or a table of images and labels (.csv) beside them",
+    );
     let mut named = Vec::new();
     for folder in folders {
         if holds_image(folder)? {
@@ -185,16 +190,10 @@ fn require_class_names(folders: &[PathBuf], root: &Path) -> Result<(), DataError
     let of_parts = named_alike(&named);
     let (kind, problem) = if !of_parts.is_empty() {
         named.retain(|name| of_parts.contains(name));
-        (
-            "parts",
-            "put a folder for each class into train/ and val/, or a table of images and labels (.csv) beside them",
-        )
+        PARTS
     } else if named.iter().any(is_part) || (!named.is_empty() && named.iter().all(|name| is_part_name(name))) {
         named.retain(|name| is_part(name) || is_part_name(name));
-        (
-            "parts",
-            "put a folder for each class into train/ and val/, or a table of images and labels (.csv) beside them",
-        )
+        PARTS
     } else if are_pieces(&named) {
         ("pieces of one set", "put a table of images and labels (.csv) beside them, or rename them if they are classes")
     } else {

@@ -84,12 +84,8 @@ fn quarters(signs: u64) -> impl Iterator<Item = (u32, u64)> {
 /// Adds a note on images of later parts that look like training images. Equal ones are faults already.
 pub(super) fn report(parts: &[PartRead], report: &mut CheckReport) {
     let Some((first, others)) = parts.split_first() else { return };
-    let looks = |part: &'static str| move |(name, look): (usize, Option<Look>)| Some((part, name, look?));
-    let known: Vec<_> = (first.samples.iter().enumerate())
-        .map(|(at, sample)| (at, sample.image.as_ref().and_then(|image| image.look)))
-        .filter_map(looks(first.name))
-        .map(|(_, at, look)| (at, look, look.signs()))
-        .collect();
+    let looks = first.samples.iter().enumerate().filter_map(|(at, sample)| Some((at, sample.image.as_ref()?.look?)));
+    let known: Vec<_> = looks.map(|(at, look)| (at, look, look.signs())).collect();
     let mut table: HashMap<(u32, u64), Vec<usize>> = HashMap::new();
     for (at, (_, _, signs)) in known.iter().enumerate() {
         for quarter in quarters(*signs) {
@@ -104,7 +100,8 @@ pub(super) fn report(parts: &[PartRead], report: &mut CheckReport) {
             let image = sample.image.as_ref()?;
             let look = image.look?;
             let like = (0..WAYS).find_map(|way| {
-                let (turned, signs) = (look.turned(way), look.turned(way).signs());
+                let turned = look.turned(way);
+                let signs = turned.signs();
                 let near = |at: &&usize| {
                     let (_, other, own) = &known[**at];
                     (own ^ signs).count_ones() <= MOST_SIGNS && other.is_like(&turned)
